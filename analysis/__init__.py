@@ -1,0 +1,1 @@
+"""Pure functions from rows and pixels to numbers, tables and figures."""

@@ -1,0 +1,1 @@
+"""The trunk: plans, runs, run files, published tables and the command line."""

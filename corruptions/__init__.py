@@ -1,0 +1,1 @@
+"""Ways to spoil a picture, and the sets of pictures they are applied to."""
