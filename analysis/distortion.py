@@ -1,0 +1,153 @@
+"""How far one picture is from another: squared error, PSNR and MS-SSIM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Image = NDArray[np.uint8]
+Field = NDArray[np.float32]
+
+PEAK = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure of merit: results of different versions are never compared."""
+
+    name: str
+    version: int
+    unit: str
+    better: Literal["lower", "higher"]
+
+
+MEASURES = (
+    Measure("bpp", 1, "bit/pixel", "lower"),
+    Measure("psnr", 1, "dB", "higher"),
+    Measure("ms_ssim", 1, "", "higher"),
+)
+
+
+def squared_error(first: Image, second: Image) -> int:
+    """Return the sum over pixels and channels of the squared difference of two uint8 images: an exact integer."""
+    return int(cv2.norm(first, second, cv2.NORM_L2SQR))
+
+
+def psnr(error: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:
+    """Return the peak signal-to-noise ratio in dB of three-channel 8-bit images.
+
+    `error` is the summed squared error, `pixels` the number of pixels: PSNR = 10 log10(255^2 3 pixels / error),
+    infinite where the error is zero. Both broadcast.
+    """
+    with np.errstate(divide="ignore"):
+        ratio = PEAK**2 * 3 * np.asarray(pixels, np.float64) / np.asarray(error, np.float64)
+        return np.asarray(10 * np.log10(ratio))
+
+
+# Wang, Simoncelli & Bovik, "Multi-scale structural similarity for image quality assessment", 2003.
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+MS_SSIM_SMALLEST = 161  # pixels a side: the 11-tap window must still fit at a sixteenth of the size
+_C1 = (0.01 * PEAK) ** 2
+_C2 = (0.03 * PEAK) ** 2
+_RADIUS = 5
+_WINDOW = cv2.getGaussianKernel(2 * _RADIUS + 1, 1.5, cv2.CV_32F)
+# Variances are differences of large numbers; taken about mid grey they keep three more bits in single precision.
+_MID_GREY = np.float32(128)
+
+
+def _smooth(field: Field) -> Field:
+    """Return the Gaussian mean about every pixel; only `_inside` does the whole window lie inside the field."""
+    return np.asarray(cv2.sepFilter2D(field, cv2.CV_32F, _WINDOW, _WINDOW), np.float32)
+
+
+def _inside(field: Field) -> Field:
+    return field[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
+
+
+def _halve(field: Field) -> Field:
+    """Return the 2x2 means; an odd side gets a line of black first, as the common implementations do."""
+    height, width = field.shape[:2]
+    if height % 2 or width % 2:
+        black = (-float(_MID_GREY),) * 3
+        field = np.asarray(cv2.copyMakeBorder(field, height % 2, 0, width % 2, 0, cv2.BORDER_CONSTANT, value=black))
+        field = field[: field.shape[0] // 2 * 2, : field.shape[1] // 2 * 2]
+        height, width = field.shape[:2]
+    return np.asarray(cv2.resize(field, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One scale of an image: its pixels about mid grey, their local mean and their local variance."""
+
+    field: Field
+    mean: Field
+    variance: Field
+
+
+def _levels(image: Image) -> tuple[_Level, ...]:
+    field = image.astype(np.float32)
+    field -= _MID_GREY
+    levels = []
+    for scale in range(len(MS_SSIM_WEIGHTS)):
+        if scale:
+            field = _halve(field)
+        mean = _smooth(field)
+        variance = _smooth(np.square(field))
+        variance -= np.square(mean)
+        levels.append(_Level(field, mean, variance))
+    return tuple(levels)
+
+
+class Prepared:
+    """An image with all that MS-SSIM needs of it alone, computed once and used for every comparison.
+
+    `levels` is empty where the image is too small for five scales (a side under 161 pixels).
+    """
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.levels = _levels(image) if min(image.shape[:2]) >= MS_SSIM_SMALLEST else ()
+
+
+def ms_ssim(first: Prepared, second: Prepared) -> float | None:
+    """Return the multi-scale structural similarity of two images of one shape, at most 1.
+
+    Five scales, 11x11 Gaussian window of sigma 1.5, valid positions only, K1 = 0.01, K2 = 0.03, peak 255; per channel,
+    then the mean over channels, negative factors set to zero: the definition of pytorch-msssim. None where a side is
+    under 161 pixels. Raises ValueError when the shapes differ.
+    """
+    if first.image.shape != second.image.shape:
+        raise ValueError(f"expected two images of one shape, got {first.image.shape} and {second.image.shape}")
+    if not first.levels:
+        return None
+    product = np.ones(3)
+    last = len(MS_SSIM_WEIGHTS) - 1
+    for scale, (one, two, weight) in enumerate(zip(first.levels, second.levels, MS_SSIM_WEIGHTS, strict=True)):
+        covariance = _smooth(one.field * two.field)
+        covariance -= one.mean * two.mean
+        similarity = _ratio(covariance, one.variance + two.variance, _C2)
+        if scale == last:
+            brightness = (one.mean + _MID_GREY) * (two.mean + _MID_GREY)
+            power = np.square(one.mean + _MID_GREY) + np.square(two.mean + _MID_GREY)
+            similarity *= _ratio(brightness, power, _C1)
+        factor = np.array(cv2.mean(_inside(similarity))[:3])
+        product *= np.maximum(factor, 0) ** weight
+    return float(product.mean())
+
+
+def _ratio(product: Field, power: Field, constant: float) -> Field:
+    """Return (2 product + constant) / (power + constant), in place of `product`."""
+    product *= 2
+    product += np.float32(constant)
+    power += np.float32(constant)
+    return np.divide(product, power, out=product)
+
+
+def ms_ssim_db(value: ArrayLike) -> NDArray[Any]:
+    """Return MS-SSIM on the decibel scale, -10 log10(1 - MS-SSIM), infinite at 1."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(-10 * np.log10(1 - np.asarray(value, np.float64)))

@@ -1,0 +1,123 @@
+"""What a codec is: the agreement between this suite and everything that turns pixels into bytes and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""Pixels, shape (H, W, 3), RGB, 0..255."""
+
+
+class CodecError(Exception):
+    """A codec could not do what it was asked."""
+
+
+class DecodeError(CodecError):
+    """The bytes are not a stream this codec can decode."""
+
+
+class CodecUnavailable(CodecError):
+    """The codec exists, but this machine lacks what it needs; the message says what, and how to get it."""
+
+
+class Codec(Protocol):
+    """An opened codec: one operating point, ready for use."""
+
+    def encode(self, image: Image) -> bytes:
+        """Return the stream of a uint8 (H, W, 3) image: self-contained, so all of it counts as rate."""
+
+    def decode(self, data: bytes) -> Image:
+        """Return the uint8 (H, W, 3) image of a stream, from nothing but `data`; raise DecodeError if it is none."""
+
+
+@runtime_checkable
+class Batched(Codec, Protocol):
+    """A codec that is faster on several images of one shape; found by isinstance."""
+
+    def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
+        """Return the streams of several images of one shape, each equal to what `encode` would give."""
+
+    def decode_batch(self, data: Sequence[bytes]) -> list[Image]:
+        """Return the images of several streams, each equal to what `decode` would give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One operating point: its name in labels, e.g. "q75", and the arguments it opens the codec with."""
+
+    name: str
+    params: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A codec's own dial, e.g. JPEG's quality: any value from `low` to `high` is an operating point.
+
+    A point is called `prefix` and the value, e.g. "q75". `rising` says that a larger value costs more bits;
+    `integer` that only whole values exist.
+    """
+
+    prefix: str
+    parameter: str
+    low: float
+    high: float
+    integer: bool = True
+    rising: bool = True
+
+    def at(self, value: float) -> Point:
+        """Return the point at `value`; raise ValueError outside the scale."""
+        if not self.low <= value <= self.high or (self.integer and value != int(value)):
+            raise ValueError(f"expected {self.describe()}, got {value:g}")
+        if self.integer:
+            value = int(value)
+        return Point(f"{self.prefix}{value:.6g}", {self.parameter: value})
+
+    def ladder(self, *values: float) -> tuple[Point, ...]:
+        """Return the points at several values."""
+        return tuple(self.at(value) for value in values)
+
+    def parse(self, name: str) -> Point:
+        """Return the point called `name`, e.g. "q75"; raise ValueError if it is not on the scale."""
+        try:
+            value = float(name.removeprefix(self.prefix)) if name.startswith(self.prefix) else math.nan
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"expected {self.describe()}, got {name!r}")
+        return self.at(value)
+
+    def describe(self) -> str:
+        """Return the scale in words, e.g. "q1 to q100 in whole steps"."""
+        steps = " in whole steps" if self.integer else ""
+        return f"{self.prefix}{self.low:g} to {self.prefix}{self.high:g}{steps}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """All that is known of a codec before it is opened: how to open it, and what a fair comparison must state.
+
+    `load` names a context manager factory, "module:function"; it is called with the point's parameters and yields the
+    opened codec. `points` is the default ladder, rising in rate. `identify`, "module:function", returns the library
+    and version behind the codec or raises CodecUnavailable; it must be cheap. `version` rises whenever the bytes or
+    the pixels change for a reason that the library's version does not show.
+    """
+
+    name: str
+    load: str
+    points: tuple[Point, ...]
+    kind: Literal["classical", "neural"] = "classical"
+    scale: Scale | None = None
+    identify: str = ""
+    chroma: str = "?"
+    bit_depth: int = 8
+    colour: str = "?"
+    settings: str = ""
+    lossless: bool = False
+    hint: str = ""
+    version: int = 1
