@@ -41,7 +41,7 @@ def example(height: int, width: int) -> Image:
     rows, columns = np.mgrid[:height, :width]
     smooth = np.stack([3 * rows + columns, 2 * columns, 5 * rows], axis=-1) % 256
     noise = np.random.default_rng(20230).integers(-20, 21, smooth.shape)
-    return np.clip(smooth + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(smooth + noise, 0, 255), np.uint8)
 
 
 def examples() -> Iterator[Image]:

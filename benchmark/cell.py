@@ -1,0 +1,139 @@
+"""Names of what is measured: a cell is `set/corruption@severity codec:point`, a plan is a product of them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from ..corruptions.corruption import SEVERITIES
+from ..corruptions.table import CORRUPTIONS, FIFTEEN
+
+CLEAN = "none"
+"""The corruption that leaves the image as it is; its only severity is 0."""
+
+Known = TypeVar("Known")
+
+
+class UnknownName(LookupError):
+    """A name nothing answers to; the message says what was expected and the nearest name."""
+
+
+def named(kind: str, name: str, known: Mapping[str, Known]) -> Known:
+    """Return what `name` stands for; raise UnknownName with the nearest name if there is no such `kind`."""
+    if name in known:
+        return known[name]
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+    raise UnknownName(f"unknown {kind} {name!r}: expected one of {', '.join(known)}{hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One image under one corruption at one severity: the unit of work. "kodak/kodim01/fog@3"."""
+
+    set: str
+    image: str
+    corruption: str
+    severity: int
+
+    def __str__(self) -> str:
+        return f"{self.set}/{self.image}/{self.corruption}@{self.severity}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A set under one corruption at one severity through one codec point. "kodak/fog@3 jpeg:q75"."""
+
+    set: str
+    corruption: str
+    severity: int
+    codec: str
+    point: str
+
+    def __str__(self) -> str:
+        return f"{self.set}/{self.corruption}@{self.severity} {self.codec}:{self.point}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cell:
+        """Return the cell called `text`; raise ValueError if that is not a cell's name."""
+        match = re.fullmatch(r"(.+)/(\w+)@(\d) ([^:\s]+):(\S+)", text)
+        if not match:
+            raise ValueError(f"expected a cell such as 'kodak/fog@3 jpeg:q75', got {text!r}")
+        of, corruption, severity, codec, point = match.groups()
+        return cls(of, corruption, int(severity), codec, point)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run: every set x corruption x severity x codec label. `none` is the clean image and has one severity."""
+
+    name: str
+    about: str
+    sets: tuple[str, ...]
+    codecs: tuple[str, ...]
+    corruptions: tuple[str, ...] = (CLEAN, *FIFTEEN)
+    severities: tuple[int, ...] = SEVERITIES
+
+    def narrowed(
+        self,
+        sets: Iterable[str] = (),
+        corruptions: Iterable[str] = (),
+        severities: Iterable[int] = (),
+        codecs: Iterable[str] = (),
+    ) -> Plan:
+        """Return the plan with each list that is not empty put in place of its own.
+
+        A corruption may be a band, "low", "medium" or "high". Raises UnknownName for an unknown corruption or a
+        severity outside 1..5.
+        """
+        for severity in severities:
+            if severity not in SEVERITIES:
+                raise ValueError(
+                    f"expected a severity from 1 to 5, got {severity} (clean images: --corruption {CLEAN})"
+                )
+        return replace(
+            self,
+            sets=_distinct(sets) or self.sets,
+            corruptions=_distinct(name for text in corruptions for name in _corruptions(text)) or self.corruptions,
+            severities=tuple(sorted(set(severities))) or self.severities,
+            codecs=_distinct(codecs) or self.codecs,
+        )
+
+    def conditions(self) -> tuple[tuple[str, int], ...]:
+        """Return the (corruption, severity) pairs, the clean one first."""
+        return tuple(
+            (corruption, severity)
+            for corruption in sorted(self.corruptions, key=lambda name: name != CLEAN)
+            for severity in ((0,) if corruption == CLEAN else self.severities)
+        )
+
+
+def _corruptions(text: str) -> tuple[str, ...]:
+    bands = {band: [name for name in FIFTEEN if CORRUPTIONS[name].band == band] for band in ("low", "medium", "high")}
+    if text in bands:
+        return tuple(bands[text])
+    named("corruption", text, {CLEAN: None, **CORRUPTIONS, **bands})
+    return (text,)
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+FAST = ("jpeg", "webp", "jpeg2000")
+CLASSICAL = ("identity", "jpeg", "jpeg-444", "jpeg2000", "webp", "avif", "avif-420")
+
+PLANS: Mapping[str, Plan] = {
+    plan.name: plan
+    for plan in (
+        Plan("quick", "the embedded default: minutes, no network", ("sample",), FAST, severities=(3,)),
+        Plan("kodak-c", "the 24 Kodak images, 15 corruptions x 5 severities", ("kodak",), CLASSICAL),
+        Plan(
+            "clic-c", "the 428 images of CLIC 2020 test, 15 corruptions x 5 severities", ("clic2020-test",), CLASSICAL
+        ),
+        Plan("paper", "both sets of the paper, every codec", ("clic2020-test", "kodak"), CLASSICAL),
+    )
+}

@@ -1,0 +1,490 @@
+"""The command line: parsing and printing, nothing else. What a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..analysis.leaderboard import Leaderboard
+    from .run import Job
+
+WIDTH = 100  # columns that text output fits in
+
+app = typer.Typer(
+    help="How image codecs behave when the images shift.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class RowsFormat(StrEnum):
+    """What `rows` can print."""
+
+    csv = "csv"
+    parquet = "parquet"
+    json = "json"
+
+
+class BoardFormat(StrEnum):
+    """What `leaderboard` can print."""
+
+    text = "text"
+    csv = "csv"
+    markdown = "markdown"
+    json = "json"
+
+
+class QualityName(StrEnum):
+    """What curves are drawn over."""
+
+    psnr = "psnr"
+    ms_ssim = "ms_ssim"
+
+
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SET", help="sample, kodak, clic2020-test, folder:PATH.")
+]
+Corruptions = Annotated[
+    list[str] | None,
+    typer.Option("--corruption", metavar="NAME", help="A corruption, a band (low, medium, high), or none: clean."),
+]
+Severities = Annotated[list[int] | None, typer.Option("--severity", metavar="N", help="1 to 5; clean images are 0.")]
+Codecs = Annotated[
+    list[str] | None, typer.Option("--codec", metavar="LABEL", help="jpeg: its ladder; jpeg:q75: that one point.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where kodak/ and clic/ lie. Default: $CODECSHIFT_DATA, else the user's cache."),
+]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A run file.")]
+
+
+@app.command("run")
+def run_(
+    plan: Annotated[str, typer.Argument(metavar="[PLAN]", help="quick, kodak-c, clic-c or paper.")] = "quick",
+    sets: Sets = None,
+    corruption: Corruptions = None,
+    severity: Severities = None,
+    codec: Codecs = None,
+    data_dir: DataDir = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The run file. Default: named after the plan.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")] = None,
+    download: Annotated[
+        bool | None,
+        typer.Option("--download/--no-download", help="Fetch missing images. Default: only into the user's cache."),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try rows again that failed or were skipped.")
+    ] = False,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="What one image may take in one codec point.")
+    ] = 300,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run, and how long it might take.")
+    ] = False,
+) -> None:
+    """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
+    from . import run as loop
+    from .cell import PLANS, named
+
+    chosen = named("plan", plan, PLANS).narrowed(sets or (), corruption or (), severity or (), codec or ())
+    path = out or Path(_default_name(chosen.name if not sets else "-".join(sets)))
+    job = _prepare(chosen, data_dir, download)
+    for name, reason in job.unavailable.items():
+        _say(f"left out: {name}: {reason}")
+    if dry_run:
+        _print_estimate(job, path, jobs or loop.cores())
+        return
+    try:
+        with _Progress("rows") as progress:
+            tally = loop.run(
+                job,
+                path,
+                jobs=jobs,
+                retry_failed=retry_failed,
+                time_limit=time_limit,
+                report=lambda tally: progress.rows(tally.done, tally.total, tally.failed + tally.skipped),
+            )
+    except KeyboardInterrupt:
+        _say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")
+        raise typer.Exit(130) from None
+    _say(
+        f"{tally.done} rows in {tally.wall_s:.1f} s with {jobs or loop.cores()} jobs "
+        f"(overhead {tally.overhead(jobs or loop.cores()):.2f}), {tally.failed} failed, {tally.skipped} skipped -> {path}"
+        if tally.total
+        else f"nothing to do: all {job.rows()} rows are in {path}"
+    )
+    for reason, times in tally.reasons.most_common(5):
+        _say(f"  {times} x {reason}")
+    _print_outcome(path, job)
+    if tally.total and tally.failed + tally.skipped == tally.total:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rows(file: File, format: Annotated[RowsFormat, typer.Option(help="Of the output.")] = RowsFormat.csv) -> None:  # noqa: A002
+    """Print every row of a run file as a table."""
+    from . import store
+
+    table = store.read(file)
+    if format is RowsFormat.csv:
+        table.to_csv(sys.stdout, index=False)
+    elif format is RowsFormat.json:
+        table.to_json(sys.stdout, orient="records", lines=True)
+    elif sys.stdout.isatty():
+        _refuse(
+            "parquet is not for a terminal: send it to a file, codecshift rows FILE --format parquet > rows.parquet"
+        )
+    else:
+        table.to_parquet(sys.stdout.buffer, index=False)
+
+
+@app.command()
+def leaderboard(
+    file: File,
+    format: Annotated[BoardFormat, typer.Option(help="Of the output.")] = BoardFormat.text,  # noqa: A002
+    anchor: Annotated[
+        str | None, typer.Option(metavar="CODEC", help="Default: jpeg2000 where it is among the rows.")
+    ] = None,
+    of: Annotated[str | None, typer.Option("--set", metavar="SET", help="Where the file holds several.")] = None,
+    quality: Annotated[QualityName, typer.Option(help="What curves are drawn over.")] = QualityName.psnr,
+    corruption: Corruptions = None,
+    severity: Severities = None,
+) -> None:
+    """Rank the codecs of a run file by their BD-rate on corrupted images."""
+    from . import publish
+
+    board = publish.leaderboard(
+        file,
+        of=of,
+        anchor=anchor,
+        quality=quality.value,
+        corruptions=corruption or (),
+        severities=severity or (),
+    )
+    if format is BoardFormat.text:
+        _print_board(board)
+    else:
+        typer.echo(
+            {
+                BoardFormat.csv: publish.as_csv,
+                BoardFormat.markdown: publish.as_markdown,
+                BoardFormat.json: publish.as_json,
+            }[format](board),
+            nl=False,
+        )
+
+
+@app.command()
+def export(file: File, folder: Annotated[Path, typer.Argument(metavar="DIR", help="e.g. results.")]) -> None:
+    """Write the published tables: DIR/v1/<set>/<codec>.csv and DIR/v1/runs/<run>.json."""
+    from . import publish
+
+    for path in publish.export(file, folder):
+        typer.echo(path)
+
+
+@app.command()
+def merge(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Run files.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The run file to write.")],
+) -> None:
+    """Put the rows of several run files into a new one."""
+    from . import store
+
+    count, repeated = store.merge(files, out)
+    _say(f"{count} rows -> {out}" + (f" ({repeated} were in several files)" if repeated else ""))
+
+
+@app.command()
+def codecs() -> None:
+    """List the codecs: what each is set to, its ladder, and whether it works here."""
+    from ..codecs.protocol import CodecUnavailable
+    from ..codecs.registry import catalogue, identify
+
+    found = catalogue()
+    lines = []
+    for spec in found.specs.values():
+        try:
+            library = identify(spec)
+        except CodecUnavailable as error:
+            library = f"unavailable: {error}"
+        ladder = (
+            f"{spec.points[0].name}..{spec.points[-1].name} ({len(spec.points)})"
+            if len(spec.points) > 1
+            else spec.points[0].name
+        )
+        lines.append([spec.name, ladder, spec.chroma, f"{spec.bit_depth} bit", spec.colour, spec.settings, library])
+    _print_table(["codec", "ladder", "chroma", "depth", "colour", "settings", "library"], lines)
+    for name, fault in found.faults.items():
+        typer.echo(f"fault: {name}: {fault}")
+
+
+@app.command("sets")
+def sets_() -> None:
+    """List the image sets and where they come from."""
+    from ..corruptions.sets import KNOWN
+
+    lines = [[one.name, str(one.images or "any"), one.about, one.terms, one.url] for one in KNOWN.values()]
+    _print_table(["set", "images", "what", "terms", "source"], lines)
+
+
+@app.command("plans")
+def plans_() -> None:
+    """List the plans that `codecshift run` knows by name."""
+    from .cell import PLANS
+
+    lines = [
+        [one.name, one.about, " ".join(one.sets), " ".join(map(str, one.severities)), " ".join(one.codecs)]
+        for one in PLANS.values()
+    ]
+    _print_table(["plan", "what", "sets", "severities", "codecs"], lines)
+
+
+@app.command()
+def check(
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="A codec, or one point of it: jpeg, jpeg:q75.")],
+) -> None:
+    """Hold a codec to the laws every codec obeys, and show where it breaks one."""
+    from ..codecs.contract import LAWS, check
+    from ..codecs.registry import find
+
+    spec, points = find(label)
+    verdicts = list(check(spec, points))
+    broken = [verdict for verdict in verdicts if verdict.fault]
+    statements = {law.name: law.statement for law in LAWS} | {"rising-rate": "the rate rises along the ladder"}
+    for law, statement in statements.items():
+        own = [verdict for verdict in verdicts if verdict.law == law]
+        if own:
+            faults = [verdict for verdict in own if verdict.fault]
+            typer.echo(f"{'BROKEN' if faults else 'passed':<8}{law}: {statement}")
+            for verdict in faults[:3]:
+                typer.echo(f"        at {verdict.point}: {verdict.fault}")
+    typer.echo(f"{spec.name}: {len(verdicts) - len(broken)} of {len(verdicts)} checks passed")
+    if broken:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has: versions, codecs, image sets, space."""
+    from .doctor import findings
+
+    worst = 0
+    for sound, topic, what in findings():
+        typer.echo(f"{'ok' if sound else '!!':<4}{topic:<16}{what}")
+        worst += not sound
+    typer.echo(f"{worst} of these need attention" if worst else "all is well")
+
+
+def main() -> None:
+    """Run the command line: a fault of the user's is one sentence and exit code 2."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        app()
+    except BrokenPipeError:  # the reader of the output, e.g. `head`, has seen enough
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    except Exception as error:
+        if not isinstance(error, _foreseen()):
+            raise
+        _refuse(str(error))
+
+
+def _interrupted(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _foreseen() -> tuple[type[Exception], ...]:
+    """Return the errors whose message is meant for the user."""
+    from ..analysis.leaderboard import NotComparable
+    from ..codecs.protocol import CodecUnavailable
+    from ..codecs.registry import UnknownCodec
+    from ..corruptions.download import DownloadError
+    from ..corruptions.pixels import UnreadableImage
+    from ..corruptions.sets import SetError, UnknownSet
+    from .cell import UnknownName
+    from .store import RunFileError
+
+    wrong_names = (UnknownName, UnknownCodec, UnknownSet)
+    return (*wrong_names, SetError, UnreadableImage, DownloadError, RunFileError, NotComparable, CodecUnavailable)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    _say(f"codecshift: {sentence}")
+    raise SystemExit(2)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _default_name(text: str) -> str:
+    from .publish import file_name
+
+    return f"{file_name(text)}.sqlite"
+
+
+def _prepare(plan: Any, data_dir: Path | None, download: bool | None) -> Job:
+    import os
+
+    from ..corruptions.sets import SetError, default_data_dir
+    from .run import prepare
+
+    chosen = data_dir is not None or "CODECSHIFT_DATA" in os.environ
+    folder = data_dir or default_data_dir()
+    if chosen and not folder.is_dir():
+        raise SetError(f"no folder {folder}, which --data-dir or CODECSHIFT_DATA names")
+    with _Progress("download") as progress:
+        return prepare(plan, folder, download=not chosen if download is None else download, progress=progress.task)
+
+
+def _print_estimate(job: Job, path: Path, jobs: int) -> None:
+    from .run import estimate
+
+    guess = estimate(job, path, jobs)
+    typer.echo(f"plan    {job.plan.name}: {', '.join(job.sets)}; {len(job.plan.conditions())} conditions")
+    typer.echo(f"cells   {job.cells()}")
+    typer.echo(f"rows    {job.rows()}, of which {job.rows() - guess.rows} are in {path}")
+    typer.echo(f"time    about {_duration(guess.seconds)} with {jobs} jobs on this machine")
+    typer.echo(f"disk    about {guess.nbytes / 1e6:.1f} MB")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _print_outcome(path: Path, job: Job) -> None:
+    """Print the leaderboard of each set of a job, or where there are too few points for one, a line per cell."""
+    from ..analysis.leaderboard import NotComparable
+    from . import publish, store
+
+    for name in job.sets:
+        try:
+            board = publish.leaderboard(path, of=name)
+        except NotComparable as reason:
+            _say(f"no leaderboard of {name}: {reason}")
+            table = store.read(path)
+            _print_points(publish.points(table[table["set"] == name]))
+        else:
+            _print_board(board)
+
+
+def _print_points(table: pd.DataFrame) -> None:
+    most = 40
+    lines = [
+        [f"{one.corruption}@{one.severity}", f"{one.codec}:{one.point}", str(one.n), str(one.n_failed)]
+        + [f"{value:.{digits}f}" if value == value else "-" for value, digits in _figures(one)]  # noqa: PLR0124 - NaN
+        for one in table.head(most).itertuples()
+    ]
+    _print_table(["condition", "codec", "n", "failed", "bpp", "PSNR dB", "PSNR clean dB", "MS-SSIM"], lines)
+    if len(table) > most:
+        _say(f"... and {len(table) - most} more: codecshift rows FILE")
+
+
+def _figures(one: Any) -> Iterable[tuple[float, int]]:
+    return zip((one.bpp_mean, one.psnr_mean, one.psnr_clean_mean, one.ms_ssim_mean), (3, 2, 2, 4), strict=True)
+
+
+def _print_board(board: Leaderboard) -> None:
+    from .publish import COLUMNS, notes, title
+
+    typer.echo(title(board))
+    lines = [[fill(entry) for _, fill in COLUMNS.values()] for entry in board.entries]
+    _print_table(list(COLUMNS), lines, [side for side, _ in COLUMNS.values()])
+    for line in notes(board):
+        typer.echo(line)
+
+
+def _print_table(headings: Sequence[str], lines: Iterable[Sequence[str]], sides: Sequence[str] = ()) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, heading in enumerate(headings):
+        right = bool(sides) and sides[place] == "right"
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*line)
+    Console(width=WIDTH, highlight=False, markup=False).print(table)
+
+
+class _Progress:
+    """A progress bar with the time left on stderr; where that is no terminal, a line now and then."""
+
+    def __init__(self, unit: str) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._unit = unit
+        self._tasks: dict[str, Any] = {}
+        self._next_line = 0.0
+        amount = MofNCompleteColumn() if unit == "rows" else TextColumn("{task.percentage:>3.0f}%")
+        console = Console(stderr=True)
+        self._live = console.is_terminal
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            amount,
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not self._live,
+        )
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def rows(self, done: int, total: int, failed: int) -> None:
+        """Show how many rows are done, and how many of them failed."""
+        self._show("measuring", done, total, f"{failed} failed")
+
+    def task(self, name: str, done: int, total: int) -> None:
+        """Show how far a download or another preparation is; a total of 0 means unknown."""
+        self._show(name, done, total or None, "")
+
+    def _show(self, name: str, done: int, total: int | None, note: str) -> None:
+        import time
+
+        if self._live:
+            if name not in self._tasks:
+                self._tasks[name] = self._bar.add_task(name, total=total, note=note)
+            self._bar.update(self._tasks[name], completed=done, total=total, note=note)
+            return
+        now = time.monotonic()
+        if name not in self._tasks:
+            self._tasks[name] = now
+            self._next_line = now + 15
+        elif now >= self._next_line and done and total:
+            self._next_line = now + 15
+            left = (now - self._tasks[name]) * (total - done) / done
+            _say(f"{name}: {done} of {total} {self._unit}, {note + ', ' if note else ''}{_duration(left)} left")

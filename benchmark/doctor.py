@@ -1,0 +1,57 @@
+"""What this machine has and lacks: one finding per topic."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..codecs.protocol import CodecUnavailable
+from ..codecs.registry import catalogue, identify
+from ..corruptions.download import DownloadError
+from ..corruptions.sets import SetError, default_data_dir, open_set
+from .provenance import LIBRARIES, cpu, git_state
+from .run import cores
+
+SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and their images come close
+
+
+def findings() -> Iterator[tuple[bool, str, str]]:
+    """Yield (sound, topic, what was found)."""
+    yield True, "codecshift", importlib.metadata.version("codecshift") + _checkout()
+    yield True, "python", f"{platform.python_version()} on {platform.platform()}"
+    yield True, "processor", f"{cpu()}, {cores()} cores usable"
+    for name in LIBRARIES:
+        try:
+            yield True, name, importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield False, name, f"not installed: pip install {name}"
+    found = catalogue()
+    for spec in found.specs.values():
+        try:
+            yield True, f"codec {spec.name}", identify(spec) or "available"
+        except CodecUnavailable as error:
+            yield False, f"codec {spec.name}", str(error)
+    for name, fault in found.faults.items():
+        yield False, f"plugin {name}", fault
+    folder = default_data_dir()
+    for name in ("sample", "kodak", "clic2020-test"):
+        try:
+            yield True, f"set {name}", f"{len(open_set(name, folder, download=False).sources)} images"
+        except (SetError, DownloadError) as error:
+            # A set that can be fetched when it is wanted is no fault.
+            yield name != "sample", f"set {name}", f"not here yet: {error}"
+    yield _space(folder)
+
+
+def _checkout() -> str:
+    state = git_state(Path(__file__).parents[1])
+    return f", commit {state['commit'][:12]}{' and changes' if state['changed'] else ''}" if state else ""
+
+
+def _space(folder: Path) -> tuple[bool, str, str]:
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    return free > SPACE_WANTED, "data folder", f"{folder}, {free / 1e9:.0f} GB free"

@@ -1,0 +1,105 @@
+"""Where rows come from: everything that can change a result, written down, and hashed into the run's id."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..analysis.distortion import MEASURES
+from ..codecs.protocol import Spec
+from ..codecs.registry import identify
+from ..corruptions.sets import ImageSet
+from ..corruptions.table import CORRUPTIONS
+
+LIBRARIES = ("numpy", "scipy", "opencv-python", "pillow", "scikit-image", "imagecorruptions")
+
+
+def describe(sets: Iterable[ImageSet], corruptions: Iterable[str], specs: Iterable[Spec]) -> dict[str, Any]:
+    """Return what determines the results of a run over these sets, corruptions and codecs.
+
+    It says nothing of time, number of workers or folders: the same command on the same machine gives the same answer.
+    """
+    return {
+        "codecshift": importlib.metadata.version("codecshift"),
+        "git": git_state(Path(__file__).parents[1]),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": cpu(),
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "sets": {one.name: {"digest": one.digest, "images": len(one.sources)} for one in sets},
+        "corruptions": {name: CORRUPTIONS[name].version for name in corruptions if name in CORRUPTIONS},
+        "measures": {measure.name: measure.version for measure in MEASURES},
+        "codecs": {spec.name: codec(spec) for spec in specs},
+    }
+
+
+def codec(spec: Spec) -> dict[str, Any]:
+    """Return what a fair comparison must state of a codec."""
+    return {
+        "version": spec.version,
+        "library": identify(spec),
+        "kind": spec.kind,
+        "chroma": spec.chroma,
+        "bit_depth": spec.bit_depth,
+        "colour": spec.colour,
+        "settings": spec.settings,
+    }
+
+
+def run_id(provenance: Mapping[str, Any]) -> str:
+    """Return the id of a run: twelve hexadecimal digits of a hash of its provenance."""
+    text = json.dumps(provenance, sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def git_state(root: Path) -> dict[str, Any] | None:
+    """Return the commit a checkout is at and whether it was changed since, None where `root` is not a checkout."""
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _git(root, "rev-parse", "HEAD").strip()
+        changed = bool(_git(root, "status", "--porcelain", "--untracked-files=no").strip())
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "changed": changed}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ("git", "-C", str(root), *arguments)
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout
+
+
+def cpu() -> str:
+    """Return the processor's name where the system tells it, else its architecture."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
+    """Return why rows of these runs may not stand in one table, "" if they may.
+
+    They may not where a set, a corruption, a measure or a codec of one name is of different content or version.
+    """
+    seen: dict[tuple[str, str], object] = {}
+    for provenance in provenances:
+        for kind, entries in (
+            ("set", {name: one["digest"] for name, one in provenance["sets"].items()}),
+            ("corruption", provenance["corruptions"]),
+            ("measure", provenance["measures"]),
+            ("codec", {name: (one["version"], one["library"]) for name, one in provenance["codecs"].items()}),
+        ):
+            for name, value in entries.items():
+                if seen.setdefault((kind, name), value) != value:
+                    return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {value})"
+    return ""

@@ -1,0 +1,181 @@
+"""What a run file is turned into for others to read: tables, leaderboards, and the published results."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..analysis.leaderboard import Entry, Leaderboard, NotComparable, Quality, rank
+from ..analysis.statistics import summarise
+from ..corruptions.table import CORRUPTIONS
+from . import store
+from .provenance import conflict
+
+RESULTS_VERSION = 1
+
+
+def leaderboard(
+    path: Path,
+    *,
+    of: str | None = None,
+    anchor: str | None = None,
+    quality: Quality = "psnr",
+    corruptions: Sequence[str] = (),
+    severities: Sequence[int] = (),
+) -> Leaderboard:
+    """Return the leaderboard of a run file, or of the set, corruptions and severities chosen from it.
+
+    Raises RunFileError, and NotComparable for rows that may not stand in one table: other versions of a corruption, a
+    measure, a codec or a set.
+    """
+    rows = store.read(path)
+    held = sorted(rows["set"].unique())
+    if of is not None:
+        if of not in held:
+            raise NotComparable(f"{path} holds no rows of {of!r}: expected one of {', '.join(held)}")
+        rows = rows[rows["set"] == of]
+    if corruptions:
+        rows = rows[rows["corruption"].isin([*corruptions, "none"])]
+    if severities:
+        rows = rows[rows["severity"].isin([*severities, 0])]
+    runs = store.runs(path)
+    reason = conflict(runs[run] for run in rows["run"].unique())
+    if reason:
+        raise NotComparable(f"the rows of {path} cannot be compared: {reason}")
+    return rank(rows, {name: one.band for name, one in CORRUPTIONS.items()}, anchor=anchor, quality=quality)
+
+
+COLUMNS: Mapping[str, tuple[str, Callable[[Entry], str]]] = {
+    "#": ("right", lambda one: "" if one.rank is None else str(one.rank)),
+    "codec": ("left", lambda one: one.codec),
+    "BD-rate": ("right", lambda one: _percent(one.score)),
+    "clean": ("right", lambda one: _percent(one.clean)),
+    "low": ("right", lambda one: _percent(one.low)),
+    "medium": ("right", lambda one: _percent(one.medium)),
+    "high": ("right", lambda one: _percent(one.high)),
+    "inflation": ("right", lambda one: "-" if math.isnan(one.inflation) else f"{one.inflation:.2f}x"),
+    "PSNR clean": ("right", lambda one: "-" if math.isnan(one.psnr_clean) else f"{one.psnr_clean:.2f} dB"),
+    "overlap": ("right", lambda one: "-" if math.isnan(one.overlap) else f"{one.overlap:.0%}"),
+    "n": ("right", lambda one: str(one.n)),
+    "failed": ("right", lambda one: str(one.failed + one.skipped)),
+}
+"""The columns shown to people, their side, and how an entry fills them."""
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:+.1f}%"
+
+
+def title(board: Leaderboard) -> str:
+    """Return the heading of a leaderboard."""
+    shifted = [one for one in board.conditions if one != ("none", 0)]
+    severities = sorted({severity for _, severity in shifted})
+    where = f"{len({name for name, _ in shifted})} corruptions" if shifted else "clean images"
+    at = f", severity {' '.join(map(str, severities))}" if severities else ""
+    measure = {"psnr": "PSNR", "ms_ssim": "MS-SSIM"}[board.quality]
+    return f"{board.set}: {board.images} images, {where}{at}; BD-rate ({measure}) against {board.anchor}"
+
+
+def notes(board: Leaderboard) -> list[str]:
+    """Return what a reader must know beside the table."""
+    lines = [
+        "BD-rate: bits at equal quality against what the codec was given, below 0 is better; mean over corruptions,",
+        "then on clean images and per band. inflation: bits on corrupted over clean images at one setting. PSNR clean:",
+        f"decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean images.",
+        "overlap: the least part of their quality range that two curves share.",
+    ]
+    lines += [f"{one.codec} is not ranked: {one.reason}." for one in board.entries if one.rank is None]
+    return lines
+
+
+def as_markdown(board: Leaderboard) -> str:
+    """Return the leaderboard as a Markdown table with its heading and notes."""
+    rules = ["---:" if side == "right" else ":---" for side, _ in COLUMNS.values()]
+    lines = [f"**{title(board)}**", "", _bar(COLUMNS), _bar(rules)]
+    lines += [_bar([fill(entry) for _, fill in COLUMNS.values()]) for entry in board.entries]
+    return "\n".join([*lines, "", *notes(board)]) + "\n"
+
+
+def _bar(cells: Any) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def as_csv(board: Leaderboard) -> str:
+    """Return the leaderboard as CSV: every field of every entry, unrounded."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    names = [field.name for field in fields(Entry)]
+    writer.writerow(["set", "anchor", "quality", *names])
+    for entry in board.entries:
+        values = (None if _missing(value) else value for value in asdict(entry).values())
+        writer.writerow([board.set, board.anchor, board.quality, *values])
+    return buffer.getvalue()
+
+
+def as_json(board: Leaderboard) -> str:
+    """Return the leaderboard as JSON: every field, and the BD-rate and overlap of each codec under each condition."""
+    entries = []
+    for entry in board.entries:
+        per_condition = {
+            f"{corruption}@{severity}": _nulled(asdict(board.bd_rates[entry.codec, (corruption, severity)]))
+            for corruption, severity in board.conditions
+        }
+        entries.append({**_nulled(asdict(entry)), "bd_rates": per_condition})
+    head = {name: getattr(board, name) for name in ("set", "anchor", "quality", "matched_bpp", "images")}
+    return json.dumps({**head, "entries": entries}, indent=2) + "\n"
+
+
+def _missing(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _nulled(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if _missing(value) else value for name, value in values.items()}
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one line per codec point, over all conditions of each set: what there is to show without a rate curve."""
+    table = summarise(rows)
+    columns = ["set", "corruption", "severity", "codec", "point", "n", "n_failed", "n_lossless"]
+    return table[[*columns, "bpp_mean", "psnr_mean", "psnr_clean_mean", "ms_ssim_mean"]]
+
+
+def export(path: Path, folder: Path) -> list[Path]:
+    """Write the published tables of a run file below `folder` and return the files, e.g. v1/kodak/jpeg.csv.
+
+    One line per (corruption, severity, point) in `<set>/<codec>.csv`, and the provenance of each run in
+    `runs/<run>.json`. The same run file gives the same bytes. Raises RunFileError, and NotComparable as `leaderboard`.
+    """
+    rows = store.read(path)
+    provenances = store.runs(path)
+    if rows.empty:
+        raise NotComparable(f"{path} holds no rows")
+    reason = conflict(provenances[run] for run in rows["run"].unique())
+    if reason:
+        raise NotComparable(f"the rows of {path} cannot be published as one: {reason}")
+    root = folder / f"v{RESULTS_VERSION}"
+    written = []
+    for (of, codec), table in summarise(rows).groupby(["set", "codec"], sort=True):
+        target = root / file_name(str(of)) / f"{file_name(str(codec))}.csv"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        table.drop(columns=["set", "codec"]).to_csv(target, index=False, float_format="%.6g", lineterminator="\n")
+        written.append(target)
+    for run in sorted(rows["run"].unique()):
+        target = root / "runs" / f"{run}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(provenances[run], indent=2, sort_keys=True) + "\n")
+        written.append(target)
+    return written
+
+
+def file_name(name: str) -> str:
+    """Return a set's or codec's name fit for a path, e.g. "folder-screen"."""
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)

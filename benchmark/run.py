@@ -1,0 +1,261 @@
+"""The one loop: what a plan wants and a run file lacks becomes rows."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..codecs.protocol import CodecUnavailable, Point, Spec
+from ..codecs.registry import find, identify
+from ..corruptions.sets import ImageSet, SetError, open_set
+from . import provenance
+from .cell import Plan, Shot
+from .pool import Lost, Pool, apart
+from .shot import Context, Task, Worked, Worker, blank
+from .store import Key, Row, RunFile, RunFileError, Status, statuses
+
+TIME_LIMIT = 300.0
+LOST_ALONE = 3
+"""A codec whose process was lost this often, tried alone, is not tried again in this run."""
+
+BYTES_PER_ROW = 250  # measured on run files of 10,000 rows and more
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A plan resolved: the sets opened, the codec points found, and what the rows will say of where they come from."""
+
+    plan: Plan
+    sets: Mapping[str, ImageSet]
+    specs: Mapping[str, Spec]
+    points: tuple[tuple[str, Point], ...]
+    unavailable: Mapping[str, str]
+    provenance: Mapping[str, object]
+
+    @property
+    def run(self) -> str:
+        """The run id."""
+        return provenance.run_id(self.provenance)
+
+    def shots(self) -> Iterator[Shot]:
+        """Yield every shot, image by image, so that a worker prepares each clean image once."""
+        conditions = self.plan.conditions()
+        for one in self.sets.values():
+            for source in one.sources:
+                for corruption, severity in conditions:
+                    yield Shot(one.name, source.id, corruption, severity)
+
+    def tasks(self, done: Mapping[Key, Status], retry_failed: bool) -> Iterator[Task]:
+        """Yield, for each shot, the points that have no row yet, or with `retry_failed` none that is ok."""
+        for shot in self.shots():
+            points = tuple(pair for pair in self.points if not self._is_done(done.get(_key(shot, pair)), retry_failed))
+            if points:
+                yield Task(shot, points)
+
+    @staticmethod
+    def _is_done(status: Status | None, retry_failed: bool) -> bool:
+        return status == "ok" or (status is not None and not retry_failed)
+
+    def rows(self) -> int:
+        """Return the number of rows of the whole plan."""
+        images = sum(len(one.sources) for one in self.sets.values())
+        return images * len(self.plan.conditions()) * len(self.points)
+
+    def cells(self) -> int:
+        """Return the number of cells of the whole plan."""
+        return len(self.sets) * len(self.plan.conditions()) * len(self.points)
+
+
+def _key(shot: Shot, pair: tuple[str, Point]) -> Key:
+    return Key(shot.set, shot.corruption, shot.severity, pair[0], pair[1].name, shot.image)
+
+
+def prepare(
+    plan: Plan,
+    data_dir: Path,
+    *,
+    download: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Job:
+    """Return a plan resolved on this machine, its image sets found, or with `download` fetched.
+
+    A codec that this machine cannot open is left out and named in `unavailable`, unless that leaves none. Raises
+    UnknownCodec, UnknownSet, SetError and CodecUnavailable.
+    """
+    pairs: dict[tuple[str, str], tuple[str, Point]] = {}
+    specs: dict[str, Spec] = {}
+    unavailable: dict[str, str] = {}
+    for label in plan.codecs:
+        spec, points = find(label)
+        try:
+            identify(spec)
+        except CodecUnavailable as error:
+            unavailable[spec.name] = str(error)
+            continue
+        specs[spec.name] = spec
+        pairs |= {(spec.name, point.name): (spec.name, point) for point in points}
+    if not pairs:
+        raise CodecUnavailable("; ".join(unavailable.values()))
+    sets: dict[str, ImageSet] = {}
+    for name in plan.sets:
+        opened = open_set(name, data_dir, download=download, progress=progress)
+        if opened.name in sets:
+            raise SetError(f"two sets are called {opened.name!r} in rows: rename one folder")
+        sets[opened.name] = opened
+    described = provenance.describe(sets.values(), (name for name, _ in plan.conditions()), specs.values())
+    return Job(plan, sets, specs, tuple(pairs.values()), unavailable, described)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a run is, and where its time went; the loop updates it and hands it to `report`."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    codec_s: float = 0.0
+    measure_s: float = 0.0
+    worked_s: float = 0.0
+    wall_s: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rows: tuple[Row, ...]) -> None:
+        """Count rows that were written."""
+        self.done += len(rows)
+        for row in rows:
+            if row.status != "ok":
+                self.failed += row.status == "failed"
+                self.skipped += row.status == "skipped"
+                self.reasons[f"{row.codec}: {row.message}"] += 1
+
+    def overhead(self, jobs: int) -> float:
+        """Return cores x wall time over the time inside encode, decode and measures; 1 is the floor."""
+        inside = self.codec_s + self.measure_s
+        return jobs * self.wall_s / inside if inside else float("nan")
+
+
+def run(
+    job: Job,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    retry_failed: bool = False,
+    time_limit: float = TIME_LIMIT,
+    report: Callable[[Tally], None] = lambda _tally: None,
+) -> Tally:
+    """Work everything a job wants and the run file `out` lacks, and return how it went.
+
+    May be stopped at any instant: what was done is in the file, and the next call does the rest. A process that dies or
+    hangs costs only the rows of the codec point that made it so, tried a second time and alone. Raises RunFileError.
+    """
+    jobs = jobs or cores()
+    with RunFile.open(out) as file:
+        reason = provenance.conflict([*file.runs().values(), job.provenance])
+        if reason:
+            raise RunFileError(f"{out} holds rows that cannot be compared with this run: {reason}; give another --out")
+        done = file.statuses()
+        tasks = list(job.tasks(done, retry_failed))
+        tally = Tally(total=sum(len(task.points) for task in tasks))
+        report(tally)
+        if not tasks:
+            return tally
+        file.begin(job.run, job.provenance, datetime.now(UTC).isoformat(timespec="seconds"), jobs)
+        started = time.perf_counter()
+        with Pool(jobs, Context(job.sets, job.specs, job.run, time_limit)) as pool:
+            for rows in _Loop(pool, job.run, tally).rows(tasks):
+                file.append(rows)
+                tally.add(rows)
+                tally.wall_s = time.perf_counter() - started
+                report(tally)
+    return tally
+
+
+class _Loop:
+    """Sends tasks to a pool and sees to those that come back lost: once more, point by point, and then no more."""
+
+    def __init__(self, pool: Pool, run: str, tally: Tally) -> None:
+        self._pool = pool
+        self._run = run
+        self._tally = tally
+        self._lost_alone: Counter[str] = Counter()
+        self._dropped: list[Row] = []
+
+    def rows(self, tasks: list[Task]) -> Iterator[tuple[Row, ...]]:
+        """Yield rows as they come to be."""
+        again: list[Task] = []
+        for outcome in self._pool.work(tasks, self._without_the_hopeless):
+            yield from self._take_dropped()
+            if isinstance(outcome, Worked):
+                yield self._account(outcome)
+            else:
+                again.extend(apart(outcome.task))
+        yield from self._take_dropped()
+        for outcome in self._pool.work(again, self._without_the_hopeless):
+            yield from self._take_dropped()
+            yield self._account(outcome) if isinstance(outcome, Worked) else (self._failed(outcome),)
+        yield from self._take_dropped()
+
+    def _account(self, worked: Worked) -> tuple[Row, ...]:
+        self._tally.codec_s += worked.codec_s
+        self._tally.measure_s += worked.measure_s
+        self._tally.worked_s += worked.total_s
+        return worked.rows
+
+    def _failed(self, lost: Lost) -> Row:
+        ((codec, point),) = lost.task.points
+        self._lost_alone[codec] += 1
+        return blank(lost.task.shot, codec, point.name, self._run, "failed", lost.reason)
+
+    def _without_the_hopeless(self, task: Task) -> Task | None:
+        hopeless = {codec for codec, times in self._lost_alone.items() if times >= LOST_ALONE}
+        for codec, point in task.points:
+            if codec in hopeless:
+                reason = f"not tried: {codec} took its process with it {LOST_ALONE} times"
+                self._dropped.append(blank(task.shot, codec, point.name, self._run, "skipped", reason))
+        kept = tuple(pair for pair in task.points if pair[0] not in hopeless)
+        return Task(task.shot, kept) if kept else None
+
+    def _take_dropped(self) -> Iterator[tuple[Row, ...]]:
+        if self._dropped:
+            rows = tuple(self._dropped)
+            self._dropped.clear()
+            yield rows
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run would take: rows to measure, seconds, and bytes of run file."""
+
+    rows: int
+    seconds: float
+    nbytes: int
+
+
+def estimate(job: Job, out: Path, jobs: int) -> Estimate:
+    """Return what is left to do of a job, its time extrapolated from one image of each set through every point.
+
+    Writes nothing.
+    """
+    done = statuses(out) if out.exists() else {}
+    rows, seconds = 0, 0.0
+    for one in job.sets.values():
+        worker = Worker(Context({one.name: one}, job.specs, job.run, TIME_LIMIT))
+        source = one.sources[len(one.sources) // 2]
+        # A corrupted shot: unlike a clean one it pays for the corruption, and for measuring against two references.
+        trial = worker.work(Task(Shot(one.name, source.id, "gaussian_noise", 3), job.points))
+        left = [task for task in job.tasks(done, retry_failed=False) if task.shot.set == one.name]
+        shots = sum(len(task.points) for task in left) / len(job.points)
+        rows += sum(len(task.points) for task in left)
+        seconds += trial.total_s * shots / jobs
+    return Estimate(rows, seconds, rows * BYTES_PER_ROW)
+
+
+def cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

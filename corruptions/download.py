@@ -1,0 +1,144 @@
+"""Fetching a set's files: over HTTP with a hash check, and out of a zip archive, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from .pixels import SUFFIXES
+
+Progress = Callable[[str, int, int], None]
+"""Told (what is being done, bytes done, bytes in all; 0 in all where the size is not known)."""
+
+ATTEMPTS = 3
+"""How often a download is started from nothing before it is given up."""
+
+_CHUNK = 1 << 18
+
+
+class DownloadError(OSError):
+    """A file that could not be fetched or unpacked; the sentence says why, and what to do by hand."""
+
+
+def fetch(url: str, target: Path, sha256: str, *, progress: Progress | None = None) -> None:
+    """Download `url` to `target`, which appears only once all of it is there and its sha256 is the expected one.
+
+    A cut connection is tried again from the start, `ATTEMPTS` times in all. Raises DownloadError, leaving nothing
+    behind.
+    """
+    import pooch  # noqa: PLC0415 - only a download needs it
+
+    pooch.get_logger().setLevel("WARNING")  # its notes would run through the caller's progress bar
+    files = pooch.create(
+        path=target.parent,
+        base_url="",
+        registry={target.name: f"sha256:{sha256}"},
+        urls={target.name: url},
+        retry_if_failed=ATTEMPTS - 1,
+    )
+
+    def receive(url: str, output: str, _: object) -> None:
+        _receive(url, Path(output), f"downloading {target.name}", progress)
+
+    try:
+        files.fetch(target.name, downloader=receive)
+        target.chmod(0o644)  # pooch's temporary files are its user's alone, but data folders are shared
+    except (OSError, ValueError) as error:
+        raise DownloadError(f"{_reason(error)}: {url}; to do it by hand, save that file as {target}") from error
+
+
+def unpack(archive: Path, folder: Path, *, max_bytes: int, progress: Progress | None = None) -> None:
+    """Unpack the image files of a zip archive into `folder`, flat; it appears only once all of them are there.
+
+    Other files and hidden ones are left out. An archive is refused whole if any name in it would leave `folder`, if it
+    holds a link, if two of its images share a name, or if it unpacks to more than `max_bytes`. Raises DownloadError,
+    leaving nothing behind.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            zipfile.ZipFile(archive) as packed,
+            # Hidden, so that what a killed process leaves there is never taken for images.
+            tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary,
+        ):
+            members = _members(packed, max_bytes)
+            total, done = sum(member.file_size for member in members.values()), 0
+            fresh = Path(temporary, folder.name)
+            fresh.mkdir()
+            for name, member in members.items():
+                # zipfile reads no more than the declared size, and compares the checksum.
+                with packed.open(member) as source, (fresh / name).open("wb") as target:
+                    shutil.copyfileobj(source, target, _CHUNK)
+                done += member.file_size
+                if progress is not None:
+                    progress(f"unpacking {archive.name}", done, total)
+            fresh.rename(folder)
+    except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        # RuntimeError is zipfile's word for encrypted members, and for compressions it lacks.
+        raise DownloadError(f"cannot unpack {archive}: {_reason(error)}") from error
+
+
+def _receive(url: str, output: Path, task: str, progress: Progress | None) -> None:
+    """Stream `url` into a file: pooch's own downloader leaves the connection open when it fails."""
+    import requests  # noqa: PLC0415 - only a download needs it
+
+    # Unpacked on the way, the bytes would not add up to the length that the server states.
+    headers = {"Accept-Encoding": "identity", "User-Agent": "codecshift"}
+    with requests.get(url, stream=True, timeout=30, headers=headers) as response, output.open("wb") as file:
+        response.raise_for_status()
+        total, done = int(response.headers.get("Content-Length", 0)), 0
+        for chunk in response.iter_content(_CHUNK):
+            done += file.write(chunk)
+            if progress is not None:
+                progress(task, done, total)
+
+
+def _members(packed: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipInfo]:
+    """Return the images of an archive by their bare file names. Raises ValueError for an archive that is not safe."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    folded = set()
+    for member in packed.infolist():
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or PureWindowsPath(member.filename).drive:
+            raise ValueError(f"{member.filename!r} points outside the folder")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise ValueError(f"{member.filename!r} is a link")
+        hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+        if member.is_dir() or hidden or path.suffix.lower() not in SUFFIXES:
+            continue
+        if path.name.casefold() in folded:
+            raise ValueError(f"two images are called {path.name!r}")
+        folded.add(path.name.casefold())
+        members[path.name] = member
+    total = sum(member.file_size for member in members.values())
+    if total > max_bytes:
+        raise ValueError(f"it unpacks to {total} bytes, more than the {max_bytes} expected at most")
+    return members
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words why fetching or unpacking failed."""
+    import requests  # noqa: PLC0415 - only a download needs it
+
+    reason = str(error) or type(error).__name__
+    match error:
+        case requests.HTTPError(response=response) if response is not None:
+            reason = f"the server answered HTTP {response.status_code}"
+        case requests.Timeout():
+            reason = "the server did not answer in time"
+        case requests.RequestException():
+            reason = "the connection failed or was cut"
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            reason = "the disk is full"
+        case OSError(errno=int(code)):
+            reason = os.strerror(code)
+        case ValueError() if "does not match the known hash" in reason:
+            reason = "what arrived does not have the expected sha256"
+    return reason

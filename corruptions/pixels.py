@@ -1,0 +1,154 @@
+"""The one door through which pixels come in: an image file in, 8-bit RGB out, by declared rules.
+
+- EXIF orientation is applied; a file whose EXIF block cannot be parsed is taken as it lies.
+- Alpha (RGBA, LA, a palette's or a colour key's transparency) is composited over white: round((a*c + (255-a)*255)/255).
+  The colour key of a 16-bit RGB PNG is ignored, for Pillow cannot match it.
+- Gray and palette images become RGB; a 1-bit image is black and white.
+- 16-bit gray v becomes round(v*255/65535); 12-bit gray TIFF round(v*255/4095). Of 16-bit samples beside others
+  (colour, gray with alpha) Pillow gives the high byte, floor(v/256), which is at most one level away. Both rules give
+  8-bit pixels that were widened to 16 bits (v*257) back exactly.
+- 32-bit integer, signed and floating-point images are refused: nothing in the file says which value is white.
+- CMYK goes through Pillow's plain conversion. ICC profiles are ignored everywhere, so samples are taken as sRGB.
+- Of an animation or a multi-page file the first frame counts.
+- More than `MAX_PIXELS` pixels are refused by the header alone, before anything is decoded.
+- Truncated and damaged files are refused wherever the format can tell; a JPEG without checksums often cannot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL.Image import Transpose
+
+from .corruption import Image
+
+MAX_PIXELS = 89_478_485
+"""The largest image that is read, in pixels: Pillow's bound, 256 MiB of RGB; a larger one is a decompression bomb."""
+
+SUFFIXES = frozenset({".apng", ".bmp", ".dib", ".gif", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"}) | {
+    *(".avif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".webp"),
+}
+"""The file name endings, in lower case, by which an image file is told from other files."""
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation; from 5 on, height and width change places."""
+
+
+class UnreadableImage(ValueError):
+    """A file that holds no image we can read; the sentence names the file (without its folder) and the reason."""
+
+
+def read_pixels(path: Path) -> Image:
+    """Return the pixels of an image file, uint8 (H, W, 3), RGB, by the rules at the head of this file.
+
+    Raises UnreadableImage for a file that is missing, not an image, damaged, too large, or of a kind that is refused.
+    """
+    with _opened(path) as picture:
+        picture.load()
+        turn = _TURNS.get(_orientation(picture))
+        if picture.mode == "F" or picture.mode.startswith("I"):
+            turned = picture if turn is None else picture.transpose(turn)
+            return _from_deep_gray(picture, np.asarray(turned))
+        key = picture.info.get("transparency")
+        if isinstance(key, tuple) and max(key) > 255:
+            del picture.info["transparency"]
+        turned = picture if turn is None else picture.transpose(turn)
+        if not turned.has_transparency_data:
+            return np.array(turned.convert("RGB"))
+        pixels = np.asarray(turned.convert("RGBA")).astype(np.uint16)
+        color, alpha = pixels[..., :3], pixels[..., 3:]
+        return _over_white(color, alpha)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) as `read_pixels` would give them, from the header alone.
+
+    Raises UnreadableImage for a file that is missing, has no image header, or is too large.
+    """
+    with _opened(path) as picture:
+        width, height = picture.size
+        # Pillow's TIFF reader turns the picture itself, and says the turned size from the start.
+        swapped = picture.format != "TIFF" and _orientation(picture) >= 5
+        return (width, height) if swapped else (height, width)
+
+
+def pixel_digest(image: Image) -> str:
+    """Return the sha256, in hex, of an image's pixels: of the line "HxWx3" and the bytes row by row.
+
+    Raises ValueError for an array that is not uint8 (H, W, 3).
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"expected a uint8 image of shape (H, W, 3), got {image.dtype} {image.shape}")
+    height, width, channels = image.shape
+    return hashlib.sha256(f"{height}x{width}x{channels}\n".encode() + image.tobytes()).hexdigest()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[PIL.Image.Image]:
+    """Open an image file, and turn whatever goes wrong with it inside the block into one UnreadableImage."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is not the caller's business; damage to pixels raises
+        try:
+            with PIL.Image.open(path) as picture:
+                width, height = picture.size
+                if width * height > MAX_PIXELS:
+                    raise PIL.Image.DecompressionBombError
+                yield picture
+        except PIL.UnidentifiedImageError as error:
+            raise UnreadableImage(f"{path.name}: not an image, or its header is damaged") from error
+        except PIL.Image.DecompressionBombError as error:
+            raise UnreadableImage(f"{path.name}: larger than the {MAX_PIXELS} pixels that are read") from error
+        except MemoryError as error:
+            raise UnreadableImage(f"{path.name}: does not fit into memory") from error
+        except Exception as error:  # Pillow's readers let out whatever a damaged file makes them trip over
+            # The system's messages carry the whole path, which must not reach a row: keep the reason alone.
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise UnreadableImage(f"{path.name}: {reason}") from error
+
+
+def _orientation(picture: PIL.Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) where there is none or it cannot be read."""
+    try:
+        orientation = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - a damaged EXIF block, of which Pillow raises anything, leaves the pixels whole
+        return 1
+    return orientation if orientation in _TURNS else 1
+
+
+def _from_deep_gray(picture: PIL.Image.Image, values: NDArray[Any]) -> Image:
+    """Return gray `values` of more than 8 bits as RGB; `picture` says what they mean, or ValueError is raised."""
+    if picture.mode == "F":
+        raise ValueError("floating-point images are not read: nothing says which value is white")
+    if picture.mode == "I" and picture.format not in {"PNG", "PPM"}:
+        raise ValueError("32-bit and signed images are not read: nothing says which value is white")
+    tags = getattr(picture, "tag_v2", {})  # only a TIFF has tags
+    peak = 4095 if tags.get(258) == (12,) else 65535
+    table = np.rint(np.arange(peak + 1) * 255 / peak).astype(np.uint8)
+    if tags.get(262) == 0:  # white is zero, which Pillow undoes for 8 bits only
+        table = table[::-1].copy()
+    key = picture.info.get("transparency")
+    if isinstance(key, int):
+        table[key] = 255
+    return np.repeat(table[values][..., np.newaxis], 3, axis=2)
+
+
+def _over_white(color: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> Image:
+    """Composite `color` (H, W, 3) over white by `alpha` (H, W, 1), both 0..255, rounded to the nearest level."""
+    return ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

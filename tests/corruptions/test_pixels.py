@@ -1,0 +1,336 @@
+"""Every odd kind of image file, built here, against pixels computed without the code under test."""
+
+import hashlib
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from codecshift.corruptions.pixels import MAX_PIXELS, UnreadableImage, image_size, pixel_digest, read_pixels
+
+RNG = np.random.default_rng(7)
+COLOR = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+ALPHA = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+DEEP = np.linspace(0, 65535, 35).round().astype(np.uint16).reshape(5, 7)
+
+
+def over_white(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    share = alpha[..., np.newaxis] / 255.0
+    return np.rint(color * share + 255.0 * (1.0 - share)).astype(np.uint8)
+
+
+def as_rgb(gray: np.ndarray) -> np.ndarray:
+    return np.stack([gray] * 3, axis=-1)
+
+
+def png(width: int, height: int, rows: np.ndarray, *, depth: int, kind: int, key: bytes = b"") -> bytes:
+    """Write a PNG by hand, for what Pillow cannot write; `rows` holds big-endian samples."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))
+    return b"\x89PNG\r\n\x1a\n" + header + (chunk(b"tRNS", key) if key else b"") + data + chunk(b"IEND", b"")
+
+
+def saved(image: PIL.Image.Image, path: Path, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def expect(expected: np.ndarray, path: Path) -> None:
+    actual = read_pixels(path)
+    assert (actual.dtype, actual.shape) == (np.uint8, expected.shape)
+    np.testing.assert_array_equal(expected, actual)
+    assert actual.flags.c_contiguous
+    assert actual.flags.writeable
+    assert image_size(path) == expected.shape[:2]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm"])
+def test_plain_color_comes_in_as_it_is(suffix: str, tmp_path: Path) -> None:
+    expect(COLOR, saved(PIL.Image.fromarray(COLOR), tmp_path / f"a (1){suffix}"))
+
+
+UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.transpose(1, 0, 2),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: np.rot90(x, 2).transpose(1, 0, 2),
+    8: lambda x: np.rot90(x, 1),
+    9: lambda x: x,
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_exif_orientation_is_applied(suffix: str, orientation: int, tmp_path: Path) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    options: dict[str, object] = {"lossless": True} if suffix == ".webp" else {}
+    path = saved(PIL.Image.fromarray(COLOR), tmp_path / f"turned{suffix}", exif=exif, **options)
+    expect(UPRIGHT[orientation](COLOR), path)
+
+
+def test_exif_orientation_is_applied_to_jpeg_and_to_deep_gray(tmp_path: Path) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    jpeg = saved(PIL.Image.fromarray(COLOR), tmp_path / "a.jpg", exif=exif)
+    stored = np.asarray(PIL.Image.open(io.BytesIO(jpeg.read_bytes())))
+    expect(np.rot90(stored, -1), jpeg)
+    deep = saved(PIL.Image.fromarray(DEEP), tmp_path / "a.png", exif=exif)
+    expect(as_rgb(np.rot90(np.rint(DEEP / 257).astype(np.uint8), -1)), deep)
+
+
+def test_garbage_in_the_exif_block_leaves_the_pixels(tmp_path: Path) -> None:
+    path = saved(PIL.Image.fromarray(COLOR), tmp_path / "a.png", exif=b"Exif\0\0not a TIFF at all")
+    expect(COLOR, path)
+
+
+def test_alpha_is_composited_over_white_for_every_pair_of_levels(tmp_path: Path) -> None:
+    gray, alpha = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    expected = over_white(as_rgb(gray), alpha)
+    expect(expected, saved(PIL.Image.fromarray(np.dstack([gray, alpha])), tmp_path / "la.png"))
+    expect(expected, saved(PIL.Image.fromarray(np.dstack([as_rgb(gray), alpha])), tmp_path / "rgba.png"))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_rgba_is_composited_over_white(suffix: str, tmp_path: Path) -> None:
+    options: dict[str, object] = {"lossless": True, "exact": True} if suffix == ".webp" else {}
+    path = saved(PIL.Image.fromarray(np.dstack([COLOR, ALPHA])), tmp_path / f"a{suffix}", **options)
+    expect(over_white(COLOR, ALPHA), path)
+
+
+PALETTE = np.array([[255, 0, 0], [0, 255, 0], [10, 20, 30], [200, 100, 50]], np.uint8)
+INDICES = np.arange(35).reshape(5, 7) % 4
+
+
+def with_palette() -> PIL.Image.Image:
+    image = PIL.Image.fromarray(INDICES.astype(np.uint8), "L")
+    image.putpalette(PALETTE.tobytes())
+    return image
+
+
+def test_palette_becomes_rgb(tmp_path: Path) -> None:
+    expect(PALETTE[INDICES], saved(with_palette(), tmp_path / "a.png"))
+    expect(PALETTE[INDICES], saved(with_palette(), tmp_path / "a.gif"))
+
+
+def test_a_palette_with_transparency_is_composited_over_white(tmp_path: Path) -> None:
+    alpha = np.array([0, 100, 200, 255], np.uint8)
+    path = saved(with_palette(), tmp_path / "a.png", transparency=alpha.tobytes())
+    expect(over_white(PALETTE[INDICES], alpha[INDICES]), path)
+
+
+def test_a_palette_with_one_transparent_entry_is_composited_over_white(tmp_path: Path) -> None:
+    expected = np.where((INDICES == 2)[..., np.newaxis], np.uint8(255), PALETTE[INDICES])
+    expect(expected, saved(with_palette(), tmp_path / "a.png", transparency=2))
+    expect(expected, saved(with_palette(), tmp_path / "a.gif", transparency=2))
+
+
+def test_a_transparent_color_key_becomes_white(tmp_path: Path) -> None:
+    key = COLOR[2, 3]
+    expected = np.where(np.equal(COLOR, key).all(-1, keepdims=True), np.uint8(255), COLOR)
+    assert (expected != COLOR).any()
+    expect(expected, saved(PIL.Image.fromarray(COLOR), tmp_path / "rgb.png", transparency=tuple(key.tolist())))
+    gray = COLOR[..., 0]
+    expected = as_rgb(np.where(gray == gray[1, 1], np.uint8(255), gray))
+    expect(expected, saved(PIL.Image.fromarray(gray), tmp_path / "l.png", transparency=int(gray[1, 1])))
+
+
+def test_gray_becomes_rgb(tmp_path: Path) -> None:
+    expect(as_rgb(ALPHA), saved(PIL.Image.fromarray(ALPHA), tmp_path / "a.png"))
+
+
+def test_one_bit_is_black_and_white(tmp_path: Path) -> None:
+    bits = ALPHA > 127
+    expect(as_rgb(np.where(bits, np.uint8(255), np.uint8(0))), saved(PIL.Image.fromarray(bits), tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm"])
+def test_16_bit_gray_is_scaled_to_8_bits_and_rounded(suffix: str, tmp_path: Path) -> None:
+    expected = np.rint(DEEP.astype(float) * 255 / 65535).astype(np.uint8)
+    expect(as_rgb(expected), saved(PIL.Image.fromarray(DEEP), tmp_path / f"a{suffix}"))
+
+
+def test_every_16_bit_level_is_rounded_to_the_nearest(tmp_path: Path) -> None:
+    levels = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    path = saved(PIL.Image.fromarray(levels), tmp_path / "a.png")
+    expect(as_rgb(np.rint(levels.astype(float) * 255 / 65535).astype(np.uint8)), path)
+
+
+def test_16_bit_gray_that_was_widened_from_8_bits_is_restored(tmp_path: Path) -> None:
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    expect(as_rgb(levels.astype(np.uint8)), saved(PIL.Image.fromarray(levels * 257), tmp_path / "a.png"))
+
+
+def test_the_key_of_16_bit_gray_becomes_white(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(7, 5, DEEP.astype(">u2"), depth=16, kind=0, key=DEEP[0, 1:2].astype(">u2").tobytes()))
+    expected = np.rint(DEEP / 257).astype(np.uint8)
+    expected[0, 1] = 255
+    expect(as_rgb(expected), path)
+
+
+def test_white_is_zero_16_bit_tiff_is_inverted(tmp_path: Path) -> None:
+    path = saved(PIL.Image.fromarray(DEEP), tmp_path / "a.tif", tiffinfo={262: 0})
+    expect(as_rgb(np.rint((65535 - DEEP) / 257).astype(np.uint8)), path)
+
+
+def test_12_bit_tiff_is_scaled_by_its_own_white(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(twelve_bit_tiff([[0, 1, 4094, 4095], [2048, 16, 8, 9]]))
+    expected = np.rint(np.array([[0, 1, 4094, 4095], [2048, 16, 8, 9]]) * 255 / 4095).astype(np.uint8)
+    expect(as_rgb(expected), path)
+
+
+def twelve_bit_tiff(rows: list[list[int]]) -> bytes:
+    strip = b"".join(
+        ((a << 12) | b).to_bytes(3, "big") for row in rows for a, b in zip(row[::2], row[1::2], strict=True)
+    )
+    tags = [(256, len(rows[0])), (257, len(rows)), (258, 12), (259, 1), (262, 1), (273, 0), (277, 1), (278, len(rows))]
+    tags.append((279, len(strip)))
+    start = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, start if tag == 273 else value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", 0) + strip
+
+
+@pytest.mark.parametrize("key", [b"", b"first pixel"], ids=["plain", "with a key, ignored"])
+def test_16_bit_rgb_png_keeps_the_high_byte(key: bytes, tmp_path: Path) -> None:
+    deep = RNG.integers(256, 65536, (5, 7, 3)).astype(">u2")
+    path = tmp_path / "a.png"
+    path.write_bytes(png(7, 5, deep, depth=16, kind=2, key=deep[0, 0].tobytes() if key else b""))
+    expect((deep // 256).astype(np.uint8), path)
+
+
+def test_16_bit_rgb_tiff_keeps_the_high_byte(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")  # comes with scikit-image
+    deep = RNG.integers(0, 65536, (5, 7, 3), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb")
+    expect((deep >> 8).astype(np.uint8), tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(DEEP.astype(np.float32) / 65535, id="float"),
+        pytest.param(DEEP.astype(np.int32), id="32-bit integer"),
+    ],
+)
+def test_samples_without_a_known_white_are_refused(values: np.ndarray, tmp_path: Path) -> None:
+    path = saved(PIL.Image.fromarray(values), tmp_path / "a.tif")
+    with pytest.raises(UnreadableImage, match=r"^a\.tif: .* nothing says which value is white$"):
+        read_pixels(path)
+
+
+def test_cmyk_jpeg_is_converted_plainly(tmp_path: Path) -> None:
+    ink = np.full((16, 16, 4), (255, 0, 128, 51), np.uint8)
+    path = saved(PIL.Image.fromarray(ink, "CMYK"), tmp_path / "a.jpg", quality=100)
+    c, m, y, k = np.asarray(PIL.Image.open(path)).astype(int).transpose(2, 0, 1)
+    expected = np.rint(np.dstack([(255 - c) * (255 - k), (255 - m) * (255 - k), (255 - y) * (255 - k)]) / 255)
+    actual = read_pixels(path)
+    assert actual.shape == (16, 16, 3)
+    assert np.abs(actual - expected).max() <= 1
+    assert np.abs(actual - np.array([0, 204, 102])).max() <= 3
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tif"])
+def test_the_first_frame_counts(suffix: str, tmp_path: Path) -> None:
+    frames = [PIL.Image.new("RGB", (9, 6), color) for color in ((250, 10, 20), (0, 0, 255), (0, 255, 0))]
+    options: dict[str, object] = {"lossless": True} if suffix == ".webp" else {}
+    path = saved(frames[0], tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:], **options)
+    with PIL.Image.open(path) as animation:
+        assert animation.n_frames == 3
+    expect(np.full((6, 9, 3), (250, 10, 20), np.uint8), path)
+
+
+NOISE = PIL.Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".avif", ".gif", ".bmp", ".ppm", ".tif", ".jp2"])
+@pytest.mark.parametrize("kept", [0.9, 0.5, 0.01])
+def test_truncated_files_are_refused(suffix: str, kept: float, tmp_path: Path) -> None:
+    path = saved(NOISE, tmp_path / f"cut{suffix}")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(UnreadableImage, match=rf"^cut\{suffix}: \S"):
+        read_pixels(path)
+
+
+def test_one_flipped_bit_in_a_png_is_found(tmp_path: Path) -> None:
+    path = saved(NOISE, tmp_path / "flipped.png")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UnreadableImage, match=r"^flipped\.png: "):
+        read_pixels(path)
+
+
+@pytest.mark.parametrize("read", [read_pixels, image_size])
+@pytest.mark.parametrize("size", [(9460, 9460), (60000, 60000), (2**31 - 1, 2**31 - 1)])
+def test_decompression_bombs_are_refused_by_their_header(
+    size: tuple[int, int], read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    assert size[0] * size[1] > MAX_PIXELS
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png(*size, np.zeros((1, 1), np.uint8), depth=8, kind=2))
+    with pytest.raises(UnreadableImage, match=rf"^bomb\.png: larger than the {MAX_PIXELS} pixels that are read$"):
+        read(path)
+
+
+@pytest.mark.parametrize("read", [read_pixels, image_size])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(b"", "not an image, or its header is damaged", id="empty"),
+        pytest.param(b"Dear reader, this is a letter.", "not an image, or its header is damaged", id="text"),
+        pytest.param(None, "No such file or directory", id="missing"),
+    ],
+)
+def test_what_is_no_image_is_refused(
+    content: bytes | None, reason: str, read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "letter.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UnreadableImage) as caught:
+        read(path)
+    assert f"letter.png: {reason}" == str(caught.value)
+
+
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match=r"Is a directory$"):
+        read_pixels(tmp_path)
+
+
+def test_no_message_holds_a_folder(tmp_path: Path) -> None:
+    for name, content in {"a.png": b"", "b.png": NOISE.tobytes(), "c.tif": b"II*\0\xff\xff\xff\xff"}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UnreadableImage) as caught:
+            read_pixels(tmp_path / name)
+        assert "/" not in str(caught.value)
+
+
+def test_the_size_comes_from_the_header_alone(tmp_path: Path) -> None:
+    path = saved(NOISE, tmp_path / "a.png")
+    path.write_bytes(path.read_bytes()[:200])
+    assert image_size(path) == (64, 64)
+
+
+def test_the_digest_is_of_shape_and_bytes() -> None:
+    assert hashlib.sha256(b"5x7x3\n" + COLOR.tobytes()).hexdigest() == pixel_digest(COLOR)
+    assert pixel_digest(COLOR) == pixel_digest(np.asfortranarray(COLOR))
+    assert pixel_digest(np.zeros((2, 8, 3), np.uint8)) != pixel_digest(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_the_digest_is_of_8_bit_rgb_only() -> None:
+    with pytest.raises(ValueError, match="expected a uint8 image"):
+        pixel_digest(COLOR.astype(float))
