@@ -41,8 +41,9 @@ class Curve:
 class BdRate:
     """The mean difference in rate at equal quality, in percent: negative means fewer bits than the anchor.
 
-    `overlap` is the quality range both curves cover, over the range either covers. Where the two cannot be compared,
-    `percent` is NaN and `reason` says why.
+    `overlap` is the share of the anchor's quality range that the other curve covers too: the one base on which the
+    BD-rates of several codecs can be set side by side. Where the two cannot be compared, `percent` is NaN and `reason`
+    says why.
     """
 
     percent: float
@@ -63,13 +64,14 @@ def bd_rate(
     `bjontegaard`: log rate interpolated over quality, piecewise cubic. Not comparable, with a reason, where a curve has
     fewer than four points or the overlap is below `minimum_overlap`.
     """
-    for name, curve in (("the anchor", anchor), ("the codec", test)):
+    for name, curve in (("the anchor's", anchor), ("its own", test)):
         if len(curve.bpp) < MINIMUM_POINTS:
-            return BdRate(math.nan, math.nan, f"{name}'s curve has {len(curve.bpp)} points, at least 4 are needed")
-    lows, highs = zip(*((curve.quality[0], curve.quality[-1]) for curve in (anchor, test)), strict=True)
-    overlap = float(max(0.0, min(highs) - max(lows)) / (max(highs) - min(lows)))
+            reason = f"{name} curve has {len(curve.bpp)} points, at least {MINIMUM_POINTS} are needed"
+            return BdRate(math.nan, math.nan, reason)
+    shared = min(anchor.quality[-1], test.quality[-1]) - max(anchor.quality[0], test.quality[0])
+    overlap = float(max(0.0, shared) / (anchor.quality[-1] - anchor.quality[0]))
     if overlap < minimum_overlap or overlap == 0:
-        reason = f"the curves share {overlap:.0%} of their quality range, at least {minimum_overlap:.0%} is needed"
+        reason = f"it shares {overlap:.0%} of the anchor's quality range, at least {minimum_overlap:.0%} is needed"
         return BdRate(math.nan, overlap, reason)
     import bjontegaard  # noqa: PLC0415 - it imports matplotlib
 

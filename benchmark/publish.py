@@ -90,7 +90,7 @@ def notes(board: Leaderboard) -> list[str]:
         "BD-rate: bits at equal quality against what the codec was given, below 0 is better; mean over corruptions,",
         "then on clean images and per band. inflation: bits on corrupted over clean images at one setting. PSNR clean:",
         f"decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean images.",
-        "overlap: the least part of their quality range that two curves share.",
+        "overlap: the least part of the anchor's quality range that a BD-rate rests on.",
     ]
     lines += [f"{one.codec} is not ranked: {one.reason}." for one in board.entries if one.rank is None]
     return lines

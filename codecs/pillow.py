@@ -118,6 +118,9 @@ identify_avif = _identify("avif", "libavif")
 
 _HERE = "codecshift.codecs.pillow"
 _QUALITY = Scale("q", "quality", 1, 100)
+# None of these is a quality of the jpeg_compression corruption (25, 18, 15, 10, 7): encoding again at the very same
+# quality costs almost nothing, and a single such point would stand far outside the rate curve.
+_JPEG_LADDER = (4, 9, 16, 27, 40, 55, 70, 80, 88, 93, 96)
 _RATE = Scale("r", "bpp", 0.01, 12, integer=False)
 
 SPECS = (
@@ -125,7 +128,7 @@ SPECS = (
         name="jpeg",
         load=f"{_HERE}:jpeg",
         identify=f"{_HERE}:identify_jpeg",
-        points=_QUALITY.ladder(4, 8, 15, 25, 40, 55, 70, 80, 88, 93, 96),
+        points=_QUALITY.ladder(*_JPEG_LADDER),
         scale=_QUALITY,
         chroma="4:2:0",
         colour="BT.601 full",
@@ -135,7 +138,7 @@ SPECS = (
         name="jpeg-444",
         load=f"{_HERE}:jpeg_444",
         identify=f"{_HERE}:identify_jpeg",
-        points=_QUALITY.ladder(4, 8, 15, 25, 40, 55, 70, 80, 88, 93),
+        points=_QUALITY.ladder(*_JPEG_LADDER),
         scale=_QUALITY,
         chroma="4:4:4",
         colour="BT.601 full",

@@ -254,7 +254,7 @@ def open_set(
 ) -> ImageSet:
     """Return the set called `name`, its files found, checked and listed.
 
-    `data_dir` is the folder of folders where `kodak` and `clic2020-test` lie; with `download` what is missing there is
+    `data_dir` is the folder of folders where `kodak` and `clic` lie; with `download` what is missing there is
     fetched, from the folder at the URL `mirror` in place of the set's own. `progress` is told of what takes long.
 
     Raises UnknownSet for a name outside the grammar, SetError for files that are missing or not the right ones, and
@@ -266,7 +266,7 @@ def open_set(
     if name == "kodak":
         return _open_kodak(home / name, mirror or KODAK_URL, download, progress)
     if name == "clic2020-test":
-        return _open_clic(home / name, mirror or CLIC_URL, download, progress)
+        return _open_clic(home / "clic", mirror or CLIC_URL, download, progress)
     if name.startswith("folder:"):
         return _open_folder(name, progress)
     raise UnknownSet(name, tuple(KNOWN))
@@ -290,7 +290,7 @@ def _open_kodak(folder: Path, url: str, download: bool, progress: Progress | Non
     if missing and not download:
         raise SetError(
             f"kodak: {len(missing)} of {len(rows)} images are missing, looked for {folder / missing[0]['file']}: "
-            f"allow the download, or save {_join(url, missing[0]['file'])} there and the others likewise"
+            f"allow the download (--download), or save {_join(url, missing[0]['file'])} there and the others likewise"
         )
     for row in missing:
         fetch(_join(url, row["file"]), folder / row["file"], row["sha256"], progress=progress)
@@ -309,7 +309,7 @@ def _open_clic(root: Path, url: str, download: bool, progress: Progress | None) 
         parts = ", ".join(f"{_join(url, archive.file)} in {root / archive.file}" for archive in CLIC_ARCHIVES)
         raise SetError(
             f"clic2020-test: expected {expected} images below {root}, found {len(files)}: "
-            f"allow the download, or put {parts}, or the images of both in that folder"
+            f"allow the download (--download), or put {parts}, or the images of both in that folder"
         )
     rows = _clic_rows(root, files, progress)
     sources = [_source(row["id"], root / row["file"], row["sha256"], _CLIC_VIEW) for row in rows]

@@ -126,7 +126,7 @@ def test_missing_kodak_says_where_it_was_looked_for_and_how_to_get_it(tmp_path: 
         open_set("kodak", tmp_path)
     place = tmp_path / "kodak" / "kodim01.png"
     assert str(caught.value) == (
-        f"kodak: 24 of 24 images are missing, looked for {place}: allow the download, or save "
+        f"kodak: 24 of 24 images are missing, looked for {place}: allow the download (--download), or save "
         "https://r0k.us/graphics/kodak/kodak/kodim01.png there and the others likewise"
     )
 

@@ -1,0 +1,37 @@
+# make run    set up .venv, measure the sample photographs, print the leaderboard
+# make test   set up .venv, run the tests
+# make lint   set up .venv, check style and types
+# make perf   set up .venv, compare speeds: ours against the plain way, within one run
+
+PYTHON ?= python3
+EXTRAS ?= test
+BIN := .venv/bin
+
+.PHONY: run test lint perf setup clean
+
+run: setup
+	$(BIN)/codecshift run
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+perf: setup
+	$(BIN)/python -m pytest tests/perf --benchmark-enable --benchmark-columns=min,median,rounds
+
+setup: .venv/installed-$(EXTRAS)
+
+.venv/installed-$(EXTRAS): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "codecshift needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@# mypy checks the rooms under their installed names, through this link.
+	mkdir -p .venv/src && ln -sfn ../.. .venv/src/codecshift
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
