@@ -101,8 +101,8 @@ def run_(
     from .cell import PLANS, named
 
     chosen = named("plan", plan, PLANS).narrowed(sets or (), corruption or (), severity or (), codec or ())
-    path = out or Path(_default_name(chosen.name if not sets else "-".join(sets)))
     job = _prepare(chosen, data_dir, download)
+    path = out or Path(_default_name("-".join(job.sets) if sets else chosen.name))
     for name, reason in job.unavailable.items():
         _say(f"left out: {name}: {reason}")
     if dry_run:
@@ -121,12 +121,16 @@ def run_(
     except KeyboardInterrupt:
         _say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")
         raise typer.Exit(130) from None
-    _say(
-        f"{tally.done} rows in {tally.wall_s:.1f} s with {jobs or loop.cores()} jobs "
-        f"(overhead {tally.overhead(jobs or loop.cores()):.2f}), {tally.failed} failed, {tally.skipped} skipped -> {path}"
-        if tally.total
-        else f"nothing to do: all {job.rows()} rows are in {path}"
-    )
+    if tally.total:
+        workers = jobs or loop.cores()
+        _say(
+            f"{tally.done} rows in {_duration(tally.wall_s)} with {workers} jobs, {tally.failed} failed, "
+            f"{tally.skipped} skipped -> {path}"
+        )
+        if tally.wall_s > 30:  # in shorter runs the start of the workers hides the rest
+            _say(f"{tally.overhead(workers):.2f} x the time inside encode, decode and measures")
+    else:
+        _say(f"nothing to do: all {job.rows()} rows are in {path}")
     for reason, times in tally.reasons.most_common(5):
         _say(f"  {times} x {reason}")
     _print_outcome(path, job)
@@ -207,6 +211,24 @@ def merge(
 
     count, repeated = store.merge(files, out)
     _say(f"{count} rows -> {out}" + (f" ({repeated} were in several files)" if repeated else ""))
+
+
+@app.command()
+def figures(
+    file: File,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: figures.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="One figure instead of all.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the figures there are, and draw none.")] = False,
+) -> None:
+    """Draw the figures of a run file as PNG and PDF, each with a caption that says what went into it."""
+    from ..analysis.figures import FIGURES
+    from . import publish
+
+    if list_:
+        _print_table(["figure", "what"], [[kind.name, kind.about] for kind in FIGURES.values()])
+        return
+    for path in publish.figures(file, out or Path("figures"), only or ()):
+        typer.echo(path)
 
 
 @app.command()
@@ -310,6 +332,7 @@ def _interrupted(_signal: int, _frame: object) -> NoReturn:
 
 def _foreseen() -> tuple[type[Exception], ...]:
     """Return the errors whose message is meant for the user."""
+    from ..analysis.figures import NothingToDraw
     from ..analysis.leaderboard import NotComparable
     from ..codecs.protocol import CodecUnavailable
     from ..codecs.registry import UnknownCodec
@@ -320,7 +343,8 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from .store import RunFileError
 
     wrong_names = (UnknownName, UnknownCodec, UnknownSet)
-    return (*wrong_names, SetError, UnreadableImage, DownloadError, RunFileError, NotComparable, CodecUnavailable)
+    wrong_rows = (RunFileError, NotComparable, NothingToDraw)
+    return (*wrong_names, *wrong_rows, SetError, UnreadableImage, DownloadError, CodecUnavailable)
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -416,13 +440,17 @@ def _print_table(headings: Sequence[str], lines: Iterable[Sequence[str]], sides:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for place, heading in enumerate(headings):
         right = bool(sides) and sides[place] == "right"
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     for line in lines:
         table.add_row(*line)
-    Console(width=WIDTH, highlight=False, markup=False).print(table)
+    console = Console(width=WIDTH, highlight=False, markup=False)
+    with console.capture() as capture:
+        console.print(table)
+    for row in capture.get().splitlines():
+        typer.echo(row.rstrip())
 
 
 class _Progress:

@@ -47,7 +47,7 @@ class Corruption:
         if min(image.shape[:2]) < MINIMUM_SIDE:
             height, width = image.shape[:2]
             raise ValueError(f"{self.name} needs at least {MINIMUM_SIDE} pixels a side, got {width}x{height}")
-        return self.apply(image, self.levels[severity - 1], rng)
+        return self.apply(np.ascontiguousarray(image), self.levels[severity - 1], rng)
 
 
 def generator(cell: str) -> np.random.Generator:

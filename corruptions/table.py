@@ -1,0 +1,37 @@
+"""The table of corruptions: the fifteen in the paper's order from low to high band, then the four held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from . import blur, digital, noise, weather
+from .corruption import Corruption
+
+_ROWS = (
+    Corruption("snow", weather.SNOW, weather.snow, "low"),
+    Corruption("frost", weather.FROST, weather.frost, "low"),
+    Corruption("fog", weather.FOG, weather.fog, "low"),
+    Corruption("brightness", weather.BRIGHTNESS, weather.brightness, "low"),
+    Corruption("contrast", digital.CONTRAST, digital.contrast, "low"),
+    Corruption("motion_blur", blur.MOTION_BLUR, blur.motion_blur, "medium"),
+    Corruption("zoom_blur", blur.ZOOM_BLUR, blur.zoom_blur, "medium"),
+    Corruption("defocus_blur", blur.DEFOCUS_BLUR, blur.defocus_blur, "medium"),
+    Corruption("glass_blur", blur.GLASS_BLUR, blur.glass_blur, "medium"),
+    Corruption("elastic_transform", digital.ELASTIC_TRANSFORM, digital.elastic_transform, "medium"),
+    Corruption("jpeg_compression", digital.JPEG_COMPRESSION, digital.jpeg_compression, "medium"),
+    Corruption("pixelate", digital.PIXELATE, digital.pixelate, "medium"),
+    Corruption("gaussian_noise", noise.GAUSSIAN_NOISE, noise.gaussian_noise, "high"),
+    Corruption("shot_noise", noise.SHOT_NOISE, noise.shot_noise, "high"),
+    Corruption("impulse_noise", noise.IMPULSE_NOISE, noise.impulse_noise, "high"),
+    Corruption("speckle_noise", noise.SPECKLE_NOISE, noise.speckle_noise, "extra"),
+    Corruption("gaussian_blur", blur.GAUSSIAN_BLUR, blur.gaussian_blur, "extra"),
+    Corruption("spatter", weather.SPATTER, weather.spatter, "extra"),
+    Corruption("saturate", digital.SATURATE, digital.saturate, "extra"),
+)
+
+CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType({row.name: row for row in _ROWS})
+"""Every corruption by name."""
+
+FIFTEEN: tuple[str, ...] = tuple(row.name for row in _ROWS if row.band != "extra")
+"""The corruptions of CLIC-C and Kodak-C."""

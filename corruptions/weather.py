@@ -1,0 +1,290 @@
+"""Weather: snow, frost, fog, light, and mud on the lens.
+
+Formulas and levels: Hendrycks & Dietterich 2019, as in imagecorruptions 1.1.2.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .blur import dragged, gaussian, line, trail
+from .corruption import Image
+from .grey import UNIT, UNIT32, Floats, in_three, looked_up, on_unit_scale, truncated
+from .hsv import adjusted
+from .strips import strips
+
+
+@dataclass(frozen=True, slots=True)
+class Snow:
+    """How much snow falls, in flakes of what size, and how white it makes the day."""
+
+    mean: float
+    deviation: float
+    flake: float
+    threshold: float
+    radius: int
+    sigma: float
+    keep: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spatter:
+    """How much liquid hits the lens, in drops of what size, how strongly it covers, and whether it is mud."""
+
+    mean: float
+    deviation: float
+    sigma: float
+    threshold: float
+    strength: float
+    mud: bool
+
+
+SNOW = (
+    Snow(mean=0.1, deviation=0.3, flake=3, threshold=0.5, radius=10, sigma=4, keep=0.8),
+    Snow(mean=0.2, deviation=0.3, flake=2, threshold=0.5, radius=12, sigma=4, keep=0.7),
+    Snow(mean=0.55, deviation=0.3, flake=4, threshold=0.9, radius=12, sigma=8, keep=0.7),
+    Snow(mean=0.55, deviation=0.3, flake=4.5, threshold=0.85, radius=12, sigma=8, keep=0.65),
+    Snow(mean=0.55, deviation=0.3, flake=2.5, threshold=0.85, radius=12, sigma=12, keep=0.55),
+)
+
+FROST = ((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75))
+"""Weights of the picture and of the frost."""
+
+FOG = ((1.5, 2), (2.0, 2), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))
+"""Thickness of the fog, and how fast its finer structure fades (the smaller, the rougher)."""
+
+BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5)
+"""What is added to V."""
+
+SPATTER = (
+    Spatter(mean=0.65, deviation=0.3, sigma=4, threshold=0.69, strength=0.6, mud=False),
+    Spatter(mean=0.65, deviation=0.3, sigma=3, threshold=0.68, strength=0.6, mud=False),
+    Spatter(mean=0.65, deviation=0.3, sigma=2, threshold=0.68, strength=0.5, mud=False),
+    Spatter(mean=0.65, deviation=0.3, sigma=1, threshold=0.65, strength=1.5, mud=True),
+    Spatter(mean=0.67, deviation=0.4, sigma=1, threshold=0.65, strength=1.5, mud=True),
+)
+
+FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
+"""The textures that are drawn from; the package has a sixth, which imagecorruptions never draws."""
+
+WATER = (175 / 255.0, 238 / 255.0, 238 / 255.0)
+MUD = (63 / 255.0, 42 / 255.0, 20 / 255.0)
+
+
+def snow(image: Image, level: Snow, rng: np.random.Generator) -> Image:
+    """Let it snow: whiten the picture and lay a layer of blown flakes and its mirror image over it.
+
+    Same pixels as imagecorruptions 1.1.2 given the same random state; the flakes are enlarged with sums in another
+    order, which would matter to a flake within 1e-16 of the threshold or of half a level.
+    """
+    height, width = image.shape[:2]
+    flakes = _enlarged(rng.normal(size=(height, width), loc=level.mean, scale=level.deviation), level.flake)
+    flakes[flakes < level.threshold] = 0
+    np.clip(flakes, 0, 1, out=flakes)
+    # The enlarged layer can be a little larger than the picture: it is blown first and cropped after.
+    path = trail(level.radius, level.sigma, rng.uniform(-135, -45), *flakes.shape)
+    blown = dragged(flakes, path)[:height, :width]
+    layer = np.round(blown * 255).astype(np.uint8)
+    mirrored = np.ascontiguousarray(layer[::-1, ::-1])
+    out = np.empty_like(image)
+    for rows in strips(height, width * 3):
+        clear = looked_up(image[rows], UNIT32)
+        white = cv2.cvtColor(clear, cv2.COLOR_RGB2GRAY) * 1.5 + 0.5
+        day = in_three(white)
+        np.maximum(clear, day, out=day)
+        day *= 1 - level.keep
+        clear *= level.keep
+        clear += day
+        snowy = in_three(on_unit_scale(layer[rows]))
+        snowy += clear
+        snowy += in_three(on_unit_scale(mirrored[rows]))
+        out[rows] = truncated(snowy)
+    return out
+
+
+def _enlarged(field: Floats, factor: float) -> Floats:
+    """Return the middle of `field`, shape (H, W), enlarged by linear interpolation, as scipy.ndimage.zoom does it."""
+    down, right = (line(size, factor) for size in field.shape)
+    first = down.index[0]
+    part = field[first : down.index[-1] + 2]
+    wide = part.take(right.index, axis=1)
+    wide += (part.take(right.index + 1, axis=1) - wide) * right.weight
+    wide[:, right.outside] = 0
+    out: Floats = wide.take(down.index - first, axis=0)
+    step = wide.take(down.index - first + 1, axis=0)
+    step -= out
+    step *= down.weight[:, None]
+    out += step
+    out[down.outside] = 0
+    return out
+
+
+def frost(image: Image, level: tuple[float, float], rng: np.random.Generator) -> Image:
+    """Cover the picture with a random part of one of five photographs of frost; `level` weighs picture and frost.
+
+    Same pixels as imagecorruptions 1.1.2 given the same random state. Raises FileNotFoundError when the package, which
+    the photographs come from, is not installed.
+    """
+    height, width = image.shape[:2]
+    texture = _fitted(int(rng.integers(5)), height, width)
+    top = rng.integers(0, texture.shape[0] - height)
+    left = rng.integers(0, texture.shape[1] - width)
+    crop = texture[top : top + height, left : left + width]
+    keep, cover = level
+    # A sum of one of 256 and one of 256: 65536 results.
+    mixture = np.clip(keep * np.arange(256)[:, None] + cover * np.arange(256), 0, 255).astype(np.uint8).reshape(-1)
+    out = np.empty_like(image)
+    for rows in strips(height, width * 3):
+        pair = image[rows].astype(np.uint16)
+        pair *= 256
+        pair += crop[rows]
+        out[rows] = mixture[pair]
+    return out
+
+
+@lru_cache(maxsize=10)
+def _fitted(index: int, height: int, width: int) -> Image:
+    """Return frost texture `index` enlarged so that a picture of `height` x `width` fits in with a tenth to spare."""
+    texture = _texture(index)
+    rows, columns = texture.shape[:2]
+    scale = max(1.0, height / rows, width / columns) * 1.1
+    size = (math.ceil(columns * scale), math.ceil(rows * scale))
+    fitted = cv2.cvtColor(cv2.resize(texture, dsize=size, interpolation=cv2.INTER_CUBIC), cv2.COLOR_BGR2RGB)
+    fitted.flags.writeable = False
+    return np.asarray(fitted, dtype=np.uint8)
+
+
+@lru_cache(maxsize=len(FROST_FILES))
+def _texture(index: int) -> NDArray[np.uint8]:
+    """Return frost photograph `index` as stored, BGR."""
+    package = importlib.util.find_spec("imagecorruptions")  # finds the folder; importing it would fail
+    if package is None or not package.submodule_search_locations:
+        raise FileNotFoundError(
+            "frost needs the textures of the package imagecorruptions: pip install imagecorruptions"
+        )
+    path = Path(package.submodule_search_locations[0]) / "frost" / FROST_FILES[index]
+    texture = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(texture, dtype=np.uint8)
+
+
+def fog(image: Image, level: tuple[float, float], rng: np.random.Generator) -> Image:
+    """Mix in a fractal cloud of a given thickness and roughness.
+
+    Same pixels as imagecorruptions 1.1.2 given the same random state.
+    """
+    thickness, fade = level
+    height, width = image.shape[:2]
+    size = 1 << (max(height, width, 3) - 1).bit_length()
+    cloud = _plasma(size, fade, rng)[:height, :width]
+    brightest = float(UNIT[image.max()])
+    out = np.empty_like(image)
+    for rows in strips(height, width * 3):
+        thick = thickness * cloud[rows]
+        foggy = on_unit_scale(image[rows])
+        foggy += in_three(thick)
+        foggy *= brightest
+        foggy /= brightest + thickness
+        out[rows] = truncated(foggy)
+    return out
+
+
+def _plasma(size: int, fade: float, rng: np.random.Generator) -> Floats:
+    """Return a fractal height map, (size, size) in 0..1, by the diamond-square algorithm on a torus.
+
+    Every round doubles the grid: first the middles of the squares, then the middles of the edges, each the mean of four
+    neighbours plus a uniform deviation of `wobble`**2, where `wobble` falls by the factor `fade` from round to round.
+    """
+    wobble = 100.0
+    grid = np.zeros((1, 1))
+    while len(grid) < size:
+        finer = np.empty((2 * len(grid), 2 * len(grid)))
+        middles = finer[1::2, 1::2]
+        finer[::2, ::2] = grid
+        middles[...] = _deviated(_paired(_paired(grid, -1, 0), -1, 1), wobble, rng)
+        edges = _paired(middles, 1, 0)
+        edges += _paired(grid, -1, 1)
+        finer[::2, 1::2] = _deviated(edges, wobble, rng)
+        edges = _paired(middles, 1, 1)
+        edges += _paired(grid, -1, 0)
+        finer[1::2, ::2] = _deviated(edges, wobble, rng)
+        grid = finer
+        wobble /= fade
+    grid -= grid.min()
+    grid /= grid.max()
+    return grid
+
+
+def _paired(grid: Floats, shift: int, axis: int) -> Floats:
+    """Return grid + np.roll(grid, shift, axis) for a shift of one, without the copy."""
+    lines = grid if axis == 0 else grid.T
+    pairs = np.empty_like(lines)
+    first, last = (0, -1) if shift > 0 else (-1, 0)
+    inner = pairs[1:] if shift > 0 else pairs[:-1]
+    np.add(lines[1:], lines[:-1], out=inner)
+    np.add(lines[first], lines[last], out=pairs[first])
+    return pairs if axis == 0 else pairs.T
+
+
+def _deviated(sums: Floats, wobble: float, rng: np.random.Generator) -> Floats:
+    """Return a quarter of `sums` plus `wobble` times a uniform draw from +-`wobble`; writes to `sums`."""
+    sums /= 4
+    deviation = rng.uniform(-wobble, wobble, sums.shape)
+    deviation *= wobble
+    sums += deviation
+    return sums
+
+
+def brightness(image: Image, level: float, _rng: np.random.Generator) -> Image:
+    """Add `level` to the V of HSV.
+
+    Same pixels as imagecorruptions 1.1.2.
+    """
+    return adjusted(image, lambda saturation: saturation, lambda value: np.clip(value + level, 0, 1))
+
+
+def spatter(image: Image, level: Spatter, rng: np.random.Generator) -> Image:
+    """Let drops of water or mud hit the lens.
+
+    Same pixels as imagecorruptions 1.1.2 given the same random state; where no drop falls (small pictures), the
+    picture stays, while imagecorruptions divides zero by zero.
+    """
+    noise = rng.normal(size=image.shape[:2], loc=level.mean, scale=level.deviation)
+    liquid = gaussian(noise, level.sigma)
+    liquid[liquid < level.threshold] = 0
+    return _muddy(image, liquid, level) if level.mud else _wet(image, liquid, level)
+
+
+def _wet(image: Image, liquid: Floats, level: Spatter) -> Image:
+    """Return `image` behind drops of water: the rims of the drops shine in pale turquoise."""
+    drops = (liquid * 255).astype(np.uint8)
+    rim = cv2.distanceTransform(255 - cv2.Canny(drops, 50, 150), cv2.DIST_L2, 5)
+    _, rim = cv2.threshold(rim, 20, 20, cv2.THRESH_TRUNC)
+    shine = cv2.equalizeHist(cv2.blur(rim, (3, 3)).astype(np.uint8))
+    shine = cv2.filter2D(shine, cv2.CV_8U, np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]))
+    cover = np.multiply(drops, cv2.blur(shine, (3, 3)), dtype=np.float32)
+    peak = cover.max()
+    if peak > 0:
+        cover /= peak
+    cover *= level.strength
+    unit = looked_up(image, UNIT32)
+    unit += np.asarray(cv2.merge([cover * np.float32(shade) for shade in WATER]), dtype=np.float32)
+    return truncated(unit)
+
+
+def _muddy(image: Image, liquid: Floats, level: Spatter) -> Image:
+    """Return `image` behind splashes of mud."""
+    cover: NDArray[np.float32] = gaussian((liquid > level.threshold).astype(np.float32), level.strength)
+    cover[cover < 0.8] = 0
+    unit = looked_up(image, UNIT32)
+    unit *= in_three(1 - cover)
+    brown = np.asarray(cv2.merge([shade * cover.astype(np.float64) for shade in MUD]), dtype=np.float64)
+    brown += unit
+    return truncated(brown)

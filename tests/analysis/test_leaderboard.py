@@ -1,0 +1,343 @@
+"""The ranking of codecs whose rates are known multiples of the anchor's: the scores must be those multiples."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from codecshift.analysis.leaderboard import ANCHOR, CLEAN, Condition, Entry, Leaderboard, NotComparable, rank
+
+FOG, NOISE, BLUR = ("fog", 3), ("gaussian_noise", 3), ("defocus_blur", 5)
+SHIFTED = (FOG, NOISE, BLUR)
+CONDITIONS = (CLEAN, *SHIFTED)
+BANDS = {"fog": "low", "defocus_blur": "low", "jpeg_compression": "medium", "gaussian_noise": "high"}
+POINTS = tuple(f"p{k}" for k in range(6))
+IMAGES = ("a", "b", "c", "d")
+
+# Images differ in what they cost and in how well they come out, so that a mean over other images is another number.
+WEIGHT = dict(zip(IMAGES, (0.25, 0.5, 1.25, 2.0), strict=True))  # their mean is 1
+BONUS = dict(zip(IMAGES, (3.0, 1.0, -0.5, -3.5), strict=True))  # their mean is 0
+BASE_RATE = {CLEAN: 1.0, FOG: 0.5, NOISE: 4.0, BLUR: 0.25}
+LOSS = {CLEAN: 0.0, FOG: 6.0, NOISE: 9.0, BLUR: 3.0}  # dB that the corruption itself costs against the clean image
+
+Factors = Mapping[Condition, float]
+
+
+def factors(clean: float, fog: float, noise: float, blur: float) -> Factors:
+    return {CLEAN: clean, FOG: fog, NOISE: noise, BLUR: blur}
+
+
+THREE: Mapping[str, Factors] = {
+    "jpeg": factors(2.0, 1.5, 4.0, 1.1),
+    "jpeg2000": factors(1.0, 1.0, 1.0, 1.0),
+    "avif": factors(0.5, 0.75, 0.8, 0.25),
+}
+
+
+def quality(image: str, point: int) -> float:
+    return 24 + 3 * point + BONUS[image]
+
+
+def rows(codecs: Mapping[str, Factors] = THREE, points: tuple[str, ...] = POINTS) -> pd.DataFrame:
+    """Return rows in which a codec's bpp is 2^k/8 x the image's weight x the condition's rate x its own factor."""
+    lines = []
+    for codec, own in codecs.items():
+        for condition, factor in own.items():
+            for index, point in enumerate(points):
+                for image in IMAGES:
+                    value = quality(image, index)
+                    line = {
+                        "set": "kodak",
+                        "corruption": condition[0],
+                        "severity": condition[1],
+                        "codec": codec,
+                        "point": point,
+                        "image": image,
+                        "bpp": 0.125 * 2**index * WEIGHT[image] * BASE_RATE[condition] * factor,
+                        "psnr": value,
+                        "psnr_clean": value - LOSS[condition],
+                        "ms_ssim": 1 - 10 ** (-value / 20),
+                        "status": "ok",
+                    }
+                    lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def lost(table: pd.DataFrame, where: pd.Series, status: str = "failed") -> pd.DataFrame:
+    """Return the table with some rows failed."""
+    table = table.copy()
+    table.loc[where, ["bpp", "psnr", "psnr_clean", "ms_ssim"]] = math.nan
+    table.loc[where, "status"] = status
+    return table
+
+
+def of(table: pd.DataFrame, **wanted: Any) -> pd.Series:
+    """Return which rows have these values."""
+    found = pd.Series(data=True, index=table.index)
+    for name, value in wanted.items():
+        found &= table[name] == value
+    return found
+
+
+@cache
+def ordinary() -> Leaderboard:
+    return rank(rows(), BANDS)
+
+
+def entries(board: Leaderboard) -> dict[str, Entry]:
+    return {entry.codec: entry for entry in board.entries}
+
+
+def percents(own: Factors, conditions: Iterable[Condition]) -> float:
+    return float(np.mean([100 * (own[condition] - 1) for condition in conditions]))
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value, abs=1e-9, nan_ok=True)
+
+
+# --- scores
+
+
+def test_the_score_is_the_mean_over_corruptions_of_the_known_factors() -> None:
+    found = {codec: entry.score for codec, entry in entries(ordinary()).items()}
+    assert found == near({codec: percents(own, SHIFTED) for codec, own in THREE.items()})
+
+
+def test_codecs_are_listed_best_first() -> None:
+    board = ordinary()
+    assert [(entry.rank, entry.codec) for entry in board.entries] == [(1, "avif"), (2, "jpeg2000"), (3, "jpeg")]
+
+
+def test_the_clean_column_is_the_factor_on_clean_images() -> None:
+    found = {codec: entry.clean for codec, entry in entries(ordinary()).items()}
+    assert found == near({codec: 100 * (own[CLEAN] - 1) for codec, own in THREE.items()})
+
+
+def test_a_band_is_the_mean_over_its_corruptions() -> None:
+    for codec, entry in entries(ordinary()).items():
+        own = THREE[codec]
+        expected = (percents(own, [FOG, BLUR]), math.nan, percents(own, [NOISE]))
+        assert (entry.low, entry.medium, entry.high) == near(expected)
+
+
+def test_every_comparison_is_kept() -> None:
+    board = ordinary()
+    found = {pair: result.percent for pair, result in board.bd_rates.items()}
+    expected = {(codec, one): 100 * (own[one] - 1) for codec, own in THREE.items() for one in CONDITIONS}
+    assert found == near(expected)
+    assert {result.overlap for result in board.bd_rates.values()} == {1.0}
+
+
+def test_inflation_is_the_geometric_mean_over_corruptions() -> None:
+    for codec, entry in entries(ordinary()).items():
+        own = THREE[codec]
+        ratios = [own[one] * BASE_RATE[one] / own[CLEAN] for one in SHIFTED]
+        assert entry.inflation == near(math.prod(ratios) ** (1 / len(ratios)))
+
+
+@pytest.mark.parametrize("matched", [0.5, 1.0, 1.3])
+def test_quality_against_clean_is_read_at_the_setting_that_takes_the_matched_rate(matched: float) -> None:
+    for codec, entry in entries(rank(rows(), BANDS, matched_bpp=matched)).items():
+        setting = math.log2(matched / (0.125 * THREE[codec][CLEAN]))
+        assert entry.psnr_clean == near(24 + 3 * setting - np.mean([LOSS[one] for one in SHIFTED]))
+
+
+def test_quality_at_a_rate_that_no_setting_takes_is_unknown() -> None:
+    found = {codec: entry.psnr_clean for codec, entry in entries(rank(rows(), BANDS, matched_bpp=0.1)).items()}
+    assert found == near({"jpeg": math.nan, "jpeg2000": math.nan, "avif": 24 + 3 * math.log2(0.1 / 0.0625) - 6})
+
+
+def test_ms_ssim_curves_give_the_same_factors() -> None:
+    board = rank(rows(), BANDS, quality="ms_ssim")
+    assert board.quality == "ms_ssim"
+    found = {codec: entry.score for codec, entry in entries(board).items()}
+    assert found == near({codec: percents(own, SHIFTED) for codec, own in THREE.items()})
+
+
+def test_the_leaderboard_says_what_it_is_of() -> None:
+    board = rank(rows(), BANDS, matched_bpp=0.75)
+    assert (board.set, board.anchor, board.quality, board.matched_bpp, board.images) == (
+        "kodak",
+        "jpeg2000",
+        "psnr",
+        0.75,
+        len(IMAGES),
+    )
+    assert set(board.conditions) == set(CONDITIONS)
+    assert {(entry.conditions, entry.n, entry.failed, entry.skipped, entry.reason) for entry in board.entries} == {
+        (len(SHIFTED), len(IMAGES), 0, 0, "")
+    }
+
+
+def test_clean_rows_alone_are_ranked_by_clean() -> None:
+    table = rows({codec: {CLEAN: own[CLEAN]} for codec, own in THREE.items()})
+    board = rank(table, BANDS)
+    assert [(entry.rank, entry.codec) for entry in board.entries] == [(1, "avif"), (2, "jpeg2000"), (3, "jpeg")]
+    for entry in board.entries:
+        assert entry.score == near(entry.clean) == near(100 * (THREE[entry.codec][CLEAN] - 1))
+        assert (entry.low, entry.medium, entry.high, entry.inflation, entry.psnr_clean) == near((math.nan,) * 5)
+        assert entry.conditions == 1
+
+
+def test_corrupted_rows_alone_are_ranked_too() -> None:
+    table = rows({codec: {FOG: own[FOG]} for codec, own in THREE.items()})
+    for codec, entry in entries(rank(table, BANDS)).items():
+        assert entry.score == near(100 * (THREE[codec][FOG] - 1))
+        assert (entry.clean, entry.inflation, entry.psnr_clean) == near((math.nan,) * 3)
+
+
+def test_a_lossless_point_has_no_place_on_the_curve() -> None:
+    table = rows()
+    top = of(table, codec="avif", point=POINTS[-1])
+    table.loc[top, "psnr"] = math.inf
+    found = entries(rank(table, BANDS))["avif"]
+    assert found.score == near(percents(THREE["avif"], SHIFTED))
+    assert found.overlap == near((len(POINTS) - 2) / (len(POINTS) - 1))
+
+
+# --- what is missing
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    table = rows()
+    table = lost(table, of(table, codec="avif", image="b", point="p2", corruption="fog"))
+    shuffled = table.sample(frac=1, random_state=np.random.RandomState(3))
+    one, other = (entries(rank(some, BANDS)) for some in (table, shuffled))
+    assert {codec: asdict(entry) for codec, entry in one.items()} == {
+        codec: near(asdict(entry)) for codec, entry in other.items()
+    }
+
+
+@pytest.mark.parametrize("codec", ["avif", "jpeg2000"])
+@pytest.mark.parametrize("status", ["failed", "skipped"])
+def test_a_row_that_failed_takes_its_image_out_of_the_comparison(codec: str, status: str) -> None:
+    table = rows()
+    found = entries(rank(lost(table, of(table, codec=codec, image="d", point="p2", corruption="fog"), status), BANDS))
+    # Each pair is compared on the same images, so the factors stay what they were.
+    assert {name: entry.score for name, entry in found.items()} == near(
+        {name: percents(own, SHIFTED) for name, own in THREE.items()}
+    )
+    hit = set(THREE) if codec == "jpeg2000" else {codec}
+    assert {name: entry.n for name, entry in found.items()} == {name: 4 - (name in hit) for name in THREE}
+    assert {name: (entry.failed, entry.skipped) for name, entry in found.items()} == {
+        name: ((0, 0) if name != codec else (1, 0) if status == "failed" else (0, 1)) for name in THREE
+    }
+
+
+def test_an_absent_row_counts_as_one_that_failed() -> None:
+    table = rows()
+    gone = of(table, codec="avif", image="d", point="p2", corruption="fog")
+    found = entries(rank(table[~gone], BANDS))["avif"]
+    assert (found.n, found.failed) == (3, 0)
+    assert found.score == near(percents(THREE["avif"], SHIFTED))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda table, where: table[~where], id="absent"),
+        pytest.param(lost, id="failed"),
+    ],
+)
+def test_a_codec_without_a_condition_has_no_rank(spoil: Callable[[pd.DataFrame, pd.Series], pd.DataFrame]) -> None:
+    table = rows()
+    board = rank(spoil(table, of(table, codec="avif", corruption="fog")), BANDS)
+    assert [(entry.rank, entry.codec) for entry in board.entries] == [(1, "jpeg2000"), (2, "jpeg"), (None, "avif")]
+    found = entries(board)["avif"]
+    assert (found.conditions, found.n) == (2, 0)
+    assert found.score == near(percents(THREE["avif"], [NOISE, BLUR]))
+    assert found.reason
+    # The fault is not the anchor's: it has every row.
+    assert "anchor" not in found.reason
+
+
+def test_without_the_anchor_in_a_condition_none_has_a_rank() -> None:
+    table = rows()
+    board = rank(table[~of(table, codec="jpeg2000", corruption="fog")], BANDS)
+    assert {entry.rank for entry in board.entries} == {None}
+    assert all(entry.reason for entry in board.entries)
+
+
+def test_too_little_overlap_is_a_reason() -> None:
+    table = rows()
+    far = of(table, codec="avif")
+    table.loc[far, "psnr"] += 12
+    found = entries(rank(table, BANDS))["avif"]
+    assert found.rank is None
+    assert found.reason == "it shares 20% of the anchor's quality range, at least 30% is needed"
+    assert math.isnan(found.score)
+
+
+def test_a_codec_of_one_point_is_listed_without_a_rank() -> None:
+    raw = rows({"identity": THREE["jpeg2000"]}, POINTS[:1]).assign(bpp=24.0, psnr=math.inf, ms_ssim=1.0)
+    board = rank(pd.concat([raw, rows()], ignore_index=True), BANDS)
+    assert board.anchor == "jpeg2000"
+    assert [entry.codec for entry in board.entries if entry.rank is None] == ["identity"]
+    found = entries(board)["identity"]
+    assert (found.score, found.clean, found.overlap) == near((math.nan,) * 3)
+    assert found.inflation == near(1)
+    assert found.reason.startswith("its own curve has 0 point")
+
+
+def test_the_commonest_reason_is_told() -> None:
+    table = rows()
+    short = (
+        of(table, codec="avif") & table["point"].isin(POINTS[3:]) & table["corruption"].isin(["fog", "defocus_blur"])
+    )
+    far = of(table, codec="avif", corruption="gaussian_noise")
+    table = table[~short]
+    table.loc[far, "psnr"] += 15
+    assert entries(rank(table, BANDS))["avif"].reason.startswith("its own curve has 3 points")
+
+
+# --- anchors
+
+
+def test_the_anchor_can_be_chosen() -> None:
+    board = rank(rows(), BANDS, anchor="jpeg")
+    assert board.anchor == "jpeg"
+    found = {codec: entry.score for codec, entry in entries(board).items()}
+    relative = {codec: {one: own[one] / THREE["jpeg"][one] for one in CONDITIONS} for codec, own in THREE.items()}
+    assert found == near({codec: percents(own, SHIFTED) for codec, own in relative.items()})
+
+
+def test_the_default_anchor_is_jpeg2000_or_else_the_first_codec_with_a_curve() -> None:
+    table = pd.concat([rows({"identity": THREE["jpeg2000"]}, POINTS[:1]), rows()], ignore_index=True)
+    assert ANCHOR == "jpeg2000"
+    assert rank(table, BANDS).anchor == "jpeg2000"
+    assert rank(table[~of(table, codec="jpeg2000")], BANDS).anchor == "jpeg"
+
+
+def test_a_codec_that_failed_everywhere_is_no_default_anchor() -> None:
+    table = rows()
+    assert rank(lost(table, of(table, codec="jpeg2000")), BANDS).anchor == "jpeg"
+
+
+@pytest.mark.parametrize("anchor", ["jpg", "identity"])
+def test_an_anchor_without_a_curve_is_refused(anchor: str) -> None:
+    table = pd.concat([rows(), rows({"identity": THREE["jpeg2000"]}, POINTS[:1])], ignore_index=True)
+    with pytest.raises(
+        NotComparable, match=f"^{anchor} has no rate curve here: expected an anchor among jpeg, jpeg2000, avif$"
+    ):
+        rank(table, BANDS, anchor=anchor)
+
+
+def test_without_any_curve_there_is_no_ranking() -> None:
+    with pytest.raises(NotComparable, match="no codec has the 4 points"):
+        rank(rows(points=POINTS[:3]), BANDS)
+
+
+def test_rows_of_several_sets_are_not_ranked_together() -> None:
+    table = pd.concat([rows(), rows().assign(set="clic2020-test")], ignore_index=True)
+    with pytest.raises(NotComparable, match="clic2020-test, kodak"):
+        rank(table, BANDS)
+
+
+def test_no_rows_are_no_ranking() -> None:
+    with pytest.raises(NotComparable, match="no rows"):
+        rank(rows().iloc[:0], BANDS)

@@ -1,0 +1,226 @@
+"""What the tests of the trunk share: tiny photographs, rows made by hand, codecs that misbehave, and the command."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from codecshift.benchmark.store import Row, RunFile
+from codecshift.codecs.registry import catalogue
+
+HEIGHT, WIDTH = 170, 190
+BAD_CODECS = '''
+"""Codecs that fail in every way there is, but only once they are open: the picture of the warm-up is 64x64."""
+import ctypes, os, signal, sys
+from contextlib import contextmanager
+
+from codecshift.codecs.identity import Identity
+from codecshift.codecs.protocol import Point, Spec
+
+
+class Misbehaving(Identity):
+    def __init__(self, misbehave):
+        self.misbehave = misbehave
+
+    def decode(self, data):
+        seen = super().decode(data)
+        if seen.shape == (64, 64, 3):
+            return seen
+        if "BAD_CODECS_LOG" in os.environ:
+            with open(os.environ["BAD_CODECS_LOG"], "a") as log:
+                log.write("tried\\n")
+        return self.misbehave(seen)
+
+
+def factory(misbehave):
+    @contextmanager
+    def load():
+        yield Misbehaving(misbehave)
+
+    return load
+
+
+def spin(_):
+    while True:
+        pass
+
+
+def spin_deaf_to_the_alarm(seen):
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    spin(seen)
+
+
+class Panic(BaseException):
+    pass
+
+
+def panics(_):
+    raise Panic("as extension modules written in Rust do")
+
+
+def interrupts(_):
+    raise KeyboardInterrupt
+
+
+segfault = factory(lambda seen: ctypes.string_at(0))
+exits = factory(lambda seen: os._exit(3))
+hang = factory(spin)
+deaf = factory(spin_deaf_to_the_alarm)
+sysexit = factory(lambda seen: sys.exit(3))
+panic = factory(panics)
+interrupt = factory(interrupts)
+brightens = factory(lambda seen: seen // 2 + 128)  # breaks no law but that of a codec called lossless
+
+
+def spec(name, **more):
+    return Spec(name=name, load=f"codecshift_bad_codecs:{name}", points=(Point("p"),), **more)
+
+
+def specs():
+    names = ("segfault", "exits", "hang", "deaf", "sysexit", "panic", "interrupt")
+    return [*map(spec, names), spec("brightens", lossless=True)]
+
+
+def broken():
+    raise RuntimeError("this plugin is broken")
+'''
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, np.ndarray]:
+    """Crops of a photograph, just large enough for MS-SSIM."""
+    astronaut = pytest.importorskip("skimage.data").astronaut()
+    corners = {"hair": (0, 100), "suit": (300, 150), "hull": (60, 300)}
+    return {name: astronaut[y : y + HEIGHT, x : x + WIDTH].copy() for name, (y, x) in corners.items()}
+
+
+@pytest.fixture(scope="session")
+def save_set(
+    photographs: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, Sequence[str]], Path]:
+    """Return a function that writes some of the photographs as PNG into a new folder of a given name."""
+
+    def save(name: str, images: Sequence[str]) -> Path:
+        folder = tmp_path_factory.mktemp("sets") / name
+        folder.mkdir()
+        for image in images:
+            PIL.Image.fromarray(photographs[image]).save(folder / f"{image}.png")
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def pair(save_set: Callable[[str, Sequence[str]], Path]) -> Path:
+    """A folder of two photographs."""
+    return save_set("pair", ["hair", "suit"])
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that, on the path, is an installed distribution offering misbehaving codecs by real entry points."""
+    folder = tmp_path_factory.mktemp("plugins")
+    info = folder / "codecshift_bad_codecs-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: codecshift-bad-codecs\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text(
+        "[codecshift.codecs]\nbad = codecshift_bad_codecs:specs\nfaulty = codecshift_bad_codecs:broken\n"
+    )
+    (folder / "codecshift_bad_codecs.py").write_text(BAD_CODECS)
+    return folder
+
+
+@pytest.fixture
+def with_plugins(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The plugins installed, in this process and in the workers it starts."""
+    monkeypatch.syspath_prepend(plugins)
+    catalogue.cache_clear()
+    yield
+    catalogue.cache_clear()
+
+
+@pytest.fixture
+def row() -> Callable[..., Row]:
+    """Return a function that makes a row of run "r", every field of which can be given."""
+
+    def make(**fields: Any) -> Row:
+        base: dict[str, Any] = {"set": "kodak", "corruption": "fog", "severity": 3, "codec": "jpeg", "point": "q75"}
+        base |= {"image": "kodim01", "height": 20, "width": 10, "nbytes": 100, "error": 6000, "error_clean": 60000}
+        base |= {"ms_ssim": 0.75, "ms_ssim_clean": 0.5, "encode_s": 0.25, "decode_s": 0.125}
+        base |= {"status": "ok", "message": "", "run": "r"}
+        if fields.get("status", "ok") != "ok":
+            base |= dict.fromkeys(("height", "width", "nbytes", "error", "error_clean"))
+            base |= dict.fromkeys(("ms_ssim", "ms_ssim_clean", "encode_s", "decode_s"))
+        return Row(**base | fields)
+
+    return make
+
+
+@pytest.fixture
+def write() -> Callable[..., Path]:
+    """Return a function that writes a run file of given rows."""
+
+    def make(path: Path, rows: Sequence[Row], provenance: dict[str, Any] | None = None) -> Path:
+        with RunFile.open(path) as file:
+            for run in sorted({row.run for row in rows} or {"r"}):
+                file.begin(run, provenance or {"sets": {}, "corruptions": {}, "measures": {}, "codecs": {}}, "now", 1)
+            file.append(rows)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def environment(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a `codecshift` command: the plugins installed, no data folder, an empty cache."""
+    kept = {name: value for name, value in os.environ.items() if name != "CODECSHIFT_DATA"}
+    cache = str(tmp_path_factory.mktemp("cache"))
+    return {**kept, "PYTHONPATH": str(plugins), "XDG_CACHE_HOME": cache, "COLUMNS": "200", "TERM": "dumb"}
+
+
+@pytest.fixture(scope="session")
+def start(environment: dict[str, str]) -> Callable[..., "subprocess.Popen[str]"]:
+    """Return a function that starts a `codecshift` command in a session of its own."""
+
+    def started(*arguments: object, **more: Any) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", *map(str, arguments)]
+        options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        options |= {"env": environment | more.pop("env", {}), "start_new_session": True}
+        return subprocess.Popen(command, **options | more)
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def command(start: Callable[..., "subprocess.Popen[str]"]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Return a function that runs a `codecshift` command to its end; one that does not end is killed."""
+
+    def run(*arguments: object, **more: Any) -> "subprocess.CompletedProcess[str]":
+        process = start(*arguments, **more)
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _signals_kept() -> Iterator[None]:
+    """The command line takes SIGTERM over; here it gives it back, and no alarm of a worker's is left set."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert multiprocessing.active_children() == []

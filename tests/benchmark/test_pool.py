@@ -1,0 +1,142 @@
+"""Processes die and hang; the pool says which task did it and how, and goes on."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from codecshift.benchmark.cell import CLEAN, Shot
+from codecshift.benchmark.pool import Lost, Pool, apart
+from codecshift.benchmark.shot import Context, Task, Worked
+from codecshift.codecs.protocol import Point
+from codecshift.codecs.registry import catalogue, find
+from codecshift.corruptions.sets import open_set
+
+pytestmark = pytest.mark.usefixtures("with_plugins")
+
+JPEG = ("jpeg", find("jpeg:q50")[1][0])
+IDENTITY = ("identity", Point("raw"))
+
+
+def kept(task: Task) -> Task:
+    return task
+
+
+@pytest.fixture
+def pool(pair: Path) -> Iterator[Callable[..., Pool]]:
+    images = open_set(f"folder:{pair}", Path("/nonexistent"))
+
+    def make(jobs: int = 1, time_limit: float = 60.0) -> Pool:
+        return Pool(jobs, Context({images.name: images}, dict(catalogue().specs), "run-id", time_limit))
+
+    return make
+
+
+def tasks(*codecs: str, images: tuple[str, ...] = ("hair", "suit")) -> list[Task]:
+    points = tuple((codec, Point("p")) for codec in codecs)
+    return [Task(Shot("folder:pair", image, CLEAN, 0), (*points, JPEG)) for image in images]
+
+
+def children() -> set[int]:
+    """Return the processes started by this one that are not the fork server or the resource tracker."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = int(stat.parent.name), stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if rest[0] != "Z" and int(rest[1]) in descendants_of_interest():
+            found.add(pid)
+    return found
+
+
+def descendants_of_interest() -> set[int]:
+    from multiprocessing import forkserver
+
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    return {server} if server else set()
+
+
+def test_every_task_comes_back_once(pool: Callable[..., Pool]) -> None:
+    wanted = [Task(Shot("folder:pair", image, "fog", n), (JPEG,)) for image in ("hair", "suit") for n in range(1, 6)]
+    with pool(jobs=2) as workers:
+        outcomes = list(workers.work(wanted, kept))
+    assert all(isinstance(one, Worked) for one in outcomes)
+    rows = [row for one in outcomes if isinstance(one, Worked) for row in one.rows]
+    assert sorted((row.image, row.severity, row.status) for row in rows) == [
+        (image, n, "ok") for image in ("hair", "suit") for n in range(1, 6)
+    ]
+
+
+def test_a_pool_can_be_given_more_work_and_no_work(pool: Callable[..., Pool]) -> None:
+    with pool() as workers:
+        assert list(workers.work([], kept)) == []
+        assert len(list(workers.work(tasks(), kept))) == 2
+        assert len(list(workers.work(iter(tasks()), kept))) == 2
+
+
+def test_what_is_dropped_is_not_worked_and_what_is_changed_is_worked_changed(pool: Callable[..., Pool]) -> None:
+    def drop(task: Task) -> Task | None:
+        return None if task.shot.image == "hair" else Task(task.shot, (IDENTITY,))
+
+    with pool() as workers:
+        (one,) = workers.work(tasks(), drop)
+    assert isinstance(one, Worked)
+    assert [(row.image, row.codec) for row in one.rows] == [("suit", "identity")]
+
+
+@pytest.mark.parametrize(
+    ("codec", "limit", "reason"),
+    [
+        ("segfault", 60, "its process died of SIGSEGV"),
+        ("exits", 60, "its process ended with exit code 3"),
+        ("hang", 1, "no answer within 1 s"),
+        ("deaf", 0.5, "no answer within 0.5 s"),
+    ],
+    ids=["segfault", "exit-code", "hang", "hang-deaf-to-the-alarm"],
+)
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm")
+def test_what_takes_its_process_with_it_is_lost_and_the_rest_is_worked(
+    codec: str, limit: float, reason: str, pool: Callable[..., Pool]
+) -> None:
+    bad, good = tasks(codec, images=("hair",))[0], tasks(images=("suit",))[0]
+    with pool(time_limit=limit) as workers:
+        outcomes = list(workers.work([bad, good], kept))
+    assert [one for one in outcomes if isinstance(one, Lost)] == [Lost(bad, reason)]
+    assert [one.rows[0].status for one in outcomes if isinstance(one, Worked)] == ["ok"]
+
+
+def test_no_worker_outlives_its_pool(pool: Callable[..., Pool]) -> None:
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("needs /proc")
+    with pool(jobs=2, time_limit=300) as workers:
+        outcomes = workers.work(tasks(images=("hair",)) + tasks("hang", images=("suit",)), kept)
+        assert isinstance(next(outcomes), Worked)
+        assert len(children()) == 2
+    assert children() == set()
+
+
+def test_leaving_a_pool_by_an_error_ends_its_workers(pool: Callable[..., Pool]) -> None:
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("needs /proc")
+
+    def interrupted() -> None:
+        with pool(jobs=2, time_limit=300) as workers:
+            next(workers.work(tasks() + tasks("hang"), kept))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert children() == set()
+
+
+def test_a_worker_computes_on_one_core(pool: Callable[..., Pool]) -> None:
+    with pool():
+        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            assert os.environ[variable] == "1"
+
+
+def test_a_task_taken_apart_has_one_point_each() -> None:
+    task = Task(Shot("kodak", "kodim01", "fog", 3), (JPEG, IDENTITY))
+    assert [Task(task.shot, (JPEG,)), Task(task.shot, (IDENTITY,))] == list(apart(task))

@@ -1,0 +1,297 @@
+"""What is published says what the rows say, the same way each time."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from codecshift.analysis.leaderboard import Entry, NotComparable
+from codecshift.benchmark import publish, store
+from codecshift.benchmark.store import Row, RunFileError
+
+Rows = Callable[..., Row]
+Write = Callable[..., Path]
+
+DOCUMENTED = [
+    *("corruption", "severity", "point", "n", "n_failed", "n_lossless", "bpp_mean", "bpp_corpus"),
+    *("psnr_mean", "psnr_of_mse", "ms_ssim_mean", "psnr_clean_mean", "psnr_clean_of_mse", "ms_ssim_clean_mean"),
+    *("encode_s", "decode_s", "run"),
+]
+
+
+def curves(row: Rows, of: str = "kodak", **more: Any) -> list[Row]:
+    """Three codecs of five points: at equal quality "big" takes twice the bytes of "anchor", "short" has no curve."""
+    rows = []
+    for corruption, severity, factor in (("none", 0, 1.0), ("fog", 3, 1.5), ("gaussian_noise", 3, 2.0)):
+        for image in ("a", "b"):
+            for codec, size, points in (("anchor", 1, 5), ("big", 2, 5), ("short", 1, 2)):
+                for point in range(points):
+                    error = round(10**6 * 4.0**-point * factor)
+                    fields = {
+                        "nbytes": round(1000 * 2**point * size * factor),
+                        "error": error,
+                        "error_clean": 2 * error,
+                    }
+                    fields |= {"ms_ssim": 1 - 0.2 / 2**point, "ms_ssim_clean": 1 - 0.3 / 2**point}
+                    fields |= {"image": image, "point": f"p{point}", "corruption": corruption, "severity": severity}
+                    rows.append(row(set=of, codec=codec, height=200, width=100, **fields | more))
+    return rows
+
+
+@pytest.fixture
+def path(tmp_path: Path, row: Rows, write: Write) -> Path:
+    return write(tmp_path / "r.sqlite", curves(row))
+
+
+# --- leaderboards
+
+
+@pytest.mark.parametrize("quality", ["psnr", "ms_ssim"])
+def test_twice_the_bytes_are_a_bd_rate_of_100_percent(quality: Any, path: Path) -> None:
+    board = publish.leaderboard(path, anchor="anchor", quality=quality)
+    entries = {entry.codec: entry for entry in board.entries}
+    assert [entry.codec for entry in board.entries] == ["anchor", "big", "short"]
+    assert [entry.rank for entry in board.entries] == [1, 2, None]
+    assert entries["anchor"].score == pytest.approx(0, abs=1e-9)
+    for name in ("score", "clean", "low", "high"):
+        assert getattr(entries["big"], name) == pytest.approx(100, abs=1e-6)
+    assert math.isnan(entries["big"].medium)
+    assert entries["big"].overlap == pytest.approx(1)
+    assert entries["big"].inflation == pytest.approx(math.sqrt(1.5 * 2), rel=1e-3)
+    assert "has 2 points" in entries["short"].reason
+
+
+def test_a_leaderboard_can_be_of_a_part(path: Path) -> None:
+    board = publish.leaderboard(path, corruptions=["fog"])
+    assert board.conditions == (("none", 0), ("fog", 3))
+
+
+def test_a_leaderboard_of_a_band_is_of_its_corruptions(path: Path) -> None:
+    """The command line promises it: "A corruption, a band (low, medium, high), or none"."""
+    board = publish.leaderboard(path, corruptions=["high"])
+    assert board.conditions == (("none", 0), ("gaussian_noise", 3))
+
+
+@pytest.mark.parametrize("part", [{"corruptions": ["fgo"]}, {"severities": [9]}, {"corruptions": ["snow"]}], ids=str)
+def test_a_leaderboard_of_what_is_not_there_is_refused(part: dict[str, Any], path: Path) -> None:
+    """Else a ranking on clean images is taken for one on what was asked for."""
+    with pytest.raises((LookupError, ValueError)):
+        publish.leaderboard(path, **part)
+
+
+def test_a_set_must_be_chosen_where_there_are_several(tmp_path: Path, row: Rows, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", curves(row) + curves(row, "sample"))
+    assert publish.leaderboard(path, of="sample").set == "sample"
+    with pytest.raises(NotComparable, match="choose one of kodak, sample"):
+        publish.leaderboard(path)
+    with pytest.raises(NotComparable, match="holds no rows of 'clic': expected one of kodak, sample"):
+        publish.leaderboard(path, of="clic")
+
+
+@pytest.mark.parametrize("anchor", ["nope", "short"])
+def test_an_anchor_without_a_curve_is_refused(anchor: str, path: Path) -> None:
+    with pytest.raises(NotComparable, match=f"{anchor} has no rate curve here: expected an anchor among anchor, big"):
+        publish.leaderboard(path, anchor=anchor)
+
+
+def test_an_empty_file_has_nothing_to_show(tmp_path: Path, write: Write) -> None:
+    empty = write(tmp_path / "empty.sqlite", [])
+    for show in (lambda: publish.leaderboard(empty), lambda: publish.export(empty, tmp_path / "out")):
+        with pytest.raises(NotComparable, match="no rows"):
+            show()
+    assert not (tmp_path / "out").exists()
+
+
+def conflicting(tmp_path: Path, row: Rows, write: Write) -> Path:
+    path = write(tmp_path / "c.sqlite", curves(row, run="old"), provenance(fog=1))
+    return write(path, [one for one in curves(row, run="new") if one.image == "a"], provenance(fog=2))
+
+
+def provenance(**corruptions: int) -> dict[str, Any]:
+    return {"sets": {}, "corruptions": corruptions, "measures": {}, "codecs": {}}
+
+
+def test_rows_that_cannot_stand_side_by_side_are_not_published(tmp_path: Path, row: Rows, write: Write) -> None:
+    path = conflicting(tmp_path, row, write)
+    with pytest.raises(NotComparable, match=r"cannot be compared: corruption 'fog' is not the same"):
+        publish.leaderboard(path)
+    with pytest.raises(NotComparable, match=r"cannot be published as one: corruption 'fog' is not the same"):
+        publish.export(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def same(first: object, second: object) -> bool:
+    return first == second or (isinstance(first, float) and math.isnan(first) and second in {None, ""})
+
+
+def test_csv_json_and_the_board_agree(path: Path) -> None:
+    board = publish.leaderboard(path)
+    lines = list(csv.DictReader(io.StringIO(publish.as_csv(board))))
+    data = json.loads(publish.as_json(board))
+    names = list(Entry.__dataclass_fields__)
+    assert [line["codec"] for line in lines] == [one["codec"] for one in data["entries"]] == ["anchor", "big", "short"]
+    for entry, line, one in zip(board.entries, lines, data["entries"], strict=True):
+        assert [line[name] for name in ("set", "anchor", "quality")] == [board.set, board.anchor, board.quality]
+        assert list(line) == ["set", "anchor", "quality", *names]
+        assert set(one) == {*names, "bd_rates"}
+        for name in names:
+            value = getattr(entry, name)
+            assert same(value, one[name]), name
+            shown = "" if value is None or same(value, "") else str(value)
+            assert shown == line[name], name
+    assert {name: data[name] for name in ("set", "anchor", "quality", "matched_bpp", "images")} == {
+        "set": "kodak",
+        "anchor": "anchor",
+        "quality": "psnr",
+        "matched_bpp": 0.5,
+        "images": 2,
+    }
+    big = data["entries"][1]["bd_rates"]
+    assert list(big) == ["none@0", "fog@3", "gaussian_noise@3"]
+    assert big["fog@3"]["percent"] == pytest.approx(100)
+    assert data["entries"][2]["bd_rates"]["fog@3"]["percent"] is None
+
+
+def test_markdown_is_a_table_that_says_the_same(path: Path) -> None:
+    board = publish.leaderboard(path)
+    lines = publish.as_markdown(board).splitlines()
+    assert lines[0] == f"**{publish.title(board)}**"
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert cells[0] == list(publish.COLUMNS)
+    assert all(set(cell) <= set(":-") for cell in cells[1])
+    body = [dict(zip(cells[0], line, strict=True)) for line in cells[2:]]
+    assert [(one["#"], one["codec"]) for one in body] == [("1", "anchor"), ("2", "big"), ("", "short")]
+    assert body[1]["BD-rate"] == "+100.0%"
+    assert body[1]["medium"] == "-"
+    assert body[1]["overlap"] == "100%"
+    assert publish.as_markdown(board).endswith("\n")
+
+
+def test_the_heading_says_what_the_ranking_is_of(path: Path) -> None:
+    expected = "kodak: 2 images, 2 corruptions, severity 3; BD-rate (PSNR) against anchor"
+    assert expected == publish.title(publish.leaderboard(path))
+
+
+def test_the_heading_of_clean_images(tmp_path: Path, row: Rows, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", [one for one in curves(row) if one.corruption == "none"])
+    board = publish.leaderboard(path, quality="ms_ssim")
+    assert publish.title(board) == "kodak: 2 images, clean images; BD-rate (MS-SSIM) against anchor"
+
+
+def test_what_is_said_beside_the_table_fits_100_columns(path: Path) -> None:
+    board = publish.leaderboard(path)
+    too_long = [line for line in [publish.title(board), *publish.notes(board)] if len(line) > 100]
+    assert too_long == []
+    assert any(line.startswith("short is not ranked: ") for line in publish.notes(board))
+
+
+# --- published tables
+
+
+def test_an_export_is_one_table_per_codec_and_the_runs(path: Path, tmp_path: Path) -> None:
+    written = publish.export(path, tmp_path / "out")
+    assert [str(file.relative_to(tmp_path / "out")) for file in written] == [
+        *("v1/kodak/anchor.csv", "v1/kodak/big.csv", "v1/kodak/short.csv", "v1/runs/r.json")
+    ]
+    assert sorted(written) == sorted(file for file in (tmp_path / "out").rglob("*") if file.is_file())
+    assert store.runs(path)["r"] == json.loads(written[-1].read_text())
+
+
+def test_the_columns_are_those_documented(path: Path, tmp_path: Path) -> None:
+    for file in publish.export(path, tmp_path / "out")[:-1]:
+        assert pd.read_csv(file).columns.tolist() == DOCUMENTED
+
+
+def test_numbers_are_those_computed_by_hand(tmp_path: Path, row: Rows, write: Write) -> None:
+    rows = [
+        row(image="a", nbytes=100, error=6000, error_clean=12000, encode_s=1.0),
+        row(image="b", nbytes=100, height=40, error=24000, error_clean=48000, encode_s=2.0, ms_ssim=0.5),
+        row(image="c", nbytes=400, error=0, error_clean=600, encode_s=6.0, ms_ssim=None, ms_ssim_clean=None),
+        row(image="d", status="failed", message="why"),
+        row(image="e", status="skipped", message="why"),
+    ]
+    file = publish.export(write(tmp_path / "r.sqlite", rows), tmp_path / "out")[0]
+    (one,) = pd.read_csv(file).to_dict("records")
+    peak = 20 * math.log10(255)
+    mse, mse_clean = [10.0, 20.0, 0.0], [20.0, 40.0, 1.0]
+    expected = {
+        "corruption": "fog",
+        "severity": 3,
+        "point": "q75",
+        "n": 3,
+        "n_failed": 2,
+        "n_lossless": 1,
+        "bpp_mean": (4 + 2 + 16) / 3,
+        "bpp_corpus": 8 * 600 / 800,
+        "psnr_mean": peak - 10 * (math.log10(10) + math.log10(20)) / 2,
+        "psnr_of_mse": peak - 10 * math.log10(sum(mse) / 3),
+        "ms_ssim_mean": (0.75 + 0.5) / 2,
+        "psnr_clean_mean": peak - 10 * sum(map(math.log10, mse_clean)) / 3,
+        "psnr_clean_of_mse": peak - 10 * math.log10(sum(mse_clean) / 3),
+        "ms_ssim_clean_mean": 0.5,
+        "encode_s": 2.0,
+        "decode_s": 0.125,
+        "run": "r",
+    }
+    numbers = {name: pytest.approx(value, rel=1e-5) for name, value in expected.items() if isinstance(value, float)}
+    assert expected | numbers == one
+
+
+def test_a_cell_that_failed_altogether_has_no_numbers(tmp_path: Path, row: Rows, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", [row(status="failed", message="why")])
+    (one,) = pd.read_csv(publish.export(path, tmp_path / "out")[0]).to_dict("records")
+    assert (one["n"], one["n_failed"]) == (0, 1)
+    assert all(math.isnan(one[name]) for name in DOCUMENTED[6:16])
+
+
+def test_the_same_run_file_gives_the_same_bytes(path: Path, tmp_path: Path) -> None:
+    first = [file.read_bytes() for file in publish.export(path, tmp_path / "one")]
+    assert first == [file.read_bytes() for file in publish.export(path, tmp_path / "two")]
+    assert first == [file.read_bytes() for file in publish.export(path, tmp_path / "one")]
+
+
+def test_sets_of_like_names_do_not_overwrite_each_other(tmp_path: Path, row: Rows, write: Write) -> None:
+    names = ("folder:a b", "folder:a-b")
+    path = write(tmp_path / "r.sqlite", [row(set=name, nbytes=size) for name, size in zip(names, (1, 2), strict=True)])
+    tables = publish.export(path, tmp_path / "out")[:-1]
+    assert len(set(tables)) == 2
+    sizes = sorted(pd.read_csv(file)["bpp_mean"][0] for file in tables)
+    assert sizes == [0.04, 0.08]
+
+
+def test_points_are_a_line_per_cell(path: Path) -> None:
+    table = publish.points(store.read(path))
+    assert len(table) == 3 * (5 + 5 + 2)
+    assert set(table["n"]) == {2}
+
+
+def test_what_is_no_run_file_is_not_exported(tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match="no run file"):
+        publish.export(tmp_path / "missing", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("kodak", "kodak"),
+        ("clic2020-test", "clic2020-test"),
+        ("folder:my images@crop512x768", "folder-my-images-crop512x768"),
+        ("folder:a/../b", "folder-a-..-b"),
+        ("folder:é", "folder-é"),
+    ],
+)
+def test_a_file_name_has_nothing_a_path_would_trip_over(name: str, expected: str) -> None:
+    assert expected == publish.file_name(name)
+
+
+def test_a_file_name_is_a_single_part(path: Path) -> None:
+    names: Sequence[str] = ["a/b", "a\\b", "a:b", "a*b?", "a\nb", "a b"]
+    for name in names:
+        assert Path(publish.file_name(name)).name == publish.file_name(name)
+        assert set(publish.file_name(name)) <= set("ab-")

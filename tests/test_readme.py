@@ -1,0 +1,56 @@
+"""What the README says is so: its codec of 20 lines joins as a plugin and obeys the laws."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that holds the README's codec as an installed package."""
+    folder = tmp_path_factory.mktemp("plugin")
+    (code,) = re.findall(r"```python\n(# my_codec\.py\n.*?)```", README, re.DOTALL)
+    (group, entry) = re.search(r'\[project\.entry-points\."(.+?)"\]\n(.+?)\n', README).groups()
+    (folder / "my_codec.py").write_text(code)
+    info = folder / "my_codec-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-codec\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n")
+    return folder
+
+
+def codecshift(plugin: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", *arguments)
+    environment = {**os.environ, "PYTHONPATH": str(plugin)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=plugin, timeout=120, check=False)
+
+
+def test_the_codec_obeys_every_law(plugin: Path) -> None:
+    result = codecshift(plugin, "check", "deflate")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "BROKEN" not in result.stdout
+
+
+def test_the_codec_joins_a_run(plugin: Path) -> None:
+    labels = ("--codec", "deflate", "--codec", "jpeg")
+    result = codecshift(plugin, "run", "--corruption", "fog", "--severity", "3", *labels, "--jobs", "1")
+    assert result.returncode == 0, result.stderr
+    assert "68 rows" in result.stderr  # 4 photographs x (6 + 11 points)
+    assert re.search(r"\bdeflate\b.*\+\d+\.\d%", result.stdout)
+
+
+def test_every_command_it_names_exists() -> None:
+    named = set(re.findall(r"^codecshift (\w+)", README, re.MULTILINE))
+    listing = subprocess.run(
+        (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", "--help"),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert {command for command in named if not re.search(rf"\b{command}\b", listing)} == set()
