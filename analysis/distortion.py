@@ -34,7 +34,8 @@ MEASURES = (
 
 def squared_error(first: Image, second: Image) -> int:
     """Return the sum over pixels and channels of the squared difference of two uint8 images: an exact integer."""
-    return int(cv2.norm(first, second, cv2.NORM_L2SQR))
+    # OpenCV may square a square root inside, and come back a hair off the integer.
+    return round(cv2.norm(first, second, cv2.NORM_L2SQR))
 
 
 def psnr(error: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:
@@ -136,7 +137,7 @@ def ms_ssim(first: Prepared, second: Prepared) -> float | None:
             similarity *= _ratio(brightness, power, _C1)
         factor = np.array(cv2.mean(_inside(similarity))[:3])
         product *= np.maximum(factor, 0) ** weight
-    return float(product.mean())
+    return min(float(product.mean()), 1.0)  # rounding may lift it above by a millionth
 
 
 def _ratio(product: Field, power: Field, constant: float) -> Field:

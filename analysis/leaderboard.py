@@ -104,9 +104,16 @@ def rank(
         status = rows.loc[rows["codec"] == codec, "status"]
         results, counts = {}, []
         for condition in grid.conditions:
-            images = grid.images(codec, condition).intersection(grid.images(anchor, condition))
-            results[condition] = bd_rate(grid.curve(anchor, condition, images), grid.curve(codec, condition, images))
+            own, base = grid.images(codec, condition), grid.images(anchor, condition)
+            images = own.intersection(base)
             counts.append(len(images))
+            if images.empty:
+                lacking = "it has" if own.empty else "the anchor has" if base.empty else "the two share"
+                reason = f"{lacking} no image with rows at every point under {condition[0]}@{condition[1]}"
+                results[condition] = BdRate(math.nan, math.nan, reason)
+            else:
+                curves = [grid.curve(one, condition, images) for one in (anchor, codec)]
+                results[condition] = bd_rate(*curves)
         compared |= {(codec, condition): result for condition, result in results.items()}
         held = [grid.held(codec, condition, matched_bpp) for condition in shifted]
         sound = [results[condition] for condition in scored if not results[condition].reason]
@@ -185,7 +192,7 @@ class _Grid:
 
 
 def _anchor(asked: str | None, rows: pd.DataFrame) -> str:
-    points = rows.groupby("codec", sort=False)["point"].nunique()
+    points = rows[rows["status"] == "ok"].groupby("codec", sort=False)["point"].nunique()
     able = [str(codec) for codec in points.index[points >= MINIMUM_POINTS]]
     if asked is not None and asked not in able:
         raise NotComparable(f"{asked} has no rate curve here: expected an anchor among {', '.join(able) or 'none'}")

@@ -71,7 +71,8 @@ def bd_rate(
     shared = min(anchor.quality[-1], test.quality[-1]) - max(anchor.quality[0], test.quality[0])
     overlap = float(max(0.0, shared) / (anchor.quality[-1] - anchor.quality[0]))
     if overlap < minimum_overlap or overlap == 0:
-        reason = f"it shares {overlap:.0%} of the anchor's quality range, at least {minimum_overlap:.0%} is needed"
+        wanted = f"at least {minimum_overlap:.0%}" if minimum_overlap > 0 else "some"
+        reason = f"it shares {overlap:.0%} of the anchor's quality range, {wanted} is needed"
         return BdRate(math.nan, overlap, reason)
     import bjontegaard  # noqa: PLC0415 - it imports matplotlib
 
@@ -87,7 +88,7 @@ def at_rate(target: float, clean_bpp: ArrayLike, values: ArrayLike) -> float:
     """Return `values`, one per operating point, at the setting whose rate on clean images is `target` bpp.
 
     Between two points of the ladder both the log of the rate and the value are taken as linear in the setting. NaN
-    where no two points enclose the target.
+    where the target is outside what the points span.
     """
     rate, value = np.asarray(clean_bpp, np.float64), np.asarray(values, np.float64)
     known = np.isfinite(rate) & np.isfinite(value) & (rate > 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
@@ -71,12 +71,11 @@ class Scale:
     rising: bool = True
 
     def at(self, value: float) -> Point:
-        """Return the point at `value`; raise ValueError outside the scale."""
+        """Return the point at `value`, to six digits; raise ValueError outside the scale."""
         if not self.low <= value <= self.high or (self.integer and value != int(value)):
             raise ValueError(f"expected {self.describe()}, got {value:g}")
-        if self.integer:
-            value = int(value)
-        return Point(f"{self.prefix}{value:.6g}", {self.parameter: value})
+        digits = f"{value:.0f}" if self.integer else f"{value:.6g}"
+        return Point(f"{self.prefix}{digits}", {self.parameter: int(digits) if self.integer else float(digits)})
 
     def ladder(self, *values: float) -> tuple[Point, ...]:
         """Return the points at several values."""
@@ -84,13 +83,10 @@ class Scale:
 
     def parse(self, name: str) -> Point:
         """Return the point called `name`, e.g. "q75"; raise ValueError if it is not on the scale."""
-        try:
-            value = float(name.removeprefix(self.prefix)) if name.startswith(self.prefix) else math.nan
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+        match = re.fullmatch(rf"{re.escape(self.prefix)}(-?(\d+\.?\d*|\.\d+))", name, re.ASCII)
+        if not match:
             raise ValueError(f"expected {self.describe()}, got {name!r}")
-        return self.at(value)
+        return self.at(float(match[1]))
 
     def describe(self) -> str:
         """Return the scale in words, e.g. "q1 to q100 in whole steps"."""

@@ -43,7 +43,7 @@ def catalogue() -> Catalogue:
         try:
             found = _specs(entry.load())
         except Exception as error:  # noqa: BLE001 - a plugin may fail in any way, and must not take the suite with it
-            faults[entry.name] = f"plugin {source}: {type(error).__name__}: {error}"
+            faults[f"{entry.name} ({source})"] = f"{type(error).__name__}: {error}"
             continue
         for spec in found:
             if spec.name in offered:

@@ -28,7 +28,9 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def codecshift(plugin: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", *arguments)
     environment = {**os.environ, "PYTHONPATH": str(plugin)}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=plugin, timeout=120, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=plugin, timeout=120, check=False
+    )
 
 
 def test_the_codec_obeys_every_law(plugin: Path) -> None:

@@ -340,7 +340,7 @@ CLIC_FILES = ["manifest.csv", "mobile/IMG (2).png", "mobile/a.png", "professiona
 def test_clic_is_downloaded_unpacked_and_listed(small_clic: dict[str, bytes], server: Server, tmp_path: Path) -> None:
     server.files = {f"/{name}": data for name, data in small_clic.items()}
     clic = open_set("clic2020-test", tmp_path, download=True, mirror=server.url)
-    assert files_below(tmp_path / "clic2020-test") == CLIC_FILES
+    assert files_below(tmp_path / "clic") == CLIC_FILES
     assert (clic.name, str(clic.view)) == ("clic2020-test", "crop512x768")
     assert [source.id for source in clic.sources] == ["IMG (2)", "mobile/a", "professional/a"]
     assert {(source.height, source.width) for source in clic.sources} == {(512, 768)}
@@ -375,7 +375,7 @@ def test_a_damaged_manifest_is_made_anew(
 ) -> None:
     server.files = {f"/{name}": data for name, data in small_clic.items()}
     first = open_set("clic2020-test", tmp_path, download=True, mirror=server.url)
-    manifest = tmp_path / "clic2020-test" / "manifest.csv"
+    manifest = tmp_path / "clic" / "manifest.csv"
     whole = manifest.read_text()
     manifest.write_text(listing, encoding="latin-1")
     assert open_set("clic2020-test", tmp_path) == first
@@ -385,7 +385,7 @@ def test_a_damaged_manifest_is_made_anew(
 def test_a_changed_image_of_clic_is_found(small_clic: dict[str, bytes], server: Server, tmp_path: Path) -> None:
     server.files = {f"/{name}": data for name, data in small_clic.items()}
     clic = open_set("clic2020-test", tmp_path, download=True, mirror=server.url)
-    image = tmp_path / "clic2020-test" / "professional" / "a.png"
+    image = tmp_path / "clic" / "professional" / "a.png"
     content = image.read_bytes()
     image.write_bytes(encoded(noise(4, 512, 768))[: len(content)].ljust(len(content), b"\0"))
     same_size = open_set("clic2020-test", tmp_path)
@@ -399,7 +399,7 @@ def test_a_changed_image_of_clic_is_found(small_clic: dict[str, bytes], server: 
 
 
 def test_clic_archives_put_there_by_hand_are_used_and_kept(small_clic: dict[str, bytes], tmp_path: Path) -> None:
-    root = tmp_path / "clic2020-test"
+    root = tmp_path / "clic"
     root.mkdir()
     for name, data in small_clic.items():
         (root / name).write_bytes(data)
@@ -408,7 +408,7 @@ def test_clic_archives_put_there_by_hand_are_used_and_kept(small_clic: dict[str,
 
 
 def test_a_wrong_clic_archive_is_refused(small_clic: dict[str, bytes], tmp_path: Path) -> None:
-    root = tmp_path / "clic2020-test"
+    root = tmp_path / "clic"
     root.mkdir()
     (root / "mobile.zip").write_bytes(small_clic["mobile.zip"][:-1])
     with pytest.raises(SetError, match=r"mobile\.zip is not the archive expected, which has \d+ bytes"):
@@ -417,7 +417,7 @@ def test_a_wrong_clic_archive_is_refused(small_clic: dict[str, bytes], tmp_path:
 
 
 def test_a_clic_folder_unpacked_by_the_user_is_accepted(small_clic: dict[str, bytes], tmp_path: Path) -> None:
-    root = tmp_path / "clic2020-test" / "all of it"
+    root = tmp_path / "clic" / "all of it"
     root.mkdir(parents=True)
     for number in range(3):
         (root / f"{number}.png").write_bytes(png(number, 512, 768))
@@ -426,10 +426,10 @@ def test_a_clic_folder_unpacked_by_the_user_is_accepted(small_clic: dict[str, by
 
 
 def test_clic_of_the_wrong_count_says_what_was_found_where(small_clic: dict[str, bytes], tmp_path: Path) -> None:
-    root = tmp_path / "clic2020-test"
+    root = tmp_path / "clic"
     (root / "mobile").mkdir(parents=True)
     (root / "mobile" / "a.png").write_bytes(png(1))
-    with pytest.raises(SetError, match=r"expected 3 images below .*clic2020-test, found 1") as caught:
+    with pytest.raises(SetError, match=r"expected 3 images below .*clic, found 1") as caught:
         open_set("clic2020-test", tmp_path)
     assert f"https://data.vision.ee.ethz.ch/cvl/clic/test/mobile.zip in {root / 'mobile.zip'}" in str(caught.value)
 
@@ -438,8 +438,8 @@ def test_nothing_is_downloaded_beside_images_that_could_not_be_made_complete(
     small_clic: dict[str, bytes], server: Server, tmp_path: Path
 ) -> None:
     server.files = {f"/{name}": data for name, data in small_clic.items()}
-    (tmp_path / "clic2020-test").mkdir()
-    (tmp_path / "clic2020-test" / "a.png").write_bytes(png(1))
+    (tmp_path / "clic").mkdir()
+    (tmp_path / "clic" / "a.png").write_bytes(png(1))
     with pytest.raises(SetError, match="found 1: "):
         open_set("clic2020-test", tmp_path, download=True, mirror=server.url)
     assert server.asked == []
@@ -449,7 +449,7 @@ def test_only_the_missing_part_of_clic_is_downloaded(
     small_clic: dict[str, bytes], server: Server, tmp_path: Path
 ) -> None:
     server.files = {"/professional.zip": small_clic["professional.zip"]}
-    root = tmp_path / "clic2020-test"
+    root = tmp_path / "clic"
     root.mkdir()
     (root / "mobile.zip").write_bytes(small_clic["mobile.zip"])
     assert len(open_set("clic2020-test", tmp_path, download=True, mirror=server.url).sources) == 3
@@ -462,11 +462,11 @@ def test_a_read_only_clic_folder_is_hashed_each_time(
 ) -> None:
     server.files = {f"/{name}": data for name, data in small_clic.items()}
     first = open_set("clic2020-test", tmp_path, download=True, mirror=server.url)
-    (tmp_path / "clic2020-test" / "manifest.csv").unlink()
+    (tmp_path / "clic" / "manifest.csv").unlink()
 
     def refused(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "replace", refused)
     assert open_set("clic2020-test", tmp_path) == first
-    assert files_below(tmp_path / "clic2020-test") == CLIC_FILES[1:]
+    assert files_below(tmp_path / "clic") == CLIC_FILES[1:]
