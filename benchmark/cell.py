@@ -89,15 +89,16 @@ class Plan:
         A corruption may be a band, "low", "medium" or "high". Raises UnknownName for an unknown corruption or a
         severity outside 1..5.
         """
+        severities = tuple(severities)
         for severity in severities:
             if severity not in SEVERITIES:
-                raise ValueError(
+                raise UnknownName(
                     f"expected a severity from 1 to 5, got {severity} (clean images: --corruption {CLEAN})"
                 )
         return replace(
             self,
             sets=_distinct(sets) or self.sets,
-            corruptions=_distinct(name for text in corruptions for name in _corruptions(text)) or self.corruptions,
+            corruptions=_distinct(name for text in corruptions for name in corruptions_named(text)) or self.corruptions,
             severities=tuple(sorted(set(severities))) or self.severities,
             codecs=_distinct(codecs) or self.codecs,
         )
@@ -111,7 +112,8 @@ class Plan:
         )
 
 
-def _corruptions(text: str) -> tuple[str, ...]:
+def corruptions_named(text: str) -> tuple[str, ...]:
+    """Return the corruptions of a band, or the one called `text`; raise UnknownName if that is neither."""
     bands = {band: [name for name in FIFTEEN if CORRUPTIONS[name].band == band] for band in ("low", "medium", "high")}
     if text in bands:
         return tuple(bands[text])

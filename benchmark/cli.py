@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -106,7 +107,7 @@ def run_(
     for name, reason in job.unavailable.items():
         _say(f"left out: {name}: {reason}")
     if dry_run:
-        _print_estimate(job, path, jobs or loop.cores())
+        _print_estimate(job, path, jobs or loop.cores(), retry_failed)
         return
     try:
         with _Progress("rows") as progress:
@@ -144,16 +145,18 @@ def rows(file: File, format: Annotated[RowsFormat, typer.Option(help="Of the out
     from . import store
 
     table = store.read(file)
-    if format is RowsFormat.csv:
-        table.to_csv(sys.stdout, index=False)
-    elif format is RowsFormat.json:
-        table.to_json(sys.stdout, orient="records", lines=True)
-    elif sys.stdout.isatty():
-        _refuse(
-            "parquet is not for a terminal: send it to a file, codecshift rows FILE --format parquet > rows.parquet"
-        )
-    else:
-        table.to_parquet(sys.stdout.buffer, index=False)
+    if format is RowsFormat.parquet and sys.stdout.isatty():
+        _refuse("parquet is not for a terminal: codecshift rows FILE --format parquet > rows.parquet")
+    try:
+        if format is RowsFormat.csv:
+            table.to_csv(sys.stdout, index=False)
+        elif format is RowsFormat.json:
+            table.to_json(sys.stdout, orient="records", lines=True, double_precision=15)
+        else:
+            table.to_parquet(sys.stdout.buffer, index=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` for one, has seen enough; what is left must not be flushed at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command()
@@ -317,9 +320,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         app()
-    except BrokenPipeError:  # the reader of the output, e.g. `head`, has seen enough
-        sys.stderr.close()
-        raise SystemExit(0) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except OSError as error:
+        _refuse(f"{error.strerror}: {error.filename}" if error.filename else str(error))
     except Exception as error:
         if not isinstance(error, _foreseen()):
             raise
@@ -363,8 +367,6 @@ def _default_name(text: str) -> str:
 
 
 def _prepare(plan: Any, data_dir: Path | None, download: bool | None) -> Job:
-    import os
-
     from ..corruptions.sets import SetError, default_data_dir
     from .run import prepare
 
@@ -376,10 +378,10 @@ def _prepare(plan: Any, data_dir: Path | None, download: bool | None) -> Job:
         return prepare(plan, folder, download=not chosen if download is None else download, progress=progress.task)
 
 
-def _print_estimate(job: Job, path: Path, jobs: int) -> None:
+def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool) -> None:
     from .run import estimate
 
-    guess = estimate(job, path, jobs)
+    guess = estimate(job, path, jobs, retry_failed=retry_failed)
     typer.echo(f"plan    {job.plan.name}: {', '.join(job.sets)}; {len(job.plan.conditions())} conditions")
     typer.echo(f"cells   {job.cells()}")
     typer.echo(f"rows    {job.rows()}, of which {job.rows() - guess.rows} are in {path}")

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ..codecs.protocol import CodecUnavailable
 from ..codecs.registry import catalogue, identify
-from ..corruptions.download import DownloadError
-from ..corruptions.sets import SetError, default_data_dir, open_set
+from ..corruptions.sets import SetError, SetMissing, default_data_dir, open_set
 from .provenance import LIBRARIES, cpu, git_state
 from .run import cores
 
@@ -40,9 +39,10 @@ def findings() -> Iterator[tuple[bool, str, str]]:
     for name in ("sample", "kodak", "clic2020-test"):
         try:
             yield True, f"set {name}", f"{len(open_set(name, folder, download=False).sources)} images"
-        except (SetError, DownloadError) as error:
-            # A set that can be fetched when it is wanted is no fault.
-            yield name != "sample", f"set {name}", f"not here yet: {error}"
+        except SetMissing as error:
+            yield True, f"set {name}", f"not here yet: {error}"
+        except SetError as error:
+            yield False, f"set {name}", str(error)
     yield _space(folder)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -56,18 +56,16 @@ class Pool:
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
-    def work(self, tasks: Iterable[Task], drop: Callable[[Task], Task | None]) -> Iterator[Worked | Lost]:
+    def work(self, following: Callable[[], Task | None]) -> Iterator[Worked | Lost]:
         """Yield what came of each task, in the order in which they end.
 
-        `drop` is shown every task just before it is sent, and returns what to send in its place, or None.
+        `following` gives the next task to send, None when there is none at the moment; it is asked again whenever an
+        outcome has been yielded, so that a lost task can come back.
         """
-        waiting = iter(tasks)
         flying: dict[Future[Worked], Task] = {}
         while True:
-            while len(flying) < _IN_FLIGHT * self._jobs and (task := next(waiting, None)) is not None:
-                wanted = drop(task)
-                if wanted is not None:
-                    flying[self._send(wanted)] = wanted
+            while len(flying) < _IN_FLIGHT * self._jobs and (task := following()) is not None:
+                flying[self._send(task)] = task
             if not flying:
                 return
             for future in wait(flying, return_when=FIRST_COMPLETED).done:
@@ -98,7 +96,7 @@ class Pool:
 def apart(task: Task) -> Iterator[Task]:
     """Yield a task per codec point: tried alone, only the culprit is lost."""
     for point in task.points:
-        yield replace(task, points=(point,))
+        yield replace(task, points=(point,), alone=True)
 
 
 _worker: Worker | None = None

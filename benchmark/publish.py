@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..analysis.leaderboard import Entry, Leaderboard, NotComparable, Quality, r
 from ..analysis.statistics import summarise
 from ..corruptions.table import CORRUPTIONS
 from . import store
-from .cell import named
+from .cell import corruptions_named, named
 from .provenance import conflict
 
 RESULTS_VERSION = 1
@@ -45,10 +46,17 @@ def leaderboard(
         if of not in held:
             raise NotComparable(f"{path} holds no rows of {of!r}: expected one of {', '.join(held)}")
         rows = rows[rows["set"] == of]
-    if corruptions:
-        rows = rows[rows["corruption"].isin([*corruptions, "none"])]
-    if severities:
-        rows = rows[rows["severity"].isin([*severities, 0])]
+    for column, wanted, clean in (
+        ("corruption", [corruptions_named(text) for text in corruptions], "none"),
+        ("severity", [(severity,) for severity in severities], 0),
+    ):
+        present = set(rows[column])
+        for values in wanted:
+            if present.isdisjoint(values):
+                there = ", ".join(map(str, sorted(present)))
+                raise NotComparable(f"{path} holds no rows of {column} {', '.join(map(str, values))}, only of {there}")
+        if wanted:
+            rows = rows[rows[column].isin([clean, *(value for values in wanted for value in values)])]
     runs = store.runs(path)
     reason = conflict(runs[run] for run in rows["run"].unique())
     if reason:
@@ -87,16 +95,16 @@ def title(board: Leaderboard) -> str:
     return f"{board.set}: {board.images} images, {where}{at}; BD-rate ({measure}) against {board.anchor}"
 
 
-def notes(board: Leaderboard) -> list[str]:
-    """Return what a reader must know beside the table."""
-    lines = [
-        "BD-rate: bits at equal quality against what the codec was given, below 0 is better; mean over corruptions,",
-        "then on clean images and per band. inflation: bits on corrupted over clean images at one setting. PSNR clean:",
-        f"decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean images.",
-        "overlap: the least part of the anchor's quality range that a BD-rate rests on.",
-    ]
-    lines += [f"{one.codec} is not ranked: {one.reason}." for one in board.entries if one.rank is None]
-    return lines
+def notes(board: Leaderboard, width: int = 100) -> list[str]:
+    """Return what a reader must know beside the table, in lines of at most `width` columns."""
+    legend = (
+        "BD-rate: bits at equal quality against what the codec was given, below 0 is better; mean over corruptions, "
+        "then on clean images and per band. inflation: bits on corrupted over clean images at one setting. PSNR clean: "
+        f"decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean images. "
+        "overlap: the least part of the anchor's quality range that a BD-rate rests on."
+    )
+    reasons = [f"{one.codec} is not ranked: {one.reason}." for one in board.entries if one.rank is None]
+    return [line for text in (legend, *reasons) for line in textwrap.wrap(text, width)]
 
 
 def as_markdown(board: Leaderboard) -> str:
@@ -165,12 +173,16 @@ def export(path: Path, folder: Path) -> list[Path]:
     if reason:
         raise NotComparable(f"the rows of {path} cannot be published as one: {reason}")
     root = folder / f"v{RESULTS_VERSION}"
-    written = []
+    tables: dict[Path, pd.DataFrame] = {}
     for (of, codec), table in summarise(rows).groupby(["set", "codec"], sort=True):
         target = root / file_name(str(of)) / f"{file_name(str(codec))}.csv"
+        if target in tables:
+            raise NotComparable(f"two sets or codecs of {path} would both be written to {target}: export them apart")
+        tables[target] = table.drop(columns=["set", "codec"])
+    for target, table in tables.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        table.drop(columns=["set", "codec"]).to_csv(target, index=False, float_format="%.6g", lineterminator="\n")
-        written.append(target)
+        table.to_csv(target, index=False, float_format="%.6g", lineterminator="\n")
+    written = list(tables)
     for run in sorted(rows["run"].unique()):
         target = root / "runs" / f"{run}.json"
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from ..corruptions.sets import ImageSet, SetError, open_set
 from . import provenance
 from .cell import Plan, Shot
 from .pool import Lost, Pool, apart
-from .shot import Context, Task, Worked, Worker, blank
+from .shot import Context, Task, Worked, blank
 from .store import Key, Row, RunFile, RunFileError, Status, statuses
 
 TIME_LIMIT = 300.0
 LOST_ALONE = 3
-"""A codec whose process was lost this often, tried alone, is not tried again in this run."""
+"""A codec, or a point of it, whose process was lost this often in a row is not tried again in this run."""
 
 BYTES_PER_ROW = 250  # measured on run files of 10,000 rows and more
 
@@ -121,7 +121,6 @@ class Tally:
     skipped: int = 0
     codec_s: float = 0.0
     measure_s: float = 0.0
-    worked_s: float = 0.0
     wall_s: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -177,54 +176,66 @@ def run(
 
 
 class _Loop:
-    """Sends tasks to a pool and sees to those that come back lost: once more, point by point, and then no more."""
+    """Sends tasks to a pool, those that came back lost first, point by point; gives up what is always lost."""
 
     def __init__(self, pool: Pool, run: str, tally: Tally) -> None:
         self._pool = pool
         self._run = run
         self._tally = tally
-        self._lost_alone: Counter[str] = Counter()
-        self._dropped: list[Row] = []
+        self._again: deque[Task] = deque()
+        self._given_up: list[Row] = []
+        # Losses since the last success, of a codec, and of a point of it: one image in a thousand that crashes a codec
+        # is a failed row; a codec or a point that does nothing but crash or hang is not tried on every image.
+        self._losses: Counter[tuple[str, ...]] = Counter()
 
-    def rows(self, tasks: list[Task]) -> Iterator[tuple[Row, ...]]:
+    def rows(self, tasks: Iterable[Task]) -> Iterator[tuple[Row, ...]]:
         """Yield rows as they come to be."""
-        again: list[Task] = []
-        for outcome in self._pool.work(tasks, self._without_the_hopeless):
-            yield from self._take_dropped()
+        waiting = iter(tasks)
+
+        def following() -> Task | None:
+            while (task := self._again.popleft() if self._again else next(waiting, None)) is not None:
+                if (wanted := self._without_the_hopeless(task)) is not None:
+                    return wanted
+            return None
+
+        for outcome in self._pool.work(following):
             if isinstance(outcome, Worked):
                 yield self._account(outcome)
+            elif outcome.task.alone:
+                yield (self._failed(outcome),)
             else:
-                again.extend(apart(outcome.task))
-        yield from self._take_dropped()
-        for outcome in self._pool.work(again, self._without_the_hopeless):
-            yield from self._take_dropped()
-            yield self._account(outcome) if isinstance(outcome, Worked) else (self._failed(outcome),)
-        yield from self._take_dropped()
+                self._again.extend(apart(outcome.task))
+            yield from self._take_given_up()
+        yield from self._take_given_up()
 
     def _account(self, worked: Worked) -> tuple[Row, ...]:
         self._tally.codec_s += worked.codec_s
         self._tally.measure_s += worked.measure_s
-        self._tally.worked_s += worked.total_s
+        for row in worked.rows:
+            if row.status == "ok":
+                self._losses.pop((row.codec,), None)
+                self._losses.pop((row.codec, row.point), None)
         return worked.rows
 
     def _failed(self, lost: Lost) -> Row:
         ((codec, point),) = lost.task.points
-        self._lost_alone[codec] += 1
+        self._losses.update([(codec,), (codec, point.name)])
         return blank(lost.task.shot, codec, point.name, self._run, "failed", lost.reason)
 
     def _without_the_hopeless(self, task: Task) -> Task | None:
-        hopeless = {codec for codec, times in self._lost_alone.items() if times >= LOST_ALONE}
+        kept = []
         for codec, point in task.points:
-            if codec in hopeless:
-                reason = f"not tried: {codec} took its process with it {LOST_ALONE} times"
-                self._dropped.append(blank(task.shot, codec, point.name, self._run, "skipped", reason))
-        kept = tuple(pair for pair in task.points if pair[0] not in hopeless)
-        return Task(task.shot, kept) if kept else None
+            if max(self._losses[codec,], self._losses[codec, point.name]) < LOST_ALONE:
+                kept.append((codec, point))
+            else:
+                reason = f"not tried: the last {LOST_ALONE} times its process died or hung"
+                self._given_up.append(blank(task.shot, codec, point.name, self._run, "skipped", reason))
+        return replace(task, points=tuple(kept)) if kept else None
 
-    def _take_dropped(self) -> Iterator[tuple[Row, ...]]:
-        if self._dropped:
-            rows = tuple(self._dropped)
-            self._dropped.clear()
+    def _take_given_up(self) -> Iterator[tuple[Row, ...]]:
+        if self._given_up:
+            rows = tuple(self._given_up)
+            self._given_up.clear()
             yield rows
 
 
@@ -237,22 +248,24 @@ class Estimate:
     nbytes: int
 
 
-def estimate(job: Job, out: Path, jobs: int) -> Estimate:
+def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False) -> Estimate:
     """Return what is left to do of a job, its time extrapolated from one image of each set through every point.
 
-    Writes nothing.
+    Writes nothing. What dies or hangs in the trial counts as no time.
     """
     done = statuses(out) if out.exists() else {}
     rows, seconds = 0, 0.0
-    for one in job.sets.values():
-        worker = Worker(Context({one.name: one}, job.specs, job.run, TIME_LIMIT))
-        source = one.sources[len(one.sources) // 2]
-        # A corrupted shot: unlike a clean one it pays for the corruption, and for measuring against two references.
-        trial = worker.work(Task(Shot(one.name, source.id, "gaussian_noise", 3), job.points))
-        left = [task for task in job.tasks(done, retry_failed=False) if task.shot.set == one.name]
-        shots = sum(len(task.points) for task in left) / len(job.points)
-        rows += sum(len(task.points) for task in left)
-        seconds += trial.total_s * shots / jobs
+    with Pool(1, Context(job.sets, job.specs, job.run, TIME_LIMIT)) as pool:
+        for one in job.sets.values():
+            source = one.sources[len(one.sources) // 2]
+            # A corrupted shot: unlike a clean one it pays for two references to measure against.
+            trial = Task(Shot(one.name, source.id, "gaussian_noise", 3), job.points)
+            tally = Tally(total=len(job.points))
+            for _ in _Loop(pool, job.run, tally).rows([trial]):
+                pass
+            left = sum(len(task.points) for task in job.tasks(done, retry_failed) if task.shot.set == one.name)
+            rows += left
+            seconds += (tally.codec_s + tally.measure_s) * left / len(job.points) / jobs
     return Estimate(rows, seconds, rows * BYTES_PER_ROW)
 
 

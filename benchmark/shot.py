@@ -24,20 +24,20 @@ from .store import Row, Status
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A shot and the codec points, as (codec, index of the point) wanted on it."""
+    """A shot and the codec points wanted on it; `alone` where each is tried in a task of its own, for the last time."""
 
     shot: Shot
     points: tuple[tuple[str, Point], ...]
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """The rows of a task, and where its seconds went: in codecs, in measuring, in all."""
+    """The rows of a task, and the seconds it spent inside codecs and inside measures."""
 
     rows: tuple[Row, ...]
     codec_s: float
     measure_s: float
-    total_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Worker:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._codecs: dict[tuple[str, str], Codec] = {}
+        self._unopened: dict[tuple[str, str], BaseException] = {}
         self._lifetimes = ExitStack()
         self._clean: OrderedDict[tuple[str, str], Prepared] = OrderedDict()
         # Every worker is one thread of one core: several of them fill the machine, and timings stay comparable.
@@ -64,7 +65,6 @@ class Worker:
 
     def work(self, task: Task) -> Worked:
         """Return the rows of a task: whatever goes wrong with the image or in a codec makes a failed row."""
-        started = time.perf_counter()
         shot = task.shot
         try:
             clean, shown = self._prepare(shot)
@@ -73,7 +73,7 @@ class Worker:
             rows = tuple(
                 blank(shot, codec, point.name, self.context.run, "failed", reason) for codec, point in task.points
             )
-            return Worked(rows, 0.0, 0.0, time.perf_counter() - started)
+            return Worked(rows, 0.0, 0.0)
         measure_s = 0.0
         rows_done = []
         for codec, point in task.points:
@@ -81,7 +81,7 @@ class Worker:
             rows_done.append(row)
             measure_s += seconds
         codec_s = sum((row.encode_s or 0) + (row.decode_s or 0) for row in rows_done)
-        return Worked(tuple(rows_done), codec_s, measure_s, time.perf_counter() - started)
+        return Worked(tuple(rows_done), codec_s, measure_s)
 
     def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared]:
         """Return the clean and the shown image of a shot: the same object where the shot is clean."""
@@ -114,7 +114,7 @@ class Worker:
             decoded = time.perf_counter()
             if wrong := misshapen(seen, shown.image):
                 raise TypeError(wrong)
-        except Exception as fault:  # noqa: BLE001 - a codec may raise anything; that is its result for this row
+        except BaseException as fault:  # noqa: BLE001 - a codec may raise anything, SystemExit too; that is its row
             return blank(shot, spec.name, point.name, self.context.run, "failed", f"{stage}: {_told(fault)}"), 0.0
         finally:
             _set_alarm(0)
@@ -144,10 +144,18 @@ class Worker:
 
     def _open(self, spec: Spec, point: Point) -> Codec:
         key = (spec.name, point.name)
+        if key in self._unopened:
+            raise self._unopened[key]
         if key not in self._codecs:
-            codec = self._lifetimes.enter_context(open_codec(spec, point))
-            # The first use of a library pays for its set-up; that belongs to no image's time.
-            codec.decode(codec.encode(example(64, 64)))
+            with ExitStack() as lifetime:
+                try:
+                    codec = lifetime.enter_context(open_codec(spec, point))
+                    # The first use of a library pays for its set-up; that belongs to no image's time.
+                    codec.decode(codec.encode(example(64, 64)))
+                except BaseException as fault:
+                    self._unopened[key] = fault  # it will not do better on the next shot
+                    raise
+                self._lifetimes.push(lifetime.pop_all())
             self._codecs[key] = codec
         return self._codecs[key]
 
@@ -173,7 +181,7 @@ def blank(shot: Shot, codec: str, point: str, run: str, status: Status, message:
     return Row(*key, *(None,) * 9, status, message, run)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:500]
 
 

@@ -72,21 +72,21 @@ TABLE_COLUMNS = (
 )
 """The columns of `read`, in order; other programs rely on them."""
 
-_SCHEMA = f"""
-CREATE TABLE runs (id TEXT PRIMARY KEY, provenance TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE sittings (run TEXT NOT NULL REFERENCES runs, started TEXT NOT NULL, jobs INTEGER NOT NULL);
-CREATE TABLE rows (
-    "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
-    codec TEXT NOT NULL, point TEXT NOT NULL, image TEXT NOT NULL,
-    height INTEGER, width INTEGER, nbytes INTEGER, error INTEGER, error_clean INTEGER,
-    ms_ssim REAL, ms_ssim_clean REAL, encode_s REAL, decode_s REAL,
-    status TEXT NOT NULL CHECK (status IN ('ok', 'failed', 'skipped')), message TEXT NOT NULL,
-    run TEXT NOT NULL REFERENCES runs,
-    PRIMARY KEY ("set", corruption, severity, codec, point, image)
-) WITHOUT ROWID;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
+_SCHEMA = (
+    "CREATE TABLE runs (id TEXT PRIMARY KEY, provenance TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE sittings (run TEXT NOT NULL REFERENCES runs, started TEXT NOT NULL, jobs INTEGER NOT NULL)",
+    """CREATE TABLE rows (
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
+        codec TEXT NOT NULL, point TEXT NOT NULL, image TEXT NOT NULL,
+        height INTEGER, width INTEGER, nbytes INTEGER, error INTEGER, error_clean INTEGER,
+        ms_ssim REAL, ms_ssim_clean REAL, encode_s REAL, decode_s REAL,
+        status TEXT NOT NULL CHECK (status IN ('ok', 'failed', 'skipped')), message TEXT NOT NULL,
+        run TEXT NOT NULL REFERENCES runs,
+        PRIMARY KEY ("set", corruption, severity, codec, point, image)
+    ) WITHOUT ROWID""",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
 
 
 class RunFileError(ValueError):
@@ -108,9 +108,8 @@ class RunFile:
         Raises RunFileError for a file that is not a run file, is read-only, is being written by another process or was
         written by a newer version, and when the disk is full.
         """
+        # A write transaction is held open from here on, so that a second writer is refused; readers are not.
         with _told_plainly(path), closing(_connect(path)) as connection:
-            # A write transaction is held open from here on, so that a second writer is refused; readers are not.
-            connection.execute("BEGIN IMMEDIATE")
             try:
                 yield cls(path, connection)
             finally:
@@ -155,6 +154,9 @@ def read(path: str | Path) -> pd.DataFrame:
     from ..analysis.distortion import psnr  # noqa: PLC0415
 
     table = _frame(path, COLUMNS)
+    for name in ("set", "corruption", "codec", "point", "image", "status", "run"):
+        table[name] = table[name].astype("str")
+    table["severity"] = table["severity"].astype("int64")
     for name in ("height", "width", "nbytes", "error", "error_clean"):
         table[name] = table[name].astype("Int64")
     for name in ("ms_ssim", "ms_ssim_clean", "encode_s", "decode_s"):
@@ -188,7 +190,7 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write the rows of several run files into `out`, which must not exist; return (rows, rows that several held).
 
     Where two files hold the same row, one that is ok goes before one that is not. Raises RunFileError where both are ok
-    and differ in more than their timings.
+    and differ in bytes or errors, or in MS-SSIM by more than a hundred-thousandth.
     """
     if out.exists():
         raise RunFileError(f"{out} exists already: merging writes a new file")
@@ -204,7 +206,7 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
                 if other is row:
                     continue
                 repeated += 1
-                if other.status == row.status == "ok" and _result(other) != _result(row):
+                if other.status == row.status == "ok" and not _agree(other, row):
                     key = row.key
                     raise RunFileError(
                         f"{path} and an earlier file disagree on {key.set}/{key.corruption}@{key.severity} "
@@ -219,8 +221,12 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     return len(rows), repeated
 
 
-def _result(row: Row) -> tuple[Any, ...]:
-    return (row.nbytes, row.error, row.error_clean)
+def _agree(one: Row, other: Row) -> bool:
+    if (one.nbytes, one.error, one.error_clean) != (other.nbytes, other.error, other.error_clean):
+        return False
+    # MS-SSIM is summed in single precision: its last digits are the processor's.
+    pairs = ((one.ms_ssim, other.ms_ssim), (one.ms_ssim_clean, other.ms_ssim_clean))
+    return all(a == b or (a is not None and b is not None and abs(a - b) <= 1e-5) for a, b in pairs)
 
 
 def _frame(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -246,38 +252,53 @@ def _runs(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    """Return a connection that holds the write lock of the run file at `path`, made where there is none."""
     if path.is_dir():
         raise RunFileError(f"{path} is a folder, expected the path of a run file")
     if not path.parent.is_dir():
         raise RunFileError(f"there is no folder {path.parent} to write {path.name} in")
-    new = not path.exists() or path.stat().st_size == 0
-    if not new and not (path.stat().st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
-        raise RunFileError(f"{path} is read-only: give another --out, or make it writable")
+    if path.exists():
+        if not path.is_file():
+            raise RunFileError(f"{path} is not a regular file: give another --out")
+        if not (path.stat().st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
+            raise RunFileError(f"{path} is read-only: give another --out, or make it writable")
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
-        if new:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        _check(path, connection)
+        if not _is_blank(connection):
+            _check(path, connection)
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        if _is_blank(connection):  # asked again under the lock: another process may have been first
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute("COMMIT")
+            connection.execute("BEGIN IMMEDIATE")
     except BaseException:
         connection.close()
-        if new:
-            path.unlink(missing_ok=True)
         raise
     return connection
 
 
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    """Say whether a database holds nothing: it is new, or its maker was killed before it wrote the tables."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(application == 0 and tables == 0)
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    if not path.is_file():
-        raise RunFileError(f"no run file at {path}")
     with _told_plainly(path):
+        if not path.is_file():
+            raise RunFileError(f"no run file at {path}")
         # A write-ahead log left by a killed run is read too, and needs a writable folder for that; a file without
-        # one is taken as it is, so that archives on read-only media can be read.
-        log = path.with_name(path.name + "-wal")
+        # one is taken as it is, so that archives on read-only media can be read. The log lies beside the file itself,
+        # not beside a link to it.
+        place = path.resolve()
+        log = place.with_name(place.name + "-wal")
         mode = "mode=ro" if log.exists() else "mode=ro&immutable=1"
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{place.as_uri()}?{mode}", uri=True)) as connection:
             _check(path, connection)
             yield connection
 
@@ -299,6 +320,8 @@ def _told_plainly(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into sentences about the run file."""
     try:
         yield
+    except OSError as error:
+        raise RunFileError(f"{path} cannot be a run file: {error.strerror}") from error
     except sqlite3.Error as error:
         reason = str(error)
         if "locked" in reason or "busy" in reason:
@@ -306,7 +329,7 @@ def _told_plainly(path: Path) -> Iterator[None]:
         elif "full" in reason:
             reason = "the disk is full; everything committed before is kept: free some space and run the same command"
         elif "readonly" in reason or "unable to open" in reason:
-            reason = "it cannot be opened for writing there: give another --out"
+            reason = "it cannot be opened there (is its folder writable?)"
         elif "not a database" in reason or "malformed" in reason:
             reason = f"it is not a codecshift run file ({reason})"
         raise RunFileError(f"{path}: {reason}") from error

@@ -55,6 +55,10 @@ class UnknownSet(LookupError):
         return f"expected a set ({', '.join(self.known)}), got {self.name!r}{hint}"
 
 
+class SetMissing(SetError):
+    """A known set whose images are not there, but can be downloaded."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """The part of each image that is looked at: the centre crop of `height` x `width` pixels, without resizing.
@@ -288,7 +292,7 @@ def _open_kodak(folder: Path, url: str, download: bool, progress: Progress | Non
     rows = _manifest("kodak")
     missing = [row for row in rows if not (folder / row["file"]).is_file()]
     if missing and not download:
-        raise SetError(
+        raise SetMissing(
             f"kodak: {len(missing)} of {len(rows)} images are missing, looked for {folder / missing[0]['file']}: "
             f"allow the download (--download), or save {_join(url, missing[0]['file'])} there and the others likewise"
         )
@@ -307,7 +311,7 @@ def _open_clic(root: Path, url: str, download: bool, progress: Progress | None) 
         files = _image_files(root)
     if len(files) != expected:
         parts = ", ".join(f"{_join(url, archive.file)} in {root / archive.file}" for archive in CLIC_ARCHIVES)
-        raise SetError(
+        raise SetMissing(
             f"clic2020-test: expected {expected} images below {root}, found {len(files)}: "
             f"allow the download (--download), or put {parts}, or the images of both in that folder"
         )

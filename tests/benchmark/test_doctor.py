@@ -65,7 +65,7 @@ def test_a_codec_this_machine_lacks_is_a_fault(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_broken_plugin_is_a_fault_and_a_sound_one_a_codec(with_plugins: None) -> None:
     topics = found()
-    assert topics["plugin faulty"] == (False, "plugin codecshift-bad-codecs: RuntimeError: this plugin is broken")
+    assert topics["plugin faulty (codecshift-bad-codecs)"] == (False, "RuntimeError: this plugin is broken")
     assert topics["codec hang"] == (True, "available")
 
 

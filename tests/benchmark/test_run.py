@@ -245,7 +245,7 @@ def test_a_codec_that_takes_its_process_with_it_costs_its_own_rows_only(
     # What was sent ahead before the last straw may fail too; all that comes after it is skipped.
     assert LOST_ALONE <= tally.failed < 6
     assert set(bad.loc[bad["status"] == "failed", "message"]) == {CULPRITS[codec]}
-    expected = f"not tried: {codec} took its process with it {LOST_ALONE} times"
+    expected = f"not tried: the last {LOST_ALONE} times its process died or hung"
     assert set(bad.loc[bad["status"] == "skipped", "message"]) == {expected}
 
 
@@ -440,4 +440,4 @@ def test_at_least_one_core_is_usable() -> None:
 
 def test_the_plugins_of_these_tests_come_by_entry_points(with_plugins: None) -> None:
     assert {"segfault", "exits", "hang"} <= set(catalogue().specs)
-    assert catalogue().faults == {"faulty": "plugin codecshift-bad-codecs: RuntimeError: this plugin is broken"}
+    assert catalogue().faults == {"faulty (codecshift-bad-codecs)": "RuntimeError: this plugin is broken"}

