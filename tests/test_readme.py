@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from codecshift.codecs.registry import BUILT_IN
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -56,3 +57,13 @@ def test_every_command_it_names_exists() -> None:
         check=True,
     ).stdout
     assert {command for command in named if not re.search(rf"\b{command}\b", listing)} == set()
+
+
+def test_the_table_of_codecs_is_the_registry_s() -> None:
+    lines = []
+    for spec in BUILT_IN:
+        first, last = spec.points[0].name, spec.points[-1].name
+        ladder = f"`{first}` to `{last}`, {len(spec.points)} points" if first != last else f"`{first}`"
+        cells = (f"`{spec.name}`", ladder, spec.chroma, f"{spec.bit_depth} bit", spec.colour, spec.settings)
+        lines.append(f"| {' | '.join(cells)} |")
+    assert "\n".join(lines) in README
