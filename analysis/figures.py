@@ -34,10 +34,15 @@ STYLES = (
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of figure: what it shows, and how it is drawn from the rows of one set and the corruptions' bands."""
+    """One kind of figure: what it shows, the rule of aggregation, and the function that draws it.
+
+    `draw` takes the rows of one set and the bands, a mapping of corruption to "low", "medium" or "high". It raises
+    NothingToDraw.
+    """
 
     name: str
     about: str
+    rule: str
     draw: Callable[[pd.DataFrame, Mapping[str, str]], Figure]
 
 
@@ -46,11 +51,7 @@ class NothingToDraw(ValueError):
 
 
 def rate_curves(rows: pd.DataFrame, bands: Mapping[str, str]) -> Figure:
-    """Return the rate curves on clean images and in each band: mean PSNR against the image given, over mean bpp.
-
-    In a band, the point of a codec setting is the mean over the band's corruptions and severities of the means over
-    images. A setting that is lossless anywhere in a panel is left out of it.
-    """
+    """Return the rate curves on clean images and in each band, a panel each."""
     table = summarise(rows)
     table = table[table["n_lossless"] == 0]
     table["panel"] = table["corruption"].map({CLEAN[0]: "clean", **bands})
@@ -59,7 +60,7 @@ def rate_curves(rows: pd.DataFrame, bands: Mapping[str, str]) -> Figure:
         raise NothingToDraw("rate curves need rows of at least one codec that is not lossless: codecshift run")
     figure = _figure(TWO_COLUMNS if len(panels) > 1 else ONE_COLUMN, 2.6)
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
-    codecs = list(dict.fromkeys(table["codec"]))
+    codecs = list(dict.fromkeys(rows["codec"]))
     for place, name in zip(axes, panels, strict=True):
         part = table[table["panel"] == name]
         for codec, (colour, marker) in _styled(codecs):
@@ -81,10 +82,7 @@ def rate_curves(rows: pd.DataFrame, bands: Mapping[str, str]) -> Figure:
 
 
 def bd_rate_by_corruption(rows: pd.DataFrame, bands: Mapping[str, str]) -> Figure:
-    """Return each codec's BD-rate against the anchor on clean images and under each corruption, mean over severities.
-
-    What cannot be compared has no mark.
-    """
+    """Return each codec's BD-rate on clean images and under each corruption, a line each."""
     board = rank(rows, bands)
     codecs = [entry.codec for entry in board.entries if entry.codec != board.anchor]
     ordered = ["none", *(name for band in BANDS for name in dict(board.conditions) if bands.get(name) == band)]
@@ -93,7 +91,9 @@ def bd_rate_by_corruption(rows: pd.DataFrame, bands: Mapping[str, str]) -> Figur
         raise NothingToDraw("BD-rates need an anchor and another codec with a rate curve: codecshift run --codec LABEL")
     figure = _figure(TWO_COLUMNS, 1.1 + 0.2 * len(ordered))
     axis = figure.subplots()
-    for codec, (colour, marker) in _styled([board.anchor, *codecs])[1:]:
+    for codec, (colour, marker) in _styled(list(dict.fromkeys(rows["codec"]))):
+        if codec not in codecs:
+            continue
         values = []
         for name in ordered:
             results = [board.bd_rates[codec, one].percent for one in board.conditions if one[0] == name]
@@ -140,8 +140,21 @@ FIGURES: Mapping[str, Kind] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
-            Kind("rate-curves", "PSNR over bpp on clean images and in each band", rate_curves),
-            Kind("bd-rate-by-corruption", "BD-rate against the anchor under each corruption", bd_rate_by_corruption),
+            Kind(
+                name="rate-curves",
+                about="PSNR against the image given, over bpp, on clean images and in each band of corruptions",
+                rule="A mark is one setting of a codec: the mean over images, then over the corruptions and severities "
+                "of the band. A setting that is lossless under one of them is left out.",
+                draw=rate_curves,
+            ),
+            Kind(
+                name="bd-rate-by-corruption",
+                about="BD-rate against the anchor on clean images and under each corruption",
+                rule="Curves of means over the images that codec and anchor share; BD-rate by piecewise cubic "
+                "interpolation of log rate over PSNR, without extrapolation; the mean over severities. What cannot be "
+                "compared has no mark.",
+                draw=bd_rate_by_corruption,
+            ),
         )
     }
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import inspect
 import io
 import json
 import math
@@ -229,5 +228,5 @@ def _caption(kind: Kind, of: str, rows: pd.DataFrame) -> str:
     return (
         f"{kind.about}. Set {of}: {rows['image'].nunique()} images, {rows['corruption'].nunique()} conditions by "
         f"corruption, severities {', '.join(map(str, sorted(rows['severity'].unique())))}; {ok} rows of {len(rows)}; "
-        f"run {', '.join(sorted(rows['run'].unique()))}.\n{inspect.getdoc(kind.draw)}\n"
+        f"run {', '.join(sorted(rows['run'].unique()))}. {kind.rule}\n"
     )
