@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,8 @@ RMS = (1.0, 2.0, 4.0, 8.0, 16.0)
 that, or the same where the wave alternates between two values (frequency 0 and half a cycle per pixel)."""
 
 PREFIX = "fourier_"
-_NUMBER = r"0|m?[1-9]\d*"
-_NAME = re.compile(rf"{PREFIX}({_NUMBER})_({_NUMBER})(?:_of_([1-9]\d*))?")
+_NUMBER = "0|m?[1-9][0-9]*"
+_NAME = re.compile(rf"{PREFIX}({_NUMBER})_({_NUMBER})(?:_of_([1-9][0-9]*))?")
 
 
 def basis(height: int, width: int, i: int, j: int) -> NDArray[np.float64]:
@@ -87,7 +87,6 @@ def low_band(n: int = 64) -> tuple[Corruption, ...]:
     return tuple(fourier(i, j) for i, j in sorted(every))
 
 
-@cache
 def fourier(i: int, j: int, of: int | None = None) -> Corruption:
     """Return the perturbation of i cycles per height and j per width, or with `of` of i/of and j/of cycles per pixel.
 
