@@ -92,6 +92,8 @@ def measure(
                 f"{images.name}: {source.id} is {source.width}x{source.height}, "
                 f"corruptions need at least {MINIMUM_SIDE} pixels a side"
             )
+    described = describe([images], corruptions, [])
+    provenance = {key: described[key] for key in RESTS_ON}
     conditions = [(find(name), severity) for name in corruptions for severity in severities]
     found: dict[tuple[str, int], list[Bands]] = {(one.name, severity): [] for one, severity in conditions}
     total = len(images.sources) * len(conditions)
@@ -106,8 +108,7 @@ def measure(
             if progress is not None:
                 progress(f"measuring {images.name}", done, total)
     rows = tuple(_row(name, severity, mean(several)) for (name, severity), several in found.items())
-    described = describe([images], corruptions, [])
-    return Measurement({key: described[key] for key in RESTS_ON}, rows)
+    return Measurement(provenance, rows)
 
 
 def _row(corruption: str, severity: int, power: Bands) -> Measured:
@@ -142,11 +143,12 @@ def notes(measurement: Measurement, names: Sequence[str], severity: int, width: 
         "shares of power below 1/6, to 1/3 and above. dc: frequency 0, part of low. extra: outside the paper's fifteen."
     )
     stale = [name for name in measured if measurement.provenance["corruptions"][name] != find(name).version]
-    others = [name for name, row in measured.items() if find(name).band not in {row.band, "extra"}]
+    grouped = [name for name in measured if find(name).band != "extra"]
+    others = [name for name in grouped if find(name).band != measured[name].band]
     crossed = out_of_order({name: row.centroid for name, row in measured.items()})
     lines = [
         legend,
-        *([f"* {len(others)} of {len(measured)} lie in another third than the paper's band."] if others else []),
+        *([f"* {len(others)} of {len(grouped)} lie in another third than the paper's band."] if others else []),
         *(
             f"{first} (paper: {find(first).band}) lies above {second} ({find(second).band})."
             for first, second in crossed

@@ -202,7 +202,7 @@ def test_a_name_parses_back(i, j):
     assert find(one.name).name == one.name
 
 
-@given(st.integers(1, 200).flatmap(lambda of: st.tuples(*[st.integers((1 - of) // 2, of // 2)] * 2, st.just(of))))
+@given(st.integers(1, 200).flatmap(lambda of: st.tuples(*[st.integers(-((of - 1) // 2), of // 2)] * 2, st.just(of))))
 def test_a_name_in_cycles_per_pixel_parses_back(frequency):
     assert parse(fourier(*frequency).name) == frequency
 
@@ -274,7 +274,7 @@ def test_it_is_outside_the_fifteen_and_can_be_sent_to_a_worker():
 @pytest.mark.parametrize("size", [32, 33, 48, 64, 65, 512, 768])
 def test_whole_parts_of_a_cycle_per_pixel_snap_to_the_nearest_frequency(size):
     for of in (8, 32, 33):
-        for i in range((1 - of) // 2, of // 2 + 1):
+        for i in range(-((of - 1) // 2), of // 2 + 1):
             cycles = nearest(size, i, of)
             assert 2 * abs(cycles) <= size
             assert abs(cycles / size - i / of) <= 0.5 / size + 1e-12
