@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..corruptions.corruption import SEVERITIES
-from ..corruptions.table import CORRUPTIONS, FIFTEEN
+from ..corruptions.fourier import PREFIX
+from ..corruptions.table import CORRUPTIONS, FIFTEEN, find
 
 CLEAN = "none"
 """The corruption that leaves the image as it is; its only severity is 0."""
@@ -113,10 +114,19 @@ class Plan:
 
 
 def corruptions_named(text: str) -> tuple[str, ...]:
-    """Return the corruptions of a band, or the one called `text`; raise UnknownName if that is neither."""
+    """Return the corruptions of a band, or the one called `text`, of the table or a Fourier perturbation.
+
+    Raises UnknownName if that is none of them.
+    """
     bands = {band: [name for name in FIFTEEN if CORRUPTIONS[name].band == band] for band in ("low", "medium", "high")}
     if text in bands:
         return tuple(bands[text])
+    if text.startswith(PREFIX):
+        try:
+            find(text)
+        except ValueError as error:
+            raise UnknownName(f"unknown corruption {text!r}: {error}") from error
+        return (text,)
     named("corruption", text, {CLEAN: None, **CORRUPTIONS, **bands})
     return (text,)
 

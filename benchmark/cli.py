@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..analysis.leaderboard import Leaderboard
+    from .bands import Measurement
     from .run import Job
 
 WIDTH = 100  # columns that text output fits in
@@ -68,6 +69,10 @@ DataDir = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where kodak/ and clic/ lie. Default: $CODECSHIFT_DATA, else the user's cache."),
 ]
+Download = Annotated[
+    bool | None,
+    typer.Option("--download/--no-download", help="Fetch missing images. Default: only into the user's cache."),
+]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A run file.")]
 
 
@@ -83,10 +88,7 @@ def run_(
         Path | None, typer.Option(metavar="FILE", help="The run file. Default: named after the plan.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")] = None,
-    download: Annotated[
-        bool | None,
-        typer.Option("--download/--no-download", help="Fetch missing images. Default: only into the user's cache."),
-    ] = None,
+    download: Download = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try rows again that failed or were skipped.")
     ] = False,
@@ -267,6 +269,47 @@ def sets_() -> None:
     _print_table(["set", "images", "what", "terms", "source"], lines)
 
 
+@app.command("corruptions")
+def corruptions_(
+    severity: Annotated[int, typer.Option(metavar="N", help="The severity whose spectrum is shown, 1 to 5.")] = 3,
+    measure: Annotated[str | None, typer.Option(metavar="SET", help="Measure the bands anew, on this set.")] = None,
+    corruption: Corruptions = None,
+    data_dir: DataDir = None,
+    download: Download = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to keep what --measure finds.")] = None,
+) -> None:
+    """List the corruptions: levels, the band by the paper, and the band measured on real images."""
+    from ..corruptions.corruption import SEVERITIES
+    from ..corruptions.sets import open_set
+    from ..corruptions.table import CORRUPTIONS
+    from . import bands
+    from .cell import CLEAN, corruptions_named
+
+    asked = [name for text in corruption or CORRUPTIONS for name in corruptions_named(text)]
+    names = list(dict.fromkeys(asked))
+    if severity not in SEVERITIES or CLEAN in names:
+        _refuse(
+            f"{CLEAN} leaves images as they are: expected a corruption"
+            if CLEAN in names
+            else f"expected a severity from 1 to 5, got {severity}"
+        )
+    if measure is None:
+        if any(option is not None for option in (out, data_dir, download)):
+            _refuse("--out, --data-dir and --download go with --measure SET")
+        _print_bands(bands.read(), names, severity)
+        return
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        _refuse(f"{out} cannot be written: expected the path of a file in a folder that is there")
+    folder, fetch = _data_folder(data_dir, download)
+    with _Progress("corrupted images") as progress:
+        images = open_set(measure, folder, download=fetch, progress=progress.task)
+        measurement = bands.measure(images, names, progress=progress.task)
+    if out is not None:
+        bands.write(measurement, out)
+        _say(f"{len(measurement.rows)} rows -> {out}")
+    _print_bands(measurement, names, severity)
+
+
 @app.command("plans")
 def plans_() -> None:
     """List the plans that `codecshift run` knows by name."""
@@ -343,12 +386,13 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from ..corruptions.download import DownloadError
     from ..corruptions.pixels import UnreadableImage
     from ..corruptions.sets import SetError, UnknownSet
+    from .bands import MeasurementError
     from .cell import UnknownName
     from .store import RunFileError
 
     wrong_names = (UnknownName, UnknownCodec, UnknownSet)
     wrong_rows = (RunFileError, NotComparable, NothingToDraw)
-    return (*wrong_names, *wrong_rows, SetError, UnreadableImage, DownloadError, CodecUnavailable)
+    return (*wrong_names, *wrong_rows, MeasurementError, SetError, UnreadableImage, DownloadError, CodecUnavailable)
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -366,16 +410,23 @@ def _default_name(text: str) -> str:
     return f"{file_name(text)}.sqlite"
 
 
-def _prepare(plan: Any, data_dir: Path | None, download: bool | None) -> Job:
+def _data_folder(data_dir: Path | None, download: bool | None) -> tuple[Path, bool]:
+    """Return where sets lie, and whether what is missing may be fetched: unasked, only into the user's cache."""
     from ..corruptions.sets import SetError, default_data_dir
-    from .run import prepare
 
     chosen = data_dir is not None or "CODECSHIFT_DATA" in os.environ
     folder = data_dir or default_data_dir()
     if chosen and not folder.is_dir():
         raise SetError(f"no folder {folder}, which --data-dir or CODECSHIFT_DATA names")
+    return folder, not chosen if download is None else download
+
+
+def _prepare(plan: Any, data_dir: Path | None, download: bool | None) -> Job:
+    from .run import prepare
+
+    folder, fetch = _data_folder(data_dir, download)
     with _Progress("download") as progress:
-        return prepare(plan, folder, download=not chosen if download is None else download, progress=progress.task)
+        return prepare(plan, folder, download=fetch, progress=progress.task)
 
 
 def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool) -> None:
@@ -393,6 +444,42 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _print_bands(measurement: Measurement, names: Sequence[str], severity: int) -> None:
+    """Print the corruptions with what was measured of them, and how that sits with the paper's bands."""
+    from ..corruptions.table import find
+    from .bands import notes
+
+    measured = measurement.at(severity)
+    lines = []
+    for name in names:
+        one, row = find(name), measured.get(name)
+        figures = ["-"] * 6
+        if row is not None and row.band:
+            mark = "*" if one.band not in {row.band, "extra"} else " "
+            shares = (row.share_dc, row.share_low, row.share_medium, row.share_high)
+            figures = [f"{row.band}{mark}", f"{row.centroid:.3f}", *(f"{100 * share:.1f}" for share in shares)]
+        lines.append([name, _levels(one.levels), one.band, *figures])
+    headings = ["corruption", "levels", "paper", "measured", "centroid", "dc %", "low %", "medium %", "high %"]
+    _print_table(headings, lines, ["left"] * 4 + ["right"] * 5)
+    for line in notes(measurement, names, severity):
+        typer.echo(line)
+
+
+def _levels(levels: Sequence[Any]) -> str:
+    """Return the levels of a corruption in few columns: all five, or the first and the last."""
+    from dataclasses import is_dataclass
+
+    def text(level: Any) -> str:
+        if isinstance(level, tuple):
+            return "/".join(f"{one:g}" for one in level) if len(level) < 4 else f"{level[0]:g}-{level[-1]:g}"
+        return f"{level:g}"
+
+    if is_dataclass(levels[0]):
+        return f"{len(levels[0].__dataclass_fields__)} numbers each"
+    every = " ".join(map(text, levels))
+    return every if len(every) <= 24 else f"{text(levels[0])} .. {text(levels[-1])}"
 
 
 def _print_outcome(path: Path, job: Job) -> None:

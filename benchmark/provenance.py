@@ -15,7 +15,8 @@ from ..analysis.distortion import MEASURES
 from ..codecs.protocol import Spec
 from ..codecs.registry import identify
 from ..corruptions.sets import ImageSet
-from ..corruptions.table import CORRUPTIONS
+from ..corruptions.table import find
+from .cell import CLEAN
 
 LIBRARIES = ("numpy", "scipy", "opencv-python", "pillow", "scikit-image", "imagecorruptions")
 
@@ -33,7 +34,7 @@ def describe(sets: Iterable[ImageSet], corruptions: Iterable[str], specs: Iterab
         "cpu": cpu(),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "sets": {one.name: {"digest": one.digest, "images": len(one.sources)} for one in sets},
-        "corruptions": {name: CORRUPTIONS[name].version for name in corruptions if name in CORRUPTIONS},
+        "corruptions": {name: find(name).version for name in corruptions if name != CLEAN},
         "measures": {measure.name: measure.version for measure in MEASURES},
         "codecs": {spec.name: codec(spec) for spec in specs},
     }

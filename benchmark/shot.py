@@ -17,7 +17,7 @@ from ..codecs.protocol import Codec, Point, Spec
 from ..codecs.registry import open_codec
 from ..corruptions.corruption import Image, generator
 from ..corruptions.sets import ImageSet
-from ..corruptions.table import CORRUPTIONS
+from ..corruptions.table import find
 from .cell import CLEAN, Shot
 from .store import Row, Status
 
@@ -93,7 +93,7 @@ class Worker:
         clean = self._clean[key]
         if shot.corruption == CLEAN:
             return clean, clean
-        shown = CORRUPTIONS[shot.corruption](clean.image, shot.severity, generator(str(shot)))
+        shown = find(shot.corruption)(clean.image, shot.severity, generator(str(shot)))
         return clean, Prepared(_sealed(shown))
 
     def _try(self, shot: Shot, spec: Spec, point: Point, clean: Prepared, shown: Prepared) -> tuple[Row, float]:

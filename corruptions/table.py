@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import blur, digital, noise, weather
+from . import blur, digital, fourier, noise, weather
 from .corruption import Corruption
 
 _ROWS = (
@@ -35,3 +35,14 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType({row.name: row for row 
 
 FIFTEEN: tuple[str, ...] = tuple(row.name for row in _ROWS if row.band != "extra")
 """The corruptions of CLIC-C and Kodak-C."""
+
+
+def find(name: str) -> Corruption:
+    """Return the corruption called `name`: a row of the table, or a Fourier perturbation such as "fourier_3_m5".
+
+    Raises KeyError for a name that is neither, ValueError for one that starts as a Fourier perturbation's does and is
+    none.
+    """
+    if name.startswith(fourier.PREFIX):
+        return fourier.fourier(*fourier.parse(name))
+    return CORRUPTIONS[name]

@@ -12,6 +12,7 @@ import pytest
 from codecshift.benchmark import provenance
 from codecshift.benchmark.provenance import conflict, cpu, describe, git_state, run_id
 from codecshift.codecs.registry import find
+from codecshift.corruptions.corruption import Corruption
 from codecshift.corruptions.sets import ImageSet, open_set
 
 SPECS = [find(name)[0] for name in ("jpeg", "webp", "identity")]
@@ -33,7 +34,7 @@ def test_it_states_what_a_result_rests_on(described: dict[str, Any], images: Ima
         *("codecshift", "git", "python", "platform", "cpu", "libraries", "sets", "corruptions", "measures", "codecs")
     ]
     assert described["sets"] == {"folder:pair": {"digest": images.digest, "images": 2}}
-    assert described["corruptions"] == {name: provenance.CORRUPTIONS[name].version for name in NAMES}
+    assert described["corruptions"] == {name: provenance.find(name).version for name in NAMES}
     assert set(described["measures"]) == {"bpp", "psnr", "ms_ssim"}
     assert set(described["codecs"]) == {"jpeg", "webp", "identity"}
     fair = {"version", "library", "kind", "chroma", "bit_depth", "colour", "settings"}
@@ -66,10 +67,12 @@ def test_the_id_is_the_same_in_another_folder(described: dict[str, Any], pair: P
 
 
 def changed_corruption(monkeypatch: pytest.MonkeyPatch) -> None:
-    changed = {
-        name: replace(one, version=one.version + (name == "fog")) for name, one in provenance.CORRUPTIONS.items()
-    }
-    monkeypatch.setattr(provenance, "CORRUPTIONS", changed)
+    current = provenance.find
+
+    def changed(name: str) -> Corruption:
+        return replace(current(name), version=current(name).version + (name == "fog"))
+
+    monkeypatch.setattr(provenance, "find", changed)
 
 
 def changed_measure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,9 +190,8 @@ def test_failed_rows_are_tried_again_only_when_asked(status: str, job: Job, whol
 def test_rows_of_another_corruption_version_are_not_added_to(
     pair: Path, job: Job, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = dict(provenance.CORRUPTIONS)
-    changed["fog"] = replace(changed["fog"], version=99)
-    monkeypatch.setattr(provenance, "CORRUPTIONS", changed)
+    current = provenance.find
+    monkeypatch.setattr(provenance, "find", lambda name: replace(current(name), version=99))
     before = whole.read_bytes()
     with pytest.raises(
         RunFileError, match=r"cannot be compared with this run: corruption 'fog' is not the same .*give another --out"
