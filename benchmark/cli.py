@@ -54,7 +54,8 @@ class QualityName(StrEnum):
 
 
 Sets = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SET", help="sample, kodak, clic2020-test, folder:PATH.")
+    list[str] | None,
+    typer.Option("--set", metavar="SET", help="sample, kodak, clic2020-test, folder:PATH, generated:DIR."),
 ]
 Corruptions = Annotated[
     list[str] | None,
@@ -67,6 +68,10 @@ Codecs = Annotated[
 DataDir = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where kodak/ and clic/ lie. Default: $CODECSHIFT_DATA, else the user's cache."),
+]
+Download = Annotated[
+    bool | None,
+    typer.Option("--download/--no-download", help="Fetch missing images. Default: only into the user's cache."),
 ]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A run file.")]
 
@@ -83,10 +88,7 @@ def run_(
         Path | None, typer.Option(metavar="FILE", help="The run file. Default: named after the plan.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")] = None,
-    download: Annotated[
-        bool | None,
-        typer.Option("--download/--no-download", help="Fetch missing images. Default: only into the user's cache."),
-    ] = None,
+    download: Download = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try rows again that failed or were skipped.")
     ] = False,
@@ -235,6 +237,91 @@ def figures(
 
 
 @app.command()
+def generate(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SET-c",
+            help="kodak-c, clic2020-test-c (or clic-c), sample-c; folder:PATH and folder:PATH@crop512x768 as they are.",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to write to, or to go on with.")] = None,
+    corruption: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A corruption, or a band (low, medium, high). Default: the fifteen."),
+    ] = None,
+    severity: Annotated[list[int] | None, typer.Option(metavar="N", help="1 to 5. Default: all.")] = None,
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")] = None,
+    data_dir: DataDir = None,
+    download: Download = None,
+    preview: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw one image under them all; alone, or beside --out.")
+    ] = None,
+    image: Annotated[str | None, typer.Option(metavar="ID", help="The preview's image. Default: the first.")] = None,
+) -> None:
+    """Write a corrupted set to DIR/<corruption>/<severity>/<image>.png, with a manifest. Goes on where it stopped."""
+    from . import generate as generating
+
+    if out is None and preview is None:
+        _refuse("expected --out DIR for the files, or --preview FILE.png for one picture of them")
+    if preview is not None and preview.suffix.lower() != ".png":
+        _refuse(f"expected --preview FILE.png, got {preview}")
+    if image is not None and preview is None:
+        _refuse("--image chooses what --preview shows: give that too")
+    folder, fetch = _data(data_dir, download)
+    with _Progress("download") as progress:
+        order = generating.order(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
+    if preview is not None:
+        from .preview import preview as draw
+
+        with _Progress("cells") as progress:
+            draw(order, preview, image or "", lambda done, total: progress.task("drawing", done, total))
+        typer.echo(preview)
+    if out is None:
+        return
+    try:
+        with _Progress("files") as progress:
+            made = generating.generate(
+                order, out, jobs=jobs, report=lambda done, total: progress.task("generating", done, total)
+            )
+    except KeyboardInterrupt:
+        _say(f"\nstopped: every file written so far is in {out}; the same command goes on from there")
+        raise typer.Exit(130) from None
+    _say(
+        f"{made.total} files, {made.nbytes / 1e6:.1f} MB, {made.kept} of them there before, in "
+        f"{_duration(made.wall_s)} -> {out}"
+    )
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What codecshift generate wrote.")],
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")] = None,
+) -> None:
+    """Hash every file of a corrupted set again, and name those that are not as its manifest says."""
+    from collections import Counter
+
+    from . import generate as generating
+
+    with _Progress("files") as progress:
+        total, findings = generating.verify(
+            folder, jobs=jobs, report=lambda done, total: progress.task("verifying", done, total)
+        )
+    for one in findings:
+        typer.echo(f"{one.kind:<12}{one.file}" + (f"  {one.about}" if one.about else ""))
+    counts = Counter(one.kind for one in findings)
+    wrong = {kind: count for kind, count in counts.items() if kind != "bytes"}
+    same = total - sum(counts[kind] for kind in ("missing", "unreadable", "pixels"))
+    typer.echo(
+        f"{same} of {total} files hold the right pixels"
+        + (f", {counts['bytes']} of them in other bytes" if counts["bytes"] else "")
+        + "".join(f", {count} {'have other pixels' if kind == 'pixels' else kind}" for kind, count in wrong.items())
+    )
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
 def codecs() -> None:
     """List the codecs: what each is set to, its ladder, and whether it works here."""
     from ..codecs.protocol import CodecUnavailable
@@ -341,6 +428,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from ..codecs.protocol import CodecUnavailable
     from ..codecs.registry import UnknownCodec
     from ..corruptions.download import DownloadError
+    from ..corruptions.generated import GeneratedError
     from ..corruptions.pixels import UnreadableImage
     from ..corruptions.sets import SetError, UnknownSet
     from .cell import UnknownName
@@ -348,7 +436,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
 
     wrong_names = (UnknownName, UnknownCodec, UnknownSet)
     wrong_rows = (RunFileError, NotComparable, NothingToDraw)
-    return (*wrong_names, *wrong_rows, SetError, UnreadableImage, DownloadError, CodecUnavailable)
+    return (*wrong_names, *wrong_rows, SetError, GeneratedError, UnreadableImage, DownloadError, CodecUnavailable)
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -366,16 +454,23 @@ def _default_name(text: str) -> str:
     return f"{file_name(text)}.sqlite"
 
 
-def _prepare(plan: Any, data_dir: Path | None, download: bool | None) -> Job:
+def _data(data_dir: Path | None, download: bool | None) -> tuple[Path, bool]:
+    """Return the folder of the sets, and whether what is missing there is fetched."""
     from ..corruptions.sets import SetError, default_data_dir
-    from .run import prepare
 
     chosen = data_dir is not None or "CODECSHIFT_DATA" in os.environ
     folder = data_dir or default_data_dir()
     if chosen and not folder.is_dir():
         raise SetError(f"no folder {folder}, which --data-dir or CODECSHIFT_DATA names")
+    return folder, not chosen if download is None else download
+
+
+def _prepare(plan: Any, data_dir: Path | None, download: bool | None) -> Job:
+    from .run import prepare
+
+    folder, fetch = _data(data_dir, download)
     with _Progress("download") as progress:
-        return prepare(plan, folder, download=not chosen if download is None else download, progress=progress.task)
+        return prepare(plan, folder, download=fetch, progress=progress.task)
 
 
 def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool) -> None:
@@ -472,7 +567,7 @@ class _Progress:
         self._unit = unit
         self._tasks: dict[str, Any] = {}
         self._next_line = 0.0
-        amount = MofNCompleteColumn() if unit == "rows" else TextColumn("{task.percentage:>3.0f}%")
+        amount = TextColumn("{task.percentage:>3.0f}%") if unit == "download" else MofNCompleteColumn()
         console = Console(stderr=True)
         self._live = console.is_terminal
         self._bar = Progress(
@@ -499,7 +594,7 @@ class _Progress:
         self._show("measuring", done, total, f"{failed} failed")
 
     def task(self, name: str, done: int, total: int) -> None:
-        """Show how far a download or another preparation is; a total of 0 means unknown."""
+        """Show how far a download or another task is; a total of 0 means unknown."""
         self._show(name, done, total or None, "")
 
     def _show(self, name: str, done: int, total: int | None, note: str) -> None:
