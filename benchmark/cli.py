@@ -266,6 +266,8 @@ def generate(
         _refuse("expected --out DIR for the files, or --preview FILE.png for one picture of them")
     if preview is not None and preview.suffix.lower() != ".png":
         _refuse(f"expected --preview FILE.png, got {preview}")
+    if preview is not None and not preview.parent.is_dir():
+        _refuse(f"there is no folder {preview.parent} to write {preview.name} in")
     if image is not None and preview is None:
         _refuse("--image chooses what --preview shows: give that too")
     folder, fetch = _data(data_dir, download)
