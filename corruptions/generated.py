@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .corruption import Image
+from .corruption import Corruption, Image
 from .pixels import UnreadableImage, pixel_digest, read_pixels
-from .table import CORRUPTIONS
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
@@ -161,16 +160,27 @@ def file_of(place: Place) -> str:
 
 def recipe(corruption: str) -> dict[str, Any]:
     """Return what makes a corruption's pixels, as it reads in a manifest: version, band and levels."""
-    row = CORRUPTIONS[corruption]
+    row = _table()[corruption]
     facts = {"version": row.version, "band": row.band, "levels": row.levels}
     plain: dict[str, Any] = json.loads(json.dumps(facts, default=asdict))
     return plain
 
 
+def outdated(manifest: Manifest) -> list[str]:
+    """Return the corruptions of a set that are no longer, or not yet, made by the same recipe."""
+    return [name for name, used in manifest.recipes.items() if name not in _table() or recipe(name) != used]
+
+
 def in_order(conditions: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     """Return (corruption, severity) pairs in the order of the table, each once."""
-    table = list(CORRUPTIONS)
-    return tuple(sorted(set(conditions), key=lambda one: (table.index(one[0]), one[1])))
+    names = list(_table())
+    return tuple(sorted(set(conditions), key=lambda one: (names.index(one[0]), one[1])))
+
+
+def _table() -> Mapping[str, Corruption]:
+    from .table import CORRUPTIONS  # noqa: PLC0415 - the sets are listed without the filters
+
+    return CORRUPTIONS
 
 
 def read_manifest(folder: Path) -> Manifest:

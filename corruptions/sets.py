@@ -25,9 +25,8 @@ import numpy as np
 
 from .corruption import Image
 from .download import Progress, fetch, unpack
-from .generated import Place, Stored, load_stored, read_manifest, recipe
+from .generated import Place, Stored, load_stored, outdated, read_manifest
 from .pixels import SUFFIXES, UnreadableImage, image_size, pixel_digest, read_pixels
-from .table import CORRUPTIONS
 
 MANIFESTS = Path(__file__).with_name("manifests")
 KODAK_URL = "https://r0k.us/graphics/kodak/kodak/"
@@ -438,9 +437,8 @@ def _open_folder(name: str, progress: Progress | None) -> ImageSet:
 def _open_generated(name: str, home: Path, download: bool, mirror: str | None, progress: Progress | None) -> ImageSet:
     folder = Path(name.removeprefix("generated:")).expanduser().absolute()
     manifest = read_manifest(folder)
-    for corruption, used in manifest.recipes.items():
-        if corruption not in CORRUPTIONS or recipe(corruption) != used:
-            raise SetError(f"{name}: {corruption} is not the one it was made with: generate the set anew")
+    if changed := outdated(manifest):
+        raise SetError(f"{name}: {', '.join(changed)} of this codecshift is not the one it was made with: make it anew")
     clean = manifest.set
     if parsed := _FOLDER.fullmatch(clean):
         place = home / parsed["path"]

@@ -22,7 +22,7 @@ from codecshift.benchmark.generate import Finding, Order, clean_name, generate, 
 from codecshift.benchmark.preview import preview
 from codecshift.benchmark.run import prepare, run
 from codecshift.benchmark.store import RunFile
-from codecshift.corruptions import generated
+from codecshift.corruptions import generated, table
 from codecshift.corruptions.corruption import generator
 from codecshift.corruptions.generated import MANIFEST, UNFINISHED, GeneratedError, Manifest, file_of, read_manifest
 from codecshift.corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
@@ -368,7 +368,7 @@ def test_another_content_of_the_set_is_refused(save_set: Save, copy: Path) -> No
 
 def test_another_version_of_a_corruption_is_refused(pair: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed = {**CORRUPTIONS, "fog": replace(CORRUPTIONS["fog"], version=99)}
-    monkeypatch.setattr(generated, "CORRUPTIONS", changed)
+    monkeypatch.setattr(table, "CORRUPTIONS", changed)
     assert "folder:pair made with another fog (version 1, not 99)" in refused(few(pair), copy)
 
 
@@ -568,8 +568,8 @@ def test_a_set_made_by_another_version_of_a_corruption_is_refused(
     made: Path, pair: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = {**CORRUPTIONS, "fog": replace(CORRUPTIONS["fog"], version=99)}
-    monkeypatch.setattr(generated, "CORRUPTIONS", changed)
-    with pytest.raises(SetError, match="fog is not the one it was made with: generate the set anew"):
+    monkeypatch.setattr(table, "CORRUPTIONS", changed)
+    with pytest.raises(SetError, match="fog of this codecshift is not the one it was made with: make it anew"):
         open_set(f"generated:{made}", pair.parent)
 
 
