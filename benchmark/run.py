@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..codecs.protocol import CodecUnavailable, Point, Spec
 from ..codecs.registry import find, identify
+from ..corruptions.corruption import SEVERITIES
 from ..corruptions.generated import Place
 from ..corruptions.sets import ImageSet, SetError, open_set
 from . import provenance
@@ -120,11 +121,14 @@ def prepare(
 
 
 def _listed(places: Iterable[Place]) -> str:
-    """Return the conditions of stored files in words: "fog@1,3 snow@3"."""
+    """Return the conditions of stored files in words, a corruption alone where all of it is there: "fog@1,3 snow"."""
     held: dict[str, set[int]] = {}
     for _, corruption, severity in places:
         held.setdefault(corruption, set()).add(severity)
-    return " ".join(f"{name}@{','.join(map(str, sorted(severities)))}" for name, severities in held.items())
+    return " ".join(
+        name if severities == set(SEVERITIES) else f"{name}@{','.join(map(str, sorted(severities)))}"
+        for name, severities in held.items()
+    )
 
 
 @dataclass(slots=True)
