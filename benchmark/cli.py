@@ -55,7 +55,8 @@ class QualityName(StrEnum):
 
 
 Sets = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SET", help="sample, kodak, clic2020-test, folder:PATH.")
+    list[str] | None,
+    typer.Option("--set", metavar="SET", help="sample, kodak, clic2020-test, folder:PATH, generated:DIR."),
 ]
 Corruptions = Annotated[
     list[str] | None,
@@ -237,6 +238,95 @@ def figures(
 
 
 @app.command()
+def generate(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SET-c",
+            help="kodak-c, clic2020-test-c (or clic-c), sample-c; folder:PATH and folder:PATH@crop512x768 as they are.",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to write to, or to go on with.")] = None,
+    corruption: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A corruption, or a band (low, medium, high). Default: the fifteen."),
+    ] = None,
+    severity: Annotated[list[int] | None, typer.Option(metavar="N", help="1 to 5. Default: all.")] = None,
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")] = None,
+    data_dir: DataDir = None,
+    download: Download = None,
+    preview: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw one image under them all; alone, or beside --out.")
+    ] = None,
+    image: Annotated[str | None, typer.Option(metavar="ID", help="The preview's image. Default: the first.")] = None,
+) -> None:
+    """Write a corrupted set to DIR/<corruption>/<severity>/<image>.png, with a manifest. Goes on where it stopped."""
+    from . import generate as generating
+
+    if out is None and preview is None:
+        _refuse("expected --out DIR for the files, or --preview FILE.png for one picture of them")
+    if preview is not None and preview.suffix.lower() != ".png":
+        _refuse(f"expected --preview FILE.png, got {preview}")
+    if preview is not None and not preview.parent.is_dir():
+        _refuse(f"there is no folder {preview.parent} to write {preview.name} in")
+    if image is not None and preview is None:
+        _refuse("--image chooses what --preview shows: give that too")
+    folder, fetch = _data_folder(data_dir, download)
+    with _Progress("download") as progress:
+        order = generating.order(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
+    if preview is not None:
+        from .preview import preview as draw
+
+        with _Progress("cells") as progress:
+            draw(order, preview, image or "", lambda done, total: progress.task("drawing", done, total))
+        typer.echo(preview)
+    if out is None:
+        return
+    try:
+        with _Progress("files") as progress:
+            made = generating.generate(
+                order, out, jobs=jobs, report=lambda done, total: progress.task("generating", done, total)
+            )
+    except KeyboardInterrupt:
+        _say(f"\nstopped: every file written so far is in {out}; the same command goes on from there")
+        raise typer.Exit(130) from None
+    _say(
+        f"{made.total} files, {made.nbytes / 1e6:.1f} MB, {made.kept} of them there before, in "
+        f"{_duration(made.wall_s)} -> {out}"
+    )
+    if made.wall_s > 30:
+        _say(f"the workers' time: {_duration(made.corrupting_s)} corrupting, {_duration(made.writing_s)} writing PNG")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What codecshift generate wrote.")],
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")] = None,
+) -> None:
+    """Hash every file of a corrupted set again, and name those that are not as its manifest says."""
+    from collections import Counter
+
+    from . import generate as generating
+
+    with _Progress("files") as progress:
+        total, findings = generating.verify(
+            folder, jobs=jobs, report=lambda done, total: progress.task("verifying", done, total)
+        )
+    for one in findings:
+        typer.echo(f"{one.kind:<12}{one.file}" + (f"  {one.about}" if one.about else ""))
+    counts = Counter(one.kind for one in findings)
+    wrong = {kind: count for kind, count in counts.items() if kind != "bytes"}
+    same = total - sum(counts[kind] for kind in ("missing", "unreadable", "pixels"))
+    typer.echo(
+        f"{same} of {total} files hold the right pixels"
+        + (f", {counts['bytes']} of them in other bytes" if counts["bytes"] else "")
+        + "".join(f", {count} {'have other pixels' if kind == 'pixels' else kind}" for kind, count in wrong.items())
+    )
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
 def codecs() -> None:
     """List the codecs: what each is set to, its ladder, and whether it works here."""
     from ..codecs.protocol import CodecUnavailable
@@ -384,6 +474,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from ..codecs.protocol import CodecUnavailable
     from ..codecs.registry import UnknownCodec
     from ..corruptions.download import DownloadError
+    from ..corruptions.generated import GeneratedError
     from ..corruptions.pixels import UnreadableImage
     from ..corruptions.sets import SetError, UnknownSet
     from .bands import MeasurementError
@@ -392,7 +483,8 @@ def _foreseen() -> tuple[type[Exception], ...]:
 
     wrong_names = (UnknownName, UnknownCodec, UnknownSet)
     wrong_rows = (RunFileError, NotComparable, NothingToDraw)
-    return (*wrong_names, *wrong_rows, MeasurementError, SetError, UnreadableImage, DownloadError, CodecUnavailable)
+    wrong_images = (SetError, GeneratedError, UnreadableImage, DownloadError)
+    return (*wrong_names, *wrong_rows, *wrong_images, MeasurementError, CodecUnavailable)
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -559,7 +651,7 @@ class _Progress:
         self._unit = unit
         self._tasks: dict[str, Any] = {}
         self._next_line = 0.0
-        amount = MofNCompleteColumn() if unit == "rows" else TextColumn("{task.percentage:>3.0f}%")
+        amount = TextColumn("{task.percentage:>3.0f}%") if unit == "download" else MofNCompleteColumn()
         console = Console(stderr=True)
         self._live = console.is_terminal
         self._bar = Progress(
@@ -586,7 +678,7 @@ class _Progress:
         self._show("measuring", done, total, f"{failed} failed")
 
     def task(self, name: str, done: int, total: int) -> None:
-        """Show how far a download or another preparation is; a total of 0 means unknown."""
+        """Show how far a download or another task is; a total of 0 means unknown."""
         self._show(name, done, total or None, "")
 
     def _show(self, name: str, done: int, total: int | None, note: str) -> None:

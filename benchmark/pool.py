@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import TypeVar
 
 import pebble
 
@@ -16,6 +17,9 @@ from .shot import Context, Task, Worked, Worker
 
 _IN_FLIGHT = 3  # tasks sent ahead per worker: enough that none waits, few enough that an interrupt loses little
 _TASKS_PER_PROCESS = 200  # a worker is then replaced, so that a codec that leaks memory cannot fill the machine
+
+Sent = TypeVar("Sent")
+Back = TypeVar("Back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +30,52 @@ class Lost:
     reason: str
 
 
+def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tasks: int = 0) -> pebble.ProcessPool:
+    """Return a pool of `jobs` processes of one thread each, every one of which begins with `start(*arguments)`.
+
+    Each is replaced after `max_tasks` tasks, never where that is 0.
+    """
+    # One thread per worker: the libraries read these when they are first loaded, which is in the workers.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if "forkserver" in methods:
+        context.set_forkserver_preload([__name__])
+    return pebble.ProcessPool(
+        max_workers=jobs, max_tasks=max_tasks, initializer=_begin, initargs=[start, arguments], context=context
+    )
+
+
+def flown(
+    send: Callable[[Sent], Future[Back]], following: Callable[[], Sent | None], jobs: int
+) -> Iterator[tuple[Sent, Future[Back]]]:
+    """Yield each task with its future, in the order in which they end, a few sent ahead for each of the `jobs`.
+
+    `following` gives the next task to send, None when there is none at the moment; it is asked again after each yield.
+    """
+    flying: dict[Future[Back], Sent] = {}
+    while True:
+        while len(flying) < _IN_FLIGHT * jobs and (task := following()) is not None:
+            flying[send(task)] = task
+        if not flying:
+            return
+        for future in wait(flying, return_when=FIRST_COMPLETED).done:
+            yield flying.pop(future), future
+
+
+def _begin(start: Callable[..., None], arguments: Sequence[object]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends the workers
+    start(*arguments)
+
+
 class Pool:
     """Worker processes for one run; a context manager. Leaving it ends every worker within a second."""
 
     def __init__(self, jobs: int, context: Context) -> None:
-        # One thread per worker: the libraries read these when they are first loaded, which is in the workers.
-        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ.setdefault(variable, "1")
-        methods = multiprocessing.get_all_start_methods()
-        processes = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
-            processes.set_forkserver_preload([__name__])
         self._limit = context.time_limit
         self._jobs = jobs
-        self._pool = pebble.ProcessPool(
-            max_workers=jobs,
-            max_tasks=_TASKS_PER_PROCESS,
-            initializer=_start,
-            initargs=[context],
-            context=processes,
-        )
+        self._pool = processes(jobs, _start, context, max_tasks=_TASKS_PER_PROCESS)
 
     def __enter__(self) -> Pool:
         return self
@@ -62,14 +92,8 @@ class Pool:
         `following` gives the next task to send, None when there is none at the moment; it is asked again whenever an
         outcome has been yielded, so that a lost task can come back.
         """
-        flying: dict[Future[Worked], Task] = {}
-        while True:
-            while len(flying) < _IN_FLIGHT * self._jobs and (task := following()) is not None:
-                flying[self._send(task)] = task
-            if not flying:
-                return
-            for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                yield self._outcome(flying.pop(future), future)
+        for task, future in flown(self._send, following, self._jobs):
+            yield self._outcome(task, future)
 
     def _send(self, task: Task) -> Future[Worked]:
         # The alarm in the worker ends a single point that hangs; this one is for what the alarm cannot see.
@@ -104,7 +128,6 @@ _worker: Worker | None = None
 
 def _start(context: Context) -> None:
     global _worker  # noqa: PLW0603 - a worker process has exactly one
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends the workers
     _worker = Worker(context)
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from ..codecs.protocol import CodecUnavailable, Point, Spec
 from ..codecs.registry import find, identify
+from ..corruptions.corruption import SEVERITIES
+from ..corruptions.generated import Place
 from ..corruptions.sets import ImageSet, SetError, open_set
 from . import provenance
-from .cell import Plan, Shot
+from .cell import CLEAN, Plan, Shot
 from .pool import Lost, Pool, apart
 from .shot import Context, Task, Worked, blank
 from .store import Key, Row, RunFile, RunFileError, Status, statuses
@@ -102,13 +104,31 @@ def prepare(
     if not pairs:
         raise CodecUnavailable("; ".join(unavailable.values()))
     sets: dict[str, ImageSet] = {}
+    corrupted = [one for one in plan.conditions() if one[0] != CLEAN]
     for name in plan.sets:
         opened = open_set(name, data_dir, download=download, progress=progress)
         if opened.name in sets:
             raise SetError(f"two sets are called {opened.name!r} in rows: rename one folder")
+        if opened.generated and (lacking := opened.generated.lacks(corrupted)):
+            corruption, severity = lacking[0]
+            raise SetError(
+                f"{name} holds no {corruption}@{severity} ({len(lacking)} of the conditions wanted are not there): "
+                f"it holds {_listed(opened.generated.files)}; choose with --corruption and --severity"
+            )
         sets[opened.name] = opened
     described = provenance.describe(sets.values(), (name for name, _ in plan.conditions()), specs.values())
     return Job(plan, sets, specs, tuple(pairs.values()), unavailable, described)
+
+
+def _listed(places: Iterable[Place]) -> str:
+    """Return the conditions of stored files in words, a corruption alone where all of it is there: "fog@1,3 snow"."""
+    held: dict[str, set[int]] = {}
+    for _, corruption, severity in places:
+        held.setdefault(corruption, set()).add(severity)
+    return " ".join(
+        name if severities == set(SEVERITIES) else f"{name}@{','.join(map(str, sorted(severities)))}"
+        for name, severities in held.items()
+    )
 
 
 @dataclass(slots=True)

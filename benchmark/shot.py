@@ -93,7 +93,9 @@ class Worker:
         clean = self._clean[key]
         if shot.corruption == CLEAN:
             return clean, clean
-        shown = find(shot.corruption)(clean.image, shot.severity, generator(str(shot)))
+        shown = self.context.sets[shot.set].load_corrupted((shot.image, shot.corruption, shot.severity))
+        if shown is None:
+            shown = find(shot.corruption)(clean.image, shot.severity, generator(str(shot)))
         return clean, Prepared(_sealed(shown))
 
     def _try(self, shot: Shot, spec: Spec, point: Point, clean: Prepared, shown: Prepared) -> tuple[Row, float]:

@@ -1,7 +1,7 @@
 """An image set is a manifest, the files it names and the view of them: the clean pictures of every measurement.
 
 Names: `sample`, `kodak`, `clic2020-test`, `folder:PATH`, `folder:PATH@cropHxW`. A corrupted set such as `kodak-c` is
-derived from its clean one and is never opened.
+derived from its clean one; `generated:DIR` is the clean set whose corrupted images are read from the files in DIR.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -25,6 +25,7 @@ import numpy as np
 
 from .corruption import Image
 from .download import Progress, fetch, unpack
+from .generated import Place, Stored, load_stored, outdated, read_manifest
 from .pixels import SUFFIXES, UnreadableImage, image_size, pixel_digest, read_pixels
 
 MANIFESTS = Path(__file__).with_name("manifests")
@@ -129,13 +130,30 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Generated:
+    """The corrupted images of a set that lie in a folder as files."""
+
+    folder: Path
+    files: Mapping[Place, Stored]
+
+    def lacks(self, conditions: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Return those of the (corruption, severity) pairs that the folder does not hold."""
+        held = {place[1:] for place in self.files}
+        return [one for one in conditions if one not in held]
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSet:
-    """A set of images under a name that says nothing of the machine, its sources sorted by id."""
+    """A set of images under a name that says nothing of the machine, its sources sorted by id.
+
+    `generated` is where its corrupted images are read from, None where they are made when they are wanted.
+    """
 
     name: str
     sources: tuple[Source, ...]
     view: View | None = None
     note: str = ""
+    generated: Generated | None = field(default=None, hash=False)
 
     def load(self, id: str) -> Image:  # noqa: A002 - an image's id is called that everywhere
         """Return the pixels of the image `id` after the view, uint8 (H, W, 3).
@@ -147,6 +165,15 @@ class ImageSet:
             near = difflib.get_close_matches(id, [source.id for source in self.sources], n=1)
             raise SetError(f"{self.name} has no image {id!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         return self.sources[place].load(self.view)
+
+    def load_corrupted(self, place: Place) -> Image | None:
+        """Return the stored pixels of a corrupted image, uint8 (H, W, 3), None where they are to be made.
+
+        Raises GeneratedError for a file that is missing, damaged or of other pixels than its manifest states.
+        """
+        if self.generated is None or place not in self.generated.files:
+            return None
+        return load_stored(self.generated.folder, place, self.generated.files[place])
 
     @property
     def digest(self) -> str:
@@ -229,6 +256,13 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
                 terms="yours",
                 url="",
             ),
+            Known(
+                name="generated:DIR",
+                images=0,
+                about="what codecshift generate wrote to DIR, beside the clean images it was made from",
+                terms="those of the clean images",
+                url="",
+            ),
         )
     }
 )
@@ -261,8 +295,11 @@ def open_set(
     `data_dir` is the folder of folders where `kodak` and `clic` lie; with `download` what is missing there is
     fetched, from the folder at the URL `mirror` in place of the set's own. `progress` is told of what takes long.
 
-    Raises UnknownSet for a name outside the grammar, SetError for files that are missing or not the right ones, and
-    DownloadError.
+    The clean images of `generated:DIR` are found in the same way; those of a folder PATH, in `data_dir` under the name
+    that PATH ends in.
+
+    Raises UnknownSet for a name outside the grammar, SetError for files that are missing or not the right ones,
+    GeneratedError for a DIR that holds no corrupted set, and DownloadError.
     """
     home = data_dir.expanduser().absolute()
     if name == "sample":
@@ -273,6 +310,8 @@ def open_set(
         return _open_clic(home / "clic", mirror or CLIC_URL, download, progress)
     if name.startswith("folder:"):
         return _open_folder(name, progress)
+    if name.startswith("generated:"):
+        return _open_generated(name, home, download, mirror, progress)
     raise UnknownSet(name, tuple(KNOWN))
 
 
@@ -393,6 +432,29 @@ def _open_folder(name: str, progress: Progress | None) -> ImageSet:
     if not any(source.height for source in sources):
         raise SetError(f"{name}: none of the {len(files)} image files can be used; {_fault(sources[0], view)}")
     return ImageSet(row_name, _sorted(sources), view, f"{len(files)} images of a folder")
+
+
+def _open_generated(name: str, home: Path, download: bool, mirror: str | None, progress: Progress | None) -> ImageSet:
+    folder = Path(name.removeprefix("generated:")).expanduser().absolute()
+    manifest = read_manifest(folder)
+    if changed := outdated(manifest):
+        raise SetError(f"{name}: {', '.join(changed)} of this codecshift is not the one it was made with: make it anew")
+    clean = manifest.set
+    if parsed := _FOLDER.fullmatch(clean):
+        place = home / parsed["path"]
+        if not place.is_dir():
+            raise SetError(
+                f"{name} was made from {clean}: looked for its clean images in {place}; "
+                f"--data-dir names the folder that holds {parsed['path']}"
+            )
+        clean = f"folder:{place}" + clean[parsed.end("path") :]
+    images = open_set(clean, home, download=download, mirror=mirror, progress=progress)
+    if (images.name, images.digest) != (manifest.set, manifest.digest):
+        raise SetError(
+            f"{name} was made from other images of {manifest.set} than those found: the digest of its set is "
+            f"{manifest.digest[:12]}, theirs is {images.digest[:12]}"
+        )
+    return replace(images, note=f"{images.note}, corrupted as files", generated=Generated(folder, manifest.files))
 
 
 def _fault(source: Source, view: View | None) -> str:

@@ -215,6 +215,32 @@ def command(start: Callable[..., "subprocess.Popen[str]"]) -> Callable[..., "sub
     return run
 
 
+@pytest.fixture
+def here(
+    tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Return a function that does as `command` does, but in this process and in the folder `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CODECSHIFT_DATA", raising=False)
+    for name in ("XDG_CACHE_HOME", "COLUMNS", "TERM"):
+        monkeypatch.setenv(name, environment[name])
+
+    def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+        from codecshift.benchmark.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["codecshift", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, code, said.out, said.err)
+
+    return run
+
+
 @pytest.fixture(autouse=True)
 def _signals_kept() -> Iterator[None]:
     """The command line takes SIGTERM over; here it gives it back, and no alarm of a worker's is left set."""

@@ -368,21 +368,20 @@ def test_a_view_refuses_what_is_too_small() -> None:
 
 # --- names
 
+EXPECTED = "expected a set (sample, kodak, clic2020-test, folder:PATH, generated:DIR)"
+
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
         ("kodak-c", "kodak-c is kodak under the corruptions: use --set kodak"),
         ("clic2020-test-c", "clic2020-test-c is clic2020-test under the corruptions: use --set clic2020-test"),
-        ("kodk", "expected a set (sample, kodak, clic2020-test, folder:PATH), got 'kodk'; did you mean kodak?"),
-        ("clic", "expected a set (sample, kodak, clic2020-test, folder:PATH), got 'clic'; did you mean clic2020-test?"),
-        (
-            "folder",
-            "expected a set (sample, kodak, clic2020-test, folder:PATH), got 'folder'; did you mean folder:PATH?",
-        ),
-        ("Kodak", "expected a set (sample, kodak, clic2020-test, folder:PATH), got 'Kodak'; did you mean kodak?"),
-        ("xyz", "expected a set (sample, kodak, clic2020-test, folder:PATH), got 'xyz'"),
-        ("", "expected a set (sample, kodak, clic2020-test, folder:PATH), got ''"),
+        ("kodk", f"{EXPECTED}, got 'kodk'; did you mean kodak?"),
+        ("clic", f"{EXPECTED}, got 'clic'; did you mean clic2020-test?"),
+        ("folder", f"{EXPECTED}, got 'folder'; did you mean folder:PATH?"),
+        ("Kodak", f"{EXPECTED}, got 'Kodak'; did you mean kodak?"),
+        ("xyz", f"{EXPECTED}, got 'xyz'"),
+        ("", f"{EXPECTED}, got ''"),
     ],
 )
 def test_unknown_names_say_what_was_expected(name: str, sentence: str) -> None:

@@ -1,0 +1,229 @@
+"""A corrupted set as files: one PNG for each image and condition, and a manifest that says what proves each right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .corruption import Image
+from .pixels import UnreadableImage, pixel_digest, read_pixels
+
+MANIFEST = "manifest.json"
+UNFINISHED = ".unfinished"
+"""The folder inside a set that is being made which holds what is not done yet; a finished set has none."""
+
+FORMAT = "codecshift corrupted set"
+VERSION = 1
+FOLLOWS = "imagecorruptions 1.1.2"
+SEEDS = (
+    "PCG64 seeded with the 16-byte blake2b of the UTF-8 name set/image/corruption@severity, read as a little-endian "
+    "integer"
+)
+PNG_LEVEL = 2  # measured on Kodak-C: level 6 takes three times as long to save 3 % of the bytes
+
+Place = tuple[str, str, int]
+"""Which file of a set: (image id, corruption, severity)."""
+
+
+class GeneratedError(ValueError):
+    """A folder that is not, or cannot become, the corrupted set that is wanted; one sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One file of a set: its size, the sha256 of its bytes, and the digest of its pixels (`pixel_digest`)."""
+
+    nbytes: int
+    sha256: str
+    pixels: str
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A clean image that a set was made from: the sha256 of its file, and its size after the set's view."""
+
+    id: str
+    sha256: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a corrupted set is made of; it holds nothing of the time, the machine's folders or the number of workers.
+
+    `digest` is that of the clean set, `recipes` holds each corruption's version, band and levels, `made_with` the
+    versions of the libraries. Where the set is not finished, `files` is not complete.
+    """
+
+    set: str
+    digest: str
+    view: str
+    images: tuple[Original, ...]
+    made_with: Mapping[str, str]
+    recipes: Mapping[str, Any]
+    conditions: tuple[tuple[str, int], ...]
+    files: Mapping[Place, Stored]
+
+    def places(self) -> list[Place]:
+        """Return every file there is when the set is finished, condition by condition."""
+        return [(one.id, *condition) for condition in self.conditions for one in self.images]
+
+    def difference(self, other: Manifest) -> str:
+        """Return why files of two manifests may not stand in one folder, "" if they may."""
+        if self.set != other.set:
+            return f"{self.set}, not {other.set}"
+        if self.digest != other.digest:
+            return f"{self.set} of other images (digest {self.digest[:12]}, not {other.digest[:12]})"
+        for name in sorted({*self.made_with, *other.made_with}):
+            if self.made_with.get(name) != other.made_with.get(name):
+                return f"{self.set} made with {name} {self.made_with.get(name)}, not {other.made_with.get(name)}"
+        for name, recipe in self.recipes.items():
+            if recipe != other.recipes.get(name, recipe):
+                versions = (recipe["version"], other.recipes[name]["version"])
+                return f"{self.set} made with another {name} (version {versions[0]}, not {versions[1]})"
+        return ""
+
+    def text(self) -> str:
+        """Return the manifest as it is written: JSON, one file a line, with a digest of itself."""
+        body = self._body()
+        parts = {key: _lines(value) if isinstance(value, list) else json.dumps(value) for key, value in body.items()}
+        parts["sha256"] = json.dumps(_digest(body))
+        return "{\n" + ",\n".join(f"{json.dumps(key)}: {value}" for key, value in parts.items()) + "\n}\n"
+
+    def _body(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "made_with": dict(sorted(self.made_with.items())),
+            "follows": FOLLOWS,
+            "seeds": SEEDS,
+            "png": f"8 bit RGB, compression level {PNG_LEVEL}",
+            "set": {"name": self.set, "digest": self.digest, "view": self.view},
+            "images": [asdict(one) for one in self.images],
+            "corruptions": dict(self.recipes),
+            "conditions": [f"{corruption}@{severity}" for corruption, severity in self.conditions],
+            "files": [
+                {"file": file_of(place), **asdict(self.files[place])} for place in self.places() if place in self.files
+            ],
+        }
+
+    @classmethod
+    def parse(cls, text: str) -> Manifest:
+        """Return the manifest that `text` gives back; raise GeneratedError, without a subject, where it does not."""
+        try:
+            body = json.loads(text)
+            if body["format"] != FORMAT:
+                raise GeneratedError("is the manifest of something else")
+            if body["version"] > VERSION:
+                raise GeneratedError(
+                    f"was written by a newer codecshift (format {body['version']}, this one knows {VERSION}): "
+                    "upgrade with pip install -U codecshift"
+                )
+            if _digest({key: value for key, value in body.items() if key != "sha256"}) != body["sha256"]:
+                raise GeneratedError("was changed after it was written: its own digest is not right")
+            conditions = [one.rpartition("@") for one in body["conditions"]]
+            manifest = cls(
+                set=body["set"]["name"],
+                digest=body["set"]["digest"],
+                view=body["set"]["view"],
+                images=tuple(Original(**one) for one in body["images"]),
+                made_with=body["made_with"],
+                recipes=body["corruptions"],
+                conditions=tuple((corruption, int(severity)) for corruption, _, severity in conditions),
+                files={},
+            )
+            named = {one.pop("file"): Stored(**one) for one in body["files"]}
+            places = {file_of(place): place for place in manifest.places()}
+            return replace(manifest, files={place: named[file] for file, place in places.items() if file in named})
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, GeneratedError):
+                raise
+            raise GeneratedError("is damaged: it is no manifest that codecshift wrote") from error
+
+
+def file_of(place: Place) -> str:
+    """Return where a file lies in its set's folder, "fog/3/kodim01.png"; an image id may hold folders of its own.
+
+    Raises GeneratedError for a name that would leave the folder.
+    """
+    image, corruption, severity = place
+    parts = (corruption, *PurePosixPath(image).parts)
+    if image.startswith("/") or "\\" in image or ".." in parts or "/" in corruption:
+        raise GeneratedError(f"names a file outside its folder, {image!r}")
+    return f"{corruption}/{severity}/{image}.png"
+
+
+def recipe(corruption: str) -> dict[str, Any]:
+    """Return what makes a corruption's pixels, as it reads in a manifest: version, band and levels."""
+    from .table import find  # noqa: PLC0415 - the sets are listed without the filters
+
+    row = find(corruption)
+    facts = {"version": row.version, "band": row.band, "levels": row.levels}
+    plain: dict[str, Any] = json.loads(json.dumps(facts, default=asdict))
+    return plain
+
+
+def outdated(manifest: Manifest) -> list[str]:
+    """Return the corruptions of a set that are no longer, or not yet, made by the same recipe."""
+    return [name for name, used in manifest.recipes.items() if not _is_made_by(name, used)]
+
+
+def _is_made_by(corruption: str, used: Mapping[str, Any]) -> bool:
+    try:
+        return recipe(corruption) == used
+    except (KeyError, ValueError):  # another version of this suite knew it
+        return False
+
+
+def in_order(conditions: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Return (corruption, severity) pairs in the order of the table, those outside it last, each once."""
+    from .table import CORRUPTIONS  # noqa: PLC0415 - as above
+
+    place = {name: number for number, name in enumerate(CORRUPTIONS)}
+    return tuple(sorted(set(conditions), key=lambda one: (place.get(one[0], len(place)), *one)))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of the finished set in `folder`; raise GeneratedError where there is none."""
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise GeneratedError(f"{folder} is {'a file' if folder.exists() else 'not there'}, expected a folder")
+    if not path.is_file():
+        if (folder / UNFINISHED).is_dir():
+            raise GeneratedError(f"{folder} is not finished: the same codecshift generate goes on with it")
+        raise GeneratedError(f"{folder} is no corrupted set: it holds no {MANIFEST}")
+    try:
+        manifest = Manifest.parse(path.read_text(encoding="utf-8"))
+        lacking = [place for place in manifest.places() if place not in manifest.files]
+        if lacking:
+            raise GeneratedError(f"says nothing of {file_of(lacking[0])}")
+    except UnicodeDecodeError as error:
+        raise GeneratedError(f"{path} is damaged: it is no manifest that codecshift wrote") from error
+    except GeneratedError as error:
+        raise GeneratedError(f"{path} {error}") from error
+    return manifest
+
+
+def load_stored(folder: Path, place: Place, stored: Stored) -> Image:
+    """Return the pixels of a file of a set, uint8 (H, W, 3); raise GeneratedError if they are not the right ones."""
+    file = file_of(place)
+    try:
+        image = read_pixels(folder / file)
+    except UnreadableImage as error:
+        raise GeneratedError(f"{file} of the corrupted set cannot be read: {error}") from error
+    if pixel_digest(image) != stored.pixels:
+        raise GeneratedError(f"{file} of the corrupted set does not hold the pixels of its manifest")
+    return image
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _lines(values: Sequence[Any]) -> str:
+    return "[\n" + ",\n".join(f"  {json.dumps(value)}" for value in values) + "\n]"
