@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,15 +59,19 @@ _RADIUS = 5
 _WINDOW = cv2.getGaussianKernel(2 * _RADIUS + 1, 1.5, cv2.CV_32F)
 # Variances are differences of large numbers; taken about mid grey they keep three more bits in single precision.
 _MID_GREY = np.float32(128)
+_STRIP = 64  # rows worked on at a time, so that what is computed from them stays in the cache
 
 
-def _smooth(field: Field) -> Field:
-    """Return the Gaussian mean about every pixel; only `_inside` does the whole window lie inside the field."""
-    return np.asarray(cv2.sepFilter2D(field, cv2.CV_32F, _WINDOW, _WINDOW), np.float32)
+def _strips(height: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the rows about which the whole window lies inside a field, in runs, and the rows their windows cover."""
+    for top in range(_RADIUS, height - _RADIUS, _STRIP):
+        bottom = min(top + _STRIP, height - _RADIUS)
+        yield slice(top, bottom), slice(top - _RADIUS, bottom + _RADIUS)
 
 
-def _inside(field: Field) -> Field:
-    return field[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
+def _smooth(rows: Field) -> Field:
+    """Return the Gaussian mean about every pixel of `rows` but the first and last five."""
+    return np.asarray(cv2.sepFilter2D(rows, cv2.CV_32F, _WINDOW, _WINDOW), np.float32)[_RADIUS:-_RADIUS]
 
 
 def _halve(field: Field) -> Field:
@@ -82,11 +87,14 @@ def _halve(field: Field) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One scale of an image: its pixels about mid grey, their local mean and their local variance."""
+    """One scale of an image: its pixels about mid grey, their local mean, and their local variance plus C2 / 2.
+
+    The last two are set only in the rows about which the whole window lies inside the field.
+    """
 
     field: Field
     mean: Field
-    variance: Field
+    spread: Field
 
 
 def _levels(image: Image) -> tuple[_Level, ...]:
@@ -96,10 +104,14 @@ def _levels(image: Image) -> tuple[_Level, ...]:
     for scale in range(len(MS_SSIM_WEIGHTS)):
         if scale:
             field = _halve(field)
-        mean = _smooth(field)
-        variance = _smooth(np.square(field))
-        variance -= np.square(mean)
-        levels.append(_Level(field, mean, variance))
+        level = _Level(field, np.empty_like(field), np.empty_like(field))
+        for inside, covered in _strips(len(field)):
+            mean = _smooth(field[covered])
+            spread = _smooth(np.square(field[covered]))
+            level.mean[inside] = mean
+            spread -= np.square(mean, out=mean)
+            np.add(spread, np.float32(_C2 / 2), out=level.spread[inside])
+        levels.append(level)
     return tuple(levels)
 
 
@@ -128,24 +140,27 @@ def ms_ssim(first: Prepared, second: Prepared) -> float | None:
     product = np.ones(3)
     last = len(MS_SSIM_WEIGHTS) - 1
     for scale, (one, two, weight) in enumerate(zip(first.levels, second.levels, MS_SSIM_WEIGHTS, strict=True)):
-        covariance = _smooth(one.field * two.field)
-        covariance -= one.mean * two.mean
-        similarity = _ratio(covariance, one.variance + two.variance, _C2)
-        if scale == last:
-            brightness = (one.mean + _MID_GREY) * (two.mean + _MID_GREY)
-            power = np.square(one.mean + _MID_GREY) + np.square(two.mean + _MID_GREY)
-            similarity *= _ratio(brightness, power, _C1)
-        factor = np.array(cv2.mean(_inside(similarity))[:3])
+        height, width = one.field.shape[:2]
+        total = np.zeros(3)
+        for inside, covered in _strips(height):
+            # Half of (2 covariance + C2) / (variance + variance + C2).
+            similarity = _smooth(one.field[covered] * two.field[covered])
+            similarity -= one.mean[inside] * two.mean[inside]
+            similarity += np.float32(_C2 / 2)
+            similarity /= one.spread[inside] + two.spread[inside]
+            if scale == last:
+                similarity *= _brightness(one.mean[inside], two.mean[inside])
+            total += cv2.sumElems(similarity[:, _RADIUS:-_RADIUS])[:3]
+        factor = 2 * total / ((height - 2 * _RADIUS) * (width - 2 * _RADIUS))
         product *= np.maximum(factor, 0) ** weight
     return min(float(product.mean()), 1.0)  # rounding may lift it above by a millionth
 
 
-def _ratio(product: Field, power: Field, constant: float) -> Field:
-    """Return (2 product + constant) / (power + constant), in place of `product`."""
-    product *= 2
-    product += np.float32(constant)
-    power += np.float32(constant)
-    return np.divide(product, power, out=product)
+def _brightness(one: Field, two: Field) -> Field:
+    """Return (2 a b + C1) / (a a + b b + C1) for two local means about mid grey."""
+    one, two = one + _MID_GREY, two + _MID_GREY
+    constant = np.float32(_C1)
+    return np.asarray((2 * one * two + constant) / (np.square(one) + np.square(two) + constant))
 
 
 def ms_ssim_db(value: ArrayLike) -> NDArray[Any]:
