@@ -179,7 +179,7 @@ def test_an_archive_is_unpacked_flat_and_only_its_images(tmp_path: Path) -> None
         pytest.param({"ok.png": b"1", "../escape.png": b"1"}, "points outside the folder", id="parent"),
         pytest.param({"a/../../escape.png": b"1"}, "points outside the folder", id="parent, deeper"),
         pytest.param({"..\\escape.png": b"1"}, "points outside the folder", id="parent, backslash"),
-        pytest.param({"/root/escape.png": b"1"}, "points outside the folder", id="absolute"),
+        pytest.param({"/escape.png": b"1"}, "points outside the folder", id="absolute"),
         pytest.param({"C:/escape.png": b"1"}, "points outside the folder", id="drive"),
         pytest.param({"C:escape.png": b"1"}, "points outside the folder", id="drive, relative"),
         pytest.param({"\\\\host\\share\\escape.png": b"1"}, "points outside the folder", id="UNC"),
