@@ -49,6 +49,9 @@ def codec(spec: Spec) -> dict[str, Any]:
         "chroma": spec.chroma,
         "bit_depth": spec.bit_depth,
         "colour": spec.colour,
+        "effort": spec.effort,
+        "threads": spec.threads,
+        "process": spec.process,
         "settings": spec.settings,
     }
 

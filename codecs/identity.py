@@ -44,6 +44,7 @@ SPECS = (
         points=(Point("raw"),),
         chroma="4:4:4",
         colour="RGB",
+        effort="none",
         settings="raw pixels",
         lossless=True,
     ),

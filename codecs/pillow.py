@@ -132,6 +132,7 @@ SPECS = (
         scale=_QUALITY,
         chroma="4:2:0",
         colour="BT.601 full",
+        effort="none to set",
         settings="Pillow's defaults",
     ),
     Spec(
@@ -142,6 +143,7 @@ SPECS = (
         scale=_QUALITY,
         chroma="4:4:4",
         colour="BT.601 full",
+        effort="none to set",
         settings="Pillow's defaults but chroma",
     ),
     Spec(
@@ -152,6 +154,7 @@ SPECS = (
         scale=_RATE,
         chroma="4:4:4",
         colour="ICT (BT.601 full)",
+        effort="none to set",
         settings="9/7 wavelet, 6 resolutions, target rate, bare codestream",
     ),
     Spec(
@@ -162,7 +165,8 @@ SPECS = (
         scale=_QUALITY,
         chroma="4:2:0",
         colour="BT.601 limited",
-        settings="method 4",
+        effort="method 4",
+        settings="libwebp's defaults",
     ),
     Spec(
         name="avif",
@@ -172,7 +176,8 @@ SPECS = (
         scale=_QUALITY,
         chroma="4:4:4",
         colour="BT.601 full",
-        settings="aom, speed 6, tune=psnr, one thread, one tile",
+        effort="speed 6",
+        settings="aom, tune=psnr, one tile",
     ),
     Spec(
         name="avif-420",
@@ -182,6 +187,7 @@ SPECS = (
         scale=_QUALITY,
         chroma="4:2:0",
         colour="BT.601 full",
-        settings="aom, speed 6, tune=psnr, one thread, one tile",
+        effort="speed 6",
+        settings="aom, tune=psnr, one tile",
     ),
 )

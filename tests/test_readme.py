@@ -64,6 +64,14 @@ def test_the_table_of_codecs_is_the_registry_s() -> None:
     for spec in BUILT_IN:
         first, last = spec.points[0].name, spec.points[-1].name
         ladder = f"`{first}` to `{last}`, {len(spec.points)} points" if first != last else f"`{first}`"
-        cells = (f"`{spec.name}`", ladder, spec.chroma, f"{spec.bit_depth} bit", spec.colour, spec.settings)
+        cells = (
+            f"`{spec.name}`",
+            ladder,
+            spec.chroma,
+            f"{spec.bit_depth} bit",
+            spec.colour,
+            spec.effort,
+            spec.settings,
+        )
         lines.append(f"| {' | '.join(cells)} |")
     assert "\n".join(lines) in README
