@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..analysis.leaderboard import Leaderboard
+    from ..codecs.protocol import Spec
     from .bands import Measurement
     from .run import Job
 
@@ -66,6 +67,10 @@ Severities = Annotated[list[int] | None, typer.Option("--severity", metavar="N",
 Codecs = Annotated[
     list[str] | None, typer.Option("--codec", metavar="LABEL", help="jpeg: its ladder; jpeg:q75: that one point.")
 ]
+CodecFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--codec-file", metavar="FILE.toml", help="A codec described in a file, beside those there are."),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where kodak/ and clic/ lie. Default: $CODECSHIFT_DATA, else the user's cache."),
@@ -84,6 +89,7 @@ def run_(
     corruption: Corruptions = None,
     severity: Severities = None,
     codec: Codecs = None,
+    codec_file: CodecFiles = None,
     data_dir: DataDir = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The run file. Default: named after the plan.")
@@ -105,7 +111,7 @@ def run_(
     from .cell import PLANS, named
 
     chosen = named("plan", plan, PLANS).narrowed(sets or (), corruption or (), severity or (), codec or ())
-    job = _prepare(chosen, data_dir, download)
+    job = _prepare(chosen, data_dir, download, _described(codec_file))
     path = out or Path(_default_name("-".join(job.sets) if sets else chosen.name))
     for name, reason in job.unavailable.items():
         _say(f"left out: {name}: {reason}")
@@ -415,12 +421,13 @@ def plans_() -> None:
 @app.command()
 def check(
     label: Annotated[str, typer.Argument(metavar="LABEL", help="A codec, or one point of it: jpeg, jpeg:q75.")],
+    codec_file: CodecFiles = None,
 ) -> None:
     """Hold a codec to the laws every codec obeys, and show where it breaks one."""
     from ..codecs.contract import LAWS, check
     from ..codecs.registry import find
 
-    spec, points = find(label)
+    spec, points = find(label, _described(codec_file))
     verdicts = list(check(spec, points))
     broken = [verdict for verdict in verdicts if verdict.fault]
     statements = {law.name: law.statement for law in LAWS} | {"rising-rate": "the rate rises along the ladder"}
@@ -471,6 +478,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     """Return the errors whose message is meant for the user."""
     from ..analysis.figures import NothingToDraw
     from ..analysis.leaderboard import NotComparable
+    from ..codecs.described import BadDescription
     from ..codecs.protocol import CodecUnavailable
     from ..codecs.registry import UnknownCodec
     from ..corruptions.download import DownloadError
@@ -484,7 +492,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     wrong_names = (UnknownName, UnknownCodec, UnknownSet)
     wrong_rows = (RunFileError, NotComparable, NothingToDraw)
     wrong_images = (SetError, GeneratedError, UnreadableImage, DownloadError)
-    return (*wrong_names, *wrong_rows, *wrong_images, MeasurementError, CodecUnavailable)
+    return (*wrong_names, *wrong_rows, *wrong_images, MeasurementError, CodecUnavailable, BadDescription)
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -513,12 +521,26 @@ def _data_folder(data_dir: Path | None, download: bool | None) -> tuple[Path, bo
     return folder, not chosen if download is None else download
 
 
-def _prepare(plan: Any, data_dir: Path | None, download: bool | None) -> Job:
+def _described(files: Sequence[Path] | None) -> tuple[Spec, ...]:
+    """Return the codecs that files describe: a name that is taken is the user's mistake."""
+    from ..codecs.described import BadDescription, describe
+    from ..codecs.registry import catalogue
+
+    specs: dict[str, Spec] = {}
+    for path in files or ():
+        spec = describe(path)
+        if spec.name in specs or spec.name in catalogue().specs:
+            raise BadDescription(f"{path}: there is a codec {spec.name!r} already: give it another name")
+        specs[spec.name] = spec
+    return tuple(specs.values())
+
+
+def _prepare(plan: Any, data_dir: Path | None, download: bool | None, extra: Sequence[Spec]) -> Job:
     from .run import prepare
 
     folder, fetch = _data_folder(data_dir, download)
     with _Progress("download") as progress:
-        return prepare(plan, folder, download=fetch, progress=progress.task)
+        return prepare(plan, folder, download=fetch, progress=progress.task, extra=extra)
 
 
 def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool) -> None:

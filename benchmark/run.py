@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,17 +83,20 @@ def prepare(
     *,
     download: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
+    extra: Sequence[Spec] = (),
 ) -> Job:
     """Return a plan resolved on this machine, its image sets found, or with `download` fetched.
 
-    A codec that this machine cannot open is left out and named in `unavailable`, unless that leaves none. Raises
-    UnknownCodec, UnknownSet, SetError and CodecUnavailable.
+    The codecs `extra` join those of the plan, with their ladders unless a label there says which points. A codec that
+    this machine cannot open is left out and named in `unavailable`, unless that leaves none. Raises UnknownCodec,
+    UnknownSet, SetError and CodecUnavailable.
     """
     pairs: dict[tuple[str, str], tuple[str, Point]] = {}
     specs: dict[str, Spec] = {}
     unavailable: dict[str, str] = {}
-    for label in plan.codecs:
-        spec, points = find(label)
+    named = {label.partition(":")[0] for label in plan.codecs}
+    for label in (*plan.codecs, *(spec.name for spec in extra if spec.name not in named)):
+        spec, points = find(label, extra)
         try:
             identify(spec)
         except CodecUnavailable as error:

@@ -100,7 +100,8 @@ class Spec:
 
     `load` names a context manager factory, "module:function"; it is called with the point's parameters and yields the
     opened codec. `points` is the default ladder, rising in rate. `identify`, "module:function", returns the library
-    and version behind the codec or raises CodecUnavailable; it must be cheap. `effort` is the encoder's own word for
+    and version behind the codec or raises CodecUnavailable; it must be cheap. Both may be "module:function:argument",
+    whose argument, a string, is the first that the function gets. `effort` is the encoder's own word for
     how hard it tries, `threads` how many it may use, and `process` says that every call starts a program, so that
     timings include that start. `version` rises whenever the bytes or the pixels change for a reason that the library's
     version does not show.

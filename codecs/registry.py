@@ -8,14 +8,14 @@ import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
-from . import identity, pillow
+from . import binaries, ffmpeg, identity, pillow
 from .protocol import Codec, CodecUnavailable, Point, Spec
 
-BUILT_IN = (*identity.SPECS, *pillow.SPECS)
+BUILT_IN = (*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *binaries.SPECS)
 PLUGINS = "codecshift.codecs"
 """The entry point group: each entry names a Spec, a sequence of them, or a function that returns either."""
 
@@ -68,13 +68,14 @@ def _specs(found: Any) -> tuple[Spec, ...]:
     return specs
 
 
-def find(label: str) -> tuple[Spec, tuple[Point, ...]]:
+def find(label: str, extra: Iterable[Spec] = ()) -> tuple[Spec, tuple[Point, ...]]:
     """Return the codec and the points that a label names: "jpeg" its whole ladder, "jpeg:q75" that one point.
 
-    Any value on the codec's own scale is a point, not only those of the ladder. Raises UnknownCodec.
+    Any value on the codec's own scale is a point, not only those of the ladder. `extra` are codecs that are known
+    beside those of the catalogue. Raises UnknownCodec.
     """
     name, colon, point = label.partition(":")
-    specs = catalogue().specs
+    specs = {**catalogue().specs, **{spec.name: spec for spec in extra}}
     if name not in specs:
         raise UnknownCodec(f"unknown codec {name!r}: {_expected(name, specs)}; `codecshift codecs` lists them")
     spec = specs[name]
@@ -136,5 +137,6 @@ def _because(spec: Spec, error: Exception) -> str:
 
 
 def _resolve(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    """Return the function that "module:function" names, with the argument of "module:function:argument" filled in."""
+    module, attribute, *argument = target.split(":", 2)
+    return partial(getattr(importlib.import_module(module), attribute), *argument)

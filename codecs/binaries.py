@@ -1,0 +1,122 @@
+"""Codecs whose programs the user brings: BPG, and the reference software of VVC. Found on PATH or by a variable."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .program import Program, ProgramCodec, answer, executable, opened
+from .protocol import CodecUnavailable, Scale, Spec
+
+BPG = Program(
+    encode=(
+        *("bpgenc", "-q", "{qp}", "-f", "444", "-c", "ycbcr", "-b", "8", "-e", "x265", "-m", "8"),
+        *("-o", "{output}", "{input}"),
+    ),
+    decode=("bpgdec", "-o", "{output}", "{input}"),
+    picture="png",
+    suffix=".bpg",
+)
+VTM = Program(
+    encode=(
+        *("EncoderApp", "-c", "{config}", "-i", "{input}", "-b", "{output}", "-o", "/dev/null", "-q", "{qp}"),
+        *("-wdt", "{width}", "-hgt", "{height}", "-fr", "1", "-f", "1", "--InputBitDepth=10", "--InternalBitDepth=10"),
+        *("--InputChromaFormat=444", "--ChromaFormatIDC=444", "--SEIDecodedPictureHash=0"),
+    ),
+    decode=("DecoderApp", "-b", "{input}", "-o", "{output}", "-d", "10"),
+    picture="yuv444p10le",
+    bare=True,
+    multiple=8,
+    minimum=64,
+    time_limit=3600,
+)
+CONFIG = "CODECSHIFT_VTM_CONFIG"
+
+_GET_BPG = "bpgenc and bpgdec are built from https://bellard.org/bpg/"
+_GET_VTM = (
+    "EncoderApp, DecoderApp and cfg/encoder_intra_vtm.cfg are built from "
+    f"https://vcgit.hhi.fraunhofer.de/jvet/VVCSoftware_VTM; name the last in {CONFIG}"
+)
+
+
+@contextmanager
+def bpg(qp: int) -> Iterator[ProgramCodec]:
+    """Open bpgenc and bpgdec."""
+    with opened(BPG, {"qp": qp}) as codec:
+        yield codec
+
+
+@contextmanager
+def vtm(qp: int) -> Iterator[ProgramCodec]:
+    """Open the VTM's EncoderApp and DecoderApp."""
+    with opened(VTM, {"qp": qp, "config": _config()}) as codec:
+        yield codec
+
+
+def _config() -> str:
+    path = os.environ.get(CONFIG, "")
+    if not Path(path).is_file():
+        raise CodecUnavailable(f"no file {path}, which {CONFIG} names" if path else f"{CONFIG} is not set")
+    return path
+
+
+def _version(program: Program, get: str, *arguments: str) -> str:
+    try:
+        executable(program.decode[0])
+        said = answer(program.encode[0], *arguments)
+    except CodecUnavailable as error:
+        raise CodecUnavailable(f"{error}; {get}") from None
+    found = re.search(r"version:?\s+\[?v?(\d[\w.\-]*)", said, re.IGNORECASE)
+    return found[1] if found else "?"
+
+
+def identify_bpg() -> str:
+    """Return bpgenc's version; raise CodecUnavailable with the way to get it."""
+    return f"bpgenc {_version(BPG, _GET_BPG, '-h')}"
+
+
+def identify_vtm() -> str:
+    """Return the VTM's version and the name of its configuration; raise CodecUnavailable with the way to get them."""
+    version = _version(VTM, _GET_VTM, "--help")
+    try:
+        return f"VTM {version}, {Path(_config()).name}"
+    except CodecUnavailable as error:
+        raise CodecUnavailable(f"{error}; {_GET_VTM}") from None
+
+
+_HERE = "codecshift.codecs.binaries"
+_QP_BPG = Scale("qp", "qp", 0, 51, rising=False)
+_QP_VTM = Scale("qp", "qp", 0, 63, rising=False)
+
+SPECS = (
+    Spec(
+        name="bpg",
+        load=f"{_HERE}:bpg",
+        identify=f"{_HERE}:identify_bpg",
+        points=_QP_BPG.ladder(47, 44, 41, 38, 35, 32, 29, 26, 23, 20, 17),
+        scale=_QP_BPG,
+        chroma="4:4:4",
+        colour="BT.601 full",
+        effort="level 8",
+        process=True,
+        settings="x265",
+        hint=_GET_BPG,
+    ),
+    Spec(
+        name="vtm",
+        load=f"{_HERE}:vtm",
+        identify=f"{_HERE}:identify_vtm",
+        points=_QP_VTM.ladder(45, 42, 39, 36, 33, 30, 27, 24, 21, 18, 15),
+        scale=_QP_VTM,
+        chroma="4:4:4",
+        bit_depth=10,
+        colour="BT.601 full",
+        effort="none to set",
+        process=True,
+        settings="encoder_intra_vtm.cfg",
+        hint=_GET_VTM,
+    ),
+)

@@ -1,0 +1,201 @@
+"""Codecs described in a TOML file: a name, two commands and some points, and no Python."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import string
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .program import PICTURES, Program, ProgramCodec, answer, executable, opened
+from .protocol import CodecUnavailable, Point, Scale, Spec
+
+RAW = ("rgb24", "yuv444p", "yuv444p10le")
+
+
+class BadDescription(ValueError):
+    """A file that describes no codec; the message names the file, and says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a file says: the codec, its two commands, and the command that tells its version."""
+
+    spec: Spec
+    program: Program
+    ask: tuple[str, ...]
+
+
+_REQUIRED = {"name": str, "encode": list, "decode": list, "points": list}
+_FACTS = {"chroma": str, "bit_depth": int, "colour": str, "effort": str, "threads": int, "settings": str}
+_PROGRAM = {"picture": str, "suffix": str, "bare": bool, "multiple": int, "minimum": int, "time_limit": (int, float)}
+_OTHERS = {"scale": dict, "version": list, "lossless": bool}
+_KEYS: Mapping[str, Any] = {**_REQUIRED, **_FACTS, **_PROGRAM, **_OTHERS}
+_FILLED_IN = {"input", "output", "width", "height", "here"}
+
+
+def describe(path: Path) -> Spec:
+    """Return the codec that a TOML file describes; raise BadDescription.
+
+    Keys: `name`; `encode` and `decode`, lists of arguments as `Program` has them, in which {here} stands for the folder
+    of the file; `points`, a list of values on `scale` or of tables with a `name` and parameters; and where they differ
+    from the defaults `scale` (prefix, parameter, low, high, integer, rising), `picture`, `suffix`, `bare`, `multiple`,
+    `minimum`, `time_limit`, `version` (a command that prints it), `lossless`, and for the fairness table `chroma`,
+    `bit_depth`, `colour`, `effort`, `threads` and `settings`.
+    """
+    return read(path).spec
+
+
+def read(path: Path) -> Described:
+    """Return all that a file says; raise BadDescription."""
+    path = path.absolute()
+    try:
+        text = path.read_bytes()
+        told = tomllib.loads(text.decode())
+    except OSError as error:
+        raise BadDescription(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadDescription(f"{path} is not TOML: {error}") from error
+    try:
+        return _described(told, path, hashlib.sha256(text).hexdigest()[:12])
+    except (ValueError, TypeError) as error:
+        raise BadDescription(f"{path}: {error}") from error
+
+
+def _described(told: Mapping[str, Any], path: Path, digest: str) -> Described:
+    _typed(told, _KEYS)
+    missing = [key for key in _REQUIRED if not told.get(key)]
+    if missing:
+        raise ValueError(f"expected the key {missing[0]!r}")
+    program = Program(
+        _command("encode", told["encode"], path.parent),
+        _command("decode", told["decode"], path.parent),
+        **{key: told[key] for key in _PROGRAM if key in told},
+    )
+    ask = _command("version", told["version"], path.parent) if "version" in told else ()
+    _sound(program)
+    scale = _scale(told["scale"]) if "scale" in told else None
+    points = tuple(_point(entry, scale) for entry in told["points"])
+    names = [point.name for point in points]
+    if len(set(names)) < len(names):
+        raise ValueError("two points have one name")
+    for point in points:
+        _known(program, {*_FILLED_IN, *point.params})
+    argument = f"{digest}@{path}"
+    spec = Spec(
+        name=told["name"],
+        load=f"{__name__}:load:{argument}",
+        points=points,
+        scale=scale,
+        identify=f"{__name__}:identify:{argument}",
+        process=True,
+        lossless=told.get("lossless", False),
+        **{"settings": " ".join(told["encode"]), **{key: told[key] for key in _FACTS if key in told}},
+    )
+    if set(spec.name) & set(": ,/@"):
+        raise ValueError(f"a codec's name has no colon, comma, slash, @ or space, got {spec.name!r}")
+    return Described(spec, program, ask)
+
+
+def _typed(told: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
+    for key, value in told.items():
+        if key not in keys:
+            nearest = difflib.get_close_matches(key, keys, n=1)
+            hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+            raise ValueError(f"unknown key {key!r}: expected some of {', '.join(keys)}{hint}")
+        kinds = keys[key] if isinstance(keys[key], tuple) else (keys[key],)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise ValueError(f"{key} = {value!r}: expected {' or '.join(kind.__name__ for kind in kinds)}")
+
+
+def _command(key: str, arguments: list[Any], folder: Path) -> tuple[str, ...]:
+    if not arguments or not all(isinstance(one, str) for one in arguments):
+        raise ValueError(f'{key}: expected a list of strings such as ["program", "-q", "{{quality}}"], got {arguments}')
+    program, *rest = (one.replace("{here}", str(folder)) for one in arguments)
+    if os.sep in program:
+        program = str(folder / program)
+    return (program, *rest)
+
+
+def _sound(program: Program) -> None:
+    if program.picture not in PICTURES:
+        raise ValueError(f"picture = {program.picture!r}: expected one of {', '.join(PICTURES)}")
+    if program.multiple < 1 or program.minimum < 1 or program.time_limit <= 0:
+        raise ValueError("multiple, minimum and time_limit are more than 0")
+    if program.picture in RAW and not program.bare:
+        raise ValueError(
+            f"picture = {program.picture!r} does not tell its size: with bare = true a header in front of the stream "
+            "does, and {width} and {height} can be used in the commands"
+        )
+    if not program.bare and (program.multiple, program.minimum) != (1, 1):
+        raise ValueError("multiple and minimum go with bare = true: the size before is kept in the header")
+
+
+def _known(program: Program, names: Iterable[str]) -> None:
+    """Raise ValueError where a command has a name in braces that nothing stands for."""
+    known = set(names)
+    for key, command in (("encode", program.encode), ("decode", program.decode)):
+        for argument in command:
+            for _, name, *_ in string.Formatter().parse(argument):
+                if name is not None and name not in known:
+                    raise ValueError(
+                        f"{key}: {{{name}}} is none of {', '.join(sorted(known))}; {{{{ stands for a brace"
+                    )
+                if name in {"width", "height"} and key == "decode" and not program.bare:
+                    raise ValueError(f"decode: {{{name}}} is only known with bare = true")
+
+
+def _scale(told: Mapping[str, Any]) -> Scale:
+    required = {"prefix": str, "parameter": str, "low": (int, float), "high": (int, float)}
+    _typed(told, {**required, "integer": bool, "rising": bool})
+    missing = [key for key in required if key not in told]
+    if missing:
+        raise ValueError(f"scale: expected the key {missing[0]!r}")
+    return Scale(**told)
+
+
+def _point(entry: Any, scale: Scale | None) -> Point:
+    if isinstance(entry, dict):
+        if not isinstance(entry.get("name"), str):
+            raise ValueError(f"points: expected a name in {entry}")
+        if set(entry["name"]) & set(": ,/@"):
+            raise ValueError(f"a point's name has no colon, comma, slash, @ or space, got {entry['name']!r}")
+        return Point(entry["name"], {key: value for key, value in entry.items() if key != "name"})
+    if scale is None or isinstance(entry, bool) or not isinstance(entry, int | float):
+        raise ValueError(
+            f"points: expected values on a scale, or tables such as {{name = 'low', level = 3}}, got {entry}"
+        )
+    return scale.at(entry)
+
+
+def _read_again(argument: str) -> Described:
+    digest, _, path = argument.partition("@")
+    described = read(Path(path))
+    if not described.spec.load.endswith(f":{digest}@{path}"):
+        raise CodecUnavailable(f"{path} has changed since the run began")
+    return described
+
+
+@contextmanager
+def load(argument: str, **params: int | float | str) -> Iterator[ProgramCodec]:
+    """Open the codec of a file, `argument` being "digest@path"; raise CodecUnavailable if the file has changed."""
+    with opened(_read_again(argument).program, params) as codec:
+        yield codec
+
+
+def identify(argument: str) -> str:
+    """Return the digest of the file, and what the version command says; raise CodecUnavailable."""
+    described = _read_again(argument)
+    for command in (described.program.encode, described.program.decode):
+        executable(command[0])
+    digest = f"described by {argument.partition('@')[0]}"
+    if not described.ask:
+        return digest
+    lines = answer(*described.ask).split("\n")
+    return f"{lines[0].strip()[:60]}, {digest}"

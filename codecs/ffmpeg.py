@@ -1,0 +1,182 @@
+"""HEVC and VVC intra pictures through the ffmpeg inside the package imageio-ffmpeg: x265 and VVenC, by pipes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from .program import Program, ProgramCodec, answer, opened
+from .protocol import CodecUnavailable, Scale, Spec
+
+# zscale (the library zimg) converts to 10 bit and back without loss; ffmpeg's own scaler stops at 56 dB.
+_TO_YCBCR = "format=gbrp,zscale=matrix=470bg:rangein=full:range=full:filter=spline36,format={pixels}"
+_TO_RGB = "zscale=matrixin=470bg:rangein=full:matrix=gbr:range=full:filter=spline36,format=gbrp,format=rgb24"
+
+_QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin", "-threads", "1", "-filter_threads", "1")
+
+# One thread and no rows in parallel: the bytes depend on nothing but the pixels, and no row starts its statistics anew.
+# `info=0` leaves out the 700 bytes in which x265 tells of itself; `ipratio=1` makes qp the QP of an intra picture.
+_X265 = "qp={qp}:ipratio=1:pools=none:frame-threads=1:wpp=0:info=0:keyint=1:bframes=0:rc-lookahead=0:log-level=error"
+
+# A group of one picture spares the lists of reference pictures in the header; without `alfspeed=0` VVenC would then
+# put a warning into the stream. `intraqpoffset=0` makes qp the QP of an intra picture.
+_VVENC = "threads=1:verbosity=1:intraperiod=1:gopsize=1:alfspeed=0:accessunitdelimiter=0:intraqpoffset=0"
+
+
+def _program(
+    pixels: str, stream: str, encoder: tuple[str, ...], *, multiple: int, minimum: int, overflow: str = ""
+) -> Program:
+    return Program(
+        encode=(
+            *("ffmpeg", *_QUIET, "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "{width}x{height}", "-i", "pipe:0"),
+            *("-vf", _TO_YCBCR.replace("{pixels}", pixels), *encoder, "-f", stream, "pipe:1"),
+        ),
+        # What `probesize` and `analyzeduration` leave out is a first decoding of the picture only to learn its size.
+        decode=(
+            *("ffmpeg", *_QUIET, "-probesize", "32", "-analyzeduration", "0", "-f", stream, "-i", "pipe:0"),
+            *("-vf", _TO_RGB, "-f", "rawvideo", "pipe:1"),
+        ),
+        picture="rgb24",
+        bare=True,
+        multiple=multiple,
+        minimum=minimum,
+        overflow=overflow,
+    )
+
+
+def _x265(pixels: str, *, multiple: int = 1) -> Program:
+    encoder = ("-c:v", "libx265", "-preset", "slow", "-tune", "psnr", "-x265-params", _X265)
+    return _program(pixels, "hevc", encoder, multiple=multiple, minimum=16)
+
+
+HEVC = _x265("yuv444p10le")
+HEVC_8B = _x265("yuv444p")
+HEVC_420 = _x265("yuv420p10le", multiple=2)
+VVC = _program(
+    "yuv420p10le",
+    "vvc",
+    ("-c:v", "libvvenc", "-preset", "fast", "-qpa", "0", "-qp", "{qp}", "-vvenc-params", _VVENC),
+    multiple=8,
+    minimum=32,
+    overflow="Error submitting video frame",  # ffmpeg gives it a byte a pixel; noise at a low QP takes more
+)
+
+
+@contextmanager
+def hevc(qp: int) -> Iterator[ProgramCodec]:
+    """Open x265 at 4:4:4 and 10 bit."""
+    with opened(HEVC, {"qp": qp}) as codec:
+        yield codec
+
+
+@contextmanager
+def hevc_8b(qp: int) -> Iterator[ProgramCodec]:
+    """Open x265 at 4:4:4 and 8 bit."""
+    with opened(HEVC_8B, {"qp": qp}) as codec:
+        yield codec
+
+
+@contextmanager
+def hevc_420(qp: int) -> Iterator[ProgramCodec]:
+    """Open x265 at 4:2:0 and 10 bit."""
+    with opened(HEVC_420, {"qp": qp}) as codec:
+        yield codec
+
+
+@contextmanager
+def vvc(qp: int) -> Iterator[ProgramCodec]:
+    """Open VVenC, which knows only 4:2:0 and 10 bit."""
+    with opened(VVC, {"qp": qp}) as codec:
+        yield codec
+
+
+@cache
+def _identify(encoder: str, asked: tuple[str, ...], version: str) -> str:
+    """Return the encoder's version, found by the pattern `version` in what a run of it says, and ffmpeg's."""
+    for kind, name in (("encoder", encoder), ("filter", "zscale")):
+        if f"{kind} {name}".casefold() not in answer("ffmpeg", "-hide_banner", "-h", f"{kind}={name}").casefold():
+            raise CodecUnavailable(
+                f"this ffmpeg has no {kind} {name}: install the wheel that has, pip install -U imageio-ffmpeg, "
+                "or name another ffmpeg in CODECSHIFT_FFMPEG"
+            )
+    source = ("-f", "lavfi", "-i", "color=s=64x64", "-frames:v", "1", "-c:v", encoder)
+    said = answer("ffmpeg", "-hide_banner", "-nostdin", *source, *asked, "-f", "null", "-")
+    found = re.search(version, said)
+    ffmpeg = re.search(r"ffmpeg version (\S+)", answer("ffmpeg", "-version"))
+    name = encoder.removeprefix("lib")
+    return f"{name} {found[1] if found else '?'}, ffmpeg {ffmpeg[1] if ffmpeg else '?'}"
+
+
+def identify_x265() -> str:
+    """Return the versions of x265 and ffmpeg; raise CodecUnavailable where one is not there."""
+    return _identify("libx265", ("-x265-params", "log-level=info"), r"HEVC encoder version (\S+)")
+
+
+def identify_vvenc() -> str:
+    """Return the versions of VVenC and ffmpeg; raise CodecUnavailable where one is not there."""
+    return _identify(
+        "libvvenc", ("-pix_fmt", "yuv420p10le", "-vvenc-params", "verbosity=4"), r"libvvenc version: (\S+)"
+    )
+
+
+_HERE = "codecshift.codecs.ffmpeg"
+_QP = Scale("qp", "qp", 0, 51, rising=False)
+_QP_VVC = Scale("qp", "qp", 0, 63, rising=False)
+_LADDER = (45, 42, 39, 36, 33, 30, 27, 24, 21, 18, 15)
+_FULL = "BT.601 full"
+
+SPECS = (
+    Spec(
+        name="hevc",
+        load=f"{_HERE}:hevc",
+        identify=f"{_HERE}:identify_x265",
+        points=_QP.ladder(*_LADDER),
+        scale=_QP,
+        chroma="4:4:4",
+        bit_depth=10,
+        colour=_FULL,
+        effort="preset slow",
+        process=True,
+        settings="x265 intra, tune=psnr, constant QP",
+    ),
+    Spec(
+        name="hevc-8b",
+        load=f"{_HERE}:hevc_8b",
+        identify=f"{_HERE}:identify_x265",
+        points=_QP.ladder(*_LADDER),
+        scale=_QP,
+        chroma="4:4:4",
+        colour=_FULL,
+        effort="preset slow",
+        process=True,
+        settings="x265 intra, tune=psnr, constant QP",
+    ),
+    Spec(
+        name="hevc-420",
+        load=f"{_HERE}:hevc_420",
+        identify=f"{_HERE}:identify_x265",
+        points=_QP.ladder(*_LADDER),
+        scale=_QP,
+        chroma="4:2:0",
+        bit_depth=10,
+        colour=_FULL,
+        effort="preset slow",
+        process=True,
+        settings="x265 intra, tune=psnr, constant QP",
+    ),
+    Spec(
+        name="vvc",
+        load=f"{_HERE}:vvc",
+        identify=f"{_HERE}:identify_vvenc",
+        points=_QP_VVC.ladder(*_LADDER),
+        scale=_QP_VVC,
+        chroma="4:2:0",
+        bit_depth=10,
+        colour=_FULL,
+        effort="preset fast",
+        process=True,
+        settings="VVenC intra, qpa=0, constant QP",
+    ),
+)

@@ -1,0 +1,280 @@
+"""Codecs that are programs: a command that makes a stream of a picture, and one that makes a picture of the stream."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from . import colour, header
+from .protocol import CodecError, CodecUnavailable, DecodeError, Image
+
+TIME_LIMIT = 240.0
+"""Seconds that one command may take where its codec says nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """How pixels go to a program and come back: the suffix of the file, and the two conversions.
+
+    `read` is told the width, which raw pixels do not tell.
+    """
+
+    suffix: str
+    write: Callable[[Image], bytes]
+    read: Callable[[bytes, int], Image]
+
+
+def _write_file(format_: str) -> Callable[[Image], bytes]:
+    def write(image: Image) -> bytes:
+        buffer = io.BytesIO()
+        PIL.Image.fromarray(image).save(buffer, format_, **({"compress_level": 1} if format_ == "PNG" else {}))
+        return buffer.getvalue()
+
+    return write
+
+
+def _read_file(data: bytes, _width: int) -> Image:
+    with PIL.Image.open(io.BytesIO(data), formats=["PNG", "PPM"]) as picture:
+        return np.array(picture.convert("RGB"))
+
+
+def _read_rgb(data: bytes, width: int) -> Image:
+    return np.frombuffer(data, np.uint8).reshape(-1, width, 3).copy()
+
+
+def _planes(bits: int) -> Picture:
+    return Picture(
+        ".yuv",
+        lambda image: colour.to_planes(image, bits),
+        lambda data, width: colour.from_planes(data, width, bits),
+    )
+
+
+PICTURES: Mapping[str, Picture] = {
+    "png": Picture(".png", _write_file("PNG"), _read_file),
+    "ppm": Picture(".ppm", _write_file("PPM"), _read_file),
+    "rgb24": Picture(".rgb", lambda image: image.tobytes(), _read_rgb),
+    "yuv444p": _planes(8),
+    "yuv444p10le": _planes(10),
+}
+"""By name: files that know their size, raw RGB bytes, and raw planes of full-range BT.601, named as ffmpeg does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Two commands, each a list of arguments, the first of which names a program (see `executable`).
+
+    In an argument, {input} and {output} stand for the paths of files in a private folder, {width} and {height} for the
+    size of the picture, and any other name for the operating point's parameter of that name. A command without {input}
+    reads its standard input; one without {output} writes its standard output: no file, less time.
+
+    `picture` is what encode reads and decode writes, one of PICTURES; `suffix` what the stream's file is called. `bare`
+    is said of streams that do not know the size of their image: our header goes in front, and counts. Sides are
+    extended, by repeating the edge, to a multiple of `multiple` and at least `minimum`; only a bare stream can be cut
+    back. A command that takes more than `time_limit` seconds is ended. `overflow` is what an encoder says that has room
+    only for streams of so many bits a pixel: it is then given the picture with its last row repeated below it, two and
+    four times as high, and what is decoded of that is cut off.
+    """
+
+    encode: tuple[str, ...]
+    decode: tuple[str, ...]
+    picture: str = "png"
+    suffix: str = ".bin"
+    bare: bool = False
+    multiple: int = 1
+    minimum: int = 1
+    time_limit: float = TIME_LIMIT
+    overflow: str = ""
+
+
+class ProgramCodec:
+    """A program at one operating point."""
+
+    def __init__(self, program: Program, params: Mapping[str, Any]) -> None:
+        self._program = program
+        self._picture = PICTURES[program.picture]
+        self._params = params
+        self._encoder = executable(program.encode[0])
+        self._decoder = executable(program.decode[0])
+
+    def encode(self, image: Image) -> bytes:
+        """Return the stream; raise CodecError with what the program said where it fails."""
+        program, (height, width) = self._program, image.shape[:2]
+        tall, wide = self._extended(height), self._extended(width)
+        for rows in (tall, 2 * tall, 4 * tall):
+            picture = np.pad(image, ((0, rows - height), (0, wide - width), (0, 0)), mode="edge")
+            sent = (self._picture.write(picture), self._picture.suffix, program.suffix)
+            try:
+                data = self._work(self._encoder, program.encode[1:], sent, rows, wide)
+                break
+            except CodecError as error:
+                if not program.overflow or program.overflow not in str(error) or rows == 4 * tall:
+                    raise
+        if not data:
+            raise CodecError(f"{Path(self._encoder).name} made an empty stream")
+        return header.pack(height, width, data) if program.bare else data
+
+    def decode(self, data: bytes) -> Image:
+        """Return the picture; raise DecodeError where the program fails or makes another picture than the size says."""
+        program, height, width = self._program, 0, 0
+        if program.bare:
+            height, width, data = header.unpack(data)
+        tall, wide = self._extended(height), self._extended(width)
+        sent = (data, program.suffix, self._picture.suffix)
+        try:
+            image = self._picture.read(self._work(self._decoder, program.decode[1:], sent, tall, wide), wide)
+        except Exception as error:  # whatever a damaged stream makes of the program's answer
+            raise DecodeError(str(error)) from error
+        if not program.bare:
+            return image
+        if image.shape[1] != wide or image.shape[0] not in {tall, 2 * tall, 4 * tall}:
+            raise DecodeError(f"expected {wide}x{tall} pixels, got {image.shape[1]}x{image.shape[0]}")
+        return np.ascontiguousarray(image[:height, :width])
+
+    def _extended(self, side: int) -> int:
+        multiple = self._program.multiple
+        return -(-max(side, self._program.minimum) // multiple) * multiple
+
+    def _work(
+        self, program: str, arguments: tuple[str, ...], sent: tuple[bytes, str, str], height: int, width: int
+    ) -> bytes:
+        """Return what a command makes of the bytes sent, through pipes, or where it names them through files."""
+        data, suffix, suffix_back = sent
+        text = " ".join(arguments)
+        reads, writes = "{input}" in text, "{output}" in text
+        known = {**self._params, "width": width, "height": height}
+        if not reads and not writes:
+            command = [program, *(one.format_map(known) for one in arguments)]
+            return _run(command, data, self._program.time_limit)
+        with _ending_with_us(), tempfile.TemporaryDirectory(prefix="codecshift-") as folder:
+            source, target = Path(folder, f"in{suffix}"), Path(folder, f"out{suffix_back}")
+            if reads:
+                source.write_bytes(data)
+            known |= {"input": str(source), "output": str(target)}
+            command = [program, *(one.format_map(known) for one in arguments)]
+            said = _run(command, b"" if reads else data, self._program.time_limit, folder)
+            if not writes:
+                return said
+            if not target.is_file():
+                raise CodecError(f"{Path(program).name} ended well and wrote nothing")
+            return target.read_bytes()
+
+
+def _run(command: list[str], data: bytes, time_limit: float, folder: str | None = None) -> bytes:
+    """Return a command's standard output; raise CodecError, with the end of what it said, unless it exits with 0."""
+    name = Path(command[0]).name
+    try:
+        with _ending_with_us():
+            done = subprocess.run(command, input=data, capture_output=True, timeout=time_limit, cwd=folder, check=False)
+    except subprocess.TimeoutExpired:
+        raise CodecError(f"{name} gave no answer within {time_limit:g} s") from None
+    except OSError as error:
+        raise CodecError(f"{name} cannot be started: {error.strerror}") from error
+    if done.returncode:
+        ended = f"died of {_signal(-done.returncode)}" if done.returncode < 0 else f"exit code {done.returncode}"
+        # Some programs, VVenC among them, put their complaints on standard output.
+        said = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
+        raise CodecError(f"{name}: {ended}" + (f": {_gist(said)}" if said else ""))
+    return done.stdout
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _gist(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    # Of a long complaint the first lines tell the cause, or where it is a traceback, the last.
+    return " | ".join(lines if len(lines) <= 4 else [*lines[:2], "...", *lines[-2:]])[:400]
+
+
+class _Stopped(BaseException):
+    """A signal that would have ended this process came while a program ran."""
+
+
+@contextmanager
+def _ending_with_us() -> Iterator[None]:
+    """See to it that a signal that ends this process first ends the program it waits for and removes its folder."""
+    names = ("SIGTERM", "SIGALRM") if threading.current_thread() is threading.main_thread() else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    deadly = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise _Stopped(number)
+
+    for number in deadly:
+        signal.signal(number, stop)
+    try:
+        yield
+    except _Stopped as stopped:
+        if not deadly:
+            raise  # an outer block of this kind took the signal, and ends the process when it has cleaned up
+        signal.signal(stopped.args[0], signal.SIG_DFL)
+        os.kill(os.getpid(), stopped.args[0])
+    finally:
+        for number in deadly:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def executable(name: str) -> str:
+    """Return the path of a program; raise CodecUnavailable, naming the places, where it is in none of them.
+
+    A path is taken as it is. A name is looked up in the environment variable CODECSHIFT_<NAME>, for example
+    CODECSHIFT_BPGENC, then for "ffmpeg" inside the package imageio-ffmpeg, then on PATH.
+    """
+    variable = "CODECSHIFT_" + re.sub(r"\W", "_", name).upper()
+    if os.sep in name:
+        named, where = name, name
+    elif variable in os.environ:
+        named, where = os.environ[variable], f"{os.environ[variable]}, which {variable} names"
+    else:
+        named, where = _bundled(name) or name, f"{name} on PATH or named by {variable}"
+    found = shutil.which(named)
+    if found is None:
+        raise CodecUnavailable(f"no program {where}")
+    return found
+
+
+def _bundled(name: str) -> str | None:
+    if name != "ffmpeg":
+        return None
+    import imageio_ffmpeg  # noqa: PLC0415 - only wanted where a codec is opened
+
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return None
+
+
+@contextmanager
+def opened(program: Program, params: Mapping[str, Any]) -> Iterator[ProgramCodec]:
+    """Open a program at an operating point; raise CodecUnavailable where it is not on this machine."""
+    yield ProgramCodec(program, params)
+
+
+def answer(name: str, *arguments: str) -> str:
+    """Return what a program prints when asked something, standard error included; raise CodecUnavailable."""
+    command = [executable(name), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=30, stdin=subprocess.DEVNULL, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CodecUnavailable(f"{name} does not run: {error}") from error
+    return (done.stdout + done.stderr).decode("utf-8", "replace")
