@@ -169,7 +169,7 @@ def _point(entry: Any, scale: Scale | None) -> Point:
         return Point(entry["name"], {key: value for key, value in entry.items() if key != "name"})
     if scale is None or isinstance(entry, bool) or not isinstance(entry, int | float):
         raise ValueError(
-            f"points: expected values on a scale, or tables such as {{name = 'low', level = 3}}, got {entry}"
+            f"points: expected values on a scale, or tables like {{name = 'low', level = 3}}, got {entry!r}"
         )
     return scale.at(entry)
 

@@ -1,0 +1,163 @@
+"""A TOML file makes a codec, and one that does not is refused with the key and what was expected."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from codecshift.codecs import contract
+from codecshift.codecs.described import BadDescription, describe
+from codecshift.codecs.protocol import CodecUnavailable, Spec
+from codecshift.codecs.registry import UnknownCodec, find, identify, open_codec
+
+SCRIPT = """
+import sys, zlib
+mode, *rest = sys.argv[1:]
+data = sys.stdin.buffer.read()
+if mode == "version":
+    print("packer 2.1")
+elif mode == "encode":
+    step = int(rest[0])
+    packed = zlib.compress(bytes(value // step * step for value in data))
+    sys.stdout.buffer.write(zlib.crc32(packed).to_bytes(4, "big") + packed)
+else:
+    if zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
+        sys.exit("damaged")
+    sys.stdout.buffer.write(zlib.decompress(data[4:]))
+"""
+FILE = f"""
+name = "packer"
+encode = ['{sys.executable}', "{{here}}/packer.py", "encode", "{{step}}"]
+decode = ['{sys.executable}', "{{here}}/packer.py", "decode"]
+version = ['{sys.executable}', "{{here}}/packer.py", "version"]
+picture = "rgb24"
+bare = true
+points = [64, 16, 4]
+scale = {{ prefix = "s", parameter = "step", low = 1, high = 128, rising = false }}
+chroma = "4:4:4"
+colour = "RGB"
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "packer.py").write_text(SCRIPT)
+    (tmp_path / "packer.toml").write_text(FILE)
+    return tmp_path / "packer.toml"
+
+
+def rewritten(path: Path, old: str, new: str) -> Path:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def test_the_codec_is_as_described(path: Path) -> None:
+    spec = describe(path)
+    assert [point.name for point in spec.points] == ["s64", "s16", "s4"]
+    assert (spec.name, spec.chroma, spec.colour, spec.process, spec.bit_depth) == ("packer", "4:4:4", "RGB", True, 8)
+    assert "packer.py encode {step}" in spec.settings
+    assert identify(spec).startswith("packer 2.1, described by ")
+
+
+def test_the_codec_obeys_the_laws(path: Path) -> None:
+    spec = describe(path)
+    assert [verdict for verdict in contract.check(spec, spec.points[:1]) if verdict.fault] == []
+
+
+def test_any_value_of_its_scale_is_a_point(path: Path) -> None:
+    spec = describe(path)
+    found, (point,) = find("packer:s33", [spec])
+    assert found == spec
+    with open_codec(spec, point) as codec:
+        assert codec.decode(codec.encode(contract.example(4, 4))).shape == (4, 4, 3)
+    with pytest.raises(UnknownCodec, match="expected s1 to s128 in whole steps"):
+        find("packer:s200", [spec])
+    with pytest.raises(UnknownCodec, match="unknown codec 'packer'"):
+        find("packer")
+
+
+def test_points_may_be_tables(path: Path) -> None:
+    rewritten(path, "points = [64, 16, 4]", 'points = [{ name = "coarse", step = 64 }, { name = "fine", step = 2 }]')
+    spec = describe(rewritten(path, "scale =", "# scale ="))
+    with open_codec(spec, spec.points[1]) as codec:
+        assert codec.decode(codec.encode(contract.example(4, 4))).shape == (4, 4, 3)
+    assert [point.name for point in spec.points] == ["coarse", "fine"]
+
+
+def test_another_text_is_another_codec_to_the_tables(path: Path) -> None:
+    before = identify(describe(path))
+    assert identify(describe(rewritten(path, "RGB", "rgb"))) != before
+
+
+def test_a_file_that_changes_during_a_run_is_noticed(path: Path) -> None:
+    spec = describe(path)
+    rewritten(path, "encode", "encode")
+    with open_codec(spec, spec.points[0]):
+        pass
+    rewritten(path, "[64, 16, 4]", "[64, 16, 8]")
+    changed = pytest.raises(CodecUnavailable, match=r"packer.toml has changed since the run began")
+    with changed, open_codec(spec, spec.points[0]):
+        pass
+    with pytest.raises(CodecUnavailable, match="has changed"):
+        identify(spec)
+
+
+def test_a_program_that_is_not_there_is_named(path: Path) -> None:
+    spec = describe(rewritten(path, f"decode = ['{sys.executable}'", "decode = ['a-program-that-nobody-wrote'"))
+    with pytest.raises(CodecUnavailable, match="no program a-program-that-nobody-wrote on PATH"):
+        identify(spec)
+
+
+def test_a_program_beside_the_file_is_found(path: Path) -> None:
+    (path.parent / "run.sh").write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+    (path.parent / "run.sh").chmod(0o755)
+    spec: Spec = describe(rewritten(path, f"encode = ['{sys.executable}'", "encode = ['./run.sh'"))
+    with open_codec(spec, spec.points[0]) as codec:
+        assert codec.decode(codec.encode(contract.example(4, 4))).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('name = "packer"', "", "expected the key 'name'"),
+        ('name = "packer"', 'name = "a:b"', "a codec's name has no colon, comma, slash, @ or space, got 'a:b'"),
+        ('name = "packer"', "name = 3", "name = 3: expected str"),
+        ("points = [64, 16, 4]", "points = []", "expected the key 'points'"),
+        ("points = [64, 16, 4]", "points = [200]", "expected s1 to s128 in whole steps, got 200"),
+        ("points = [64, 16, 4]", "points = [4, 4]", "two points have one name"),
+        ("points = [64, 16, 4]", "points = ['a']", "expected values on a scale, or tables like"),
+        ("points = [64, 16, 4]", "points = [{ step = 3 }]", "points: expected a name in"),
+        ("points = [64, 16, 4]", "points = [{ name = 'x' }]", r"encode: \{step\} is none of height, here, input"),
+        ("scale = {", "scael = {", r"unknown key 'scael': expected .* \(did you mean 'scale'\?\)"),
+        ("low = 1, ", "", "scale: expected the key 'low'"),
+        ("low = 1", "low = true", "low = True: expected int or float"),
+        ("{step}", "{level}", r"encode: \{level\} is none of .*step"),
+        ("{step}", "{step", "expected '}' before end of string"),
+        ("bare = true", "bare = false", r"picture = 'rgb24' does not tell its size: with bare = true"),
+        ('picture = "rgb24"', 'picture = "bmp"', "picture = 'bmp': expected one of png, ppm, rgb24"),
+        ("bare = true", "bare = true\nmultiple = 0", "multiple, minimum and time_limit are more than 0"),
+        ('"decode"]', '"decode", 3]', "decode: expected a list of strings"),
+        ("name =", "name = = ", "is not TOML"),
+    ],
+    ids=range(19),
+)
+def test_what_is_wrong_in_a_file_is_told(path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(BadDescription, match=message) as told:
+        describe(rewritten(path, old, new))
+    assert "packer.toml" in str(told.value)
+
+
+def test_sizes_are_for_bare_streams(path: Path) -> None:
+    rewritten(path, 'picture = "rgb24"\nbare = true', 'picture = "png"\nmultiple = 8')
+    with pytest.raises(BadDescription, match="multiple and minimum go with bare = true"):
+        describe(path)
+    rewritten(path, "multiple = 8", "")
+    rewritten(path, '"decode"]', '"decode", "{width}"]')
+    with pytest.raises(BadDescription, match=r"decode: \{width\} is only known with bare = true"):
+        describe(path)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadDescription, match=r"gone.toml cannot be read: No such file"):
+        describe(tmp_path / "gone.toml")

@@ -1,0 +1,150 @@
+"""The streams of x265 and VVenC are what the fairness table says, the same on any run, and colour is no ceiling."""
+
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import skimage.data
+from codecshift.codecs import header
+from codecshift.codecs.contract import example
+from codecshift.codecs.ffmpeg import SPECS
+from codecshift.codecs.program import executable
+from codecshift.codecs.protocol import CodecUnavailable, DecodeError, Point, Spec
+from codecshift.codecs.registry import find, identify, open_codec
+
+NAMES = [spec.name for spec in SPECS]
+KODAK = Path(os.environ.get("CODECSHIFT_DATA", "nowhere")) / "kodak"
+with_kodak = pytest.mark.skipif(not KODAK.is_dir(), reason="CODECSHIFT_DATA names no folder that holds kodak/")
+
+
+@pytest.fixture(params=SPECS, ids=NAMES)
+def spec(request: pytest.FixtureRequest) -> Spec:
+    try:
+        identify(request.param)
+    except CodecUnavailable as reason:
+        pytest.skip(str(reason))
+    return request.param
+
+
+def tried(spec: Spec, point: Point, image: np.ndarray) -> tuple[float, float]:
+    """Return bpp and PSNR."""
+    with open_codec(spec, point) as codec:
+        data = codec.encode(image)
+        error = np.mean(np.square(codec.decode(data).astype(float) - image))
+    return 8 * len(data) * 3 / image.size, float(10 * np.log10(255**2 / error))
+
+
+def test_the_stream_is_as_the_table_says(spec: Spec) -> None:
+    with open_codec(spec, spec.points[4]) as codec:
+        _, _, payload = header.unpack(codec.encode(example(64, 80)))
+    kind = "vvc" if spec.name == "vvc" else "hevc"
+    command = (executable("ffmpeg"), "-hide_banner", "-f", kind, "-i", "pipe:0", "-f", "null", "-")
+    said = subprocess.run(command, input=payload, capture_output=True, check=True).stderr.decode()
+    depth = "" if spec.bit_depth == 8 else f"{spec.bit_depth}le"
+    assert re.search(rf"Video: {kind} .*\byuv(j?){spec.chroma.replace(':', '')}p{depth}\b.*, 80x64\b", said)
+    # x265 notes the range and the matrix in its stream, VVenC does not: there the colour path alone knows them.
+    assert kind == "vvc" or "pc, bt470bg" in said
+
+
+def test_the_version_is_told(spec: Spec) -> None:
+    library = "vvenc" if spec.name == "vvc" else "x265"
+    assert re.fullmatch(rf"{library} \d\S+, ffmpeg \S+", identify(spec))
+
+
+def test_the_encoder_does_not_tell_of_itself_in_the_stream(spec: Spec) -> None:
+    with open_codec(spec, spec.points[0]) as codec:
+        data = codec.encode(np.zeros((8, 8, 3), np.uint8))
+    assert len(data) <= 110
+    assert re.search(rb"x265|VVenC|warning|[a-z ]{12}", data) is None
+
+
+@pytest.mark.parametrize("name", ["hevc", "hevc-8b", "hevc-420", "vvc"])
+def test_other_workers_and_more_cores_give_the_same_bytes(name: str) -> None:
+    spec, (_, _, _, point, *_) = find(name)
+    image = np.ascontiguousarray(skimage.data.astronaut()[:256, :384])
+    with open_codec(spec, point) as codec:
+        ours = [codec.encode(image) for _ in range(2)]
+    code = (
+        "import sys, skimage.data, numpy as np; from codecshift.codecs.registry import find, open_codec\n"
+        f"spec, (point,) = find('{name}:{point.name}')\n"
+        "with open_codec(spec, point) as codec:\n"
+        "    sys.stdout.buffer.write(codec.encode(np.ascontiguousarray(skimage.data.astronaut()[:256, :384])))"
+    )
+    commands = [(sys.executable, "-c", code)] * 3
+    children = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
+        for command, threads in zip(commands, (1, 2, 8), strict=True)
+    ]
+    theirs = [child.communicate()[0] for child in children]
+    assert {*ours, *theirs} == {ours[0]}
+
+
+@pytest.mark.parametrize(("label", "floor"), [("hevc:qp0", 52.0), ("hevc-8b:qp0", 48.0)])
+def test_colour_is_no_ceiling_on_a_photograph(label: str, floor: float) -> None:
+    spec, (point,) = find(label)
+    assert tried(spec, point, skimage.data.astronaut()[:256, :256])[1] >= floor
+
+
+@with_kodak
+@pytest.mark.parametrize(("label", "floor"), [("hevc:qp0", 52.0), ("hevc-8b:qp0", 48.0)])
+@pytest.mark.parametrize("image", ["kodim03", "kodim13", "kodim23"])
+def test_colour_is_no_ceiling_on_kodak(label: str, floor: float, image: str) -> None:
+    spec, (point,) = find(label)
+    assert tried(spec, point, np.array(PIL.Image.open(KODAK / f"{image}.png")))[1] >= floor
+
+
+def test_the_ladder_rises_on_a_photograph_and_spans_what_matters(spec: Spec) -> None:
+    photograph = np.ascontiguousarray(skimage.data.astronaut()[:256, 128:384])
+    results = [tried(spec, point, photograph) for point in spec.points]
+    for (rate, quality), (next_rate, next_quality) in pairwise(results):
+        assert next_rate > rate
+        assert next_quality > quality
+    assert results[0][0] <= 0.25
+    assert results[-1][0] >= 1.5
+
+
+@with_kodak
+def test_hevc_is_where_x265_is_known_to_be_on_kodak() -> None:
+    """Published BPG 4:4:4 curves pass 0.5 bpp at 32.5 to 33.5 dB in the mean over Kodak; three images stand for it."""
+    spec, points = find("hevc")
+    images = [np.array(PIL.Image.open(KODAK / f"kodim{n:02d}.png")) for n in (7, 16, 18)]
+    curve = [np.mean([tried(spec, point, image) for image in images], axis=0) for point in points[3:6]]
+    rates, qualities = zip(*curve, strict=True)
+    at_half = np.interp(np.log(0.5), np.log(rates), qualities)
+    assert 31.5 < at_half < 33.5
+
+
+def test_noise_at_the_lowest_qp_fits_in_the_stream() -> None:
+    spec, (point,) = find("vvc:qp0")
+    noise = np.random.default_rng(6).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    rate, _ = tried(spec, point, noise)
+    assert rate > 8  # more than ffmpeg has room for in a picture of this size
+
+
+def test_a_truncated_stream_is_refused(spec: Spec) -> None:
+    with open_codec(spec, spec.points[3]) as codec:
+        data = codec.encode(example(64, 64))
+        for kept in (0, 1, 6, len(data) // 2, len(data) - 1):
+            with pytest.raises(DecodeError):
+                codec.decode(data[:kept])
+
+
+def test_an_ffmpeg_without_the_encoder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from codecshift.codecs import ffmpeg
+
+    poor = tmp_path / "ffmpeg"
+    poor.write_text("#!/bin/sh\necho \"Codec 'x' is not recognized by FFmpeg.\"\n")
+    poor.chmod(0o755)
+    monkeypatch.setenv("CODECSHIFT_FFMPEG", str(poor))
+    ffmpeg._identify.cache_clear()
+    try:
+        with pytest.raises(CodecUnavailable, match=r"has no encoder libx265: .*pip install -U imageio-ffmpeg"):
+            ffmpeg.identify_x265()
+    finally:
+        ffmpeg._identify.cache_clear()
