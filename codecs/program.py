@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -177,20 +177,38 @@ class ProgramCodec:
 
 def _run(command: list[str], data: bytes, time_limit: float, folder: str | None = None) -> bytes:
     """Return a command's standard output; raise CodecError, with the end of what it said, unless it exits with 0."""
-    name = Path(command[0]).name
-    try:
-        with _ending_with_us():
-            done = subprocess.run(command, input=data, capture_output=True, timeout=time_limit, cwd=folder, check=False)
-    except subprocess.TimeoutExpired:
-        raise CodecError(f"{name} gave no answer within {time_limit:g} s") from None
-    except OSError as error:
-        raise CodecError(f"{name} cannot be started: {error.strerror}") from error
-    if done.returncode:
-        ended = f"died of {_signal(-done.returncode)}" if done.returncode < 0 else f"exit code {done.returncode}"
+    name, pipe = Path(command[0]).name, subprocess.PIPE
+    with _ending_with_us():
+        try:
+            # In a session of its own Ctrl-C does not reach it, and whatever it starts can be ended with it.
+            process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=folder, start_new_session=True
+            )
+        except OSError as error:
+            raise CodecError(f"{name} cannot be started: {error.strerror}") from error
+        try:
+            output, complaint = process.communicate(data, time_limit)
+        except BaseException as error:
+            _end(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise CodecError(f"{name} gave no answer within {time_limit:g} s") from None
+            raise
+    if process.returncode:
+        code = process.returncode
+        ended = f"died of {_signal(-code)}" if code < 0 else f"exit code {code}"
         # Some programs, VVenC among them, put their complaints on standard output.
-        said = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
+        said = (complaint.strip() or output.strip()).decode("utf-8", "replace")
         raise CodecError(f"{name}: {ended}" + (f": {_gist(said)}" if said else ""))
-    return done.stdout
+    return output
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and all that it started."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.communicate()
 
 
 def _signal(number: int) -> str:

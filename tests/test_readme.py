@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from codecshift.codecs.described import describe
 from codecshift.codecs.registry import BUILT_IN
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -46,6 +47,13 @@ def test_the_codec_joins_a_run(plugin: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "68 rows" in result.stderr  # 4 photographs x (6 + 11 points)
     assert re.search(r"\bdeflate\b.*\+\d+\.\d%", result.stdout)
+
+
+def test_the_codec_described_in_toml_is_one(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```toml\n(# cjxl\.toml\n.*?)```", README, re.DOTALL)
+    (tmp_path / "cjxl.toml").write_text(text)
+    spec = describe(tmp_path / "cjxl.toml")
+    assert (spec.name, len(spec.points)) == ("cjxl", 5)
 
 
 def test_every_command_it_names_exists() -> None:

@@ -204,6 +204,23 @@ def test_a_process_that_is_ended_ends_its_program_and_leaves_nothing(
     assert list(folder.iterdir()) == []
 
 
+def test_what_a_program_has_started_ends_with_it(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    grandchild = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    with pytest.raises(CodecError, match="no answer within 2 s"):
+        ProgramCodec(Program(saying(code), COPY, time_limit=2), {}).encode(example(4, 4))
+    pid = int(mark.read_text())
+    state = Path(f"/proc/{pid}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"  # dead, and perhaps not yet collected by init
+
+
+def test_an_interrupt_from_the_terminal_does_not_reach_a_program(tmp_path: Path) -> None:
+    """Else it would fail, and its row with it, while the run is being stopped."""
+    code = "import os, sys; sys.stdout.write(str(os.getpgid(0)))"
+    assert int(ProgramCodec(Program(saying(code), COPY), {}).encode(example(4, 4))) != os.getpgid(0)
+
+
 def test_signals_are_as_before_when_a_program_has_run() -> None:
     ProgramCodec(Program(COPY, COPY), {}).encode(example(4, 4))
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
