@@ -65,9 +65,12 @@ def matched(
 def _held(records: Iterable[Mapping[str, Any]]) -> list[Held]:
     """Return the points that were matched, then those that were given, each once."""
     records = list(records)
-    points = [one for record in records for one in record["points"] if one["point"]]
+    points = sorted((one for record in records for one in record["points"]), key=lambda one: str(one["target"]))
     fixed = [label.split(":", 1) for record in records for label in record["fixed"]]
-    held = [*(Held(one["target"], one["codec"], one["point"]) for one in points), *(Held("", *one) for one in fixed)]
+    held = [
+        *(Held(one["target"], one["codec"], one["point"]) for one in points if one["point"]),
+        *(Held("", *one) for one in fixed),
+    ]
     return list(dict.fromkeys(held))
 
 
