@@ -103,6 +103,9 @@ def at_rate(target: float, clean_bpp: ArrayLike, values: ArrayLike) -> float:
 MOST_LOOKS = 16
 """How many values `nearest` looks at before it takes the best of them; on a smooth curve it needs four to seven."""
 
+FINEST = 1e-3
+"""The part of a value that is not divided further, on a dial without steps: an encoder may jump over the target."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dial:
@@ -138,7 +141,8 @@ def nearest(dial: Dial, gap: Callable[[float], float], tolerance: float, *, most
     `gap` measures a value: above 0 where it exceeds the target, below where it falls short, NaN where it cannot be
     measured, which ends the search. Differences of dB or of log rate suit it: they are nearly linear in most dials. The
     rungs are bisected, and between two of them a straight line is followed, or the middle taken after a line that left
-    more than half of the way. Whole values are searched to the nearest, others until the gap is within `tolerance`.
+    more than half of the way. Whole values are searched to the nearest, others until the gap is within `tolerance`
+    or the value within FINEST.
     Where the gap does not rise all along, what is returned is the best that was met. Which values are looked at depends
     on the dial and their gaps alone: the same search can be made again from what is known.
     """
@@ -185,8 +189,10 @@ def _between(dial: Dial, short: tuple[float, float], over: tuple[float, float], 
     if dial.integer:
         value = start + (0.5 if halve else line) * (end - start)
         return min(max(round(value), low + 1), high - 1) if high - low >= 2 else None
+    # A dial without steps is a rate, a Lagrangian or a distance: what counts is its ratio.
+    if high - low < FINEST * (high if low > 0 else dial.high - dial.low):
+        return None
     for share in (0.5 if halve else line, 0.5):
-        # A dial without steps is a rate, a Lagrangian or a distance: what counts is its ratio.
         value = start * (end / start) ** share if low > 0 else start + share * (end - start)
         value = float(f"{value:.6g}")  # as points are named
         if low < value < high:

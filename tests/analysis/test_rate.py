@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.interpolate
 from codecshift.analysis.rate import (
+    FINEST,
     MINIMUM_OVERLAP,
     MOST_LOOKS,
     BdRate,
@@ -306,9 +307,13 @@ def test_bumps_do_no_more_than_hide_a_better_one(gaps: list[float], most: int, r
 def test_on_a_scale_without_steps_bumps_end_too(low: float, where: float, random) -> None:
     """A jump over the target has no value within the tolerance; what is left of the bracket shrinks to nothing."""
     jump = low + where * (3 - low)
-    found = nearest(Dial(low, 3, integer=False), lambda value: -1 if value < jump else 1.5 + random.random(), 0.01)
-    assert found.gap == -1
+
+    def gap(value: float) -> float:
+        return value - jump - 0.5 if value < jump else 0.6 + random.random()
+
+    found = nearest(Dial(low, 3, integer=False), gap, 0.01)
     assert found.looks <= MOST_LOOKS
+    assert jump * (1 - 10 * FINEST) <= found.value < jump
     assert found.reason
 
 
