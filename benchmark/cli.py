@@ -201,13 +201,14 @@ def leaderboard(
         board = publish.leaderboard(file, anchor=anchor, quality=quality.value, **chosen)
     except NotComparable:
         # A file of matched points alone has no curves, and is not to be refused for that.
-        if format is not BoardFormat.text or (table := publish.matched(file, **chosen)).empty:
+        table = publish.matched(file, **chosen)
+        if format is not BoardFormat.text or anchor is not None or table["set"].nunique() != 1:
             raise
         _print_matched(table)
         return
     if format is BoardFormat.text and all(entry.rank is None for entry in board.entries):
         table = publish.matched(file, **chosen)
-        (_print_board(board) if table.empty else _print_matched(table))
+        _print_board(board) if table.empty else _print_matched(table)
     elif format is BoardFormat.text:
         _print_board(board)
     else:

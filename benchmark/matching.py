@@ -213,7 +213,8 @@ def match(
         loop: Loop | None = None
         started = time.perf_counter()
         while True:
-            settled = {one: _settle(one, specs[one.codec], _means(rows, first)) for one in searches}
+            known = _means(rows, first)
+            settled = {one: _settle(one, specs[one.codec], known) for one in searches}
             wanted = {one: found for one, found in settled.items() if isinstance(found, Point)}
             if not wanted:
                 break
@@ -253,7 +254,8 @@ def foresee(job: Job, targets: Sequence[Target], out: Path, *, retry_failed: boo
     searches = searches_of(job, targets)
     first = _first(job)
     rows = _by_point(rows_under(out, first.name, CLEAN), retry_failed) if out.exists() else {}
-    settled = {one: _settle(one, job.specs[one.codec], _means(rows, first)) for one in searches}
+    known = _means(rows, first)
+    settled = {one: _settle(one, job.specs[one.codec], known) for one in searches}
     unknown = Means(0, math.nan, math.nan, math.nan, "")
     matches = []
     for one, found in settled.items():
