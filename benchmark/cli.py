@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..analysis.leaderboard import Leaderboard
     from ..codecs.protocol import Spec
     from .bands import Measurement
+    from .matching import Matching, Target
     from .run import Job
 
 WIDTH = 100  # columns that text output fits in
@@ -102,6 +103,10 @@ def run_(
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, help="What one image may take in one codec point.")
     ] = 300,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TARGET", help="bpp=0.5, psnr=32, ms_ssim=0.97: not ladders, the points nearest to it."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be run, and how long it might take.")
     ] = False,
@@ -109,16 +114,20 @@ def run_(
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
     from . import run as loop
     from .cell import PLANS, named
+    from .matching import Target
 
     chosen = named("plan", plan, PLANS).narrowed(sets or (), corruption or (), severity or (), codec or ())
+    targets = [Target.parse(text) for text in match or ()]
     job = _prepare(chosen, data_dir, download, _described(codec_file))
     path = out or Path(_default_name("-".join(job.sets) if sets else chosen.name))
     for name, reason in job.unavailable.items():
         _say(f"left out: {name}: {reason}")
     if dry_run:
-        _print_estimate(job, path, jobs or loop.cores(), retry_failed)
+        _print_estimate(job, path, jobs or loop.cores(), retry_failed, targets)
         return
     try:
+        if targets:
+            job = _match(job, targets, path, jobs, retry_failed, time_limit)
         with _Progress("rows") as progress:
             tally = loop.run(
                 job,
@@ -179,19 +188,34 @@ def leaderboard(
     quality: Annotated[QualityName, typer.Option(help="What curves are drawn over.")] = QualityName.psnr,
     corruption: Corruptions = None,
     severity: Severities = None,
+    matched: Annotated[
+        bool, typer.Option("--matched", help="Not a ranking: the points that run --match found, held under corruption.")
+    ] = False,
 ) -> None:
     """Rank the codecs of a run file by their BD-rate on corrupted images."""
+    from ..analysis.leaderboard import NotComparable
     from . import publish
 
-    board = publish.leaderboard(
-        file,
-        of=of,
-        anchor=anchor,
-        quality=quality.value,
-        corruptions=corruption or (),
-        severities=severity or (),
-    )
-    if format is BoardFormat.text:
+    chosen: dict[str, Any] = {"of": of, "corruptions": corruption or (), "severities": severity or ()}
+    if matched:
+        table = publish.matched(file, **chosen)
+        if table.empty:
+            _refuse(f"{file} holds no matched points: expected rows of codecshift run --match")
+        _print_matched_as(table, format)
+        return
+    try:
+        board = publish.leaderboard(file, anchor=anchor, quality=quality.value, **chosen)
+    except NotComparable:
+        # A file of matched points alone has no curves, and is not to be refused for that.
+        table = publish.matched(file, **chosen)
+        if format is not BoardFormat.text or anchor is not None or table["set"].nunique() != 1:
+            raise
+        _print_matched(table)
+        return
+    if format is BoardFormat.text and all(entry.rank is None for entry in board.entries):
+        table = publish.matched(file, **chosen)
+        _print_board(board) if table.empty else _print_matched(table)
+    elif format is BoardFormat.text:
         _print_board(board)
     else:
         typer.echo(
@@ -487,9 +511,10 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from ..corruptions.sets import SetError, UnknownSet
     from .bands import MeasurementError
     from .cell import UnknownName
+    from .matching import WrongTarget
     from .store import RunFileError
 
-    wrong_names = (UnknownName, UnknownCodec, UnknownSet)
+    wrong_names = (UnknownName, UnknownCodec, UnknownSet, WrongTarget)
     wrong_rows = (RunFileError, NotComparable, NothingToDraw)
     wrong_images = (SetError, GeneratedError, UnreadableImage, DownloadError)
     return (*wrong_names, *wrong_rows, *wrong_images, MeasurementError, CodecUnavailable, BadDescription)
@@ -543,10 +568,72 @@ def _prepare(plan: Any, data_dir: Path | None, download: bool | None, extra: Seq
         return prepare(plan, folder, download=fetch, progress=progress.task, extra=extra)
 
 
-def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool) -> None:
+def _match(
+    job: Job, targets: Sequence[Target], path: Path, jobs: int | None, retry_failed: bool, time_limit: float
+) -> Job:
+    """Return the job with matched points in place of ladders, and say what was found; end here where nothing was."""
+    from . import matching
+
+    with _Progress("rows") as progress:
+        found = matching.match(
+            job,
+            targets,
+            path,
+            jobs=jobs,
+            retry_failed=retry_failed,
+            time_limit=time_limit,
+            report=lambda tally, open_: progress.matching(tally.done, tally.total, list(map(str, open_))),
+        )
+    _say_matches(found, path)
+    if not found.job.points:
+        raise typer.Exit(1)
+    return found.job
+
+
+def _say_matches(found: Matching, path: Path) -> None:
+    """Say what points a search found, what they achieve, and where they miss the target."""
+    tally = found.tally
+    of = next(iter(found.job.sets))
+    _say(
+        f"matched on clean images of {of}: {tally.done} rows in {_duration(tally.wall_s)} -> {path}"
+        if tally.total
+        else f"matched on clean images of {of}: all rows of the search are in {path}"
+    )
+    lines = []
+    for one in found.matches:
+        means = one.achieved
+        figures = ((means.bpp, 3), (means.psnr, 2), (means.ms_ssim, 4))
+        shown = [f"{value:.{digits}f}" if one.point and value == value else "-" for value, digits in figures]  # noqa: PLR0124 - NaN
+        point = one.point.name if one.point else "-"
+        off = one.off if one.point else "-"
+        lines.append([str(one.target), one.codec, point, *shown, off, str(means.images), str(one.looks)])
+    headings = ["target", "codec", "point", "bpp", "PSNR dB", "MS-SSIM", "off", "n", "points looked at"]
+    _print_table(headings, lines, ["left"] * 3 + ["right"] * 6, err=True)
+    for one in found.matches:
+        if one.point is None:
+            _say(f"left out: {one.codec}: {one.target} could not be matched: {one.reason}")
+        elif one.reason:
+            _say(f"{one.codec}:{one.point.name} is {one.off} off {one.target}: {one.reason}")
+    for name, spec in found.job.specs.items():
+        if spec.lossless:
+            _say(f"{name} stays as it is: a lossless codec has no rate or quality to choose")
+    for reason, times in tally.reasons.most_common(5):
+        _say(f"  {times} x {reason}")
+
+
+def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool, targets: Sequence[Target]) -> None:
+    from .matching import LOOKS_EXPECTED, foresee
     from .run import estimate
 
+    foreseen = foresee(job, targets, path, retry_failed=retry_failed) if targets else None
+    job = foreseen.job if foreseen else job
     guess = estimate(job, path, jobs, retry_failed=retry_failed)
+    if foreseen and foreseen.pending:
+        rows = foreseen.rows
+        time = f", about {_duration(guess.seconds * rows / guess.rows)}" if guess.rows else ""
+        typer.echo(f"search  {', '.join(map(str, foreseen.pending))}")
+        typer.echo(f"        comes first: about {rows} rows, {LOOKS_EXPECTED} points a search{time}")
+        typer.echo("        what follows is of the middle of each ladder in place of the point to be found")
     typer.echo(f"plan    {job.plan.name}: {', '.join(job.sets)}; {len(job.plan.conditions())} conditions")
     typer.echo(f"cells   {job.cells()}")
     typer.echo(f"rows    {job.rows()}, of which {job.rows() - guess.rows} are in {path}")
@@ -597,10 +684,17 @@ def _levels(levels: Sequence[Any]) -> str:
 
 
 def _print_outcome(path: Path, job: Job) -> None:
-    """Print the leaderboard of each set of a job, or where there are too few points for one, a line per cell."""
+    """Print the leaderboard of each set of a job, or its matched points, or with too few for either a line per cell."""
     from ..analysis.leaderboard import NotComparable
     from . import publish, store
+    from .provenance import MATCHED
 
+    record: Any = job.provenance.get(MATCHED)
+    if record:
+        table = publish.matched(path)
+        targets = {one["target"] for one in record["points"]}
+        _print_matched(table[table["set"].isin(job.sets) & table["target"].isin(targets)])
+        return
     for name in job.sets:
         try:
             board = publish.leaderboard(path, of=name)
@@ -638,7 +732,35 @@ def _print_board(board: Leaderboard) -> None:
         typer.echo(line)
 
 
-def _print_table(headings: Sequence[str], lines: Iterable[Sequence[str]], sides: Sequence[str] = ()) -> None:
+def _print_matched(table: pd.DataFrame) -> None:
+    import textwrap
+
+    from .publish import MATCHED_COLUMNS, MATCHED_NOTES, matched_tables
+
+    for heading, part in matched_tables(table):
+        typer.echo(heading)
+        lines = [[fill(one) for _, fill in MATCHED_COLUMNS.values()] for one in part.itertuples()]
+        _print_table(list(MATCHED_COLUMNS), lines, [side for side, _ in MATCHED_COLUMNS.values()])
+    for line in textwrap.wrap(MATCHED_NOTES, WIDTH):
+        typer.echo(line)
+
+
+def _print_matched_as(table: pd.DataFrame, form: BoardFormat) -> None:
+    from .publish import matched_as_markdown
+
+    if form is BoardFormat.csv:
+        table.to_csv(sys.stdout, index=False)
+    elif form is BoardFormat.json:
+        typer.echo(table.to_json(orient="records", indent=2, double_precision=15))
+    elif form is BoardFormat.markdown:
+        typer.echo(matched_as_markdown(table), nl=False)
+    else:
+        _print_matched(table)
+
+
+def _print_table(
+    headings: Sequence[str], lines: Iterable[Sequence[str]], sides: Sequence[str] = (), *, err: bool = False
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -653,7 +775,7 @@ def _print_table(headings: Sequence[str], lines: Iterable[Sequence[str]], sides:
     with console.capture() as capture:
         console.print(table)
     for row in capture.get().splitlines():
-        typer.echo(row.rstrip())
+        typer.echo(row.rstrip(), err=err)
 
 
 class _Progress:
@@ -698,6 +820,11 @@ class _Progress:
     def rows(self, done: int, total: int, failed: int) -> None:
         """Show how many rows are done, and how many of them failed."""
         self._show("measuring", done, total, f"{failed} failed")
+
+    def matching(self, done: int, total: int, open_: Sequence[str]) -> None:
+        """Show how many rows of those wanted so far are done, and which searches are not at their end."""
+        shown = ", ".join(open_[:3]) + (f" and {len(open_) - 3} more" if len(open_) > 3 else "")
+        self._show("matching", done, total, shown)
 
     def task(self, name: str, done: int, total: int) -> None:
         """Show how far a download or another task is; a total of 0 means unknown."""

@@ -20,6 +20,9 @@ from .cell import CLEAN
 
 LIBRARIES = ("numpy", "scipy", "opencv-python", "pillow", "scikit-image", "imagecorruptions")
 
+MATCHED = "matched"
+"""Where the provenance of a run with matched points says what each of them is and what it achieved."""
+
 
 def describe(sets: Iterable[ImageSet], corruptions: Iterable[str], specs: Iterable[Spec]) -> dict[str, Any]:
     """Return what determines the results of a run over these sets, corruptions and codecs.

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ import pandas as pd
 
 from ..analysis.figures import FIGURES, Kind
 from ..analysis.leaderboard import Entry, Leaderboard, NotComparable, Quality, rank
+from ..analysis.matched import Held, Line, under_corruption
 from ..analysis.statistics import summarise
 from ..corruptions.table import CORRUPTIONS
 from . import store
 from .cell import corruptions_named, named
-from .provenance import conflict
+from .provenance import MATCHED, conflict
 
 RESULTS_VERSION = 1
 
@@ -39,6 +40,42 @@ def leaderboard(
     Raises RunFileError, and NotComparable for rows that may not stand in one table: other versions of a corruption, a
     measure, a codec or a set.
     """
+    rows = _chosen(path, of, corruptions, severities)
+    return rank(rows, {name: one.band for name, one in CORRUPTIONS.items()}, anchor=anchor, quality=quality)
+
+
+def matched(
+    path: Path, *, of: str | None = None, corruptions: Sequence[str] = (), severities: Sequence[int] = ()
+) -> pd.DataFrame:
+    """Return what a run file says of the operating points that were matched: the set, then the fields of Line.
+
+    No lines where no points were matched. Raises as `leaderboard`.
+    """
+    runs = [run for run in store.runs(path).values() if MATCHED in run]
+    lines: list[dict[str, Any]] = []
+    if runs:
+        rows = _chosen(path, of, corruptions, severities)
+        bands = {name: one.band for name, one in CORRUPTIONS.items()}
+        for name, part in rows.groupby("set", sort=True):
+            held = _held(run[MATCHED] for run in runs if name in run["sets"])
+            lines += [{"set": str(name)} | asdict(line) for line in under_corruption(part, bands, held)]
+    return pd.DataFrame(lines, columns=["set", *(field.name for field in fields(Line))])
+
+
+def _held(records: Iterable[Mapping[str, Any]]) -> list[Held]:
+    """Return the points that were matched, then those that were given, each once."""
+    records = list(records)
+    points = sorted((one for record in records for one in record["points"]), key=lambda one: str(one["target"]))
+    fixed = [label.split(":", 1) for record in records for label in record["fixed"]]
+    held = [
+        *(Held(one["target"], one["codec"], one["point"]) for one in points if one["point"]),
+        *(Held("", *one) for one in fixed),
+    ]
+    return list(dict.fromkeys(held))
+
+
+def _chosen(path: Path, of: str | None, corruptions: Sequence[str], severities: Sequence[int]) -> pd.DataFrame:
+    """Return the rows of the set, corruptions and severities chosen, with the clean ones; refuse what cannot be one."""
     rows = store.read(path)
     held = sorted(rows["set"].unique())
     if of is not None:
@@ -60,7 +97,7 @@ def leaderboard(
     reason = conflict(runs[run] for run in rows["run"].unique())
     if reason:
         raise NotComparable(f"the rows of {path} cannot be compared: {reason}")
-    return rank(rows, {name: one.band for name, one in CORRUPTIONS.items()}, anchor=anchor, quality=quality)
+    return rows
 
 
 COLUMNS: Mapping[str, tuple[str, Callable[[Entry], str]]] = {
@@ -104,6 +141,50 @@ def notes(board: Leaderboard, width: int = 100) -> list[str]:
     )
     reasons = [f"{one.codec} is not ranked: {one.reason}." for one in board.entries if one.rank is None]
     return [line for text in (legend, *reasons) for line in textwrap.wrap(text, width)]
+
+
+MATCHED_COLUMNS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "over": ("left", lambda one: str(one.over)),
+    "codec": ("left", lambda one: f"{one.codec}:{one.point}"),
+    "n": ("right", lambda one: str(one.n)),
+    "failed": ("right", lambda one: str(one.failed)),
+    "bpp": ("right", lambda one: _digits(one.bpp, ".3f")),
+    "inflation": ("right", lambda one: _digits(one.inflation, ".2f", "x")),
+    "PSNR": ("right", lambda one: _digits(one.psnr, ".2f", " dB")),
+    "PSNR clean": ("right", lambda one: _digits(one.psnr_clean, ".2f", " dB")),
+    "MS-SSIM": ("right", lambda one: _digits(one.ms_ssim, ".4f")),
+    "clean": ("right", lambda one: _digits(one.ms_ssim_clean, ".4f")),
+}
+"""The columns of matched points shown to people, their side, and how a line fills them."""
+
+MATCHED_NOTES = (
+    "over: clean images, the corruptions of a band, or all of them (corrupted), all at one and the same point. "
+    "inflation: bits on corrupted over clean images. PSNR and MS-SSIM: against what the codec was given, then against "
+    "the clean image. n: the images that all codecs of the table have, in the condition with the fewest."
+)
+
+
+def _digits(value: float, form: str, unit: str = "") -> str:
+    return "-" if math.isnan(value) else f"{value:{form}}{unit}"
+
+
+def matched_tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return what `matched` gave as one table per set and target, each with its heading."""
+    return [
+        (f"{of}: matched at {target} on clean images", part)
+        for (of, target), part in table.groupby(["set", "target"], sort=False)
+    ]
+
+
+def matched_as_markdown(table: pd.DataFrame) -> str:
+    """Return what `matched` gave as Markdown tables with their headings and notes."""
+    rules = ["---:" if side == "right" else ":---" for side, _ in MATCHED_COLUMNS.values()]
+    lines = []
+    for heading, part in matched_tables(table):
+        lines += [f"**{heading}**", "", _bar(MATCHED_COLUMNS), _bar(rules)]
+        lines += [_bar([fill(one) for _, fill in MATCHED_COLUMNS.values()]) for one in part.itertuples()]
+        lines.append("")
+    return "\n".join([*lines, *textwrap.wrap(MATCHED_NOTES, 100)]) + "\n"
 
 
 def as_markdown(board: Leaderboard) -> str:
@@ -182,7 +263,9 @@ def export(path: Path, folder: Path) -> list[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(target, index=False, float_format="%.6g", lineterminator="\n")
     written = list(tables)
-    for run in sorted(rows["run"].unique()):
+    # A search whose points were all measured before it was recorded has a run of its own, without rows.
+    searched = (run for run, provenance in provenances.items() if MATCHED in provenance)
+    for run in sorted({*rows["run"], *searched}):
         target = root / "runs" / f"{run}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(provenances[run], indent=2, sort_keys=True) + "\n")

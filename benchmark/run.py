@@ -95,7 +95,8 @@ def prepare(
     specs: dict[str, Spec] = {}
     unavailable: dict[str, str] = {}
     named = {label.partition(":")[0] for label in plan.codecs}
-    for label in (*plan.codecs, *(spec.name for spec in extra if spec.name not in named)):
+    plan = replace(plan, codecs=(*plan.codecs, *(spec.name for spec in extra if spec.name not in named)))
+    for label in plan.codecs:
         spec, points = find(label, extra)
         try:
             identify(spec)
@@ -178,19 +179,19 @@ def run(
     """
     jobs = jobs or cores()
     with RunFile.open(out) as file:
-        reason = provenance.conflict([*file.runs().values(), job.provenance])
-        if reason:
-            raise RunFileError(f"{out} holds rows that cannot be compared with this run: {reason}; give another --out")
+        held = admit(job, file)
         done = file.statuses()
         tasks = list(job.tasks(done, retry_failed))
         tally = Tally(total=sum(len(task.points) for task in tasks))
         report(tally)
+        # What a search found is recorded though nothing is left to measure at it.
+        if tasks or (provenance.MATCHED in job.provenance and job.run not in held):
+            file.begin(job.run, job.provenance, datetime.now(UTC).isoformat(timespec="seconds"), jobs)
         if not tasks:
             return tally
-        file.begin(job.run, job.provenance, datetime.now(UTC).isoformat(timespec="seconds"), jobs)
         started = time.perf_counter()
         with Pool(jobs, Context(job.sets, job.specs, job.run, time_limit)) as pool:
-            for rows in _Loop(pool, job.run, tally).rows(tasks):
+            for rows in Loop(pool, job.run, tally).rows(tasks):
                 file.append(rows)
                 tally.add(rows)
                 tally.wall_s = time.perf_counter() - started
@@ -198,7 +199,18 @@ def run(
     return tally
 
 
-class _Loop:
+def admit(job: Job, file: RunFile) -> Mapping[str, object]:
+    """Return the runs that a file holds; raise RunFileError where rows of the job may not stand beside theirs."""
+    held = file.runs()
+    reason = provenance.conflict([*held.values(), job.provenance])
+    if reason:
+        raise RunFileError(
+            f"{file.path} holds rows that cannot be compared with this run: {reason}; give another --out"
+        )
+    return held
+
+
+class Loop:
     """Sends tasks to a pool, those that came back lost first, point by point; gives up what is always lost."""
 
     def __init__(self, pool: Pool, run: str, tally: Tally) -> None:
@@ -284,7 +296,7 @@ def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False) -> E
             # A corrupted shot: unlike a clean one it pays for two references to measure against.
             trial = Task(Shot(one.name, source.id, "gaussian_noise", 3), job.points)
             tally = Tally(total=len(job.points))
-            for _ in _Loop(pool, job.run, tally).rows([trial]):
+            for _ in Loop(pool, job.run, tally).rows([trial]):
                 pass
             left = sum(len(task.points) for task in job.tasks(done, retry_failed) if task.shot.set == one.name)
             rows += left

@@ -120,6 +120,10 @@ class RunFile:
         """Return the status of every row there is."""
         return _statuses(self._connection)
 
+    def rows_under(self, of: str, corruption: str) -> list[Row]:
+        """Return the raw rows of one set under one corruption."""
+        return _rows_under(self._connection, of, corruption)
+
     def runs(self) -> dict[str, dict[str, Any]]:
         """Return the provenance of each run that has rows here, by run id."""
         return _runs(self._connection)
@@ -166,6 +170,12 @@ def read(path: str | Path) -> pd.DataFrame:
     for name, error in (("psnr", "error"), ("psnr_clean", "error_clean")):
         table[name] = psnr(table[error].to_numpy(np.float64, na_value=np.nan), pixels)
     return table[list(TABLE_COLUMNS)]
+
+
+def rows_under(path: Path, of: str, corruption: str) -> list[Row]:
+    """Return the raw rows of one set under one corruption."""
+    with _reading(path) as connection:
+        return _rows_under(connection, of, corruption)
 
 
 def faults(path: str | Path) -> pd.DataFrame:
@@ -245,6 +255,11 @@ def _statuses(connection: sqlite3.Connection) -> dict[Key, Status]:
     columns = ", ".join(_quoted(Key._fields))
     rows = connection.execute(f"SELECT {columns}, status FROM rows")  # noqa: S608 - names of our own columns
     return {Key(*row[:-1]): row[-1] for row in rows}
+
+
+def _rows_under(connection: sqlite3.Connection, of: str, corruption: str) -> list[Row]:
+    query = f'SELECT {", ".join(_quoted(COLUMNS))} FROM rows WHERE "set" = ? AND corruption = ?'  # noqa: S608 - as above
+    return [Row(*values) for values in connection.execute(query, (of, corruption))]
 
 
 def _runs(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:

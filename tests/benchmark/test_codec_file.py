@@ -85,3 +85,9 @@ def test_two_files_of_one_name_are_refused(file: Path, here: Here, tmp_path: Pat
     result = here("run", *SHORT, "--codec-file", file, "--codec-file", "other.toml")
     assert result.returncode == 2
     assert "other.toml: there is a codec 'copier' already" in result.stderr
+
+
+def test_the_codec_can_be_matched(file: Path, here: Here) -> None:
+    result = here("run", *SHORT, "--codec", "jpeg", "--codec-file", file, "--match", "bpp=24.001")
+    assert result.returncode == 0, result.stderr
+    assert "copier" in result.stdout + result.stderr
