@@ -124,7 +124,7 @@ def identify_vvenc() -> str:
 _HERE = "codecshift.codecs.ffmpeg"
 _QP = Scale("qp", "qp", 0, 51, rising=False)
 _QP_VVC = Scale("qp", "qp", 0, 63, rising=False)
-_LADDER = (45, 42, 39, 36, 33, 30, 27, 24, 21, 18, 15)
+_LADDER = (42, 39, 36, 33, 30, 27, 24, 21, 18, 15)
 _FULL = "BT.601 full"
 
 SPECS = (
