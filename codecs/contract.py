@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
 
-from .memory import resident
+from .memory import settled
 from .protocol import Batched, Codec, DecodeError, Image, Point, Spec
 from .registry import open_codec
 
@@ -182,10 +181,10 @@ def _memory(spec: Spec, point: Point) -> None:
     bound = _ROUNDS * image.nbytes // 2
     with open_codec(spec, point) as codec:
         _rounds(codec, image, 2)
-        held = [_settled()]
+        held = [settled()]
         while len(held) <= _BLOCKS and held[-1] - held[0] < _RUNAWAY:
             _rounds(codec, image, _ROUNDS)
-            held.append(_settled())
+            held.append(settled())
             if held[-1] - held[-2] <= bound:
                 return
     grown, times = (held[-1] - held[0]) / 2**20, (len(held) - 1) * _ROUNDS
@@ -199,11 +198,6 @@ def _rounds(codec: Codec, image: Image, times: int) -> None:
     for _ in range(times):
         image = np.roll(image, 1, axis=1)  # another each time, for what is kept of each image is kept for good
         codec.decode(codec.encode(image))
-
-
-def _settled() -> int:
-    gc.collect()
-    return resident()
 
 
 def rising_rate(spec: Spec, points: Sequence[Point], images: Iterable[Image]) -> None:
@@ -312,9 +306,9 @@ def probe(spec: Spec) -> tuple[int, str]:
             if not np.array_equal(image, before):
                 return header, "encode wrote to its input"
             if not spec.process:
-                held = resident()
+                held = settled()
                 _rounds(codec, image, _ROUNDS)
-                left = (resident() - held) / _ROUNDS
+                left = (settled() - held) / _ROUNDS
                 if left > _LEAK:
                     return header, f"leaks memory: {left / 2**20:.0f} MiB each time an 8x8 image is encoded and decoded"
     except Broken as broken:

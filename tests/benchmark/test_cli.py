@@ -448,7 +448,10 @@ def test_the_leaderboards_formats_agree(measured: Path, say: Callable[..., Said]
     codecs = [entry["codec"] for entry in data["entries"]]
     assert sorted(codecs) == ["identity", "jpeg", "webp"]
     assert codecs == [line["codec"] for line in lines]
-    assert codecs == re.findall(r"^\| *\d* *\| (\w+) ", markdown.partition("---")[2], re.MULTILINE)
+    ranking, _, settings = markdown.partition("BD-rate: bits")
+    assert codecs == re.findall(r"^\| *\d* *\| (\w+) ", ranking.partition("---")[2], re.MULTILINE)
+    assert sorted(codecs) == [one["codec"] for one in data["codecs"]]
+    assert sorted(codecs) == re.findall(r"^\| (\w+) \| 1 \| classical ", settings, re.MULTILINE)
 
 
 def test_a_leaderboard_can_be_narrowed(measured: Path, say: Callable[..., Said]) -> None:
@@ -466,8 +469,9 @@ def test_an_export_lists_its_files(measured: Path, tmp_path: Path, say: Callable
     assert said.code == 0
     listed = [Path(line) for line in said.out.splitlines()]
     assert all(path.is_file() for path in listed)
-    assert [path.name for path in listed[:-1]] == ["identity.csv", "jpeg.csv", "webp.csv"]
-    assert listed[-1].parent == tmp_path / "results" / "v1" / "runs"
+    assert [path.name for path in listed[:-2]] == ["identity.csv", "jpeg.csv", "webp.csv"]
+    assert listed[-2].parent == tmp_path / "results" / "v1" / "runs"
+    assert listed[-1] == tmp_path / "results" / "v1" / "codecs.csv"
 
 
 def test_a_merge_says_what_it_did(

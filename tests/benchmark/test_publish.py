@@ -196,14 +196,14 @@ def test_what_is_said_beside_the_table_fits_100_columns(path: Path) -> None:
 def test_an_export_is_one_table_per_codec_and_the_runs(path: Path, tmp_path: Path) -> None:
     written = publish.export(path, tmp_path / "out")
     assert [str(file.relative_to(tmp_path / "out")) for file in written] == [
-        *("v1/kodak/anchor.csv", "v1/kodak/big.csv", "v1/kodak/short.csv", "v1/runs/r.json")
+        *("v1/kodak/anchor.csv", "v1/kodak/big.csv", "v1/kodak/short.csv", "v1/runs/r.json", "v1/codecs.csv")
     ]
     assert sorted(written) == sorted(file for file in (tmp_path / "out").rglob("*") if file.is_file())
-    assert store.runs(path)["r"] == json.loads(written[-1].read_text())
+    assert store.runs(path)["r"] == json.loads(written[-2].read_text())
 
 
 def test_the_columns_are_those_documented(path: Path, tmp_path: Path) -> None:
-    for file in publish.export(path, tmp_path / "out")[:-1]:
+    for file in publish.export(path, tmp_path / "out")[:-2]:
         assert pd.read_csv(file).columns.tolist() == DOCUMENTED
 
 
