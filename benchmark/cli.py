@@ -329,7 +329,7 @@ def codecs(
     format: Annotated[TableFormat, typer.Option(help="Of the output.")] = TableFormat.text,  # noqa: A002
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="What trying one codec on an 8x8 image may take.")
-    ] = 20,
+    ] = 30,
 ) -> None:
     """List the codecs: what each is set to, its ladder, and whether it works here. The fairness table."""
     from ..codecs.registry import catalogue
@@ -441,7 +441,7 @@ def check(
 def doctor(
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="What trying one codec on an 8x8 image may take.")
-    ] = 20,
+    ] = 30,
 ) -> None:
     """Say what this machine has: versions, codecs, image sets, space."""
     from .doctor import findings

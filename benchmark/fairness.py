@@ -12,9 +12,9 @@ from typing import Any
 from ..codecs.contract import header_bytes, probe
 from ..codecs.isolated import Isolated, NoAnswer, Raised
 from ..codecs.protocol import CodecUnavailable, Spec
-from ..codecs.registry import identify, ours
+from ..codecs.registry import BUILT_IN, identify
 
-PROBE_LIMIT = 20.0
+PROBE_LIMIT = 30.0
 """Seconds a codec may take to open and to work a few 8x8 images; a neural one first imports torch."""
 
 
@@ -56,7 +56,7 @@ def entries(
 def headers(specs: Iterable[Spec]) -> dict[str, int | None]:
     """Return the bytes each codec takes for an 8x8 black image, None where it fails.
 
-    Our own codecs are worked in this process, where each takes a millisecond; others, and those that import torch, in
+    Built-in codecs are worked in this process, where each takes a millisecond; others, and those that import torch, in
     one apart.
     """
     with Isolated(PROBE_LIMIT) as child:
@@ -65,7 +65,8 @@ def headers(specs: Iterable[Spec]) -> dict[str, int | None]:
 
 def _header(spec: Spec, child: Isolated) -> int | None:
     try:
-        return header_bytes(spec) if ours(spec) and spec.kind == "classical" else child.call(header_bytes, spec)
+        at_hand = spec.kind == "classical" and spec in BUILT_IN
+        return header_bytes(spec) if at_hand else child.call(header_bytes, spec)
     except Exception:  # noqa: BLE001 - its rows will say what is wrong with it
         return None
 

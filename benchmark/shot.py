@@ -58,7 +58,7 @@ class Context:
     time_limit: float
     """Seconds one image may take in one codec point; whatever exceeds it takes its process with it."""
     memory: float = math.inf
-    """Bytes a worker may hold; one that holds more after a row is replaced."""
+    """Bytes a worker may hold beside its open codecs; one that holds more after a row is replaced."""
 
 
 class Worker:
@@ -71,6 +71,7 @@ class Worker:
         self._lifetimes = ExitStack()
         self._clean: OrderedDict[tuple[str, str], Prepared] = OrderedDict()
         self._held = resident()
+        self._in_codecs = 0  # the weights of an open codec are no leak
         self._grown: Counter[str] = Counter()
         self.outgrown = ""
         # Every worker is one thread of one core: several of them fill the machine, and timings stay comparable.
@@ -108,7 +109,7 @@ class Worker:
         held = resident()
         self._grown[codec] += held - self._held
         self._held = held
-        if held > self.context.memory:
+        if held - self._in_codecs > self.context.memory:
             self.outgrown = self._grown.most_common(1)[0][0]
         return bool(self.outgrown)
 
@@ -178,6 +179,7 @@ class Worker:
         if key in self._unopened:
             raise self._unopened[key]
         if key not in self._codecs:
+            held = resident()
             with ExitStack() as lifetime:
                 try:
                     codec = lifetime.enter_context(open_codec(spec, point))
@@ -188,6 +190,7 @@ class Worker:
                     raise
                 self._lifetimes.push(lifetime.pop_all())
             self._codecs[key] = codec
+            self._in_codecs += max(0, resident() - held)
         return self._codecs[key]
 
 

@@ -23,7 +23,9 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 """What libraries read, when they are first loaded, to learn how many threads they may start."""
 
 _START_LIMIT = 60.0  # seconds for a bare interpreter on a machine that is busy
+_ORPHANED = 10.0  # seconds after the limit at which a child that nobody ended ends itself
 _FAREWELL = 1.0  # seconds a child has to end by itself when nothing more is wanted of it
+_MOST_HELD = LEAST_SHARE
 _SERVE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 
 
@@ -58,10 +60,10 @@ class Isolated:
         process = self._process or self._start()
         assert process.stdin is not None  # noqa: S101 - it was started with a pipe
         with contextlib.suppress(OSError):  # a process that has died shows in its answer
-            pickle.dump((function, args, kwargs), process.stdin)
+            pickle.dump((function, args, kwargs, self.limit + _ORPHANED), process.stdin)
             process.stdin.flush()
         answer = self._answer(process, self.limit)
-        if answer["resident"] > LEAST_SHARE // 2:  # a codec that leaks must not fill the machine call by call
+        if answer["resident"] > _MOST_HELD:  # a codec that leaks must not fill the machine call by call
             self._end(_FAREWELL)
         if "raised" in answer:
             raise Raised(answer["raised"])
@@ -144,9 +146,12 @@ def serve() -> None:
     say()
     while True:
         try:
-            function, args, kwargs = pickle.load(calls)  # noqa: S301 - from the process that started this one
+            function, args, kwargs, limit = pickle.load(calls)  # noqa: S301 - from the process that started this one
         except EOFError:
             break
+        # The process that started this one ends it if it must; where that was killed, the kernel does.
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, limit)
         try:
             say(value=function(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - SystemExit and worse come from codecs too

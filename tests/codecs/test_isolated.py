@@ -4,11 +4,13 @@ import ctypes
 import operator
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from codecshift.codecs import isolated
 from codecshift.codecs.isolated import Isolated, NoAnswer, Raised, ended
 from codecshift.codecs.registry import find
 
@@ -109,12 +111,32 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_a_process_left_with_much_memory_is_replaced() -> None:
+ORPHANED = """
+import os, sys
+from codecshift.codecs import isolated
+isolated._ORPHANED = 0
+child = isolated.Isolated(1)
+print(child.call(os.getpid), flush=True)
+child._answer = lambda *_: os._exit(0)
+child.call(exec, "while True: pass")
+"""
+
+
+def test_what_hangs_does_not_outlive_a_caller_that_was_killed() -> None:
+    done = subprocess.run((sys.executable, "-c", ORPHANED), capture_output=True, text=True, check=True)
+    deadline = time.monotonic() + 10
+    while is_running(int(done.stdout)) and time.monotonic() < deadline:
+        pass
+    assert not is_running(int(done.stdout))
+
+
+def test_a_process_left_with_much_memory_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated, "_MOST_HELD", 200 * 2**20)
     with Isolated(30) as child:
         first = child.call(os.getpid)
         child.call(exec, "import sys; sys.kept = b'x' * (100 * 2**20)")
         assert child.call(os.getpid) == first
-        child.call(exec, "import sys; sys.kept = b'x' * (1100 * 2**20)")
+        child.call(exec, "import sys; sys.kept = b'x' * (300 * 2**20)")
         assert child.call(os.getpid) != first
 
 
