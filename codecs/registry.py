@@ -21,7 +21,7 @@ BUILT_IN = (*identity.SPECS, *pillow.SPECS)
 PLUGINS = "codecshift.codecs"
 """The entry point group: each entry names a Spec, a sequence of them, or a function that returns either."""
 
-SCAN_LIMIT = 30.0
+SCAN_LIMIT = 20.0
 """Seconds in which a plugin must have been imported; torch takes ten of them on a cold disk."""
 
 _BUILT_IN = {spec.name: spec for spec in BUILT_IN}
