@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..analysis.leaderboard import Leaderboard
+    from ..codecs.contract import Verdict
     from ..codecs.protocol import Spec
     from .bands import Measurement
+    from .fairness import Entry
     from .matching import Matching, Target
     from .run import Job
 
@@ -40,8 +42,8 @@ class RowsFormat(StrEnum):
     json = "json"
 
 
-class BoardFormat(StrEnum):
-    """What `leaderboard` can print."""
+class TableFormat(StrEnum):
+    """What `leaderboard` and `codecs` can print."""
 
     text = "text"
     csv = "csv"
@@ -180,7 +182,7 @@ def rows(file: File, format: Annotated[RowsFormat, typer.Option(help="Of the out
 @app.command()
 def leaderboard(
     file: File,
-    format: Annotated[BoardFormat, typer.Option(help="Of the output.")] = BoardFormat.text,  # noqa: A002
+    format: Annotated[TableFormat, typer.Option(help="Of the output.")] = TableFormat.text,  # noqa: A002
     anchor: Annotated[
         str | None, typer.Option(metavar="CODEC", help="Default: jpeg2000 where it is among the rows.")
     ] = None,
@@ -208,29 +210,25 @@ def leaderboard(
     except NotComparable:
         # A file of matched points alone has no curves, and is not to be refused for that.
         table = publish.matched(file, **chosen)
-        if format is not BoardFormat.text or anchor is not None or table["set"].nunique() != 1:
+        if format is not TableFormat.text or anchor is not None or table["set"].nunique() != 1:
             raise
         _print_matched(table)
         return
-    if format is BoardFormat.text and all(entry.rank is None for entry in board.entries):
+    if format is TableFormat.text and all(entry.rank is None for entry in board.entries):
         table = publish.matched(file, **chosen)
         _print_board(board) if table.empty else _print_matched(table)
-    elif format is BoardFormat.text:
+    elif format is TableFormat.text:
         _print_board(board)
+    elif format is TableFormat.csv:
+        typer.echo(publish.as_csv(board), nl=False)
     else:
-        typer.echo(
-            {
-                BoardFormat.csv: publish.as_csv,
-                BoardFormat.markdown: publish.as_markdown,
-                BoardFormat.json: publish.as_json,
-            }[format](board),
-            nl=False,
-        )
+        write = publish.as_json if format is TableFormat.json else publish.as_markdown
+        typer.echo(write(board, publish.facts_behind(file, board)), nl=False)
 
 
 @app.command()
 def export(file: File, folder: Annotated[Path, typer.Argument(metavar="DIR", help="e.g. results.")]) -> None:
-    """Write the published tables: DIR/v1/<set>/<codec>.csv and DIR/v1/runs/<run>.json."""
+    """Write the published tables: DIR/v1/<set>/<codec>.csv, DIR/v1/codecs.csv and DIR/v1/runs/<run>.json."""
     from . import publish
 
     for path in publish.export(file, folder):
@@ -357,27 +355,32 @@ def verify(
 
 
 @app.command()
-def codecs() -> None:
-    """List the codecs: what each is set to, its ladder, and whether it works here."""
-    from ..codecs.protocol import CodecUnavailable
-    from ..codecs.registry import catalogue, identify
+def codecs(
+    format: Annotated[TableFormat, typer.Option(help="Of the output.")] = TableFormat.text,  # noqa: A002
+    codec_file: CodecFiles = None,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="What trying one codec on an 8x8 image may take.")
+    ] = 30,
+) -> None:
+    """List the codecs: what each is set to, its ladder, and whether it works here. The fairness table."""
+    from ..codecs.registry import catalogue
+    from . import fairness
 
-    found = catalogue()
-    lines = []
-    for spec in found.specs.values():
-        try:
-            library = identify(spec)
-        except CodecUnavailable as error:
-            library = f"unavailable: {error}"
-        ladder = (
-            f"{spec.points[0].name}..{spec.points[-1].name} ({len(spec.points)})"
-            if len(spec.points) > 1
-            else spec.points[0].name
-        )
-        lines.append([spec.name, ladder, spec.chroma, f"{spec.bit_depth} bit", spec.colour, spec.settings, library])
-    _print_table(["codec", "ladder", "chroma", "depth", "colour", "settings", "library"], lines)
-    for name, fault in found.faults.items():
-        typer.echo(f"fault: {name}: {fault}")
+    known = catalogue()
+    specs = (*known.specs.values(), *_described(codec_file))
+    with _Progress("codecs") as progress:
+        entries = list(fairness.entries(specs, time_limit, lambda done, total: progress.task("trying", done, total)))
+    if format is TableFormat.text:
+        _print_codecs(entries)
+    elif format is TableFormat.json:
+        typer.echo(fairness.as_json(entries, known.faults), nl=False)
+    elif format is TableFormat.markdown:
+        typer.echo(fairness.as_markdown(entries), nl=False)
+    else:
+        lines = [fairness.facts(entry) for entry in entries]
+        typer.echo(fairness.as_csv(lines, ["codec", "ladder", *fairness.COLUMNS, "fault"]), nl=False)
+    for name, fault in known.faults.items():
+        typer.echo(f"fault: {name}: {fault}", err=format is not TableFormat.text)
 
 
 @app.command("sets")
@@ -446,35 +449,37 @@ def plans_() -> None:
 def check(
     label: Annotated[str, typer.Argument(metavar="LABEL", help="A codec, or one point of it: jpeg, jpeg:q75.")],
     codec_file: CodecFiles = None,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="What one law may take at one point.")
+    ] = 60,
 ) -> None:
-    """Hold a codec to the laws every codec obeys, and show where it breaks one."""
-    from ..codecs.contract import LAWS, check
-    from ..codecs.registry import find
+    """Hold a codec to the laws every codec obeys, and show the smallest counterexamples where it breaks one."""
+    from ..codecs.registry import catalogue, find, identify
+    from .checking import check
 
     spec, points = find(label, _described(codec_file))
-    verdicts = list(check(spec, points))
-    broken = [verdict for verdict in verdicts if verdict.fault]
-    statements = {law.name: law.statement for law in LAWS} | {"rising-rate": "the rate rises along the ladder"}
-    for law, statement in statements.items():
-        own = [verdict for verdict in verdicts if verdict.law == law]
-        if own:
-            faults = [verdict for verdict in own if verdict.fault]
-            typer.echo(f"{'BROKEN' if faults else 'passed':<8}{law}: {statement}")
-            for verdict in faults[:3]:
-                typer.echo(f"        at {verdict.point}: {verdict.fault}")
-    typer.echo(f"{spec.name}: {len(verdicts) - len(broken)} of {len(verdicts)} checks passed")
-    if broken:
+    for name, fault in catalogue().faults.items():
+        _say(f"fault: {name}: {fault}")
+    identify(spec)
+    with _Progress("checks") as progress:
+        verdicts = list(check(spec, points, time_limit, lambda done, total: progress.task("checking", done, total)))
+    _print_verdicts(spec.name, verdicts)
+    if any(verdict.fault for verdict in verdicts):
         raise typer.Exit(1)
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="What trying one codec on an 8x8 image may take.")
+    ] = 30,
+) -> None:
     """Say what this machine has: versions, codecs, image sets, space."""
     from .doctor import findings
 
     worst = 0
-    for sound, topic, what in findings():
-        typer.echo(f"{'ok' if sound else '!!':<4}{topic:<16}{what}")
+    for sound, topic, what in findings(time_limit):
+        typer.echo(f"{'ok' if sound else '!!':<4}{topic:<20} {what}")
         worst += not sound
     typer.echo(f"{worst} of these need attention" if worst else "all is well")
 
@@ -641,6 +646,45 @@ def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool, targets
     typer.echo(f"disk    about {guess.nbytes / 1e6:.1f} MB")
 
 
+def _print_codecs(entries: Sequence[Entry]) -> None:
+    """Print the fairness table as two, each of which fits: what can be told in a word, and what cannot."""
+    from .fairness import found, ladder, started
+
+    lines = [
+        [
+            *(one.spec.name, ladder(one.spec), one.spec.chroma, f"{one.spec.bit_depth} bit", one.spec.colour),
+            *(one.spec.effort, str(one.spec.threads), started(one.spec)),
+            "-" if one.header_bytes is None else str(one.header_bytes),
+        ]
+        for one in entries
+    ]
+    headings = ["codec", "ladder", "chroma", "depth", "colour", "effort", "threads", "process start", "header"]
+    _print_table(headings, lines, ["left"] * 6 + ["right", "left", "right"])
+    typer.echo("header: bytes of an 8x8 black image. process start: whether encode_s and decode_s include one.")
+    _print_table(["codec", "settings", "library"], [[one.spec.name, one.spec.settings, found(one)] for one in entries])
+
+
+def _print_verdicts(codec: str, verdicts: Sequence[Verdict]) -> None:
+    """Print what came of each law, with up to three counterexamples."""
+    from ..codecs.contract import STATEMENTS
+
+    for law, statement in STATEMENTS.items():
+        own = [verdict for verdict in verdicts if verdict.law == law]
+        if not own:
+            continue
+        faults = [verdict for verdict in own if verdict.fault]
+        word = "BROKEN" if faults else "passed" if all(verdict.tried for verdict in own) else "untried"
+        typer.echo(f"{word:<8}{law}: {statement}")
+        for verdict in faults[:3]:
+            typer.echo(f"        at {verdict.point}: {verdict.fault}")
+    passed = sum(verdict.tried and not verdict.fault for verdict in verdicts)
+    untried = sum(not verdict.tried for verdict in verdicts)
+    typer.echo(
+        f"{codec}: {passed} of {len(verdicts)} checks passed"
+        + (f", {untried} not tried: its process died or hung three times in a row" if untried else "")
+    )
+
+
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -745,14 +789,14 @@ def _print_matched(table: pd.DataFrame) -> None:
         typer.echo(line)
 
 
-def _print_matched_as(table: pd.DataFrame, form: BoardFormat) -> None:
+def _print_matched_as(table: pd.DataFrame, form: TableFormat) -> None:
     from .publish import matched_as_markdown
 
-    if form is BoardFormat.csv:
+    if form is TableFormat.csv:
         table.to_csv(sys.stdout, index=False)
-    elif form is BoardFormat.json:
+    elif form is TableFormat.json:
         typer.echo(table.to_json(orient="records", indent=2, double_precision=15))
-    elif form is BoardFormat.markdown:
+    elif form is TableFormat.markdown:
         typer.echo(matched_as_markdown(table), nl=False)
     else:
         _print_matched(table)

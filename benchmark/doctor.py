@@ -8,17 +8,17 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..codecs.protocol import CodecUnavailable
-from ..codecs.registry import catalogue, identify
+from ..codecs.registry import catalogue
 from ..corruptions.sets import SetError, SetMissing, default_data_dir, open_set
+from .fairness import PROBE_LIMIT, entries
 from .provenance import LIBRARIES, cpu, git_state
 from .run import cores
 
 SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and their images come close
 
 
-def findings() -> Iterator[tuple[bool, str, str]]:
-    """Yield (sound, topic, what was found)."""
+def findings(limit: float = PROBE_LIMIT) -> Iterator[tuple[bool, str, str]]:
+    """Yield (sound, topic, what was found); each codec is tried for at most `limit` seconds."""
     yield True, "codecshift", importlib.metadata.version("codecshift") + _checkout()
     yield True, "python", f"{platform.python_version()} on {platform.platform()}"
     yield True, "processor", f"{cpu()}, {cores()} cores usable"
@@ -28,11 +28,8 @@ def findings() -> Iterator[tuple[bool, str, str]]:
         except importlib.metadata.PackageNotFoundError:
             yield False, name, f"not installed: pip install {name}"
     found = catalogue()
-    for spec in found.specs.values():
-        try:
-            yield True, f"codec {spec.name}", identify(spec) or "available"
-        except CodecUnavailable as error:
-            yield False, f"codec {spec.name}", str(error)
+    for entry in entries(found.specs.values(), limit):
+        yield not entry.fault, f"codec {entry.spec.name}", entry.fault or entry.library or "available"
     for name, fault in found.faults.items():
         yield False, f"plugin {name}", fault
     folder = default_data_dir()

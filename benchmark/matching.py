@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..analysis.distortion import ms_ssim_db, psnr
 from ..analysis.rate import Dial, nearest
+from ..codecs.memory import share
 from ..codecs.protocol import Point, Spec
 from ..codecs.registry import find_point
 from ..corruptions.sets import ImageSet
@@ -224,7 +225,9 @@ def match(
             report(tally, tuple(wanted))
             if loop is None:
                 file.begin(run, described, datetime.now(UTC).isoformat(timespec="seconds"), jobs)
-                pool = lifetime.enter_context(Pool(jobs, Context({first.name: first}, specs, run, time_limit)))
+                pool = lifetime.enter_context(
+                    Pool(jobs, Context({first.name: first}, specs, run, time_limit, share(jobs)))
+                )
                 loop = Loop(pool, run, tally)
             for made in loop.rows(tasks):
                 file.append(made)

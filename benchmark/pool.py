@@ -5,18 +5,23 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeVar
 
 import pebble
 
+from ..codecs.isolated import ONE_THREAD, ended
 from .shot import Context, Task, Worked, Worker
 
 _IN_FLIGHT = 3  # tasks sent ahead per worker: enough that none waits, few enough that an interrupt loses little
-_TASKS_PER_PROCESS = 200  # a worker is then replaced, so that a codec that leaks memory cannot fill the machine
+_TASKS_PER_PROCESS = 200  # a worker is then replaced: what little a codec leaks does not add up over a night
+_REPLACED = 90  # the exit code of a worker that grew too large and leaves its next task to another
+_ENDED_ITSELF = 91  # that of one in which a codec ended the process with exit code 0
 
 Sent = TypeVar("Sent")
 Back = TypeVar("Back")
@@ -31,10 +36,7 @@ class Lost:
 
 
 _ENVIRONMENT = {
-    # One thread per worker: the libraries read these when they are first loaded, which is in the workers.
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
+    **ONE_THREAD,
     # The C library hands large blocks back to the system and asks for them again on every row; kept, a JPEG row of a
     # Kodak image takes a sixth less. Read by glibc, ignored by others.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
@@ -47,6 +49,7 @@ def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tas
 
     Each is replaced after `max_tasks` tasks, never where that is 0.
     """
+    # The libraries read these when they are first loaded, which is in the workers.
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     methods = multiprocessing.get_all_start_methods()
@@ -103,8 +106,13 @@ class Pool:
         `following` gives the next task to send, None when there is none at the moment; it is asked again whenever an
         outcome has been yielded, so that a lost task can come back.
         """
-        for task, future in flown(self._send, following, self._jobs):
-            yield self._outcome(task, future)
+        returned: deque[Task] = deque()
+        for task, future in flown(self._send, lambda: returned.popleft() if returned else following(), self._jobs):
+            outcome = self._outcome(task, future)
+            if outcome is None:
+                returned.append(task)
+            else:
+                yield outcome
 
     def _send(self, task: Task) -> Future[Worked]:
         # The alarm in the worker ends a single point that hangs; this one is for what the alarm cannot see.
@@ -112,20 +120,17 @@ class Pool:
         future: Future[Worked] = self._pool.schedule(_work, args=[task], timeout=limit)
         return future
 
-    def _outcome(self, task: Task, future: Future[Worked]) -> Worked | Lost:
+    def _outcome(self, task: Task, future: Future[Worked]) -> Worked | Lost | None:
+        """Return what came of a task, None where its worker left it to another."""
         try:
             return future.result()
         except TimeoutError:
             return Lost(task, f"no answer within {self._limit:g} s")
         except pebble.ProcessExpired as expired:
-            return Lost(task, self._death(expired.exitcode))
-
-    def _death(self, exitcode: int) -> str:
-        if exitcode >= 0:
-            return f"its process ended with exit code {exitcode}"
-        if -exitcode == getattr(signal, "SIGALRM", None):
-            return f"no answer within {self._limit:g} s"
-        return f"its process died of {signal.Signals(-exitcode).name}"
+            if expired.exitcode == _REPLACED:
+                return None
+            code = 0 if expired.exitcode == _ENDED_ITSELF else expired.exitcode
+            return Lost(task, ended(code, self._limit))
 
 
 def apart(task: Task) -> Iterator[Task]:
@@ -144,4 +149,18 @@ def _start(context: Context) -> None:
 
 def _work(task: Task) -> Worked:
     assert _worker is not None  # noqa: S101 - pebble runs `_start` before any task
-    return _worker.work(task)
+    if _worker.outgrown:  # it said so with its last rows, which had to be sent before it could go
+        os._exit(_REPLACED)
+    with _no_quiet_exit():
+        return _worker.work(task)
+
+
+@contextmanager
+def _no_quiet_exit() -> Iterator[None]:
+    """Have exit code 0 told from the end of a worker that has done its tasks, which pebble does not count as a loss."""
+    leave = os._exit
+    os._exit = lambda code: leave(code or _ENDED_ITSELF)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        os._exit = leave

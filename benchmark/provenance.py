@@ -17,6 +17,7 @@ from ..codecs.registry import identify
 from ..corruptions.sets import ImageSet
 from ..corruptions.table import find
 from .cell import CLEAN
+from .fairness import headers, stated
 
 LIBRARIES = ("numpy", "scipy", "opencv-python", "pillow", "scikit-image", "imagecorruptions")
 
@@ -29,6 +30,8 @@ def describe(sets: Iterable[ImageSet], corruptions: Iterable[str], specs: Iterab
 
     It says nothing of time, number of workers or folders: the same command on the same machine gives the same answer.
     """
+    specs = list(specs)
+    header_bytes = headers(specs)
     return {
         "codecshift": importlib.metadata.version("codecshift"),
         "git": git_state(Path(__file__).parents[1]),
@@ -39,23 +42,10 @@ def describe(sets: Iterable[ImageSet], corruptions: Iterable[str], specs: Iterab
         "sets": {one.name: {"digest": one.digest, "images": len(one.sources)} for one in sets},
         "corruptions": {name: find(name).version for name in corruptions if name != CLEAN},
         "measures": {measure.name: measure.version for measure in MEASURES},
-        "codecs": {spec.name: codec(spec) for spec in specs},
-    }
-
-
-def codec(spec: Spec) -> dict[str, Any]:
-    """Return what a fair comparison must state of a codec."""
-    return {
-        "version": spec.version,
-        "library": identify(spec),
-        "kind": spec.kind,
-        "chroma": spec.chroma,
-        "bit_depth": spec.bit_depth,
-        "colour": spec.colour,
-        "effort": spec.effort,
-        "threads": spec.threads,
-        "process": spec.process,
-        "settings": spec.settings,
+        "codecs": {
+            spec.name: {**stated(spec), "library": identify(spec), "header_bytes": header_bytes[spec.name]}
+            for spec in specs
+        },
     }
 
 

@@ -19,7 +19,7 @@ from ..analysis.leaderboard import Entry, Leaderboard, NotComparable, Quality, r
 from ..analysis.matched import Held, Line, under_corruption
 from ..analysis.statistics import summarise
 from ..corruptions.table import CORRUPTIONS
-from . import store
+from . import fairness, store
 from .cell import corruptions_named, named
 from .provenance import MATCHED, conflict
 
@@ -187,12 +187,28 @@ def matched_as_markdown(table: pd.DataFrame) -> str:
     return "\n".join([*lines, *textwrap.wrap(MATCHED_NOTES, 100)]) + "\n"
 
 
-def as_markdown(board: Leaderboard) -> str:
-    """Return the leaderboard as a Markdown table with its heading and notes."""
+def facts_behind(path: Path, board: Leaderboard) -> list[dict[str, Any]]:
+    """Return what the runs of a leaderboard's set say of its codecs, as `facts` does."""
+    runs = {run: one for run, one in store.runs(path).items() if board.set in one["sets"]}
+    ranked = {entry.codec for entry in board.entries}
+    return [line for line in facts(runs) if line["codec"] in ranked]
+
+
+def as_markdown(board: Leaderboard, codecs: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the leaderboard as a Markdown table with its heading and notes, then what each codec was set to."""
     rules = ["---:" if side == "right" else ":---" for side, _ in COLUMNS.values()]
     lines = [f"**{title(board)}**", "", _bar(COLUMNS), _bar(rules)]
     lines += [_bar([fill(entry) for _, fill in COLUMNS.values()]) for entry in board.entries]
-    return "\n".join([*lines, "", *notes(board)]) + "\n"
+    lines += ["", *notes(board)]
+    # Several runs of one leaderboard mostly say the same; where they do not, each is told.
+    if settings := dict.fromkeys(tuple(_told(line[name]) for name in ("codec", *fairness.COLUMNS)) for line in codecs):
+        headings = ["codec", *(name.replace("_", " ") for name in fairness.COLUMNS)]
+        lines += ["", _bar(headings), _bar([":---"] * len(headings)), *map(_bar, settings)]
+    return "\n".join(lines) + "\n"
+
+
+def _told(value: object) -> str:
+    return "-" if value is None or value == "" else str(value)
 
 
 def _bar(cells: Any) -> str:
@@ -211,8 +227,11 @@ def as_csv(board: Leaderboard) -> str:
     return buffer.getvalue()
 
 
-def as_json(board: Leaderboard) -> str:
-    """Return the leaderboard as JSON: every field, and the BD-rate and overlap of each codec under each condition."""
+def as_json(board: Leaderboard, codecs: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the leaderboard as JSON: every field, and the BD-rate and overlap of each codec under each condition.
+
+    `codecs` is what each codec was set to, as `facts_behind` gives it.
+    """
     entries = []
     for entry in board.entries:
         per_condition = {
@@ -221,7 +240,7 @@ def as_json(board: Leaderboard) -> str:
         }
         entries.append({**_nulled(asdict(entry)), "bd_rates": per_condition})
     head = {name: getattr(board, name) for name in ("set", "anchor", "quality", "matched_bpp", "images")}
-    return json.dumps({**head, "entries": entries}, indent=2) + "\n"
+    return json.dumps({**head, "entries": entries, "codecs": list(codecs)}, indent=2) + "\n"
 
 
 def _missing(value: object) -> bool:
@@ -242,14 +261,18 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
 def export(path: Path, folder: Path) -> list[Path]:
     """Write the published tables of a run file below `folder` and return the files, e.g. v1/kodak/jpeg.csv.
 
-    One line per (corruption, severity, point) in `<set>/<codec>.csv`, and the provenance of each run in
-    `runs/<run>.json`. The same run file gives the same bytes. Raises RunFileError, and NotComparable as `leaderboard`.
+    One line per (corruption, severity, point) in `<set>/<codec>.csv`, the provenance of each run in `runs/<run>.json`,
+    and in `codecs.csv` what each codec was set to, of every run that lies there. The same run file gives the same
+    bytes. Raises RunFileError, and NotComparable as `leaderboard`.
     """
     rows = store.read(path)
     provenances = store.runs(path)
     if rows.empty:
         raise NotComparable(f"{path} holds no rows")
-    reason = conflict(provenances[run] for run in rows["run"].unique())
+    # A search whose points were all measured before it was recorded has a run of its own, without rows.
+    searched = (run for run, provenance in provenances.items() if MATCHED in provenance)
+    runs = sorted({*rows["run"], *searched})
+    reason = conflict(provenances[run] for run in runs)
     if reason:
         raise NotComparable(f"the rows of {path} cannot be published as one: {reason}")
     root = folder / f"v{RESULTS_VERSION}"
@@ -259,18 +282,42 @@ def export(path: Path, folder: Path) -> list[Path]:
         if target in tables:
             raise NotComparable(f"two sets or codecs of {path} would both be written to {target}: export them apart")
         tables[target] = table.drop(columns=["set", "codec"])
+    published = _published(root / "runs") | {run: provenances[run] for run in runs}
     for target, table in tables.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(target, index=False, float_format="%.6g", lineterminator="\n")
     written = list(tables)
-    # A search whose points were all measured before it was recorded has a run of its own, without rows.
-    searched = (run for run, provenance in provenances.items() if MATCHED in provenance)
-    for run in sorted({*rows["run"], *searched}):
+    for run in runs:
         target = root / "runs" / f"{run}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(provenances[run], indent=2, sort_keys=True) + "\n")
         written.append(target)
-    return written
+    target = root / "codecs.csv"
+    target.write_text(fairness.as_csv(facts(published), ["codec", "run", *fairness.COLUMNS]))
+    return [*written, target]
+
+
+def _published(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the provenance of every run published in a folder."""
+    found = {}
+    for path in folder.glob("*.json"):
+        try:
+            provenance = json.loads(path.read_text())
+            found[path.stem] = {"codecs": {str(name): dict(one) for name, one in provenance["codecs"].items()}}
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise NotComparable(f"{path} is not the provenance of a run: move it elsewhere") from error
+    return found
+
+
+def facts(provenances: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what runs, by id, say of their codecs, for a fair comparison: a line per codec and run."""
+    return [
+        {"codec": name, "run": run, **{column: one.get(column) for column in fairness.COLUMNS}}
+        for name, run, one in sorted(
+            ((name, run, one) for run, provenance in provenances.items() for name, one in provenance["codecs"].items()),
+            key=lambda line: line[:2],
+        )
+    ]
 
 
 def file_name(name: str) -> str:

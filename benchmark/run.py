@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..codecs.memory import share
 from ..codecs.protocol import CodecUnavailable, Point, Spec
 from ..codecs.registry import find, identify
 from ..corruptions.corruption import SEVERITIES
@@ -190,7 +191,7 @@ def run(
         if not tasks:
             return tally
         started = time.perf_counter()
-        with Pool(jobs, Context(job.sets, job.specs, job.run, time_limit)) as pool:
+        with Pool(jobs, Context(job.sets, job.specs, job.run, time_limit, share(jobs))) as pool:
             for rows in Loop(pool, job.run, tally).rows(tasks):
                 file.append(rows)
                 tally.add(rows)
@@ -246,6 +247,10 @@ class Loop:
     def _account(self, worked: Worked) -> tuple[Row, ...]:
         self._tally.codec_s += worked.codec_s
         self._tally.measure_s += worked.measure_s
+        if worked.outgrown:
+            self._tally.reasons[f"{worked.outgrown}: a worker's memory outgrew its share, and it was replaced"] += 1
+        if worked.rest:
+            self._again.append(worked.rest)
         for row in worked.rows:
             if row.status == "ok":
                 self._losses.pop((row.codec,), None)
@@ -290,7 +295,7 @@ def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False) -> E
     """
     done = statuses(out) if out.exists() else {}
     rows, seconds = 0, 0.0
-    with Pool(1, Context(job.sets, job.specs, job.run, TIME_LIMIT)) as pool:
+    with Pool(1, Context(job.sets, job.specs, job.run, TIME_LIMIT, share(1))) as pool:
         for one in job.sets.values():
             source = one.sources[len(one.sources) // 2]
             # A corrupted shot: unlike a clean one it pays for two references to measure against.

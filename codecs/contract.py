@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import permutations
 
 import numpy as np
 
-from .protocol import Batched, DecodeError, Image, Point, Spec
+from .memory import settled
+from .protocol import Batched, Codec, DecodeError, Image, Point, Spec
 from .registry import open_codec
 
 SHAPES = ((1, 1), (17, 33), (64, 48), (40, 161))
+"""Rising in area, so that the first counterexample that a law finds is the smallest."""
 
 
 class Broken(Exception):
@@ -29,11 +31,12 @@ class Law:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of one law at one point: `fault` is empty where it holds."""
+    """What came of one law at one point: `fault` is empty where it holds, and where it was not tried."""
 
     law: str
     point: str
     fault: str
+    tried: bool = True
 
 
 def example(height: int, width: int) -> Image:
@@ -122,26 +125,79 @@ def _lossless(spec: Spec, point: Point) -> None:
 
 def _damage(spec: Spec, point: Point) -> None:
     """Empty, random and truncated bytes: a DecodeError, or (in the middle, where a format may tolerate it) an image."""
-    image = max(examples(), key=np.size)
+    images = [example(*shape) for shape in (SHAPES[0], SHAPES[-1])]
     with open_codec(spec, point) as codec:
-        data = codec.encode(image)
-        for name, damaged in _damaged(data):
-            try:
-                seen = codec.decode(damaged)
-            except DecodeError:
-                continue
-            except Exception as error:
-                raise Broken(f"{name}: raised {type(error).__name__} ({error}), expected DecodeError") from error
-            fault = misshapen(seen, image)
-            if fault or name in {"no bytes", "random bytes"}:
-                raise Broken(f"{name}: {fault or 'decoded to an image'}, expected DecodeError")
+        for name, damaged in (("no bytes", b""), ("random bytes", np.random.default_rng(1).bytes(500))):
+            if _decoded(codec, name, damaged) is not None:
+                raise Broken(f"{name}: decoded to an image, expected DecodeError")
+        for image in images:
+            for name, damaged in _truncated(codec.encode(image)):
+                seen = _decoded(codec, f"{name} of a {_size(image)} image", damaged)
+                if seen is not None and (fault := misshapen(seen, image)):
+                    raise Broken(f"{name} of a {_size(image)} image: {fault}, expected DecodeError")
 
 
-def _damaged(data: bytes) -> Iterator[tuple[str, bytes]]:
-    yield "no bytes", b""
-    yield "random bytes", np.random.default_rng(1).bytes(500)
-    for kept in (1, len(data) // 4, len(data) // 2, len(data) - 1):
+def _decoded(codec: Codec, name: str, damaged: bytes) -> object:
+    """Return what a codec makes of damaged bytes, None where it says that they are."""
+    try:
+        return codec.decode(damaged)
+    except DecodeError:
+        return None
+    except Exception as error:
+        raise Broken(f"{name}: raised {type(error).__name__} ({error}), expected DecodeError") from error
+
+
+def _truncated(data: bytes) -> Iterator[tuple[str, bytes]]:
+    for kept in sorted({1, len(data) // 4, len(data) // 2, len(data) - 1}):
         yield f"the first {kept} of {len(data)} bytes", data[:kept]
+
+
+def _colour(spec: Spec, point: Point) -> None:
+    """Only what is twice as near to another order of the channels is at fault: a codec may be as lossy as it likes."""
+    colour = np.array([200, 90, 30], np.uint8)
+    image: Image = np.tile(colour, (48, 64, 1))
+    with open_codec(spec, point) as codec:
+        seen = codec.decode(codec.encode(image))
+    if misshapen(seen, image):
+        return
+    mean = seen.mean(axis=(0, 1))
+    right, *others = (float(np.abs(mean - other).sum()) for other in permutations(colour.tolist()))
+    if 2 * min(others) < right:
+        came = ", ".join(f"{value:.0f}" for value in mean)
+        raise Broken(f"a flat image of RGB (200, 90, 30) comes back as ({came}): the channels in another order")
+
+
+_ROUNDS = 4
+_BLOCKS = 4
+_RUNAWAY = 2**30  # bytes: no need to wait for more of them
+
+
+def _memory(spec: Spec, point: Point) -> None:
+    """A codec may fill caches, and an allocator keep what it was given back; only what grows block after block leaks.
+
+    Each block is four images of 128x96 encoded and decoded, and must leave more behind than two of them, raw.
+    """
+    image = example(96, 128)
+    bound = _ROUNDS * image.nbytes // 2
+    with open_codec(spec, point) as codec:
+        _rounds(codec, image, 2)
+        held = [settled()]
+        while len(held) <= _BLOCKS and held[-1] - held[0] < _RUNAWAY:
+            _rounds(codec, image, _ROUNDS)
+            held.append(settled())
+            if held[-1] - held[-2] <= bound:
+                return
+    grown, times = (held[-1] - held[0]) / 2**20, (len(held) - 1) * _ROUNDS
+    raise Broken(
+        f"encoding and decoding a {_size(image)} image {times} times left {grown:.1f} MiB in memory, "
+        f"{grown / times:.2f} each time"
+    )
+
+
+def _rounds(codec: Codec, image: Image, times: int) -> None:
+    for _ in range(times):
+        image = np.roll(image, 1, axis=1)  # another each time, for what is kept of each image is kept for good
+        codec.decode(codec.encode(image))
 
 
 def rising_rate(spec: Spec, points: Sequence[Point], images: Iterable[Image]) -> None:
@@ -170,24 +226,93 @@ LAWS = (
     Law("input-untouched", "encode does not write to its input", _input_untouched),
     Law("lossless", "a codec called lossless returns the very pixels", _lossless),
     Law("damage", "damaged bytes raise DecodeError", _damage),
+    Law("colour", "the channels come back in their order", _colour),
+    Law("memory", "encode and decode leave nothing behind in memory", _memory),
 )
+RISING_RATE = "rising-rate"
+STATEMENTS = {law.name: law.statement for law in LAWS} | {RISING_RATE: "the rate rises along the ladder"}
+"""What each law says, by its name; the last is of several points together."""
 
 
-def check(spec: Spec, points: Iterable[Point]) -> Iterator[Verdict]:
-    """Yield a verdict per law and point, and at last, for several points, that the rate rises along them."""
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One law and the points it is tried at: one of them, or for the rising rate a whole ladder."""
+
+    law: str
+    points: tuple[Point, ...]
+
+    @property
+    def where(self) -> str:
+        """The point's name, or "ladder"."""
+        return "ladder" if self.law == RISING_RATE else self.points[0].name
+
+
+def trials(points: Iterable[Point]) -> list[Trial]:
+    """Return every law at every point, and at last, for several points, that the rate rises along them."""
     points = tuple(points)
-    for point in points:
-        for law in LAWS:
-            yield Verdict(law.name, point.name, _fault(partial(law.check, spec, point)))
-    if len(points) > 1:
-        yield Verdict("rising-rate", "ladder", _fault(partial(rising_rate, spec, points, [example(192, 256)])))
+    every = [Trial(law.name, (point,)) for point in points for law in LAWS]
+    return every + ([Trial(RISING_RATE, points)] if len(points) > 1 else [])
 
 
-def _fault(law: Callable[[], None]) -> str:
+def judge(spec: Spec, trial: Trial) -> str:
+    """Return the smallest counterexample to a law, "" where it holds."""
     try:
-        law()
+        if trial.law == RISING_RATE:
+            rising_rate(spec, trial.points, [example(192, 256)])
+        else:
+            (law,) = (law for law in LAWS if law.name == trial.law)
+            law.check(spec, *trial.points)
     except Broken as broken:
         return str(broken)
     except Exception as error:  # noqa: BLE001 - a codec under test may raise anything; that is the counterexample
         return f"raised {type(error).__name__}: {error}"
     return ""
+
+
+def check(spec: Spec, points: Iterable[Point]) -> Iterator[Verdict]:
+    """Yield a verdict per law and point, and at last, for several points, that the rate rises along them.
+
+    The codec is worked in this process: one that crashes or hangs takes it along.
+    """
+    for trial in trials(points):
+        yield Verdict(trial.law, trial.where, judge(spec, trial))
+
+
+def header_bytes(spec: Spec) -> int:
+    """Return the length of an 8x8 black image's stream at the ladder's first point: little but the header."""
+    with open_codec(spec, spec.points[0]) as codec:
+        data = codec.encode(np.zeros((8, 8, 3), np.uint8))
+    if not isinstance(data, bytes):
+        raise Broken(f"encode returned {type(data).__name__}, expected bytes")
+    return len(data)
+
+
+_LEAK = 8 * 2**20  # bytes a call on an 8x8 image may leave behind
+
+
+def probe(spec: Spec) -> tuple[int, str]:
+    """Return the header bytes of a codec, and in a word what is wrong with it: the quick part of what `check` finds.
+
+    At the ladder's first point: an 8x8 image is encoded, its stream decoded and its pixels compared with what they
+    were; and four times more, to see a gross leak, unless a program has to be started each time.
+    """
+    image = example(8, 8)
+    before = image.copy()
+    try:
+        header = header_bytes(spec)
+        with open_codec(spec, spec.points[0]) as codec:
+            if fault := misshapen(codec.decode(codec.encode(image)), image):
+                return header, fault
+            if not np.array_equal(image, before):
+                return header, "encode wrote to its input"
+            if not spec.process:
+                held = settled()
+                _rounds(codec, image, _ROUNDS)
+                left = (settled() - held) / _ROUNDS
+                if left > _LEAK:
+                    return header, f"leaks memory: {left / 2**20:.0f} MiB each time an 8x8 image is encoded and decoded"
+    except Broken as broken:
+        return 0, str(broken)
+    except Exception as error:  # noqa: BLE001 - a codec may raise anything
+        return 0, f"raised {type(error).__name__}: {error}"
+    return header, ""

@@ -13,11 +13,18 @@ from types import MappingProxyType
 from typing import Any
 
 from . import binaries, ffmpeg, identity, pillow
+from .isolated import Isolated, NoAnswer, Raised
+from .plain import from_plain, plain
 from .protocol import Codec, CodecUnavailable, Point, Spec
 
 BUILT_IN = (*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *binaries.SPECS)
 PLUGINS = "codecshift.codecs"
 """The entry point group: each entry names a Spec, a sequence of them, or a function that returns either."""
+
+SCAN_LIMIT = 20.0
+"""Seconds in which a plugin must have been imported; torch takes ten of them on a cold disk."""
+
+_BUILT_IN = {spec.name: spec for spec in BUILT_IN}
 
 
 class UnknownCodec(LookupError):
@@ -26,46 +33,69 @@ class UnknownCodec(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The codecs by name, and what was wrong with each plugin that could not be taken in."""
+    """The codecs by name, and what was wrong with each plugin that could not be taken in.
+
+    `libraries` holds what each plugin's codec said of its library when the plugin was looked at, and `unavailable` why
+    one cannot be used here.
+    """
 
     specs: Mapping[str, Spec]
     faults: Mapping[str, str]
+    libraries: Mapping[str, str]
+    unavailable: Mapping[str, str]
 
 
 @cache
 def catalogue() -> Catalogue:
-    """Return the built-in codecs and those of the plugins installed; a broken plugin is a fault, not an exception."""
+    """Return the built-in codecs and those of the plugins installed; a broken plugin is a fault, not an exception.
+
+    Plugins are imported in a process of their own, never in this one: one that dies, exits or hangs on being imported
+    is a fault too. Where none is installed, no process is started.
+    """
     specs = {spec.name: spec for spec in BUILT_IN}
     faults: dict[str, str] = {}
+    libraries: dict[str, str] = {}
+    unavailable: dict[str, str] = {}
     offered: dict[str, str] = dict.fromkeys(specs, "codecshift")
-    for entry in importlib.metadata.entry_points(group=PLUGINS):
-        source = entry.dist.name if entry.dist else entry.value
-        try:
-            found = _specs(entry.load())
-        except Exception as error:  # noqa: BLE001 - a plugin may fail in any way, and must not take the suite with it
-            faults[f"{entry.name} ({source})"] = f"{type(error).__name__}: {error}"
-            continue
-        for spec in found:
-            if spec.name in offered:
-                faults[f"{entry.name} ({source})"] = f"the name {spec.name!r} is taken by {offered[spec.name]}"
-            else:
+    with Isolated(SCAN_LIMIT) as child:
+        for entry in importlib.metadata.entry_points(group=PLUGINS):
+            source = entry.dist.name if entry.dist else entry.value
+            title = f"{entry.name} ({source})"
+            try:
+                found = child.call(offers, entry.name, entry.value)
+            except (NoAnswer, Raised) as fault:
+                faults[title] = str(fault)
+                continue
+            taken = []
+            for facts in found:
+                spec = from_plain(facts["spec"])
+                if spec.name in offered:
+                    taken.append(f"the name {spec.name!r} is taken by {offered[spec.name]}")
+                    continue
                 specs[spec.name] = spec
                 offered[spec.name] = source
-    return Catalogue(MappingProxyType(specs), MappingProxyType(faults))
+                (libraries if facts["available"] else unavailable)[spec.name] = facts["library"]
+            if taken:
+                faults[title] = "; ".join(taken)
+    sealed = MappingProxyType
+    return Catalogue(sealed(specs), sealed(faults), sealed(libraries), sealed(unavailable))
 
 
-def _specs(found: Any) -> tuple[Spec, ...]:
+def offers(name: str, value: str) -> list[dict[str, Any]]:
+    """Import what an entry point names, and return its codecs as plain data with what they say of their libraries."""
+    found = importlib.metadata.EntryPoint(name, value, PLUGINS).load()
     if callable(found):
         found = found()
-    specs = (found,) if isinstance(found, Spec) else tuple(found)
-    for spec in specs:
-        if not isinstance(spec, Spec):
-            raise TypeError(f"expected a codecshift Spec, got {type(spec).__name__}")
-        if set(spec.name) & set(": ,/@"):
-            raise ValueError(f"a codec's name has no colon, comma, slash, @ or space, got {spec.name!r}")
-        if not spec.points:
-            raise ValueError(f"codec {spec.name!r} has no operating points")
-    return specs
+    specs = tuple(found) if isinstance(found, (list, tuple, Iterator)) else (found,)
+    facts = [plain(spec) for spec in specs]
+    return [{"spec": fact, **_library(spec)} for spec, fact in zip(specs, facts, strict=True)]
+
+
+def _library(spec: Spec) -> dict[str, Any]:
+    try:
+        return {"available": True, "library": _ask(spec)}
+    except CodecUnavailable as error:
+        return {"available": False, "library": str(error)}
 
 
 def find(label: str, extra: Iterable[Spec] = ()) -> tuple[Spec, tuple[Point, ...]]:
@@ -75,11 +105,20 @@ def find(label: str, extra: Iterable[Spec] = ()) -> tuple[Spec, tuple[Point, ...
     beside those of the catalogue. Raises UnknownCodec.
     """
     name, colon, point = label.partition(":")
-    specs = {**catalogue().specs, **{spec.name: spec for spec in extra}}
-    if name not in specs:
-        raise UnknownCodec(f"unknown codec {name!r}: {_expected(name, specs)}; `codecshift codecs` lists them")
-    spec = specs[name]
+    # Plugins are looked at only for a name that is not built in: a slow one costs nothing where it is not wanted.
+    near = {**_BUILT_IN, **{spec.name: spec for spec in extra}}
+    spec = near.get(name) or catalogue().specs.get(name)
+    if spec is None:
+        raise UnknownCodec(f"unknown codec {name!r}: {_why_unknown(name)}")
     return (spec, (find_point(spec, point),)) if colon else (spec, spec.points)
+
+
+def _why_unknown(name: str) -> str:
+    known = catalogue()
+    for title, fault in known.faults.items():
+        if name and title.startswith(f"{name} "):
+            return f"the plugin {title} could not be taken in: {fault}"
+    return f"{_expected(name, known.specs)}; `codecshift codecs` lists them"
 
 
 def find_point(spec: Spec, name: str) -> Point:
@@ -102,7 +141,23 @@ def _expected(name: str, known: Iterable[str]) -> str:
 
 
 def identify(spec: Spec) -> str:
-    """Return the library and version behind a codec, "" if it does not say; raise CodecUnavailable with the reason."""
+    """Return the library and version behind a codec, "" if it does not say; raise CodecUnavailable with the reason.
+
+    No plugin's code runs: its answer was had with its specs.
+    """
+    if not ours(spec) and spec == catalogue().specs.get(spec.name):
+        if spec.name in catalogue().unavailable:
+            raise CodecUnavailable(catalogue().unavailable[spec.name])
+        return catalogue().libraries[spec.name]
+    return _ask(spec)
+
+
+def ours(spec: Spec) -> bool:
+    """Say whether all the code behind a codec is this package's."""
+    return all(not target or target.startswith("codecshift.") for target in (spec.load, spec.identify))
+
+
+def _ask(spec: Spec) -> str:
     if not spec.identify:
         return ""
     try:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from codecshift.benchmark.fairness import stated_markdown
 from codecshift.codecs.described import describe
 from codecshift.codecs.registry import BUILT_IN
 
@@ -68,18 +69,13 @@ def test_every_command_it_names_exists() -> None:
 
 
 def test_the_table_of_codecs_is_the_registry_s() -> None:
-    lines = []
-    for spec in BUILT_IN:
-        first, last = spec.points[0].name, spec.points[-1].name
-        ladder = f"`{first}` to `{last}`, {len(spec.points)} points" if first != last else f"`{first}`"
-        cells = (
-            f"`{spec.name}`",
-            ladder,
-            spec.chroma,
-            f"{spec.bit_depth} bit",
-            spec.colour,
-            spec.effort,
-            spec.settings,
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    assert "\n".join(lines) in README
+    assert stated_markdown(BUILT_IN) in README
+
+
+def test_the_command_prints_the_same_table_and_what_it_measured(tmp_path: Path) -> None:
+    table = codecshift(tmp_path, "codecs", "--format", "markdown").stdout.splitlines()
+    stated = stated_markdown(BUILT_IN).splitlines()
+    assert [line.removesuffix(" |") for line in stated] == [
+        shown[: len(line) - 2] for line, shown in zip(stated, table, strict=True)
+    ]
+    assert table[0].endswith("| header bytes | library |")

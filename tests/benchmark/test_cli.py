@@ -448,7 +448,10 @@ def test_the_leaderboards_formats_agree(measured: Path, say: Callable[..., Said]
     codecs = [entry["codec"] for entry in data["entries"]]
     assert sorted(codecs) == ["identity", "jpeg", "webp"]
     assert codecs == [line["codec"] for line in lines]
-    assert codecs == re.findall(r"^\| *\d* *\| (\w+) ", markdown.partition("---")[2], re.MULTILINE)
+    ranking, _, settings = markdown.partition("BD-rate: bits")
+    assert codecs == re.findall(r"^\| *\d* *\| (\w+) ", ranking.partition("---")[2], re.MULTILINE)
+    assert sorted(codecs) == [one["codec"] for one in data["codecs"]]
+    assert sorted(codecs) == re.findall(r"^\| (\w+) \| 1 \| classical ", settings, re.MULTILINE)
 
 
 def test_a_leaderboard_can_be_narrowed(measured: Path, say: Callable[..., Said]) -> None:
@@ -466,8 +469,9 @@ def test_an_export_lists_its_files(measured: Path, tmp_path: Path, say: Callable
     assert said.code == 0
     listed = [Path(line) for line in said.out.splitlines()]
     assert all(path.is_file() for path in listed)
-    assert [path.name for path in listed[:-1]] == ["identity.csv", "jpeg.csv", "webp.csv"]
-    assert listed[-1].parent == tmp_path / "results" / "v1" / "runs"
+    assert [path.name for path in listed[:-2]] == ["identity.csv", "jpeg.csv", "webp.csv"]
+    assert listed[-2].parent == tmp_path / "results" / "v1" / "runs"
+    assert listed[-1] == tmp_path / "results" / "v1" / "codecs.csv"
 
 
 def test_a_merge_says_what_it_did(
@@ -489,6 +493,19 @@ def test_codecs_are_listed(say: Callable[..., Said]) -> None:
     assert [line for line in out.splitlines() if len(line) > WIDTH] == []
     assert all(re.search(rf"^ {re.escape(spec.name)} ", out, re.MULTILINE) for spec in BUILT_IN)
     assert "q4..q96 (11)" in out
+
+
+def test_the_table_of_codecs_comes_as_data(say: Callable[..., Said], with_plugins: None) -> None:
+    """What is no codec is told beside it, so that the output is the table alone."""
+    data = json.loads(say("codecs", "--format", "json").out)
+    assert data["faults"] == {"faulty (codecshift-bad-codecs)": "RuntimeError: this plugin is broken"}
+    said = say("codecs", "--format", "csv")
+    lines = list(csv.DictReader(io.StringIO(said.out)))
+    assert [line["codec"] for line in lines] == [one["codec"] for one in data["codecs"]]
+    assert {line["header_bytes"] for line in lines if line["codec"] == "identity"} == {"200"}
+    assert "fault: faulty (codecshift-bad-codecs): RuntimeError: this plugin is broken" in said.err
+    markdown = say("codecs", "--format", "markdown").out.splitlines()
+    assert [line.split("`")[1] for line in markdown[2:]] == [line["codec"] for line in lines]
 
 
 def test_plugins_and_their_faults_are_listed(with_plugins: None, say: Callable[..., Said]) -> None:
@@ -535,6 +552,17 @@ def test_the_law_that_a_codec_breaks_is_named(with_plugins: None, say: Callable[
     broken = [line.split(":")[0] for line in said.out.splitlines() if line.startswith("BROKEN")]
     assert broken == ["BROKEN  lossless"]
     assert re.search(r"^brightens: \d+ of \d+ checks passed$", said.out.splitlines()[-1])
+
+
+def test_a_codec_that_dies_and_hangs_is_checked_to_the_end(with_plugins: None, say: Callable[..., Said]) -> None:
+    said = say("check", "segfault", "--time-limit", 20)
+    assert said.code == 1
+    first, second = said.out.splitlines()[:2]
+    assert first == "BROKEN  shape: shape and dtype come back, at any size down to 1x1"
+    assert second == "        at p: its process died of SIGSEGV"
+    assert re.search(r"^segfault: \d+ of \d+ checks passed$", said.out.splitlines()[-1])
+    hung = say("check", "deaf", "--time-limit", 0.5).out.splitlines()
+    assert hung[1] == "        at p: no answer within 0.5 s"
 
 
 def test_checking_what_is_not_there_is_refused(say: Callable[..., Said]) -> None:

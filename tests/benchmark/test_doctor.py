@@ -28,9 +28,10 @@ def test_every_topic_is_spoken_of_once() -> None:
 
 
 def test_versions_are_those_installed() -> None:
+    topics = found()
     for name in LIBRARIES:
-        assert (True, importlib.metadata.version(name)) == found()[name]
-    assert found()["codecshift"][1].startswith(importlib.metadata.version("codecshift"))
+        assert (True, importlib.metadata.version(name)) == topics[name]
+    assert topics["codecshift"][1].startswith(importlib.metadata.version("codecshift"))
 
 
 def test_sets_that_can_be_fetched_are_no_fault(data: Path) -> None:

@@ -1,7 +1,9 @@
 """Processes die and hang; the pool says which task did it and how, and goes on."""
 
+import math
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -28,8 +30,8 @@ def following(tasks: Iterable[Task]) -> Callable[[], Task | None]:
 def pool(pair: Path) -> Iterator[Callable[..., Pool]]:
     images = open_set(f"folder:{pair}", Path("/nonexistent"))
 
-    def make(jobs: int = 1, time_limit: float = 60.0) -> Pool:
-        return Pool(jobs, Context({images.name: images}, dict(catalogue().specs), "run-id", time_limit))
+    def make(jobs: int = 1, time_limit: float = 60.0, memory: float = math.inf) -> Pool:
+        return Pool(jobs, Context({images.name: images}, dict(catalogue().specs), "run-id", time_limit, memory))
 
     return make
 
@@ -82,10 +84,11 @@ def test_a_pool_can_be_given_more_work_and_no_work(pool: Callable[..., Pool]) ->
     [
         ("segfault", 60, "its process died of SIGSEGV"),
         ("exits", 60, "its process ended with exit code 3"),
+        ("quits", 60, "its process ended with exit code 0"),
         ("hang", 1, "no answer within 1 s"),
         ("deaf", 0.5, "no answer within 0.5 s"),
     ],
-    ids=["segfault", "exit-code", "hang", "hang-deaf-to-the-alarm"],
+    ids=["segfault", "exit-code", "exit-code-0", "hang", "hang-deaf-to-the-alarm"],
 )
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm")
 def test_what_takes_its_process_with_it_is_lost_and_the_rest_is_worked(
@@ -96,6 +99,22 @@ def test_what_takes_its_process_with_it_is_lost_and_the_rest_is_worked(
         outcomes = list(workers.work(following([bad, good])))
     assert [one for one in outcomes if isinstance(one, Lost)] == [Lost(bad, reason)]
     assert [one.rows[0].status for one in outcomes if isinstance(one, Worked)] == ["ok"]
+
+
+def test_a_worker_that_grew_too_large_is_replaced_and_every_row_comes_once(pool: Callable[..., Pool]) -> None:
+    wanted = tasks("leaks", "identity")
+    with pool(memory=1) as workers:  # any worker is larger
+        outcomes = []
+        waiting = deque(wanted)
+        for outcome in workers.work(lambda: waiting.popleft() if waiting else None):
+            assert isinstance(outcome, Worked)
+            assert len(outcome.rows) == 1
+            outcomes.append(outcome)
+            if outcome.rest:
+                waiting.append(outcome.rest)
+    assert len(outcomes) == sum(len(task.points) for task in wanted)
+    assert {one.rows[0].status for one in outcomes} == {"ok"}
+    assert all(one.outgrown == one.rows[0].codec for one in outcomes)
 
 
 def test_no_worker_outlives_its_pool(pool: Callable[..., Pool]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from codecshift.benchmark import provenance
+from codecshift.benchmark.fairness import COLUMNS
 from codecshift.benchmark.provenance import conflict, cpu, describe, git_state, run_id
 from codecshift.codecs.registry import find
 from codecshift.corruptions.corruption import Corruption
@@ -37,9 +38,9 @@ def test_it_states_what_a_result_rests_on(described: dict[str, Any], images: Ima
     assert described["corruptions"] == {name: provenance.find(name).version for name in NAMES}
     assert set(described["measures"]) == {"bpp", "psnr", "ms_ssim"}
     assert set(described["codecs"]) == {"jpeg", "webp", "identity"}
-    fair = {"version", "library", "kind", "chroma", "bit_depth", "colour", "settings"}
-    assert all(set(codec) == fair for codec in described["codecs"].values())
+    assert all(set(codec) == set(COLUMNS) for codec in described["codecs"].values())
     assert "libjpeg-turbo" in described["codecs"]["jpeg"]["library"]
+    assert described["codecs"]["identity"]["header_bytes"] == 8 + 3 * 8 * 8
 
 
 def test_it_is_plain_json_and_names_no_folder(described: dict[str, Any], pair: Path) -> None:
@@ -102,7 +103,7 @@ def test_the_id_changes_with_a_version(
     assert run_id(described) != run_id(describe([images], NAMES, SPECS))
 
 
-@pytest.mark.parametrize("field", ["version", "chroma", "settings", "bit_depth"])
+@pytest.mark.parametrize("field", ["version", "chroma", "settings", "bit_depth", "effort", "threads", "process"])
 def test_the_id_changes_with_a_codec(field: str, described: dict[str, Any], images: ImageSet) -> None:
     changed = [replace(spec, **{field: 99}) for spec in SPECS]
     assert run_id(described) != run_id(describe([images], NAMES, changed))

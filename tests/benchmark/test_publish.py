@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from codecshift.analysis.leaderboard import Entry, NotComparable
-from codecshift.benchmark import publish, store
+from codecshift.benchmark import fairness, publish, store
 from codecshift.benchmark.store import Row, RunFileError
 
 Rows = Callable[..., Row]
@@ -196,14 +196,80 @@ def test_what_is_said_beside_the_table_fits_100_columns(path: Path) -> None:
 def test_an_export_is_one_table_per_codec_and_the_runs(path: Path, tmp_path: Path) -> None:
     written = publish.export(path, tmp_path / "out")
     assert [str(file.relative_to(tmp_path / "out")) for file in written] == [
-        *("v1/kodak/anchor.csv", "v1/kodak/big.csv", "v1/kodak/short.csv", "v1/runs/r.json")
+        *("v1/kodak/anchor.csv", "v1/kodak/big.csv", "v1/kodak/short.csv", "v1/runs/r.json", "v1/codecs.csv")
     ]
     assert sorted(written) == sorted(file for file in (tmp_path / "out").rglob("*") if file.is_file())
-    assert store.runs(path)["r"] == json.loads(written[-1].read_text())
+    assert store.runs(path)["r"] == json.loads(written[-2].read_text())
+
+
+FACTS = {"version": 1, "kind": "classical", "chroma": "4:2:0", "bit_depth": 8, "colour": "BT.601 full", "settings": "x"}
+FACTS |= {"effort": "speed 6", "threads": 1, "process": False, "library": "libx 1, Pillow 2", "header_bytes": 30}
+OLDER = {name: FACTS[name] for name in ("version", "kind", "chroma", "bit_depth", "colour", "settings", "library")}
+
+
+def of_codecs(**codecs: dict[str, Any]) -> dict[str, Any]:
+    return {"sets": {"kodak": {"digest": "0", "images": 2}}, "corruptions": {}, "measures": {}, "codecs": codecs}
+
+
+def test_an_export_says_what_every_codec_was_set_to_in_every_run_that_lies_there(
+    tmp_path: Path, row: Rows, write: Write
+) -> None:
+    """A run of an earlier version noted less; that is empty, not wrong."""
+    out = tmp_path / "out"
+    older = write(tmp_path / "older.sqlite", curves(row, run="older"), of_codecs(big=OLDER, anchor=OLDER))
+    newer = write(tmp_path / "newer.sqlite", curves(row, of="clic", run="newer"), of_codecs(anchor=FACTS))
+    publish.export(older, out)
+    target = publish.export(newer, out)[-1]
+    assert target == out / "v1" / "codecs.csv"
+    lines = list(csv.DictReader(io.StringIO(target.read_text())))
+    assert [(line["codec"], line["run"]) for line in lines] == [
+        *(("anchor", "newer"), ("anchor", "older"), ("big", "older"))
+    ]
+    assert list(lines[0]) == ["codec", "run", *fairness.COLUMNS]
+    assert lines[0] == {"codec": "anchor", "run": "newer"} | {name: str(value) for name, value in FACTS.items()}
+    unknown = dict.fromkeys(("effort", "threads", "process", "header_bytes"), "")
+    assert lines[2] == {"codec": "big", "run": "older"} | {name: str(value) for name, value in OLDER.items()} | unknown
+    before = target.read_bytes()
+    publish.export(older, out)
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"codecs": 5}', '{"codecs": {"jpeg": 5}}'])
+def test_what_is_no_provenance_among_the_published_is_named_and_nothing_written(
+    text: str, path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out" / "v1" / "runs").mkdir(parents=True)
+    stray = tmp_path / "out" / "v1" / "runs" / "stray.json"
+    stray.write_text(text)
+    with pytest.raises(NotComparable, match=rf"^{stray} is not the provenance of a run: move it elsewhere$"):
+        publish.export(path, tmp_path / "out")
+    assert [file for file in (tmp_path / "out").rglob("*") if file.is_file()] == [stray]
+
+
+def test_a_leaderboard_carries_what_its_codecs_were_set_to(tmp_path: Path, row: Rows, write: Write) -> None:
+    rows = [*curves(row, run="one"), *(one for one in curves(row, run="two", image="c") if one.image == "c")]
+    path = write(tmp_path / "r.sqlite", rows[:1], of_codecs(anchor=FACTS, big=FACTS, absent=FACTS))
+    path = write(tmp_path / "r.sqlite", [one for one in rows[1:] if one.run == "one"])
+    board = publish.leaderboard(path)
+    facts = publish.facts_behind(path, board)
+    assert [(line["codec"], line["run"]) for line in facts] == [("anchor", "one"), ("big", "one")]
+    assert json.loads(publish.as_json(board, facts))["codecs"] == facts
+    markdown = publish.as_markdown(board, [*facts, {**facts[0], "run": "another"}])
+    assert markdown.startswith(publish.as_markdown(board))
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines()[-3:]]
+    assert [line[0] for line in cells] == [":---", "anchor", "big"]
+    assert cells[1][1:] == [str(FACTS[name]) for name in fairness.COLUMNS]
+
+
+def test_the_published_table_of_codecs_is_that_of_the_published_runs() -> None:
+    root = Path(__file__).parents[2] / "results" / "v1"
+    runs = {path.stem: json.loads(path.read_text()) for path in (root / "runs").glob("*.json")}
+    expected = fairness.as_csv(publish.facts(runs), ["codec", "run", *fairness.COLUMNS])
+    assert (root / "codecs.csv").read_text() == expected
 
 
 def test_the_columns_are_those_documented(path: Path, tmp_path: Path) -> None:
-    for file in publish.export(path, tmp_path / "out")[:-1]:
+    for file in publish.export(path, tmp_path / "out")[:-2]:
         assert pd.read_csv(file).columns.tolist() == DOCUMENTED
 
 

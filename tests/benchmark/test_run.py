@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 import PIL.Image
 import pytest
-from codecshift.benchmark import provenance, store
+from codecshift.benchmark import pool, provenance, store
 from codecshift.benchmark.cell import CLEAN, Plan
-from codecshift.benchmark.pool import Pool
 from codecshift.benchmark.run import LOST_ALONE, Job, Tally, cores, estimate, prepare, run
 from codecshift.benchmark.store import Row, RunFile, RunFileError
+from codecshift.codecs.isolated import ended
 from codecshift.codecs.protocol import CodecUnavailable
 from codecshift.codecs.registry import UnknownCodec, catalogue
 from codecshift.corruptions.sets import SetError, UnknownSet
@@ -248,6 +248,22 @@ def test_a_codec_that_takes_its_process_with_it_costs_its_own_rows_only(
     assert set(bad.loc[bad["status"] == "skipped", "message"]) == {expected}
 
 
+def test_a_codec_that_leaks_memory_costs_workers_and_no_row(
+    pair: Path, whole: Path, tmp_path: Path, with_plugins: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 50 MiB an image, in rows of six shots."""
+    monkeypatch.setattr("codecshift.benchmark.run.share", lambda _: 350 * 2**20)
+    path = tmp_path / "r.sqlite"
+    tally = run(prepare(plan(pair, ["leaks", "jpeg:q30", "webp:q50"]), NOWHERE), path, jobs=1)
+    assert (tally.done, tally.failed, tally.skipped) == (18, 0, 0)
+    table = untimed(path)
+    good = table[table["codec"] != "leaks"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), good.drop(columns="run"))
+    ((reason, times),) = tally.reasons.items()
+    assert reason == "leaks: a worker's memory outgrew its share, and it was replaced"
+    assert 1 <= times <= 6
+
+
 def test_good_rows_beside_a_crash_are_those_of_an_undisturbed_run(
     pair: Path, whole: Path, tmp_path: Path, with_plugins: None
 ) -> None:
@@ -282,15 +298,14 @@ def test_rows_are_kept_as_they_come_though_a_codec_crashes(
     names = ("contrast", "fog", "brightness", "pixelate", CLEAN)
     job = prepare(plan(pair, ["jpeg:q30", "segfault"], *names), NOWHERE)
     lost_before_the_first_row = 0
-    death = Pool._death
 
-    def counted(pool: Pool, exitcode: int) -> str:
+    def counted(code: int, limit: float) -> str:
         nonlocal lost_before_the_first_row
         lost_before_the_first_row += not written
-        return death(pool, exitcode)
+        return ended(code, limit)
 
     written: list[int] = []
-    monkeypatch.setattr(Pool, "_death", counted)
+    monkeypatch.setattr(pool, "ended", counted)
     run(job, tmp_path / "r.sqlite", jobs=1, report=lambda tally: written.append(tally.done) if tally.done else None)
     assert lost_before_the_first_row < 10  # there are ten shots
 

@@ -1,14 +1,22 @@
 """Codecs are found by label, plugins are taken in or listed as faults, and opening closes what it opened."""
 
 import importlib.metadata
+import json
+import os
+import re
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from codecshift.codecs.protocol import CodecError, CodecUnavailable, Point, Spec
+from codecshift.codecs import registry
+from codecshift.codecs.plain import from_plain
+from codecshift.codecs.protocol import CodecError, CodecUnavailable, Point, Scale, Spec
 from codecshift.codecs.registry import (
     BUILT_IN,
     PLUGINS,
@@ -17,6 +25,7 @@ from codecshift.codecs.registry import (
     find,
     find_point,
     identify,
+    offers,
     open_codec,
 )
 
@@ -132,55 +141,60 @@ def load_failing() -> Spec:
 
 
 @pytest.fixture
-def offer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """A function that makes entry points of its arguments, in their order, and nothing else be installed."""
+def offered(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[dict[str, Any]]]:
+    """A function that makes an entry point name its argument, and returns what that process says which imports it."""
 
-    def entry(name: str, value: str) -> importlib.metadata.EntryPoint:
-        return importlib.metadata.EntryPoint(name, value, PLUGINS)
-
-    def install(*, missing: str = "", **offered: Any) -> None:
+    def ask(value: Any) -> list[dict[str, Any]]:
         module = types.ModuleType(PLUGIN)
-        vars(module).update(offered)
+        vars(module).update(entry=value)
         monkeypatch.setitem(sys.modules, PLUGIN, module)
-        entries = [entry(name, f"{PLUGIN}:{name}") for name in offered] + ([entry(missing, missing)] if missing else [])
+        return json.loads(json.dumps(offers("entry", f"{PLUGIN}:entry")))
 
-        def entry_points(*, group: str) -> list[importlib.metadata.EntryPoint]:
-            assert group == PLUGINS
-            return entries
-
-        monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
-        catalogue.cache_clear()
-
-    yield install
-    catalogue.cache_clear()
-
-
-NAMES = [spec.name for spec in BUILT_IN]
-
-
-def test_a_plugin_that_names_a_spec_is_a_codec(offer: Callable[..., None]) -> None:
-    offer(mine=made("mine"))
-    assert list(catalogue().specs) == [*NAMES, "mine"]
-    assert find("mine:only") == (made("mine"), (Point("only"),))
-    assert dict(catalogue().faults) == {}
+    return ask
 
 
 @pytest.mark.parametrize(
-    "several",
+    ("value", "names"),
     [
-        pytest.param((made("one"), made("two")), id="tuple"),
-        pytest.param(lambda: [made("one"), made("two")], id="function"),
+        pytest.param(made("mine"), ["mine"], id="spec"),
+        pytest.param((made("one"), made("two")), ["one", "two"], id="tuple"),
+        pytest.param(lambda: made("mine"), ["mine"], id="function"),
+        pytest.param(lambda: [made("one"), made("two")], ["one", "two"], id="function-of-several"),
+        pytest.param(lambda: (made(name) for name in ("one", "two")), ["one", "two"], id="generator"),
+        pytest.param([], [], id="none"),
     ],
 )
-def test_a_plugin_may_offer_several(offer: Callable[..., None], several: Any) -> None:
-    offer(several=several)
-    assert list(catalogue().specs) == [*NAMES, "one", "two"]
-    assert dict(catalogue().faults) == {}
+def test_an_entry_point_names_one_spec_or_several(
+    offered: Callable[[Any], list[dict[str, Any]]], value: Any, names: list[str]
+) -> None:
+    assert [from_plain(one["spec"]) for one in offered(value)] == [made(name) for name in names]
 
 
-def test_a_function_may_return_one_spec(offer: Callable[..., None]) -> None:
-    offer(mine=lambda: made("mine"))
-    assert "mine" in catalogue().specs
+def test_every_fact_of_a_spec_survives_the_way(offered: Callable[[Any], list[dict[str, Any]]]) -> None:
+    scale = Scale("q", "quality", 1, 100, rising=False)
+    points = (*scale.ladder(80, 9), Point("odd", {"speed": "slow", "bpp": 0.1}))
+    spec = Spec(
+        *("mine", "here:load", points, "neural", scale, "", "4:2:0", 10, "BT.709", "preset 5", 4, True),
+        *("tuned", True, "pip install it", 3),
+    )
+    assert all(getattr(spec, field.name) != field.default for field in fields(Spec) if field.name != "identify")
+    assert [from_plain(one["spec"]) for one in offered([spec, *BUILT_IN])] == [spec, *BUILT_IN]
+
+
+class Float64(float):
+    """As NumPy's: a float."""
+
+
+def test_a_library_is_asked_for_with_the_spec(offered: Callable[[Any], list[dict[str, Any]]]) -> None:
+    there = made("there", identify="codecshift.codecs.pillow:identify_jpeg")
+    missing = made("missing", identify=f"{PLUGIN}:nothing", hint="pip install it")
+    silent = replace(made("silent"), points=(Point("only", {"x": Float64(0.5)}),))
+    told = [(one["available"], one["library"]) for one in offered([there, missing, silent])]
+    assert told[0] == (True, identify(find("jpeg")[0]))
+    assert told[1][0] is False
+    assert "missing cannot be opened: AttributeError" in told[1][1]
+    assert told[1][1].endswith("; pip install it")
+    assert told[2] == (True, "")
 
 
 @pytest.mark.parametrize(
@@ -188,36 +202,160 @@ def test_a_function_may_return_one_spec(offer: Callable[..., None]) -> None:
     [
         pytest.param(load_failing, "RuntimeError: no licence", id="raises"),
         pytest.param("text", "TypeError: expected a codecshift Spec, got str", id="not-a-spec"),
+        pytest.param({"name": "mine"}, "TypeError: expected a codecshift Spec, got dict", id="a-dict"),
         pytest.param(lambda: [made("one"), 5], "TypeError: expected a codecshift Spec, got int", id="one-is-none"),
-        pytest.param(5, "TypeError", id="no-sequence"),
+        pytest.param(5, "TypeError: expected a codecshift Spec, got int", id="no-sequence"),
         pytest.param(made("two:words"), "ValueError: a codec's name has no colon", id="colon"),
         pytest.param(made("two words"), "ValueError: a codec's name has no colon", id="space"),
+        pytest.param(made(""), "ValueError: a codec's name has no colon", id="no-name"),
+        pytest.param(made("x", effort=5), "TypeError: expected effort of a Spec to be str, got 5", id="number"),
+        pytest.param(
+            made("x", bit_depth="8"), "TypeError: expected bit_depth of a Spec to be int, got '8'", id="depth"
+        ),
+        pytest.param(made("x", kind="new"), "ValueError: expected kind of codec 'x' to be one of classical", id="kind"),
+        pytest.param(made("x", scale="q"), "TypeError: expected a Scale in codec 'x', got str", id="scale"),
         pytest.param(Spec("none", "here:load", ()), "ValueError: codec 'none' has no operating points", id="no-points"),
+        pytest.param(
+            Spec("x", "here:load", ("q1",)),  # type: ignore[arg-type]
+            "TypeError: expected the points of codec 'x' to be of type Point, got str",
+            id="point-a-name",
+        ),
+        pytest.param(
+            Spec("x", "here:load", (Point("p"), Point("p"))),
+            "ValueError: codec 'x' has two points called 'p'",
+            id="same-point",
+        ),
+        pytest.param(
+            Spec("x", "here:load", (Point("p", {"size": (1, 2)}),)),  # type: ignore[dict-item]
+            "TypeError: expected size of x:p to be a number or text, got tuple",
+            id="parameter",
+        ),
     ],
 )
-def test_a_broken_plugin_is_a_listed_fault(offer: Callable[..., None], broken: Any, fault: str) -> None:
-    offer(broken=broken, mine=made("mine"))
-    assert list(catalogue().specs) == [*NAMES, "mine"]
-    ((name, reason),) = catalogue().faults.items()
-    assert name.startswith("broken (")
-    assert fault in reason
+def test_what_is_no_spec_that_can_be_used_says_why(
+    offered: Callable[[Any], list[dict[str, Any]]], broken: Any, fault: str
+) -> None:
+    with pytest.raises((TypeError, ValueError, RuntimeError)) as caught:
+        offered(broken)
+    assert f"{type(caught.value).__name__}: {caught.value}".startswith(fault)
 
 
-def test_a_plugin_whose_import_fails_is_a_listed_fault(offer: Callable[..., None]) -> None:
-    offer(missing="module_that_nobody_wrote", mine=made("mine"))
-    assert list(catalogue().specs) == [*NAMES, "mine"]
-    ((name, reason),) = catalogue().faults.items()
-    assert name.startswith("module_that_nobody_wrote (")
-    assert "ModuleNotFoundError" in reason
+PLUGIN_CODE = """
+import os, sys
+from codecshift.codecs.protocol import Point, Spec
+
+print("plugins may print")
+
+def made(name, **facts):
+    return Spec(name, "codecshift_registry_plugin:load", (Point("only"),), **facts)
+
+mine, jpeg, again = made("mine", settings="1"), made("jpeg", settings="worse"), made("mine", settings="2")
+library = made("library", identify="codecshift_registry_plugin:identify")
+missing = made("missing", identify="no_such_module:identify", hint="pip install it")
+
+def identify():
+    return f"process {os.getpid()}"
+
+def raises():
+    raise RuntimeError("no licence")
+
+def leaves():
+    sys.exit(3)
+
+def dies():
+    os.abort()
+
+def hangs():
+    while True:
+        pass
+"""
 
 
-def test_a_name_already_taken_is_a_fault_and_the_first_stays(offer: Callable[..., None]) -> None:
-    offer(jpeg=made("jpeg", settings="worse"), first=made("mine", settings="1"), second=made("mine", settings="2"))
-    assert list(catalogue().specs) == [*NAMES, "mine"]
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """A function that installs a distribution whose entry points are the objects named, in their order."""
+
+    def install(*names: str, missing: str = "") -> None:
+        info = tmp_path / "registry_plugin-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: registry-plugin\nVersion: 1\n")
+        entries = [f"{name} = codecshift_registry_plugin:{name}" for name in names]
+        (info / "entry_points.txt").write_text("\n".join([f"[{PLUGINS}]", *entries, missing, ""]))
+        (tmp_path / "codecshift_registry_plugin.py").write_text(PLUGIN_CODE)
+        monkeypatch.syspath_prepend(tmp_path)
+        catalogue.cache_clear()
+
+    yield install
+    assert "codecshift_registry_plugin" not in sys.modules
+    catalogue.cache_clear()
+
+
+NAMES = [spec.name for spec in BUILT_IN]
+
+
+def test_a_plugin_is_a_codec_and_is_never_imported_here(installed: Callable[..., None]) -> None:
+    installed("mine", "library", "missing")
+    assert list(catalogue().specs) == [*NAMES, "mine", "library", "missing"]
+    spec, points = find("mine:only")
+    assert (spec.settings, points) == ("1", (Point("only"),))
+    assert identify(spec) == ""
+    library = identify(find("library")[0])
+    assert re.fullmatch(r"process \d+", library)
+    assert library != f"process {os.getpid()}"
+    with pytest.raises(CodecUnavailable, match=r"ModuleNotFoundError.*; pip install it"):
+        identify(find("missing")[0])
+    assert dict(catalogue().faults) == {}
+
+
+def test_every_broken_plugin_is_a_listed_fault(installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "SCAN_LIMIT", 1)
+    installed(
+        *("raises", "nothing", "leaves", "jpeg", "dies", "mine", "hangs", "again", "library"),
+        missing="gone = module_that_nobody_wrote",
+    )
+    assert list(catalogue().specs) == [*NAMES, "mine", "library"]
     assert catalogue().specs["jpeg"] in BUILT_IN
     assert catalogue().specs["mine"].settings == "1"
-    faults = list(catalogue().faults.values())
-    assert faults == ["the name 'jpeg' is taken by codecshift", f"the name 'mine' is taken by {PLUGIN}:first"]
+    assert {name.removesuffix(" (registry-plugin)"): fault for name, fault in catalogue().faults.items()} == {
+        "raises": "RuntimeError: no licence",
+        "nothing": "AttributeError: module 'codecshift_registry_plugin' has no attribute 'nothing'",
+        "leaves": "SystemExit: 3",
+        "jpeg": "the name 'jpeg' is taken by codecshift",
+        "dies": "its process died of SIGABRT",
+        "hangs": "no answer within 1 s",
+        "again": "the name 'mine' is taken by registry-plugin",
+        "gone": "ModuleNotFoundError: No module named 'module_that_nobody_wrote'",
+    }
+
+
+def test_asking_for_what_a_broken_plugin_may_have_offered_says_why(installed: Callable[..., None]) -> None:
+    installed("raises")
+    with pytest.raises(UnknownCodec) as caught:
+        find("raises:q5")
+    expected = "the plugin raises (registry-plugin) could not be taken in: RuntimeError: no licence"
+    assert str(caught.value) == f"unknown codec 'raises': {expected}"
+
+
+def test_plugins_are_looked_at_only_for_names_that_are_not_built_in(
+    installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("hangs")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("plugins were looked at")
+
+    monkeypatch.setattr(registry, "catalogue", refuse)
+    for spec in BUILT_IN:
+        assert find(spec.name)[0] is spec
+        identify(spec)
+
+
+def test_no_process_is_started_where_there_is_no_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [])
+    monkeypatch.setattr(subprocess, "Popen", None)
+    catalogue.cache_clear()
+    assert list(catalogue().specs) == NAMES
+    catalogue.cache_clear()
 
 
 def test_the_catalogue_cannot_be_written_to() -> None:

@@ -1,0 +1,158 @@
+"""Calls worked in a child process, which may die or hang without harm to the caller: how codecs of others are met."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import IO, Any, ParamSpec, TypeVar
+
+from .memory import LEAST_SHARE, resident
+
+Given = ParamSpec("Given")
+Back = TypeVar("Back")
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""What libraries read, when they are first loaded, to learn how many threads they may start."""
+
+_START_LIMIT = 60.0  # seconds for a bare interpreter on a machine that is busy
+_ORPHANED = 10.0  # seconds after the limit at which a child that nobody ended ends itself
+_FAREWELL = 1.0  # seconds a child has to end by itself when nothing more is wanted of it
+_MOST_HELD = LEAST_SHARE
+_SERVE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
+
+
+class NoAnswer(Exception):
+    """The process of a call died or hung; the message says which, e.g. "its process died of SIGSEGV"."""
+
+
+class Raised(Exception):
+    """A call raised in its process; the message is the exception, e.g. "ValueError: no such file"."""
+
+
+class Isolated:
+    """A child process that works one call after another: a context manager.
+
+    The process is started when the first call is made, and after one that took it with it, or left it with much memory,
+    anew. Arguments are pickled; what comes back is JSON, so that no class of a plugin is ever looked for here.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def __enter__(self) -> Isolated:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(_FAREWELL)
+
+    def call(self, function: Callable[Given, Back], *args: Given.args, **kwargs: Given.kwargs) -> Back:
+        """Return what a function of this package returns, as plain data; raise NoAnswer or Raised."""
+        process = self._process or self._start()
+        assert process.stdin is not None  # noqa: S101 - it was started with a pipe
+        with contextlib.suppress(OSError):  # a process that has died shows in its answer
+            pickle.dump((function, args, kwargs, self.limit + _ORPHANED), process.stdin)
+            process.stdin.flush()
+        answer = self._answer(process, self.limit)
+        if answer["resident"] > _MOST_HELD:  # a codec that leaks must not fill the machine call by call
+            self._end(_FAREWELL)
+        if "raised" in answer:
+            raise Raised(answer["raised"])
+        value: Back = answer["value"]
+        return value
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = (sys.executable, "-P", "-c", _SERVE.format(module=__name__), json.dumps(list(map(str, sys.path))))
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**ONE_THREAD, **os.environ},
+            start_new_session=True,  # so that the programs a codec started can be ended with it
+        )
+        self._process, self._lines = process, queue.SimpleQueue()
+        threading.Thread(target=_pass_on, args=(process.stdout, self._lines.put), daemon=True).start()
+        self._answer(process, _START_LIMIT)
+        return process
+
+    def _answer(self, process: subprocess.Popen[bytes], limit: float) -> dict[str, Any]:
+        try:
+            line = self._lines.get(timeout=limit)
+        except queue.Empty:
+            # A program that the process started may hold its end of the pipe open after its death.
+            code = process.poll()
+            self._end(0)
+            raise NoAnswer(ended(code, limit) if code is not None else f"no answer within {limit:g} s") from None
+        if not line:
+            code = self._end(_FAREWELL)
+            raise NoAnswer(ended(code, limit))
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _end(self, patience: float) -> int:
+        """End the process, and what it started, and return the code it ended with."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        assert process.stdin is not None  # noqa: S101 - it was started with a pipe
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+        return process.wait()
+
+
+def ended(code: int, limit: float) -> str:
+    """Return in words how a process ended that was lost: by itself, by a signal, or by the alarm after `limit`."""
+    if code >= 0:
+        return f"its process ended with exit code {code}"
+    if -code == getattr(signal, "SIGALRM", None):
+        return f"no answer within {limit:g} s"
+    return f"its process died of {signal.Signals(-code).name}"
+
+
+def _pass_on(stream: IO[bytes], put: Callable[[bytes], None]) -> None:
+    """Put each line of a stream, and an empty one at its end."""
+    with stream:
+        for line in stream:
+            put(line)
+    put(b"")
+
+
+def serve() -> None:
+    """Work calls from standard input until it ends: what the child process does."""
+    calls = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # What a codec prints is not an answer, and what it reads is not a call.
+    os.dup2(2, 1)
+    with open(os.devnull) as nothing:  # noqa: PTH123 - a file descriptor is wanted
+        os.dup2(nothing.fileno(), 0)
+
+    def say(**answer: object) -> None:
+        answers.write(json.dumps(answer | {"resident": resident()}) + "\n")
+        answers.flush()
+
+    say()
+    while True:
+        try:
+            function, args, kwargs, limit = pickle.load(calls)  # noqa: S301 - from the process that started this one
+        except EOFError:
+            break
+        # The process that started this one ends it if it must; where that was killed, the kernel does.
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, limit)
+        try:
+            say(value=function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - SystemExit and worse come from codecs too
+            say(raised=f"{type(error).__name__}: {error}")
