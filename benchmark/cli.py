@@ -203,7 +203,7 @@ def leaderboard(
         table = publish.matched(file, **chosen)
         if table.empty:
             _refuse(f"{file} holds no matched points: expected rows of codecshift run --match")
-        _print_matched_as(table, format)
+        _print_matched_as(table, format, file)
         return
     try:
         board = publish.leaderboard(file, anchor=anchor, quality=quality.value, **chosen)
@@ -212,13 +212,13 @@ def leaderboard(
         table = publish.matched(file, **chosen)
         if format is not TableFormat.text or anchor is not None or table["set"].nunique() != 1:
             raise
-        _print_matched(table)
+        _print_matched(table, file)
         return
     if format is TableFormat.text and all(entry.rank is None for entry in board.entries):
         table = publish.matched(file, **chosen)
-        _print_board(board) if table.empty else _print_matched(table)
+        _print_board(board, file) if table.empty else _print_matched(table, file)
     elif format is TableFormat.text:
-        _print_board(board)
+        _print_board(board, file)
     elif format is TableFormat.csv:
         typer.echo(publish.as_csv(board), nl=False)
     else:
@@ -737,7 +737,7 @@ def _print_outcome(path: Path, job: Job) -> None:
     if record:
         table = publish.matched(path)
         targets = {one["target"] for one in record["points"]}
-        _print_matched(table[table["set"].isin(job.sets) & table["target"].isin(targets)])
+        _print_matched(table[table["set"].isin(job.sets) & table["target"].isin(targets)], path)
         return
     for name in job.sets:
         try:
@@ -747,7 +747,7 @@ def _print_outcome(path: Path, job: Job) -> None:
             table = store.read(path)
             _print_points(publish.points(table[table["set"] == name]))
         else:
-            _print_board(board)
+            _print_board(board, path)
 
 
 def _print_points(table: pd.DataFrame) -> None:
@@ -766,30 +766,32 @@ def _figures(one: Any) -> Iterable[tuple[float, int]]:
     return zip((one.bpp_mean, one.psnr_mean, one.psnr_clean_mean, one.ms_ssim_mean), (3, 2, 2, 4), strict=True)
 
 
-def _print_board(board: Leaderboard) -> None:
-    from .publish import COLUMNS, notes, title
+def _print_board(board: Leaderboard, file: Path) -> None:
+    import textwrap
+
+    from .publish import COLUMNS, chroma_note, notes, title
 
     typer.echo(title(board))
     lines = [[fill(entry) for _, fill in COLUMNS.values()] for entry in board.entries]
     _print_table(list(COLUMNS), lines, [side for side, _ in COLUMNS.values()])
-    for line in notes(board):
+    for line in (*notes(board), *textwrap.wrap(chroma_note(file, (one.codec for one in board.entries)), WIDTH)):
         typer.echo(line)
 
 
-def _print_matched(table: pd.DataFrame) -> None:
+def _print_matched(table: pd.DataFrame, file: Path) -> None:
     import textwrap
 
-    from .publish import MATCHED_COLUMNS, MATCHED_NOTES, matched_tables
+    from .publish import MATCHED_COLUMNS, MATCHED_NOTES, chroma_note, matched_tables
 
     for heading, part in matched_tables(table):
         typer.echo(heading)
         lines = [[fill(one) for _, fill in MATCHED_COLUMNS.values()] for one in part.itertuples()]
         _print_table(list(MATCHED_COLUMNS), lines, [side for side, _ in MATCHED_COLUMNS.values()])
-    for line in textwrap.wrap(MATCHED_NOTES, WIDTH):
+    for line in (*textwrap.wrap(MATCHED_NOTES, WIDTH), *textwrap.wrap(chroma_note(file, table["codec"]), WIDTH)):
         typer.echo(line)
 
 
-def _print_matched_as(table: pd.DataFrame, form: TableFormat) -> None:
+def _print_matched_as(table: pd.DataFrame, form: TableFormat, file: Path) -> None:
     from .publish import matched_as_markdown
 
     if form is TableFormat.csv:
@@ -799,7 +801,7 @@ def _print_matched_as(table: pd.DataFrame, form: TableFormat) -> None:
     elif form is TableFormat.markdown:
         typer.echo(matched_as_markdown(table), nl=False)
     else:
-        _print_matched(table)
+        _print_matched(table, file)
 
 
 def _print_table(

@@ -29,7 +29,10 @@ def findings(limit: float = PROBE_LIMIT) -> Iterator[tuple[bool, str, str]]:
             yield False, name, f"not installed: pip install {name}"
     found = catalogue()
     for entry in entries(found.specs.values(), limit):
-        yield not entry.fault, f"codec {entry.spec.name}", entry.fault or entry.library or "available"
+        # What the user has to bring is told of, and is nothing amiss.
+        lacking = f"not here: {entry.fault}" if entry.fault and entry.spec.hint and not entry.library else ""
+        told = lacking or entry.fault or entry.library or "available"
+        yield bool(lacking) or not entry.fault, f"codec {entry.spec.name}", told
     for name, fault in found.faults.items():
         yield False, f"plugin {name}", fault
     folder = default_data_dir()

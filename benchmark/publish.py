@@ -320,6 +320,19 @@ def facts(provenances: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def subsampled(path: Path) -> dict[str, str]:
+    """Return the codecs of a run file that do not code colour at full resolution, with their chroma subsampling."""
+    told = {line["codec"]: line["chroma"] for line in facts(store.runs(path))}
+    return {codec: chroma for codec, chroma in told.items() if chroma not in {"4:4:4", "?", None}}
+
+
+def chroma_note(path: Path, codecs: Iterable[str]) -> str:
+    """Return a sentence that names those of the codecs that are at a disadvantage in colour, "" if none is."""
+    less = subsampled(path)
+    named = [f"{codec} ({less[codec]})" for codec in dict.fromkeys(codecs) if codec in less]
+    return f"Colour at a lower resolution, so a lower ceiling of PSNR: {', '.join(named)}." if named else ""
+
+
 def file_name(name: str) -> str:
     """Return a set's or codec's name fit for a path, e.g. "folder-screen"."""
     return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
@@ -337,6 +350,9 @@ def figures(path: Path, folder: Path, names: Sequence[str] = ()) -> list[Path]:
     if reason:
         raise NotComparable(f"the rows of {path} cannot be drawn in one figure: {reason}")
     bands = {name: one.band for name, one in CORRUPTIONS.items()}
+    less = subsampled(path)
+    shown = {codec: f"{codec} {less[codec]}" if codec in less else codec for codec in rows["codec"].unique()}
+    rows = rows.assign(codec=rows["codec"].map(shown))
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for of, part in rows.groupby("set", sort=True):
