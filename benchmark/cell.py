@@ -136,7 +136,9 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 
 FAST = ("jpeg", "webp", "jpeg2000")
-CLASSICAL = ("identity", "jpeg", "jpeg-444", "jpeg2000", "webp", "avif", "avif-420")
+CLASSICAL = (
+    *("identity", "jpeg", "jpeg-444", "jpeg2000", "webp", "jxl", "avif", "avif-420", "heic", "hevc", "hevc-420", "vvc"),
+)
 
 PLANS: Mapping[str, Plan] = {
     plan.name: plan

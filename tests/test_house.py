@@ -160,10 +160,17 @@ def test_the_command_is_the_command_line() -> None:
 
 # --- dependencies
 
-IMPORTED_AS = {"opencv-python": "cv2", "pillow": "PIL", "scikit-image": "skimage", "pytorch-msssim": "pytorch_msssim"}
+IMPORTED_AS = {
+    "opencv-python": "cv2",
+    "pillow": "PIL",
+    "pillow-heif": "pillow_heif",
+    "pytorch-msssim": "pytorch_msssim",
+    "scikit-image": "skimage",
+}
 # What is needed without an import of ours, and the words in the source that show it.
 USED_AS = {
     "imagecorruptions": 'find_spec("imagecorruptions")',
+    "pillow-jxl-plugin": 'find_spec("pillow_jxl")',
     "scikit-image": 'find_spec("skimage")',
     "pyarrow": "to_parquet",
 }

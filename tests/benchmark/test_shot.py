@@ -69,7 +69,7 @@ def test_a_row_is_what_an_independent_computation_says(
         rng = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "little")))
         shown = CORRUPTIONS[corruption](clean.copy(), severity, rng)
     buffer = io.BytesIO()
-    PIL.Image.fromarray(shown).save(buffer, format_, quality=quality)
+    PIL.Image.fromarray(shown).save(buffer, format_, quality=quality, method=6)  # JPEG has no methods
     seen = np.asarray(PIL.Image.open(buffer).convert("RGB"))
 
     def error(first: np.ndarray, second: np.ndarray) -> int:

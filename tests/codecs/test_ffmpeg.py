@@ -85,20 +85,6 @@ def test_other_workers_and_more_cores_give_the_same_bytes(name: str) -> None:
     assert {*ours, *theirs} == {ours[0]}
 
 
-@pytest.mark.parametrize(("label", "floor"), [("hevc:qp0", 52.0), ("hevc-8b:qp0", 48.0)])
-def test_colour_is_no_ceiling_on_a_photograph(label: str, floor: float) -> None:
-    spec, (point,) = find(label)
-    assert tried(spec, point, skimage.data.astronaut()[:256, :256])[1] >= floor
-
-
-@with_kodak
-@pytest.mark.parametrize(("label", "floor"), [("hevc:qp0", 52.0), ("hevc-8b:qp0", 48.0)])
-@pytest.mark.parametrize("image", ["kodim03", "kodim13", "kodim23"])
-def test_colour_is_no_ceiling_on_kodak(label: str, floor: float, image: str) -> None:
-    spec, (point,) = find(label)
-    assert tried(spec, point, np.array(PIL.Image.open(KODAK / f"{image}.png")))[1] >= floor
-
-
 def test_the_ladder_rises_on_a_photograph_and_spans_what_matters(spec: Spec) -> None:
     photograph = np.ascontiguousarray(skimage.data.astronaut()[:256, 128:384])
     results = [tried(spec, point, photograph) for point in spec.points]
