@@ -193,5 +193,7 @@ def _because(spec: Spec, error: Exception) -> str:
 
 def _resolve(target: str) -> Any:
     """Return the function that "module:function" names, with the argument of "module:function:argument" filled in."""
-    module, attribute, *argument = target.split(":", 2)
-    return partial(getattr(importlib.import_module(module), attribute), *argument)
+    module, _, rest = target.partition(":")
+    attribute, given, argument = rest.partition(":")
+    function = getattr(importlib.import_module(module), attribute)
+    return partial(function, argument) if given else function
