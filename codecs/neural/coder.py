@@ -19,7 +19,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..protocol import CodecError
 from .bitstream import Desync
@@ -35,7 +37,7 @@ class String:
     """The symbols of one latent of one image, or the bytes they are coded as; each is made of the other when wanted."""
 
     def __init__(self, data: bytes, count: int) -> None:
-        self.symbols: Sequence[int] | None = None
+        self.symbols = array("i")
         self.count = count
         self._data = data
         self._code: Callable[[], bytes] | None = None
@@ -43,11 +45,16 @@ class String:
     @classmethod
     def of(cls, symbols: Sequence[int], code: Callable[[], bytes]) -> String:
         """Return a string that `code` will make of the symbols; raise CodecError for symbols that nothing can code."""
-        if not symbols or max(symbols) > _LARGEST_SYMBOL or min(symbols) < -_LARGEST_SYMBOL:
-            raise CodecError("the model's latents are no numbers, or too large to code")
         string = cls(b"", len(symbols))
-        string.symbols, string._code = symbols, code
+        string.symbols, string._code = array("i", symbols), code
+        if not symbols or not -_LARGEST_SYMBOL < string.values.min() <= string.values.max() < _LARGEST_SYMBOL:
+            raise CodecError("the model's latents are no numbers, or too large to code")
         return string
+
+    @property
+    def values(self) -> NDArray[np.int32]:
+        """The symbols as NumPy and torch take them without looking at each."""
+        return np.frombuffer(self.symbols, np.int32)
 
     @property
     def data(self) -> bytes:
@@ -69,9 +76,9 @@ def checksum(strings: Iterable[String]) -> int:
     """Return the crc32 of the symbols of an image's strings, one after the other."""
     value = 0
     for string in strings:
-        if string.symbols is None or len(string.symbols) != string.count:
-            raise Desync(f"expected {string.count} symbols in a string, got {len(string.symbols or ())}")
-        value = zlib.crc32(array("i", string.symbols), value)
+        if len(string.symbols) != string.count:
+            raise Desync(f"expected {string.count} symbols in a string, got {len(string.symbols)}")
+        value = zlib.crc32(string.symbols, value)
     return value
 
 
@@ -96,13 +103,13 @@ class Coder:
         tables = self.tables
         return String.of(symbols, lambda: bytes(_ans.RansEncoder().encode_with_indexes(symbols, indexes, *tables)))
 
-    def decode_with_indexes(self, string: String, indexes: list[int], *_tables: object) -> Sequence[int]:
+    def decode_with_indexes(self, string: String, indexes: list[int], *_tables: object) -> NDArray[np.int32]:
         """Return the symbols of a string, decoded unless they are known."""
-        if string.symbols is None:
-            if string.count != len(indexes):
-                raise Desync(f"expected {string.count} symbols in a string, the model asks for {len(indexes)}")
-            string.symbols = _ans.RansDecoder().decode_with_indexes(string.padded, indexes, *self.tables)
-        return string.symbols
+        if string.count != len(indexes):
+            raise Desync(f"expected {string.count} symbols in a string, the model asks for {len(indexes)}")
+        if not string.symbols:
+            string.symbols = array("i", _ans.RansDecoder().decode_with_indexes(string.padded, indexes, *self.tables))
+        return string.values
 
 
 class _Encoder:
@@ -133,11 +140,11 @@ class _Decoder:
 
     def __init__(self) -> None:
         self._decoder = _ans.RansDecoder()
-        self._symbols: list[int] = []
+        self._symbols = array("i")
 
     def set_stream(self, string: String) -> None:
         """Begin to decode a string."""
-        string.symbols = self._symbols  # filled as they are decoded
+        self._symbols = string.symbols
         self._decoder.set_stream(string.padded)
 
     def decode_stream(
@@ -152,7 +159,7 @@ class _Decoder:
             [lengths[index] for index in used],
             [offsets[index] for index in used],
         )
-        self._symbols += symbols
+        self._symbols.extend(symbols)
         return symbols
 
 

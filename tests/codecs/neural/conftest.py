@@ -1,4 +1,4 @@
-"""Small models with random weights that make busy latents, and their checkpoints; without torch, its tests are left out."""
+"""Small models with random weights that make busy latents, and their checkpoints."""
 
 import importlib.util
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def config() -> Callable[[str], dict[str, int]]:
 
 @pytest.fixture(scope="session")
 def lively(config: Callable[[str], dict[str, int]]) -> Callable[..., Any]:
-    """A function that returns a model with random weights, scaled so that its latents have about a standard deviation."""
+    """A function that returns a model with random weights, its latents scaled to a standard deviation of `spread`."""
     import torch
     from codecshift.codecs.neural import architectures
 
