@@ -76,6 +76,6 @@ def test_the_command_prints_the_same_table_and_what_it_measured(tmp_path: Path) 
     table = codecshift(tmp_path, "codecs", "--format", "markdown").stdout.splitlines()
     stated = stated_markdown(BUILT_IN).splitlines()
     assert [line.removesuffix(" |") for line in stated] == [
-        shown[: len(line) - 2] for line, shown in zip(stated, table, strict=True)
+        shown[: len(line) - 2] for line, shown in zip(stated, table[: len(stated)], strict=True)
     ]
     assert table[0].endswith("| header bytes | library |")

@@ -19,6 +19,7 @@ from codecshift.codecs.plain import from_plain
 from codecshift.codecs.protocol import CodecError, CodecUnavailable, Point, Scale, Spec
 from codecshift.codecs.registry import (
     BUILT_IN,
+    NEURAL,
     PLUGINS,
     UnknownCodec,
     catalogue,
@@ -175,7 +176,7 @@ def test_every_fact_of_a_spec_survives_the_way(offered: Callable[[Any], list[dic
     points = (*scale.ladder(80, 9), Point("odd", {"speed": "slow", "bpp": 0.1}))
     spec = Spec(
         *("mine", "here:load", points, "neural", scale, "", "4:2:0", 10, "BT.709", "preset 5", 4, True),
-        *("tuned", True, "pip install it", 3),
+        *("tuned", True, "pip install it", 3, "here:prepare", True),
     )
     assert all(getattr(spec, field.name) != field.default for field in fields(Spec) if field.name != "identify")
     assert [from_plain(one["spec"]) for one in offered([spec, *BUILT_IN])] == [spec, *BUILT_IN]
@@ -290,7 +291,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
     catalogue.cache_clear()
 
 
-NAMES = [spec.name for spec in BUILT_IN]
+NAMES = [spec.name for spec in (*BUILT_IN, *NEURAL)]
 
 
 def test_a_plugin_is_a_codec_and_is_never_imported_here(installed: Callable[..., None]) -> None:
