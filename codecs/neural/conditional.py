@@ -39,7 +39,8 @@ def dequantised(index: int) -> float:
     """Return the lambda of a 2-byte index; raise ValueError outside 0..65535."""
     if not 0 <= index < INDICES:
         raise ValueError(f"expected an index from 0 to {INDICES - 1}, got {index}")
-    return LOW * (HIGH / LOW) ** (index / (INDICES - 1))
+    lam: float = LOW * (HIGH / LOW) ** (index / (INDICES - 1))
+    return lam
 
 
 def condition(lam: Tensor) -> Tensor:
@@ -66,7 +67,8 @@ class Film(nn.Module):
         """Return x (B, C, H, W) modulated by conditions (B, 1)."""
         log_scale, shift = self.mlp(condition).chunk(2, 1)
         scale = (log_scale + self.power * _HALF * condition).exp()
-        return x * scale[..., None, None] + shift[..., None, None]
+        out: Tensor = x * scale[..., None, None] + shift[..., None, None]
+        return out
 
 
 class Modulated(nn.Module):
@@ -87,14 +89,14 @@ class Modulated(nn.Module):
 class Chain(nn.Sequential):
     """Modulated layers one after the other."""
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override] - every layer is told lambda
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]  # every layer is told lambda
         """Return the output of the last layer."""
         for layer in self:
             x = layer(x, condition)
         return x
 
 
-class ConditionalHyperprior(_models.CompressionModel):  # type: ignore[misc, name-defined] - CompressAI has no types
+class ConditionalHyperprior(_models.CompressionModel):  # type: ignore[misc, name-defined]  # CompressAI has no types
     """A scale hyperprior (Balle et al. 2018) of N and M channels with every convolution modulated by lambda.
 
     Trained with a lambda per image it is one network for all rates (Dosovitskiy & Djolonga 2020). The latents leave the

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 TRAINED = ("step", "lambda", "loss", "bpp", "mse", "psnr", "ms_ssim", "aux", "lr", "sparsity", "seconds")
 """Columns of log.csv: means over the steps since the row before; `lambda` is empty where one network learns many."""
@@ -61,7 +62,7 @@ def draw(folder: Path, title: str) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib leaves its methods untyped
     loss, curve = figure.subplots(1, 2)
     for lam, rows in _by_lambda(read(folder / "log.csv")).items():
         loss.plot([row["step"] for row in rows], [row["loss"] for row in rows], lw=1, label=lam or "any lambda")

@@ -59,4 +59,5 @@ class _Unleashed:
         likelihood = module._likelihood(outputs)[0]
         if module.use_likelihood_bound:
             likelihood = module.likelihood_lower_bound(likelihood)
-        return tuple(one.reshape(swapped.shape).transpose(0, 1).contiguous() for one in (outputs, likelihood))  # type: ignore[return-value] - two of them
+        back = [one.reshape(swapped.shape).transpose(0, 1).contiguous() for one in (outputs, likelihood)]
+        return back[0], back[1]

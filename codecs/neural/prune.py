@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .recipe import Pruning
 
@@ -18,7 +18,7 @@ def target(pruning: Pruning, step: int, steps: int) -> float:
     return pruning.sparsity * (1 - (1 - through) ** 3)
 
 
-def prunable(network: nn.Module) -> list[nn.Parameter]:
+def prunable(network: nn.Module) -> list[Tensor]:
     """Return the weights that pruning counts and takes from: those of every convolution, transposed ones too."""
     return [one.weight for one in network.modules() if isinstance(one, nn.Conv2d | nn.ConvTranspose2d)]
 

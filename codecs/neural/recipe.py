@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from .names import ARCHITECTURES
 
@@ -25,6 +25,9 @@ SMALLEST_MS_SSIM_CROP = 176  # five scales of an 11x11 window want more than 160
 
 # What decides how training is watched, and not what is learnt: it may change when a training goes on.
 _WATCHING = ("about", "save_every", "keep_seconds", "validation_images")
+
+
+Made = TypeVar("Made", "Recipe", "Pruning")
 
 
 class TrainingError(ValueError):
@@ -88,6 +91,11 @@ class Recipe:
         """Whether one network serves all rates."""
         kind = ARCHITECTURES[self.architecture]
         return kind.gain or kind.conditional
+
+    @property
+    def config(self) -> dict[str, int]:
+        """The arguments that make the network."""
+        return {"N": self.N} if self.architecture.startswith("cheng2020") else {"N": self.N, "M": self.M}
 
     def steps_of(self, lane: int) -> int:
         """Return the steps of the network at this place of `lambdas`."""
@@ -176,7 +184,7 @@ def _value(text: str) -> Any:
         return text  # a bare word is a string: quoting it twice, for the shell and for TOML, is nobody's joy
 
 
-def _made(kind: type[Any], told: Mapping[str, Any]) -> Any:
+def _made(kind: type[Made], told: Mapping[str, Any]) -> Made:
     """Return the dataclass that a table describes, every key known and of its type; raise TrainingError."""
     keys = _keys(kind)
     facts = {}
@@ -208,8 +216,8 @@ def _expected(key: str, keys: Mapping[str, Any]) -> str:
 def _typed(key: str, value: Any, kind: Any) -> Any:
     if isinstance(kind, types.UnionType):
         (kind,) = (one for one in get_args(kind) if one is not types.NoneType)
-    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        return _made(kind, value)  # type: ignore[arg-type] - a class, not an instance
+    if kind is Pruning and isinstance(value, dict):
+        return _made(Pruning, value)
     if get_args(kind) and isinstance(value, list | tuple):
         return tuple(_typed(key, one, get_args(kind)[0]) for one in value)
     whole = isinstance(value, int) and not isinstance(value, bool)

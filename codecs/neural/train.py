@@ -22,8 +22,9 @@ from torch import nn
 
 from ..protocol import Image
 from . import checkpoint, journal, photographs
-from .architectures import construct, loaded
+from .architectures import construct
 from .compat import compressai
+from .metadata import Metric
 from .mixed import mix, unleash
 from .objective import rates, terms
 from .photographs import Photographs, crops
@@ -138,7 +139,7 @@ class _Lane:
         self.begun = self.busy = False
         self.step = 0
         self.best = math.inf
-        self.stream = torch.cuda.Stream(job.device) if job.device.type == "cuda" else None
+        self.stream: Any = _stream(job.device) if job.device.type == "cuda" else None
 
     def begin(self, state: dict[str, torch.Tensor] | None) -> None:
         """Make the network: with given weights, with those of its checkpoint, or with random ones."""
@@ -171,7 +172,7 @@ class _Lane:
     def _make(self) -> None:
         recipe = self.recipe
         torch.manual_seed(_seed(recipe.seed, self.place, 2**32 - 1))
-        self.network = construct(recipe.architecture, _config(recipe)).to(self.job.device).train()
+        self.network = construct(recipe.architecture, recipe.config).to(self.job.device).train()
         if self.job.device.type == "cuda":
             unleash(self.network)
             if recipe.precision == "bfloat16":
@@ -202,7 +203,8 @@ class _Lane:
             cost = terms(output, x, lam, recipe.loss)
             aux = _aux_loss(self.network)
             # One way back serves both: quantiles get their gradient from `aux` alone, all others theirs from the loss.
-            (cost.loss + aux).backward()
+            loss: Any = cost.loss + aux
+            loss.backward()
             nn.utils.clip_grad_norm_(self.weights, recipe.clip)
             self.optimizer.step()
             self.aux_optimizer.step()
@@ -273,12 +275,11 @@ class _Lane:
         self.keep()
         recipe, job = self.recipe, self.job
         state = _exported(recipe, self.network)
-        about = self._about(seconds)
-        checkpoint.save(self.file, recipe.architecture, _config(recipe), self.lam, recipe.loss, state, about)  # type: ignore[arg-type] - a recipe's loss is a metric
+        about, metric = self._about(seconds), _metric(recipe)
+        checkpoint.save(self.file, recipe.architecture, recipe.config, self.lam, metric, state, about)
         if not job.valid:
             return ""
-        network = loaded(recipe.architecture, _config(recipe), state).to(job.device)
-        scores = validate(network, recipe, self.lam, job.valid)
+        scores = validate(recipe, state, self.lam, job.valid, job.device)
         rows = [
             {
                 "step": self.step,
@@ -295,7 +296,7 @@ class _Lane:
         if pruned and worth(scores) < self.best:
             self.best = worth(scores)
             better = job.out / "best" / self.file.name
-            checkpoint.save(better, recipe.architecture, _config(recipe), self.lam, recipe.loss, state, about)  # type: ignore[arg-type] - as above
+            checkpoint.save(better, recipe.architecture, recipe.config, self.lam, metric, state, about)
         self.keep()
         return ", ".join(f"{one.bpp_real:.3f} bpp {one.psnr:.2f} dB" for one in scores[:1])
 
@@ -404,6 +405,15 @@ class _Course:
             self._begin()
 
 
+def _stream(device: torch.device) -> Any:
+    make: Any = torch.cuda.Stream  # torch leaves it untyped
+    return make(device)
+
+
+def _metric(recipe: Recipe) -> Metric:
+    return "ms-ssim" if recipe.loss == "ms-ssim" else "mse"
+
+
 def _aux_loss(network: Any) -> torch.Tensor:
     loss: torch.Tensor = network.aux_loss()
     return loss
@@ -413,13 +423,9 @@ def _seed(*numbers: int) -> int:
     return int(np.random.default_rng(numbers).integers(2**63))
 
 
-def _config(recipe: Recipe) -> dict[str, int]:
-    return {"N": recipe.N} if recipe.architecture.startswith("cheng2020") else {"N": recipe.N, "M": recipe.M}
-
-
 def _constructible(recipe: Recipe) -> None:
     try:
-        construct(recipe.architecture, _config(recipe))
+        construct(recipe.architecture, recipe.config)
     except ValueError as error:
         raise TrainingError(str(error)) from error
 
@@ -438,7 +444,7 @@ def _exported(recipe: Recipe, network: nn.Module) -> dict[str, torch.Tensor]:
 
     The auxiliary loss brings them near; a table that is cut off too early costs bits, and one too wide costs time.
     """
-    copy = construct(recipe.architecture, _config(recipe))
+    copy = construct(recipe.architecture, recipe.config)
     _fill(copy, {name: value.cpu() for name, value in network.state_dict().items()})
     bottleneck = compressai("entropy_models").EntropyBottleneck
     for module in copy.modules():
@@ -468,10 +474,10 @@ def _begin(recipe: Recipe, start: Path | None) -> tuple[checkpoint.Checkpoint | 
             one = checkpoint.read(path)
         except checkpoint.BadCheckpoint as error:
             raise TrainingError(str(error)) from error
-        if (one.architecture, dict(one.config)) != (recipe.architecture, _config(recipe)):
+        if (one.architecture, dict(one.config)) != (recipe.architecture, recipe.config):
             raise TrainingError(
                 f"{path} holds {one.architecture} of {dict(one.config)}: expected {recipe.architecture} of "
-                f"{_config(recipe)}"
+                f"{recipe.config}"
             )
         found.append(one)
     return tuple(found)
