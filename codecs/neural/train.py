@@ -10,6 +10,7 @@ import contextlib
 import importlib.metadata
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -163,10 +164,8 @@ class _Lane:
             self.sums.copy_(told["sums"])
             if self.pruner:
                 self.pruner.masks = [mask.to(self.job.device) for mask in told["masks"]]
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
-            raise TrainingError(
-                f"{self.kept} cannot be read ({type(error).__name__}): delete it, or its folder"
-            ) from error
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            raise TrainingError(f"{self.kept} is damaged ({type(error).__name__}): choose another --out") from error
         self.begun = True
 
     def _make(self) -> None:
@@ -425,7 +424,8 @@ def _seed(*numbers: int) -> int:
 
 def _constructible(recipe: Recipe) -> None:
     try:
-        construct(recipe.architecture, recipe.config)
+        with torch.random.fork_rng(devices=[]):
+            construct(recipe.architecture, recipe.config)
     except ValueError as error:
         raise TrainingError(str(error)) from error
 
