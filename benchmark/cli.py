@@ -455,7 +455,10 @@ def check(
     spec, points = find(label, _described(codec_file))
     verdicts = list(check(spec, points))
     broken = [verdict for verdict in verdicts if verdict.fault]
-    statements = {law.name: law.statement for law in LAWS} | {"rising-rate": "the rate rises along the ladder"}
+    statements = {law.name: law.statement for law in LAWS} | {
+        "rising-rate": "the rate rises along the ladder",
+        "estimate": "bits and pixels are estimated, of the right kind, the same each time",
+    }
     for law, statement in statements.items():
         own = [verdict for verdict in verdicts if verdict.law == law]
         if own:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections import OrderedDict
@@ -13,7 +14,7 @@ import cv2
 
 from ..analysis.distortion import Prepared, ms_ssim, squared_error
 from ..codecs.contract import example, misshapen
-from ..codecs.protocol import Codec, Point, Spec
+from ..codecs.protocol import Codec, Estimating, Point, Spec
 from ..codecs.registry import open_codec
 from ..corruptions.corruption import Image, generator
 from ..corruptions.sets import ImageSet
@@ -104,16 +105,22 @@ class Worker:
         stage = "open"
         try:
             codec = self._open(spec, point)
-            stage = "encode"
+            stage = "estimate" if isinstance(codec, Estimating) else "encode"
             start = time.perf_counter()
-            data = codec.encode(shown.image)
-            encoded = time.perf_counter()
-            if not isinstance(data, bytes):
-                raise TypeError(f"encode returned {type(data).__name__}, expected bytes")
-            stage = "decode"
-            resumed = time.perf_counter()
-            seen = codec.decode(data)
-            decoded = time.perf_counter()
+            if isinstance(codec, Estimating):
+                bits, seen = codec.estimate(shown.image)
+                nbytes = math.ceil(bits / 8)
+                encoded = resumed = decoded = time.perf_counter()
+            else:
+                data = codec.encode(shown.image)
+                encoded = time.perf_counter()
+                if not isinstance(data, bytes):
+                    raise TypeError(f"encode returned {type(data).__name__}, expected bytes")
+                nbytes = len(data)
+                stage = "decode"
+                resumed = time.perf_counter()
+                seen = codec.decode(data)
+                decoded = time.perf_counter()
             if wrong := misshapen(seen, shown.image):
                 raise TypeError(wrong)
         except BaseException as fault:  # noqa: BLE001 - a codec may raise anything, SystemExit too; that is its row
@@ -131,7 +138,7 @@ class Worker:
             image=shot.image,
             height=height,
             width=width,
-            nbytes=len(data),
+            nbytes=nbytes,
             error=error,
             error_clean=error_clean,
             ms_ssim=similarity,
@@ -153,7 +160,10 @@ class Worker:
                 try:
                     codec = lifetime.enter_context(open_codec(spec, point))
                     # The first use of a library pays for its set-up; that belongs to no image's time.
-                    codec.decode(codec.encode(example(64, 64)))
+                    if isinstance(codec, Estimating):
+                        codec.estimate(example(64, 64))
+                    else:
+                        codec.decode(codec.encode(example(64, 64)))
                 except BaseException as fault:
                     self._unopened[key] = fault  # it will not do better on the next shot
                     raise

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from .protocol import Batched, DecodeError, Image, Point, Spec
+from .protocol import Batched, DecodeError, Estimating, Image, Point, Spec
 from .registry import open_codec
 
 SHAPES = ((1, 1), (17, 33), (64, 48), (40, 161))
@@ -173,9 +173,38 @@ LAWS = (
 )
 
 
+def _estimates(spec: Spec, point: Point) -> bool:
+    try:
+        with open_codec(spec, point) as codec:
+            return isinstance(codec, Estimating)
+    except Exception:  # noqa: BLE001 - a codec that does not open breaks the laws, which say why
+        return False
+
+
+def _estimate(spec: Spec, point: Point) -> None:
+    """What estimates a rate makes no bytes to hold it to: bits and pixels of the right kind, the same each time."""
+    with open_codec(spec, point) as codec:
+        if not isinstance(codec, Estimating):
+            raise Broken("some points of this codec estimate, and this one does not")
+        for image in examples():
+            before = image.copy()
+            (bits, seen), (again, seen_again) = codec.estimate(image), codec.estimate(image)
+            if not 0 <= bits < float("inf"):
+                raise Broken(f"estimate returned {bits} bits for a {_size(image)} image")
+            if fault := misshapen(seen, image):
+                raise Broken(fault.replace("decode", "estimate"))
+            if bits != again or not np.array_equal(seen, seen_again):
+                raise Broken(f"estimating the same {_size(image)} image again gave something else")
+            if not np.array_equal(image, before):
+                raise Broken(f"estimate changed the {_size(image)} image it was given")
+
+
 def check(spec: Spec, points: Iterable[Point]) -> Iterator[Verdict]:
     """Yield a verdict per law and point, and at last, for several points, that the rate rises along them."""
     points = tuple(points)
+    if points and _estimates(spec, points[0]):
+        yield from (Verdict("estimate", point.name, _fault(partial(_estimate, spec, point))) for point in points)
+        return
     for point in points:
         for law in LAWS:
             yield Verdict(law.name, point.name, _fault(partial(law.check, spec, point)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -13,9 +13,14 @@ from types import MappingProxyType
 from typing import Any
 
 from . import binaries, ffmpeg, identity, pillow
+from .neural import metadata
+from .neural import specs as neural
 from .protocol import Codec, CodecUnavailable, Point, Spec
 
 BUILT_IN = (*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *binaries.SPECS)
+NEURAL = neural.SPECS
+ESTIMATED = {spec.name: spec for spec in neural.ESTIMATES}
+"""Found by their labels, and listed nowhere: their rates are no lengths of streams."""
 PLUGINS = "codecshift.codecs"
 """The entry point group: each entry names a Spec, a sequence of them, or a function that returns either."""
 
@@ -35,7 +40,7 @@ class Catalogue:
 @cache
 def catalogue() -> Catalogue:
     """Return the built-in codecs and those of the plugins installed; a broken plugin is a fault, not an exception."""
-    specs = {spec.name: spec for spec in BUILT_IN}
+    specs = {spec.name: spec for spec in (*BUILT_IN, *NEURAL)}
     faults: dict[str, str] = {}
     offered: dict[str, str] = dict.fromkeys(specs, "codecshift")
     for entry in importlib.metadata.entry_points(group=PLUGINS):
@@ -72,14 +77,27 @@ def find(label: str, extra: Iterable[Spec] = ()) -> tuple[Spec, tuple[Point, ...
     """Return the codec and the points that a label names: "jpeg" its whole ladder, "jpeg:q75" that one point.
 
     Any value on the codec's own scale is a point, not only those of the ladder. `extra` are codecs that are known
-    beside those of the catalogue. Raises UnknownCodec.
+    beside those of the catalogue. "ARCH@file.safetensors" is a checkpoint, as `codecs.neural.specs.named` has it, and
+    "NAME-est" the codec NAME with its rate estimated. Raises UnknownCodec.
     """
+    if "@" in label:
+        return _checkpoint(label)
     name, colon, point = label.partition(":")
     specs = {**catalogue().specs, **{spec.name: spec for spec in extra}}
+    if name not in specs and name in ESTIMATED:
+        specs |= ESTIMATED
     if name not in specs:
         raise UnknownCodec(f"unknown codec {name!r}: {_expected(name, specs)}; `codecshift codecs` lists them")
     spec = specs[name]
     return (spec, (find_point(spec, point),)) if colon else (spec, spec.points)
+
+
+def _checkpoint(label: str) -> tuple[Spec, tuple[Point, ...]]:
+    try:
+        spec, point = neural.named(label)
+    except metadata.BadCheckpoint as error:
+        raise UnknownCodec(str(error)) from error
+    return (spec, (find_point(spec, point),)) if point else (spec, spec.points)
 
 
 def find_point(spec: Spec, name: str) -> Point:
@@ -111,6 +129,12 @@ def identify(spec: Spec) -> str:
         raise
     except Exception as error:
         raise CodecUnavailable(_because(spec, error)) from error
+
+
+def prepare(spec: Spec, points: Sequence[Point], progress: Callable[[str, int, int], None] | None = None) -> None:
+    """Fetch what opening a codec at these points needs and this machine lacks; raise CodecUnavailable."""
+    if spec.prepare:
+        _resolve(spec.prepare)(spec, points, progress)
 
 
 @contextmanager

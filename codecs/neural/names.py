@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A model class: its name in compressai.models (or in .conditional), and the factor by which its smallest latent is smaller.
+    """A model class: its name in compressai.models, or in .conditional, and what must be known of it.
 
-    An image is padded to a multiple of `multiple`. `gain` says that one set of weights serves a range of rates by a
-    gain on its latents, `conditional` that it does by the lambda it is told.
+    Images are padded to a multiple of `multiple`, by which its smallest latent is smaller. `gain` says that one set of
+    weights serves a range of rates by a gain on its latents, `conditional` that it does by the lambda it is told.
     """
 
     model: str

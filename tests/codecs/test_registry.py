@@ -11,6 +11,7 @@ import pytest
 from codecshift.codecs.protocol import CodecError, CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import (
     BUILT_IN,
+    NEURAL,
     PLUGINS,
     UnknownCodec,
     catalogue,
@@ -155,7 +156,7 @@ def offer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     catalogue.cache_clear()
 
 
-NAMES = [spec.name for spec in BUILT_IN]
+NAMES = [spec.name for spec in (*BUILT_IN, *NEURAL)]
 
 
 def test_a_plugin_that_names_a_spec_is_a_codec(offer: Callable[..., None]) -> None:
