@@ -33,9 +33,6 @@ from .prune import Pruner, sparsity
 from .recipe import Diverged, Recipe, TrainingError, as_toml, read
 from .validation import validate, worth
 
-VARIABLE = "variable"
-"""The name of the file of a network that serves all rates."""
-
 Report = Callable[[int, int, str], None]
 """Told of steps done, steps in all, and what there is to say of the last ones."""
 
@@ -109,7 +106,7 @@ def choose(device: str) -> torch.device:
 def train(job: Order, report: Report | None = None) -> Outcome:
     """Train what a job asks for, from where an earlier call was stopped; raise Diverged where a loss is no number.
 
-    In the folder: for each lambda `l0.013.safetensors`, or `variable.safetensors` for all, from the last save, and in
+    In the folder: for each lambda `l0.013.safetensors`, or `RECIPE.safetensors` for all, from the last save, and in
     `best/` those of the best save by validation; log.csv and valid.csv as `journal` has them, loss.png; in `state/`
     what it takes to go on.
     """
@@ -134,7 +131,7 @@ class _Lane:
         self.job, self.place, self.lam = job, place, lam
         self.recipe = job.recipe
         self.steps = self.recipe.steps_of(place)
-        self.stem = VARIABLE if lam is None else f"l{lam:g}"
+        self.stem = _stem(self.recipe, lam)
         self.file = job.out / f"{self.stem}.safetensors"
         self.kept = job.out / "state" / f"{self.stem}.pt"
         self.begun = self.busy = False
@@ -404,6 +401,11 @@ class _Course:
             self._begin()
 
 
+def _stem(recipe: Recipe, lam: float | None) -> str:
+    """Return the name that the files of a network have before the dot."""
+    return recipe.name if lam is None else f"l{lam:g}"
+
+
 def _stream(device: torch.device) -> Any:
     make: Any = torch.cuda.Stream  # torch leaves it untyped
     return make(device)
@@ -466,7 +468,7 @@ def _begin(recipe: Recipe, start: Path | None) -> tuple[checkpoint.Checkpoint | 
         return (None,) * len(lambdas)
     found = []
     for lam in lambdas:
-        name = f"{VARIABLE if lam is None else f'l{lam:g}'}.safetensors"
+        name = f"{_stem(recipe, lam)}.safetensors"
         path = start / name if start.is_dir() else start
         if not path.is_file():
             raise TrainingError(f"there is no file {path} to begin with")

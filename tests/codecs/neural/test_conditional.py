@@ -76,6 +76,7 @@ def test_a_film_scales_and_shifts_channels_by_its_network_of_lambda() -> None:
     assert torch.allclose(film(x, told), expected)
 
 
+@torch.no_grad()
 def test_a_new_film_scales_by_the_power_of_lambda_alone() -> None:
     x = torch.ones(1, 2, 1, 1)
     lam = torch.tensor([HIGH])

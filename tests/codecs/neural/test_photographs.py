@@ -33,7 +33,9 @@ def test_every_image_below_is_read(folder: Path) -> None:
 
 def test_the_digest_is_of_the_files_and_not_of_their_names(folder: Path) -> None:
     found = load(folder, CPU)
-    hashes = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.*") if path.suffix != ".txt")
+    hashes = sorted(
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.*") if path.suffix != ".txt"
+    )
     assert found.digest == hashlib.sha256("".join(hashes).encode()).hexdigest()
     (folder / "a.png").rename(folder / "z.png")
     assert load(folder, CPU).digest == found.digest
@@ -78,7 +80,9 @@ def test_pictures_become_rgb_as_they_look(tmp_path: Path) -> None:
 
 
 def test_images_below_the_crop_are_named(folder: Path) -> None:
-    with pytest.raises(TrainingError, match=r"smaller than the crop of 80x80: a\.png \(90x70\), c\.bmp .*deeper/b\.PNG"):
+    with pytest.raises(
+        TrainingError, match=r"smaller than the crop of 80x80: a\.png \(90x70\), c\.bmp .*deeper/b\.PNG"
+    ):
         load(folder, CPU, 80)
 
 

@@ -1,5 +1,7 @@
 """Pruning: the cubic schedule by hand, exact zeros of the exact number, the smallest weights first."""
 
+from itertools import pairwise
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -12,12 +14,22 @@ nn = torch.nn
 
 def network() -> nn.Sequential:
     torch.manual_seed(5)
-    return nn.Sequential(nn.Conv2d(3, 10, 5), nn.ReLU(), nn.ConvTranspose2d(10, 7, 3), nn.Conv2d(7, 3, 1), nn.Linear(4, 4))
+    return nn.Sequential(
+        nn.Conv2d(3, 10, 5), nn.ReLU(), nn.ConvTranspose2d(10, 7, 3), nn.Conv2d(7, 3, 1), nn.Linear(4, 4)
+    )
 
 
 @pytest.mark.parametrize(
     ("step", "expected"),
-    [(0, 0.0), (100, 0.0), (200, 0.8 * (1 - 0.75**3)), (300, 0.8 * 0.875), (400, 0.8 * (1 - 0.25**3)), (500, 0.8), (999, 0.8)],
+    [
+        (0, 0.0),
+        (100, 0.0),
+        (200, 0.8 * (1 - 0.75**3)),
+        (300, 0.8 * 0.875),
+        (400, 0.8 * (1 - 0.25**3)),
+        (500, 0.8),
+        (999, 0.8),
+    ],
 )
 def test_the_schedule_is_cubic(step: int, expected: float) -> None:
     assert target(Pruning(0.8, begin=0.1, end=0.5), step, 1000) == pytest.approx(expected)
@@ -25,7 +37,7 @@ def test_the_schedule_is_cubic(step: int, expected: float) -> None:
 
 def test_the_schedule_rises_and_slows_down() -> None:
     shares = [target(Pruning(0.95), step, 100) for step in range(101)]
-    gains = [after - before for before, after in zip(shares, shares[1:], strict=False)]
+    gains = [after - before for before, after in pairwise(shares)]
     assert gains == sorted(gains, reverse=True)
     assert shares[-1] == 0.95
 

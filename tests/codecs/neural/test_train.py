@@ -169,7 +169,7 @@ ARCHITECTURES = {
 def test_a_network_of_each_architecture_learns_and_codes(run: Callable[..., Path], valid: Path, name: str) -> None:
     recipe = replace(TINY, architecture=name, steps=2, log_every=1, save_every=2, **ARCHITECTURES[name])
     out = run(recipe, valid=valid)
-    file = "variable.safetensors" if recipe.variable else "l0.02.safetensors"
+    file = "tiny.safetensors" if recipe.variable else "l0.02.safetensors"
     assert checkpoint.read(out / file).lam == (None if recipe.variable else 0.02)
     assert checkpoint.build(checkpoint.read(out / file))
     lambdas = [row["lambda"] for row in table(out / "valid.csv")]
@@ -261,7 +261,7 @@ def test_a_neighbour_begins_with_the_weights_before_it(run: Callable[..., Path])
 
 def test_lambdas_are_drawn_log_uniformly_in_the_range() -> None:
     class Ear(torch.nn.Module):
-        def forward(self, x: Any, lam: Any) -> Any:
+        def forward(self, _x: Any, lam: Any) -> Any:
             return lam
 
     drawn, lam = Conditional().forward(Ear(), torch.zeros(20_000, 1), np.random.default_rng(0), 0.0)
@@ -276,7 +276,7 @@ def test_gains_are_drawn_after_the_first_stage() -> None:
     told = []
 
     class Ear(torch.nn.Module):
-        def forward(self, x: Any, stage: int, s: int) -> Any:
+        def forward(self, _x: Any, stage: int, s: int) -> Any:
             told.append((stage, s))
 
     gains = Gains((0.1, 0.2, 0.4), 0.5)
@@ -357,7 +357,7 @@ def test_other_images_do_not_touch_a_training(run: Callable[..., Path], tmp_path
 
 
 def test_validation_images_that_are_learnt_from_are_refused(run: Callable[..., Path], data: Path) -> None:
-    with pytest.raises(TrainingError, match="4 of the images of .* are among those of"):
+    with pytest.raises(TrainingError, match=r"4 of the images of .* are among those of"):
         run(TINY, valid=data)
 
 

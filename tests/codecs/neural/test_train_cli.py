@@ -91,9 +91,15 @@ def test_wrong_words_need_no_torch(say: Say, data: Path, arguments: tuple[str, .
     [
         (("--data", "nowhere", "--out", "out"), "there is no folder nowhere"),
         (("--data", "empty", "--out", "out"), "no images in empty"),
-        (("--data", "photographs", "--out", "out", "--set", "crop=80"), "smaller than the crop of 80x80: 0.png (70x64)"),
+        (
+            ("--data", "photographs", "--out", "out", "--set", "crop=80"),
+            "smaller than the crop of 80x80: 0.png (70x64)",
+        ),
         (("--data", "photographs", "--out", "photographs"), "holds something else than a training"),
-        (("--data", "photographs", "--out", "out", "--device", "tpu"), "expected --device cpu, cuda or auto, got 'tpu'"),
+        (
+            ("--data", "photographs", "--out", "out", "--device", "tpu"),
+            "expected --device cpu, cuda or auto, got 'tpu'",
+        ),
         (("--data", "photographs", "--out", "out", "--device", "cuda"), "there is no CUDA device here"),
         (("--data", "photographs", "--out", "out", "--start", "x.safetensors"), "--set start=checkpoint"),
         (("--data", "photographs", "--out", "out", "--set", "start=checkpoint"), "expected --start FILE.safetensors"),
