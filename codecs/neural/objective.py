@@ -86,16 +86,30 @@ def rates(recipe: Recipe, lam: float | None) -> Rates:
     return Conditional()
 
 
+def weights(recipe: Recipe, lam: Tensor, through: float) -> Tensor | float:
+    """Return what the objective of each image counts: in a network for all rates (lambda / middle)^-b, (B,).
+
+    A young network errs by the same at every lambda: unweighted, the few images of the highest decide alone where it
+    goes. So b begins at 1, and falls to the recipe's `balance` as `through` goes from 0 to 1. What is best at each
+    lambda does not depend on b; how soon, and where one network cannot serve all, does.
+    """
+    if not recipe.variable:
+        return 1.0
+    middle = math.sqrt(conditional.LOW * conditional.HIGH)
+    return (lam / middle) ** -(1 - (1 - recipe.balance) * through)
+
+
 def bits_per_pixel(likelihoods: Mapping[str, Tensor], pixels: int) -> Tensor:
     """Return -log2 of the likelihoods of each image of a batch, summed, over its pixels: (B,)."""
     bits = sum((-one.float().log2().flatten(1).sum(1) for one in likelihoods.values()), start=torch.zeros(()))
     return bits / pixels
 
 
-def terms(output: Mapping[str, Any], x: Tensor, lam: Tensor, loss: str) -> Terms:
+def terms(output: Mapping[str, Any], x: Tensor, lam: Tensor, loss: str, weight: Tensor | float = 1.0) -> Terms:
     """Return the objective for images x (B, 3, H, W) in 0..1 at lambdas (B,), and its parts.
 
-    "mse": mean of lambda * 255^2 * MSE + bpp. "ms-ssim": mean of lambda * (1 - MS-SSIM) + bpp.
+    "mse": mean of lambda * 255^2 * MSE + bpp. "ms-ssim": mean of lambda * (1 - MS-SSIM) + bpp. `weight` is of each
+    image, or of all.
     """
     x_hat = output["x_hat"].float()
     bpp = bits_per_pixel(output["likelihoods"], x.shape[2] * x.shape[3])
@@ -106,4 +120,6 @@ def terms(output: Mapping[str, Any], x: Tensor, lam: Tensor, loss: str) -> Terms
     else:
         similar = ms_ssim(x_hat, x, data_range=1, size_average=False)
         distortion = 1 - similar
-    return Terms((lam * distortion + bpp).mean(), bpp.mean().detach(), mse.mean().detach(), similar.mean().detach())
+    return Terms(
+        (weight * (lam * distortion + bpp)).mean(), bpp.mean().detach(), mse.mean().detach(), similar.mean().detach()
+    )

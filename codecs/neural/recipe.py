@@ -56,8 +56,9 @@ class Recipe:
     tenfold at each of the fractions `drops` of the steps. With `start` = "neighbour" each network begins with the
     weights that the one before it had after the fraction `head_start` of its steps, and takes `neighbour_steps`
     (0: `steps`); with "checkpoint" it begins with those of a file. `stage_one` is the fraction of the steps that a
-    gain-based network spends at its highest rate alone. A save, every `save_every` steps, validates and writes the
-    checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is for CUDA devices.
+    gain-based network spends at its highest rate alone. A network for all rates weights the loss at a
+    lambda by a power of it that goes from -1 to -`balance`. A save, every `save_every` steps, validates and writes
+    the checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is for CUDA devices.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Recipe:
     start: str = "scratch"
     head_start: float = 1.0
     stage_one: float = 0.3
+    balance: float = 0.6
     precision: str = "float32"
     log_every: int = 100
     save_every: int = 5000
@@ -267,6 +269,7 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
         ("drops", "rising fractions of the steps", _rising(made.drops)),
         ("head_start", "a fraction of the steps, more than 0", 0 < made.head_start <= 1),
         ("stage_one", "a fraction of the steps", 0 <= made.stage_one <= 1),
+        ("balance", "from 0 to 1", 0 <= made.balance <= 1),
         ("neighbour_steps", "0 or more", made.neighbour_steps >= 0),
         ("seed", "0 or more", made.seed >= 0),
         ("keep_seconds", "0 or more", made.keep_seconds >= 0),

@@ -28,7 +28,7 @@ from .architectures import construct
 from .compat import compressai
 from .metadata import Metric
 from .mixed import mix, unleash
-from .objective import rates, terms
+from .objective import rates, terms, weights
 from .photographs import Photographs, crops
 from .prune import Pruner, sparsity
 from .recipe import Diverged, Recipe, TrainingError, as_toml, read
@@ -216,8 +216,9 @@ class _Lane:
                 group["lr"] = recipe.rate_at(self.step, self.steps)
             self.optimizer.zero_grad()
             self.aux_optimizer.zero_grad()
-            output, lam = self.rates.forward(self.network, x, rng, self.step / self.steps)
-            cost = terms(output, x, lam, recipe.loss)
+            through = self.step / self.steps
+            output, lam = self.rates.forward(self.network, x, rng, through)
+            cost = terms(output, x, lam, recipe.loss, weights(recipe, lam, through))
             aux = _aux_loss(self.network)
             # One way back serves both: quantiles get their gradient from `aux` alone, all others theirs from the loss.
             loss: Any = cost.loss + aux

@@ -16,6 +16,7 @@ pytest.importorskip("codecshift.codecs.neural.train")
 from codecshift.codecs.neural import checkpoint, journal, train  # noqa: E402
 from codecshift.codecs.neural.mixed import mix, unleash  # noqa: E402
 from codecshift.codecs.neural.objective import Conditional, Gains, bits_per_pixel, terms  # noqa: E402
+from codecshift.codecs.neural.objective import weights as weights_of  # noqa: E402
 from codecshift.codecs.neural.prune import sparsity  # noqa: E402
 from codecshift.codecs.neural.recipe import Diverged, Pruning, Recipe, TrainingError  # noqa: E402
 from PIL import Image as Pillow  # noqa: E402
@@ -386,6 +387,14 @@ def test_the_objective_by_hand() -> None:
     expected = np.mean([0.01 * 255**2 * 0.01, 0.02 * 255**2 * 0.04]) + 7 / 16
     assert float(found.loss) == pytest.approx(expected, rel=1e-5)
     assert float(found.mse) == pytest.approx(255**2 * 0.025, rel=1e-5)
+
+
+def test_only_a_network_for_all_rates_weights_its_images() -> None:
+    lam = torch.tensor([0.0012, 0.26], dtype=torch.float64)
+    recipe = replace(TINY, architecture="hyperprior-lct", balance=0.5)
+    ratios = [float(two[0] / two[1]) for two in (weights_of(recipe, lam, through) for through in (0.0, 1.0))]
+    assert ratios == pytest.approx([0.26 / 0.0012, (0.26 / 0.0012) ** 0.5])
+    assert weights_of(TINY, lam, 0.0) == 1.0
 
 
 def test_a_bottleneck_that_does_not_wait_computes_the_same() -> None:
