@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -90,16 +91,24 @@ def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
         model.load_state_dict({**tables, **weights})
     except RuntimeError as error:
         raise ValueError(f"the weights are not those of {architecture} of {dict(config)}: {_gist(error)}") from error
-    return ready(model)
-
-
-def ready(model: torch.nn.Module) -> torch.nn.Module:
-    """Return the model in eval mode with the entropy coder's tables computed from its weights."""
     model.eval()
+    gaussian = compressai("entropy_models").GaussianConditional
+    for module in model.modules():
+        if isinstance(module, gaussian):
+            for name, table in _gaussian_tables().items():
+                setattr(module, name, table.clone())
     update: Any = model.update
     with torch.no_grad():
-        update(force=True)
+        update()  # of a model that was just made, all other tables are empty
     return model
+
+
+@cache
+def _gaussian_tables() -> dict[str, torch.Tensor]:
+    """Return the tables of Gaussians on CompressAI's scales: the same in all models, and long to compute."""
+    made = compressai("entropy_models").GaussianConditional(None)
+    made.update_scale_table(compressai("models.base").get_scale_table(), force=True)
+    return {name: getattr(made, name) for name in TABLES}
 
 
 def _gist(error: Exception) -> str:

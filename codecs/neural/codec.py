@@ -107,8 +107,8 @@ class Pixels:
 class NeuralCodec:
     """A model with its tables computed, padding images to `multiple`; a model with a dial is set to `value`.
 
-    On an accelerator the two large transforms run there, `AHEAD` images at a time. On the CPU a batch is a loop: there
-    a batch of convolutions takes as long as its images one by one.
+    The two large transforms run on the accelerator `device`, if there is one, `AHEAD` images at a time. On the CPU a
+    batch is a loop: there a batch of convolutions takes as long as its images one by one.
     """
 
     def __init__(
@@ -117,16 +117,16 @@ class NeuralCodec:
         multiple: int,
         dial: Dial | None = None,
         value: float = 0.0,
-        device: torch.device = torch.device("cpu"),  # noqa: B008 - a constant
+        device: torch.device | None = None,
     ) -> None:
         self._model = model
         self._pixels = Pixels(multiple)
         self._dial = dial
         self._index = dial.index(value) if dial else None
         self._told: int | None = None
-        self._ahead = device.type != "cpu"
+        self._ahead = device is not None
         coder.install(model)
-        if self._ahead:
+        if device is not None:
             model.g_a, model.g_s = Transform(model.g_a, device), Transform(model.g_s, device)
         # How many strings there are, how long and of what shapes, shows on the smallest image.
         with torch.inference_mode():
@@ -249,7 +249,9 @@ def _grown(shape: Any, rows: int, columns: int) -> Any:
 class NeuralEstimate:
     """A model of which only the rate that its likelihoods promise is asked: no bytes are made.
 
-    That rate knows no escape codes, no tables of finite precision and no header, and its likelihoods have a floor.
+    That rate knows no escape codes, no tables of finite precision and no header, and its likelihoods have a floor. In
+    the models that code pixel by pixel (mbt2018, cheng2020-anchor and -attn) CompressAI's estimate rounds the latents
+    as they are, not their distance from the predicted mean: what is seen is near what decoding gives, not the same.
     """
 
     def __init__(
@@ -258,9 +260,9 @@ class NeuralEstimate:
         multiple: int,
         dial: Dial | None = None,
         value: float = 0.0,
-        device: torch.device = torch.device("cpu"),  # noqa: B008 - a constant
+        device: torch.device | None = None,
     ) -> None:
-        self._model = model.to(device)
+        self._model = model if device is None else model.to(device)
         self._device = device
         self._pixels = Pixels(multiple)
         self._options: dict[str, torch.Tensor] = {}

@@ -16,7 +16,6 @@ import types
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,19 +87,14 @@ class Coder:
     name = "ans"
 
     def __init__(self, model: Any) -> None:
-        self._model = model
-
-    @cached_property
-    def tables(self) -> tuple[list[list[int]], list[int], list[int]]:
-        """Cumulative distributions, without what fills them up to equal length; their lengths; their offsets."""
-        lengths = self._model.cdf_length.reshape(-1).int().tolist()
-        rows = self._model.quantized_cdf.tolist()
+        lengths = model.cdf_length.reshape(-1).int().tolist()
+        rows = model.quantized_cdf.tolist()
         cut = [row[:length] for row, length in zip(rows, lengths, strict=True)]
-        return cut, lengths, self._model.offset.reshape(-1).int().tolist()
+        self._tables = (cut, lengths, model.offset.reshape(-1).int().tolist())
 
     def encode_with_indexes(self, symbols: list[int], indexes: list[int], *_tables: object) -> String:
         """Return the string of symbols, to be coded when its bytes are wanted."""
-        tables = self.tables
+        tables = self._tables
         return String.of(symbols, lambda: bytes(_ans.RansEncoder().encode_with_indexes(symbols, indexes, *tables)))
 
     def decode_with_indexes(self, string: String, indexes: list[int], *_tables: object) -> NDArray[np.int32]:
@@ -108,7 +102,7 @@ class Coder:
         if string.count != len(indexes):
             raise Desync(f"expected {string.count} symbols in a string, the model asks for {len(indexes)}")
         if not string.symbols:
-            string.symbols = array("i", _ans.RansDecoder().decode_with_indexes(string.padded, indexes, *self.tables))
+            string.symbols = array("i", _ans.RansDecoder().decode_with_indexes(string.padded, indexes, *self._tables))
         return string.values
 
 
@@ -164,10 +158,13 @@ class _Decoder:
 
 
 def install(model: Any) -> None:
-    """Put our coder in the place of the library's, in a model whose tables are computed."""
+    """Put our coder in the place of the library's, in a model whose tables have just been computed."""
     for module in model.modules():
         if hasattr(module, "entropy_coder"):
             module.entropy_coder = Coder(module)
+            if not hasattr(model, "_compress_ar"):
+                # For each image and string a model makes Python lists of its tables, which our coder has already.
+                module._quantized_cdf = module._quantized_cdf[:, :1].clone()
         if hasattr(module, "scale_table"):
             module.build_indexes = types.MethodType(_build_indexes, module)
     # The models that code pixel by pixel name the library's classes in these two functions: what the names stand for is

@@ -39,8 +39,8 @@ def use(device: str) -> None:
 
 
 @cache
-def current() -> torch.device:
-    """Return the device chosen, the CPU where none was, set to be exact; raise CodecUnavailable where it is missing.
+def accelerator() -> torch.device | None:
+    """Return the accelerator chosen, set to be exact, None for the CPU; raise CodecUnavailable where it is missing.
 
     On the CPU torch gets as many threads as OMP_NUM_THREADS says, one if it says nothing: the pool runs a process per
     core. On CUDA there is no TF32, and kernels are deterministic.
@@ -50,7 +50,7 @@ def current() -> torch.device:
     torch.set_num_threads(_threads())
     wanted = _chosen[0] if _chosen else "cpu"
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
+        return None
     if not torch.cuda.is_available():
         raise CodecUnavailable("torch finds no CUDA device here: choose the device 'cpu' or 'auto'")
     # cuBLAS reads this when it is first used; without it, its deterministic mode refuses to work.

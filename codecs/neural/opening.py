@@ -20,7 +20,7 @@ Opened = TypeVar("Opened", NeuralCodec, NeuralEstimate)
 
 
 def _zoo(make: Callable[..., Opened], name: str, params: Mapping[str, Params]) -> Opened:
-    where = device.current()
+    where = device.accelerator()
     (file,) = zoo_files(name, [Point("", params)])
     path = weights.fetched(file)
     architecture = name.removesuffix("-mse").removesuffix("-ms-ssim")
@@ -35,7 +35,7 @@ def _zoo(make: Callable[..., Opened], name: str, params: Mapping[str, Params]) -
 def _checkpoint(
     make: Callable[..., Opened], architecture: str, path: Path, digest: str, params: Mapping[str, Params]
 ) -> Opened:
-    where = device.current()
+    where = device.accelerator()
     try:
         found = checkpoint.read(path)
         if not found.digest.startswith(digest) or found.architecture != architecture:
@@ -51,7 +51,7 @@ def _ready(
     model: torch.nn.Module,
     architecture: str,
     params: Mapping[str, Params],
-    where: torch.device,
+    where: torch.device | None,
 ) -> Opened:
     known = ARCHITECTURES[architecture]
     dial: Dial | None = codec.LAMBDA if known.conditional else codec.GAIN if known.gain else None
