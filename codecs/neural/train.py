@@ -171,7 +171,8 @@ class _Lane:
     def resume(self) -> None:
         """Make the network as it was when it was last kept; raise TrainingError where that cannot be read."""
         try:
-            told = torch.load(self.kept, map_location=self.job.device, weights_only=True)
+            # By way of the CPU, where Adam counts its steps: counted on a device they would be waited for.
+            told = torch.load(self.kept, map_location="cpu", weights_only=True)
             self._make()
             self.network.load_state_dict(told["network"])
             self.optimizer.load_state_dict(told["optimizer"])

@@ -8,12 +8,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("codecshift.codecs.neural.conditional")
 
 from codecshift.codecs.neural import conditional  # noqa: E402
-from codecshift.codecs.neural.architectures import ready  # noqa: E402
+from codecshift.codecs.neural.architectures import loaded  # noqa: E402
 from codecshift.codecs.neural.conditional import HIGH, LOW, ConditionalHyperprior, Film  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def network() -> ConditionalHyperprior:
+def network() -> torch.nn.Module:
     torch.manual_seed(3)
     made = ConditionalHyperprior(6, 8)
     # Larger weights and a louder modulation than a new network has, so that latents are not all zero.
@@ -22,7 +22,7 @@ def network() -> ConditionalHyperprior:
             if "film.mlp.2" in name:
                 value.normal_(0, 0.05)
         made.g_a[-1].convolution.weight.mul_(60)
-    return ready(made)
+    return loaded("hyperprior-lct", {"N": 6, "M": 8}, made.state_dict())
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_a_new_film_scales_by_the_power_of_lambda_alone() -> None:
     assert torch.equal(Film(2)(x, conditional.condition(lam)), x)
 
 
-def test_the_rate_rises_with_lambda(network: ConditionalHyperprior, images: torch.Tensor) -> None:
+def test_the_rate_rises_with_lambda(network: torch.nn.Module, images: torch.Tensor) -> None:
     sizes = []
     for lam in (LOW, 0.01, HIGH):
         strings = network.compress(images, lam)["strings"]
@@ -93,7 +93,7 @@ def test_the_rate_rises_with_lambda(network: ConditionalHyperprior, images: torc
     assert sizes[0] < sizes[1] < sizes[2]
 
 
-def test_the_bytes_decode_to_what_forward_sees(network: ConditionalHyperprior, images: torch.Tensor) -> None:
+def test_the_bytes_decode_to_what_forward_sees(network: torch.nn.Module, images: torch.Tensor) -> None:
     _, lam = conditional.quantised(0.02)
     made = network.compress(images, lam)
     with torch.inference_mode():
@@ -102,7 +102,7 @@ def test_the_bytes_decode_to_what_forward_sees(network: ConditionalHyperprior, i
     assert torch.allclose(decoded, seen.clamp(0, 1), atol=1e-5)
 
 
-def test_each_image_of_a_batch_hears_its_own_lambda(network: ConditionalHyperprior, images: torch.Tensor) -> None:
+def test_each_image_of_a_batch_hears_its_own_lambda(network: torch.nn.Module, images: torch.Tensor) -> None:
     with torch.inference_mode():
         both = network(images, torch.tensor([0.002, 0.2]))["x_hat"]
         apart = [network(images[i : i + 1], torch.tensor([lam]))["x_hat"] for i, lam in enumerate((0.002, 0.2))]
