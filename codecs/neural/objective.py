@@ -86,17 +86,17 @@ def rates(recipe: Recipe, lam: float | None) -> Rates:
     return Conditional()
 
 
-def weights(recipe: Recipe, lam: Tensor, through: float) -> Tensor | float:
-    """Return what the objective of each image counts: in a network for all rates (lambda / middle)^-b, (B,).
+def weights(recipe: Recipe, lam: Tensor) -> Tensor | float:
+    """Return what the objective of each image counts: in a network for all rates (lambda / middle)^-balance, (B,).
 
-    A young network errs by the same at every lambda: unweighted, the few images of the highest decide alone where it
-    goes. So b begins at 1, and falls to the recipe's `balance` as `through` goes from 0 to 1. What is best at each
-    lambda does not depend on b; how soon, and where one network cannot serve all, does.
+    What is best at each lambda does not depend on it; how soon it is found, and where one network cannot serve all,
+    does. A young network errs by the same at every lambda: at 0 the few images of the highest decide alone where it
+    goes, at 1 an error counts the same at all of them.
     """
     if not recipe.variable:
         return 1.0
     middle = math.sqrt(conditional.LOW * conditional.HIGH)
-    return (lam / middle) ** -(1 - (1 - recipe.balance) * through)
+    return (lam / middle) ** -recipe.balance
 
 
 def bits_per_pixel(likelihoods: Mapping[str, Tensor], pixels: int) -> Tensor:

@@ -57,7 +57,7 @@ class Recipe:
     weights that the one before it had after the fraction `head_start` of its steps, and takes `neighbour_steps`
     (0: `steps`); with "checkpoint" it begins with those of a file. `stage_one` is the fraction of the steps that a
     gain-based network spends at its highest rate alone. A network for all rates weights the loss at a
-    lambda by a power of it that goes from -1 to -`balance`. A save, every `save_every` steps, validates and writes
+    lambda by lambda^-`balance`. A save, every `save_every` steps, validates and writes
     the checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is for CUDA devices.
     """
 
@@ -80,7 +80,7 @@ class Recipe:
     start: str = "scratch"
     head_start: float = 1.0
     stage_one: float = 0.3
-    balance: float = 0.6
+    balance: float = 1.0
     precision: str = "float32"
     log_every: int = 100
     save_every: int = 5000

@@ -219,7 +219,7 @@ class _Lane:
             self.aux_optimizer.zero_grad()
             through = self.step / self.steps
             output, lam = self.rates.forward(self.network, x, rng, through)
-            cost = terms(output, x, lam, recipe.loss, weights(recipe, lam, through))
+            cost = terms(output, x, lam, recipe.loss, weights(recipe, lam))
             aux = _aux_loss(self.network)
             # One way back serves both: quantiles get their gradient from `aux` alone, all others theirs from the loss.
             loss: Any = cost.loss + aux

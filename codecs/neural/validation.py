@@ -49,8 +49,8 @@ def validate(
 
 
 def worth(scores: Sequence[Score]) -> float:
-    """Return the loss to choose the best save by: the mean over lambdas."""
-    return float(np.mean([score.loss for score in scores]))
+    """Return what to choose the best save by: the geometric mean of the losses, in which no lambda outweighs others."""
+    return float(np.exp(np.mean([math.log(score.loss) for score in scores])))
 
 
 def _network(recipe: Recipe, state: Mapping[str, torch.Tensor]) -> torch.nn.Module:
