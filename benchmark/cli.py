@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..analysis.leaderboard import Leaderboard
     from ..codecs.contract import Verdict
+    from ..codecs.neural.recipe import Recipe
     from ..codecs.protocol import Spec
     from .bands import Measurement
     from .fairness import Entry
@@ -469,6 +470,47 @@ def check(
 
 
 @app.command()
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="One of --list, or a file .toml.", show_default=False)
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Photographs to learn from, in any folders.")] = None,
+    valid: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Other photographs, to measure real bytes on at every save.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to write to, or to go on with.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="In place of the recipe's.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the recipe: crop=128.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The checkpoint, or folder of them, to begin with.")
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="D", help="cpu, cuda or auto.")] = "auto",
+    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads on a CPU. Default: one a core.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the recipes there are, and train nothing.")] = False,
+) -> None:
+    """Train a neural codec: one checkpoint for each lambda of a recipe. Goes on where it was stopped."""
+    from ..codecs.neural import recipe as recipes
+
+    if list_:
+        found = [recipes.find(name) for name in recipes.names()]
+        lines = [[one.name, one.architecture, f"{one.N}/{one.M}", f"{one.steps}", one.about] for one in found]
+        _print_table(["recipe", "architecture", "N/M", "steps", "what"], lines)
+        return
+    if recipe is None or data is None or out is None:
+        _refuse("expected codecshift train RECIPE --data DIR --out DIR; --list names the recipes")
+    asked = {}
+    for text in settings or ():
+        key, equals, value = text.partition("=")
+        if not equals:
+            _refuse(f"expected --set KEY=VALUE, got {text!r}")
+        asked[key.strip()] = value.strip()
+    chosen = recipes.changed(recipes.find(recipe), asked | ({} if steps is None else {"steps": str(steps)}))
+    _train(chosen, data, valid, out, start, device, jobs)
+
+
+@app.command()
 def doctor(
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="What trying one codec on an 8x8 image may take.")
@@ -482,6 +524,41 @@ def doctor(
         typer.echo(f"{'ok' if sound else '!!':<4}{topic:<20} {what}")
         worst += not sound
     typer.echo(f"{worst} of these need attention" if worst else "all is well")
+
+
+def _train(
+    recipe: Recipe, data: Path, valid: Path | None, out: Path, start: Path | None, device: str, jobs: int | None
+) -> None:
+    try:
+        import torch
+
+        from ..codecs.neural import train as training
+    except ImportError as error:
+        _refuse(f"training needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
+    from ..codecs.neural.recipe import Diverged
+
+    if jobs is not None:
+        torch.set_num_threads(jobs)
+    try:
+        with _Progress("images") as progress:
+            job = training.order(recipe, data, out, valid=valid, start=start, device=device, reading=progress.task)
+        _say(f"{recipe.name}: {recipe.architecture}, {len(job.data)} images, on {job.device} -> {out}")
+        with _Progress("steps") as progress:
+            outcome = training.train(job, progress.training)
+    except Diverged as sentence:
+        _say(f"codecshift: {sentence}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _say(f"\nstopped: what was learnt is kept in {out}; the same command goes on from there")
+        raise typer.Exit(130) from None
+    new = outcome.steps - outcome.before
+    if new:
+        begun = f", after {outcome.before} before" if outcome.before else ""
+        _say(f"{new} steps in {_duration(outcome.wall_s)}{begun}: {out / 'log.csv'}, {out / 'loss.png'}")
+    else:
+        _say(f"nothing to do: all {outcome.steps} steps are done")
+    for path in outcome.files:
+        typer.echo(path)
 
 
 def main() -> None:
@@ -508,6 +585,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from ..analysis.figures import NothingToDraw
     from ..analysis.leaderboard import NotComparable
     from ..codecs.described import BadDescription
+    from ..codecs.neural.recipe import TrainingError
     from ..codecs.protocol import CodecUnavailable
     from ..codecs.registry import UnknownCodec
     from ..corruptions.download import DownloadError
@@ -522,7 +600,8 @@ def _foreseen() -> tuple[type[Exception], ...]:
     wrong_names = (UnknownName, UnknownCodec, UnknownSet, WrongTarget)
     wrong_rows = (RunFileError, NotComparable, NothingToDraw)
     wrong_images = (SetError, GeneratedError, UnreadableImage, DownloadError)
-    return (*wrong_names, *wrong_rows, *wrong_images, MeasurementError, CodecUnavailable, BadDescription)
+    others = (MeasurementError, CodecUnavailable, BadDescription, TrainingError)
+    return (*wrong_names, *wrong_rows, *wrong_images, *others)
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -840,6 +919,7 @@ class _Progress:
 
         self._unit = unit
         self._tasks: dict[str, Any] = {}
+        self._first: dict[str, int] = {}
         self._next_line = 0.0
         amount = TextColumn("{task.percentage:>3.0f}%") if unit == "download" else MofNCompleteColumn()
         console = Console(stderr=True)
@@ -872,6 +952,10 @@ class _Progress:
         shown = ", ".join(open_[:3]) + (f" and {len(open_) - 3} more" if len(open_) > 3 else "")
         self._show("matching", done, total, shown)
 
+    def training(self, done: int, total: int, note: str) -> None:
+        """Show how many steps are done, and what the log says of the last ones."""
+        self._show("training", done, total, note)
+
     def task(self, name: str, done: int, total: int) -> None:
         """Show how far a download or another task is; a total of 0 means unknown."""
         self._show(name, done, total or None, "")
@@ -887,8 +971,9 @@ class _Progress:
         now = time.monotonic()
         if name not in self._tasks:
             self._tasks[name] = now
+            self._first[name] = done  # what was done before this call says nothing of the time that is left
             self._next_line = now + 15
-        elif now >= self._next_line and done and total:
+        elif now >= self._next_line and done > self._first[name] and total:
             self._next_line = now + 15
-            left = (now - self._tasks[name]) * (total - done) / done
+            left = (now - self._tasks[name]) * (total - done) / (done - self._first[name])
             _say(f"{name}: {done} of {total} {self._unit}, {note + ', ' if note else ''}{_duration(left)} left")

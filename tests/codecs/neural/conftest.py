@@ -11,10 +11,10 @@ from codecshift.codecs.neural.names import ARCHITECTURES
 
 NEEDED = ("torch", "compressai", "safetensors")
 
+NEEDS_NONE = {"test_optional.py", "test_recipe.py", "test_train_cli.py"}
+
 if any(importlib.util.find_spec(name) is None for name in NEEDED):
-    collect_ignore = [
-        path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in {"test_optional.py"}
-    ]
+    collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in NEEDS_NONE]
 
 
 @pytest.fixture(scope="session")

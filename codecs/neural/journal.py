@@ -1,0 +1,95 @@
+"""The log of a training: two CSV files that go on after a kill as if there had been none, and their picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+TRAINED = ("step", "lambda", "loss", "bpp", "mse", "psnr", "ms_ssim", "aux", "lr", "sparsity", "seconds")
+"""Columns of log.csv: means over the steps since the row before; `lambda` is empty where one network learns many."""
+
+VALIDATED = ("step", "lambda", "bpp_real", "psnr", "bpp_est", "loss")
+"""Columns of valid.csv: means over the validation images, of real bytes and 8-bit pixels."""
+
+
+def append(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, float | int | str]]) -> None:
+    """Add rows to a CSV file, which gets its header first; NaN is an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if not path.exists():
+        writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_field(row[column]) for column in columns])
+    with path.open("a", encoding="utf-8", newline="") as file:
+        file.write(text.getvalue())
+
+
+def forget(path: Path, done: Mapping[str, int]) -> None:
+    """Drop the rows that come after what was kept: `done` steps by the text of the column lambda, 0 if not named.
+
+    A line that a kill cut short goes too.
+    """
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    width = lines[0].count(",") if lines else 0
+    kept = lines[:1]
+    for line in lines[1:]:
+        fields = line.split(",")
+        if line.endswith("\n") and len(fields) == width + 1 and int(fields[0]) <= done.get(fields[1], 0):
+            kept.append(line)
+    if kept != lines:
+        temporary = path.with_name(f".{path.name}")
+        temporary.write_text("".join(kept), encoding="utf-8")
+        temporary.replace(path)
+
+
+def read(path: Path) -> list[dict[str, float]]:
+    """Return the rows of a CSV file as numbers; an empty field is NaN."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{key: float(value or "nan") for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def draw(folder: Path, title: str) -> None:
+    """Draw log.csv and valid.csv as loss.png: the loss by step, and the real rate and quality of every save."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - only a save draws
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib leaves its methods untyped
+    loss, curve = figure.subplots(1, 2)
+    for lam, rows in _by_lambda(read(folder / "log.csv")).items():
+        loss.plot([row["step"] for row in rows], [row["loss"] for row in rows], lw=1, label=lam or "any lambda")
+    loss.set(xlabel="step", ylabel="loss, lambda x distortion + bpp", yscale="log", title=title)
+    for lam, rows in _by_lambda(read(folder / "valid.csv")).items():
+        shade = [0.15 + 0.85 * (place + 1) / len(rows) for place in range(len(rows))]
+        (line,) = curve.plot([row["bpp_real"] for row in rows], [row["psnr"] for row in rows], lw=0.6, label=lam)
+        for row, alpha in zip(rows, shade, strict=True):
+            curve.plot(row["bpp_real"], row["psnr"], "o", ms=4, color=line.get_color(), alpha=alpha)
+    curve.set(xlabel="bpp, real bytes", ylabel="PSNR, dB", title="validation, save by save (darker is later)")
+    for axes in (loss, curve):
+        axes.grid(alpha=0.3)
+        if axes.has_data():
+            axes.legend(title="lambda", fontsize="small")
+    temporary = folder / ".loss.png"
+    canvas.print_png(str(temporary))
+    temporary.replace(folder / "loss.png")
+
+
+def _by_lambda(rows: Sequence[Mapping[str, float]]) -> dict[str, list[Mapping[str, float]]]:
+    grouped: dict[str, list[Mapping[str, float]]] = {}
+    for row in rows:
+        grouped.setdefault("" if math.isnan(row["lambda"]) else f"{row['lambda']:g}", []).append(row)
+    return grouped
+
+
+def _field(value: float | int | str) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value)

@@ -1,0 +1,77 @@
+"""Pruning: the cubic schedule by hand, exact zeros of the exact number, the smallest weights first."""
+
+from itertools import pairwise
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from codecshift.codecs.neural.prune import Pruner, prunable, sparsity, target  # noqa: E402
+from codecshift.codecs.neural.recipe import Pruning  # noqa: E402
+
+nn = torch.nn
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(5)
+    return nn.Sequential(
+        nn.Conv2d(3, 10, 5), nn.ReLU(), nn.ConvTranspose2d(10, 7, 3), nn.Conv2d(7, 3, 1), nn.Linear(4, 4)
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (0, 0.0),
+        (100, 0.0),
+        (200, 0.8 * (1 - 0.75**3)),
+        (300, 0.8 * 0.875),
+        (400, 0.8 * (1 - 0.25**3)),
+        (500, 0.8),
+        (999, 0.8),
+    ],
+)
+def test_the_schedule_is_cubic(step: int, expected: float) -> None:
+    assert target(Pruning(0.8, begin=0.1, end=0.5), step, 1000) == pytest.approx(expected)
+
+
+def test_the_schedule_rises_and_slows_down() -> None:
+    shares = [target(Pruning(0.95), step, 100) for step in range(101)]
+    gains = [after - before for before, after in pairwise(shares)]
+    assert gains == sorted(gains, reverse=True)
+    assert shares[-1] == 0.95
+
+
+def test_only_convolutions_are_pruned() -> None:
+    assert [tuple(weight.shape) for weight in prunable(network())] == [(10, 3, 5, 5), (10, 7, 3, 3), (3, 7, 1, 1)]
+
+
+@pytest.mark.parametrize("share", [0.8, 0.95])
+def test_the_end_is_exactly_sparse_and_took_the_smallest(share: float) -> None:
+    made = network()
+    before = torch.cat([weight.detach().abs().flatten() for weight in prunable(made)])
+    pruner = Pruner(made, Pruning(share, end=0.5, every=3), 100)
+    for step in range(1, 101):
+        pruner.after(step)
+    after = torch.cat([weight.detach().abs().flatten() for weight in prunable(made)])
+    gone = int(share * before.numel() + 1e-9)
+    assert int((after == 0).sum()) == gone
+    assert sparsity(made) == gone / before.numel()
+    # Nothing else changed, so these are the smallest of all layers together, as by a sort.
+    assert float(before[after == 0].max()) <= float(before[after != 0].min())
+    assert torch.equal(before[after != 0], after[after != 0])
+
+
+def test_what_is_pruned_stays_pruned_while_the_rest_learns() -> None:
+    made = network()
+    pruner = Pruner(made, Pruning(0.9, end=0.5, every=2), 40)
+    gone = [torch.zeros_like(weight, dtype=torch.bool) for weight in prunable(made)]
+    for step in range(1, 41):
+        with torch.no_grad():
+            for weight in prunable(made):
+                weight.add_(torch.randn_like(weight) * 0.1)
+        pruner.after(step)
+        for weight, before in zip(prunable(made), gone, strict=True):
+            assert bool((weight[before] == 0).all())
+        gone = [weight == 0 for weight in prunable(made)]
+    assert sparsity(made) == pytest.approx(0.9, abs=1e-3)

@@ -1,0 +1,434 @@
+"""Training: the same seed learns the same, a kill changes nothing, and what comes out is a codec."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("codecshift.codecs.neural.train")
+
+from codecshift.codecs.neural import checkpoint, journal, train  # noqa: E402
+from codecshift.codecs.neural.mixed import mix, unleash  # noqa: E402
+from codecshift.codecs.neural.objective import Conditional, Gains, bits_per_pixel, terms  # noqa: E402
+from codecshift.codecs.neural.objective import weights as weights_of  # noqa: E402
+from codecshift.codecs.neural.prune import sparsity  # noqa: E402
+from codecshift.codecs.neural.recipe import Diverged, Pruning, Recipe, TrainingError  # noqa: E402
+from PIL import Image as Pillow  # noqa: E402
+
+TINY = Recipe(
+    "tiny",
+    "bmshj2018-factorized",
+    4,
+    6,
+    (0.02,),
+    12,
+    crop=64,
+    batch=2,
+    log_every=2,
+    save_every=6,
+    keep_seconds=0,
+    learning_rate=1e-3,
+    validation_images=1,
+)
+
+
+DRAW = journal.draw
+
+
+class Killed(Exception):
+    """Stands for a kill: whatever the process held is lost."""
+
+
+def photographs(folder: Path, count: int, side: int, seed: int) -> Path:
+    """Write smooth pictures, which networks learn faster than noise."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    for place in range(count):
+        small = Pillow.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
+        small.resize((side, side), Pillow.Resampling.BICUBIC).save(folder / f"{place}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return photographs(tmp_path_factory.mktemp("data") / "train", 4, 80, 1)
+
+
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return photographs(tmp_path_factory.mktemp("data") / "valid", 1, 64, 2)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Small networks are quicker in one thread, and pictures of their logs take longer than they do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(journal, "draw", lambda _folder, _title: None)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def run(data: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that trains in a folder of the given name, killed after so many steps if that is asked."""
+
+    def trained(recipe: Recipe, name: str = "out", killed_at: int = 0, **options: Any) -> Path:
+        def report(done: int, _total: int, _note: str) -> None:
+            if done == killed_at:
+                raise Killed
+
+        job = train.order(recipe, data, tmp_path / name, device="cpu", **options)
+        if killed_at:
+            with pytest.raises(Killed):
+                train.train(job, report)
+        else:
+            train.train(job, report)
+        return tmp_path / name
+
+    return trained
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a log, but for the seconds."""
+    with path.open() as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+def weights(path: Path) -> dict[str, Any]:
+    return dict(checkpoint.read(path).state)
+
+
+def same(first: Path, second: Path) -> bool:
+    """Say whether two trainings left the same logs and the same weights everywhere."""
+    names = sorted(str(path.relative_to(first)) for path in first.rglob("*.safetensors"))
+    assert names == sorted(str(path.relative_to(second)) for path in second.rglob("*.safetensors"))
+    ours, theirs = ([weights(folder / name) for name in names] for folder in (first, second))
+    tables = all(table(first / name) == table(second / name) for name in ("log.csv", "valid.csv"))
+    return tables and all(
+        all(torch.equal(one[key], other[key]) for key in one) for one, other in zip(ours, theirs, strict=True)
+    )
+
+
+# --- what comes out
+
+
+def test_the_loss_falls_and_what_comes_out_is_a_codec(run: Callable[..., Path], valid: Path) -> None:
+    out = run(replace(TINY, steps=60, save_every=30), valid=valid)
+    rows = table(out / "log.csv")
+    assert [int(row["step"]) for row in rows] == list(range(2, 61, 2))
+    assert float(rows[-1]["loss"]) < 0.5 * float(rows[0]["loss"])
+    found = checkpoint.read(out / "l0.02.safetensors")
+    assert (found.architecture, dict(found.config), found.lam, found.metric) == (
+        "bmshj2018-factorized",
+        {"N": 4, "M": 6},
+        0.02,
+        "mse",
+    )
+    told = json.loads((out / "training.json").read_text())
+    assert found.about["steps"] == "60"
+    assert found.about["data_sha256"] == told["data_sha256"]
+    assert found.about["recipe_sha256"] == told["recipe_sha256"] == replace(TINY, steps=60).digest()
+    assert {"version_torch", "version_compressai", "version_codecshift", "device", "images"} <= set(found.about)
+    saves = table(out / "valid.csv")
+    assert [row["step"] for row in saves] == ["30", "60"]
+    assert float(saves[1]["loss"]) < float(saves[0]["loss"])
+    assert float(saves[1]["bpp_real"]) >= 0.99 * float(saves[1]["bpp_est"])
+    best = weights(out / "best" / "l0.02.safetensors")
+    assert all(torch.equal(best[key], value) for key, value in weights(out / "l0.02.safetensors").items())
+    DRAW(out, "tiny")
+    assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_log_is_the_objective_and_its_schedule(run: Callable[..., Path]) -> None:
+    out = run(replace(TINY, drops=(0.5, 0.75), steps=8, log_every=1))
+    rows = [{key: float(value or "nan") for key, value in row.items()} for row in table(out / "log.csv")]
+    assert [row["lr"] for row in rows] == pytest.approx([1e-3] * 4 + [1e-4] * 2 + [1e-5] * 2)
+    for row in rows:
+        assert row["loss"] == pytest.approx(0.02 * row["mse"] + row["bpp"], rel=1e-4)
+        assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / row["mse"]), rel=1e-4)
+        assert row["lambda"] == 0.02
+
+
+ARCHITECTURES = {
+    "bmshj2018-factorized": {},
+    "bmshj2018-hyperprior": {},
+    "mbt2018-mean": {},
+    "elic2022-chandelier": {"M": 8},
+    "hyperprior-lct": {"lambdas": (0.002, 0.2)},
+    "bmshj2018-hyperprior-vbr": {"lambdas": tuple(0.001 * 2**k for k in range(8)), "stage_one": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_network_of_each_architecture_learns_and_codes(run: Callable[..., Path], valid: Path, name: str) -> None:
+    recipe = replace(TINY, architecture=name, steps=2, log_every=1, save_every=2, **ARCHITECTURES[name])
+    out = run(recipe, valid=valid)
+    file = "tiny.safetensors" if recipe.variable else "l0.02.safetensors"
+    assert checkpoint.read(out / file).lam == (None if recipe.variable else 0.02)
+    assert checkpoint.build(checkpoint.read(out / file))
+    lambdas = [row["lambda"] for row in table(out / "valid.csv")]
+    assert lambdas == [f"{lam:g}" for lam in recipe.lambdas]
+    assert [row["lambda"] for row in table(out / "log.csv")] == ["" if recipe.variable else "0.02"] * 2
+
+
+def test_ms_ssim_is_a_loss(tmp_path: Path) -> None:
+    pytest.importorskip("pytorch_msssim")
+    large = photographs(tmp_path / "large", 2, 180, 3)
+    recipe = replace(TINY, loss="ms-ssim", lambdas=(8.0,), crop=176, steps=2, log_every=1)
+    train.train(train.order(recipe, large, tmp_path / "out", device="cpu"))
+    for row in table(tmp_path / "out" / "log.csv"):
+        assert float(row["loss"]) == pytest.approx(8 * (1 - float(row["ms_ssim"])) + float(row["bpp"]), rel=1e-4)
+    assert checkpoint.read(tmp_path / "out" / "l8.safetensors").metric == "ms-ssim"
+
+
+# --- the same again
+
+
+def test_one_seed_learns_the_same_twice_and_another_something_else(run: Callable[..., Path], valid: Path) -> None:
+    first, again = run(TINY, "first", valid=valid), run(TINY, "again", valid=valid)
+    other = run(replace(TINY, seed=2), "other", valid=valid)
+    assert same(first, again)
+    assert not same(first, other)
+
+
+NEIGHBOURS = replace(TINY, lambdas=(0.05, 0.01), start="neighbour", neighbour_steps=6)
+PRUNED = replace(TINY, pruning=Pruning(0.8, end=0.8, every=3))
+RESUMED = {
+    "fixed": TINY,
+    "neighbours": NEIGHBOURS,
+    "overlapping neighbours": replace(NEIGHBOURS, head_start=0.5),
+    "pruned": PRUNED,
+    "conditional": replace(TINY, architecture="hyperprior-lct", lambdas=(0.002, 0.2)),
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_killed_training_goes_on_as_if_it_had_not_been(run: Callable[..., Path], valid: Path, name: str) -> None:
+    recipe = RESUMED[name]
+    straight = run(recipe, "straight", valid=valid)
+    # Kept after step 4 and killed after step 8: what the log holds of steps 5 to 8 is forgotten and learnt again.
+    rare = replace(recipe, keep_seconds=1e9)
+    for at in (5, 8, 11):
+        run(replace(recipe, save_every=1000) if at == 5 else rare, "killed", killed_at=at, valid=valid)
+    assert len(table(straight / "log.csv")) >= len(table(straight.parent / "killed" / "log.csv"))
+    assert same(straight, run(recipe, "killed", valid=valid))
+
+
+def test_a_finished_training_has_nothing_to_do(data: Path, tmp_path: Path) -> None:
+    first = train.train(train.order(TINY, data, tmp_path / "out"))
+    log = (tmp_path / "out" / "log.csv").read_bytes()
+    again = train.train(train.order(TINY, data, tmp_path / "out"))
+    assert (first.before, first.steps, again.before, again.steps) == (0, 12, 12, 12)
+    assert (tmp_path / "out" / "log.csv").read_bytes() == log
+
+
+def test_an_interrupted_training_keeps_what_it_learnt(data: Path, tmp_path: Path) -> None:
+    def report(done: int, _total: int, _note: str) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    recipe = replace(TINY, keep_seconds=1e9)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(train.order(recipe, data, tmp_path / "out"), report)
+    assert train.train(train.order(recipe, data, tmp_path / "out")).before == 5
+
+
+def test_training_leaves_the_random_numbers_of_others_alone(run: Callable[..., Path]) -> None:
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    run(TINY)
+    assert torch.equal(torch.rand(3), expected)
+
+
+# --- many lambdas
+
+
+def test_a_neighbour_begins_with_the_weights_before_it(run: Callable[..., Path]) -> None:
+    out = run(replace(NEIGHBOURS, log_every=1))
+    rows = [(row["lambda"], int(row["step"])) for row in table(out / "log.csv")]
+    assert rows == [("0.05", step) for step in range(1, 13)] + [("0.01", step) for step in range(1, 7)]
+    alone = run(replace(TINY, lambdas=(0.01,), log_every=1), "alone")
+    first = {folder: float(table(folder / "log.csv")[12 if folder == out else 0]["mse"]) for folder in (out, alone)}
+    assert first[out] < first[alone]
+
+
+def test_lambdas_are_drawn_log_uniformly_in_the_range() -> None:
+    class Ear(torch.nn.Module):
+        def forward(self, _x: Any, lam: Any) -> Any:
+            return lam
+
+    drawn, lam = Conditional().forward(Ear(), torch.zeros(20_000, 1), np.random.default_rng(0), 0.0)
+    assert torch.allclose(drawn.float(), lam)
+    through = np.log(lam.double().numpy() / 0.0012) / np.log(0.26 / 0.0012)
+    assert through.min() >= 0
+    assert through.max() <= 1.0000001
+    assert np.allclose(np.histogram(through, 10, (0, 1.0000001))[0] / 20_000, 0.1, atol=0.01)
+
+
+def test_gains_are_drawn_after_the_first_stage() -> None:
+    told = []
+
+    class Ear(torch.nn.Module):
+        def forward(self, _x: Any, stage: int, s: int) -> Any:
+            told.append((stage, s))
+
+    gains = Gains((0.1, 0.2, 0.4), 0.5)
+    rng = np.random.default_rng(0)
+    lambdas = [float(gains.forward(Ear(), torch.zeros(1), rng, through)[1]) for through in np.linspace(0, 1, 100)]
+    assert set(told[:50]) == {(1, 2)}
+    assert set(told[50:]) == {(2, 0), (2, 1), (2, 2)}
+    assert lambdas == pytest.approx([gains.lambdas[s] for _, s in told])
+
+
+# --- pruned
+
+
+def test_a_pruned_checkpoint_is_exactly_sparse_and_says_so(run: Callable[..., Path], valid: Path) -> None:
+    dense = run(TINY, "dense")
+    recipe = replace(PRUNED, start="checkpoint")
+    out = run(recipe, "pruned", start=dense, valid=valid)
+    for folder in (out, out / "best"):
+        found = checkpoint.read(folder / "l0.02.safetensors")
+        assert float(found.about["sparsity"]) == pytest.approx(0.8, abs=1e-3)
+        assert sparsity(checkpoint.build(found)) == pytest.approx(float(found.about["sparsity"]), abs=1e-6)
+    column = [float(row["sparsity"]) for row in table(out / "log.csv")]
+    assert column == sorted(column)
+    assert column[0] == 0
+
+
+def test_a_checkpoint_of_another_size_is_refused(run: Callable[..., Path]) -> None:
+    dense = run(TINY, "dense")
+    with pytest.raises(TrainingError, match=r"l0\.02\.safetensors holds .*'N': 4.*expected .*'N': 8"):
+        run(replace(TINY, N=8, start="checkpoint"), "other", start=dense)
+
+
+# --- what goes wrong
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(run: Callable[..., Path]) -> None:
+    run(TINY, killed_at=7)
+    state = run(TINY, killed_at=8) / "state" / "l0.02.pt"
+    good = state.read_bytes()
+    told = torch.load(state, weights_only=True)
+    original = train.terms
+
+    def poisoned(*arguments: Any) -> Any:
+        found = original(*arguments)
+        return replace(found, loss=found.loss * torch.nan)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "terms", poisoned)
+        with pytest.raises(Diverged, match=r"loss of l0\.02 is no longer a number after step 9"):
+            run(TINY)
+    assert state.read_bytes() == good
+    assert told["step"] == 8
+    assert checkpoint.read(state.parents[1] / "l0.02.safetensors").about["steps"] == "6"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"seed": 2}, r"seed = 1 there, 2 here"),
+        ({"name": "other"}, r"of recipe 'tiny'"),
+        ({"steps": 13}, r"steps = 12 there, 13 here"),
+    ],
+)
+def test_another_recipe_does_not_touch_a_training(
+    run: Callable[..., Path], change: dict[str, Any], sentence: str
+) -> None:
+    out = run(TINY)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(TrainingError, match=sentence):
+        run(replace(TINY, **change))
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_other_images_do_not_touch_a_training(run: Callable[..., Path], tmp_path: Path) -> None:
+    out = run(TINY)
+    with pytest.raises(TrainingError, match="of other images"):
+        train.order(TINY, photographs(tmp_path / "more", 2, 64, 5), out)
+
+
+def test_validation_images_that_are_learnt_from_are_refused(run: Callable[..., Path], data: Path) -> None:
+    with pytest.raises(TrainingError, match=r"4 of the images of .* are among those of"):
+        run(TINY, valid=data)
+
+
+def test_a_damaged_state_is_named(run: Callable[..., Path]) -> None:
+    out = run(TINY, killed_at=5)
+    (out / "state" / "l0.02.pt").write_bytes(b"not a state")
+    with pytest.raises(TrainingError, match=r"l0\.02\.pt is damaged"):
+        run(TINY)
+
+
+def test_a_line_cut_short_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("step,lambda,loss\n1,0.1,5\n2,0.1,4\n1,0.2,9\n3,0.1,3\n4,0.1")
+    journal.forget(path, {"0.1": 2, "0.2": 0})
+    assert path.read_text() == "step,lambda,loss\n1,0.1,5\n2,0.1,4\n"
+
+
+# --- the objective, and what a CUDA device changes
+
+
+def test_the_objective_by_hand() -> None:
+    x, x_hat = torch.zeros(2, 3, 4, 4), torch.stack([torch.full((3, 4, 4), 0.1), torch.full((3, 4, 4), 0.2)])
+    likelihoods = {"y": torch.full((2, 5, 1, 1), 0.5), "z": torch.full((2, 1, 1, 1), 0.25)}
+    assert bits_per_pixel(likelihoods, 16).tolist() == [7 / 16, 7 / 16]
+    found = terms({"x_hat": x_hat, "likelihoods": likelihoods}, x, torch.tensor([0.01, 0.02]), "mse")
+    expected = np.mean([0.01 * 255**2 * 0.01, 0.02 * 255**2 * 0.04]) + 7 / 16
+    assert float(found.loss) == pytest.approx(expected, rel=1e-5)
+    assert float(found.mse) == pytest.approx(255**2 * 0.025, rel=1e-5)
+
+
+def test_only_a_network_for_all_rates_weights_its_images() -> None:
+    lam = torch.tensor([0.0012, 0.26], dtype=torch.float64)
+    recipe = replace(TINY, architecture="hyperprior-lct", balance=0.5)
+    low, high = weights_of(recipe, lam).tolist()
+    assert low / high == pytest.approx((0.26 / 0.0012) ** 0.5)
+    assert weights_of(TINY, lam) == 1.0
+
+
+def test_a_bottleneck_that_does_not_wait_computes_the_same() -> None:
+    from codecshift.codecs.neural.architectures import construct
+
+    torch.manual_seed(0)
+    network = construct("bmshj2018-hyperprior", {"N": 4, "M": 6})
+    x = torch.rand(2, 3, 64, 128)
+
+    def outcome() -> list[Any]:
+        torch.manual_seed(4)
+        output = network(x)
+        (output["x_hat"].sum() + output["likelihoods"]["z"].log().sum()).backward()
+        found = [output["x_hat"], *output["likelihoods"].values()]
+        found += [value.grad.clone() for value in network.parameters() if value.grad is not None]
+        network.zero_grad()
+        return found
+
+    expected = outcome()
+    unleash(network)
+    assert all(torch.equal(*pair) for pair in zip(expected, outcome(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["bmshj2018-hyperprior", "hyperprior-lct"])
+def test_mixed_precision_leaves_likelihoods_in_float32(name: str) -> None:
+    from codecshift.codecs.neural.architectures import construct
+
+    torch.manual_seed(0)
+    network = construct(name, {"N": 4, "M": 6}).eval()
+    x = torch.rand(1, 3, 64, 64)
+    told = (torch.tensor([0.01]),) if name == "hyperprior-lct" else ()
+    expected = network(x, *told)
+    mix(network, "cpu")
+    found = network(x, *told)
+    assert {found["x_hat"].dtype, *(one.dtype for one in found["likelihoods"].values())} == {torch.float32}
+    assert not torch.equal(found["x_hat"], expected["x_hat"])
+    assert torch.allclose(found["x_hat"], expected["x_hat"], atol=0.02)
