@@ -47,6 +47,14 @@ class Batched(Codec, Protocol):
         """Return the images of several streams, each equal to what `decode` would give."""
 
 
+@runtime_checkable
+class Estimating(Protocol):
+    """An opened model that tells what rate its likelihoods promise, and makes no bytes; found by isinstance."""
+
+    def estimate(self, image: Image) -> tuple[float, Image]:
+        """Return the bits estimated for a uint8 (H, W, 3) image, and the image that decoding would give."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One operating point: its name in labels, e.g. "q75", and the arguments it opens the codec with."""
@@ -104,7 +112,9 @@ class Spec:
     whose argument, a string, is the first that the function gets. `effort` is the encoder's own word for
     how hard it tries, `threads` how many it may use, and `process` says that every call starts a program, so that
     timings include that start. `version` rises whenever the bytes or the pixels change for a reason that the library's
-    version does not show.
+    version does not show. `prepare`, "module:function", fetches what opening needs and this machine lacks: it is called
+    once, before any worker opens the codec, with (spec, points, progress), progress being None or a function of (what
+    is being done, bytes done, bytes in all), and raises CodecUnavailable.
     """
 
     name: str
@@ -123,3 +133,4 @@ class Spec:
     lossless: bool = False
     hint: str = ""
     version: int = 1
+    prepare: str = ""

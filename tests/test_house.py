@@ -77,12 +77,15 @@ def test_the_packages_listed_are_the_folders_that_hold_modules() -> None:
     assert sorted(PYPROJECT["tool"]["setuptools"]["packages"]) == sorted(
         ".".join(("codecshift", *folder.parts)) for folder in rooms
     )
-    assert PYPROJECT["tool"]["mypy"]["packages"] == PYPROJECT["tool"]["setuptools"]["packages"]
+    # mypy finds what lies inside a room by itself, and takes a second mention for a second module.
+    assert PYPROJECT["tool"]["mypy"]["packages"] == [
+        name for name in PYPROJECT["tool"]["setuptools"]["packages"] if name.count(".") == 1
+    ]
 
 
 @pytest.mark.parametrize("package", PYPROJECT["tool"]["setuptools"]["packages"])
 def test_every_package_is_typed(package: str) -> None:
-    assert (ROOT.joinpath(*package.split(".")[1:2]) / "py.typed").is_file()
+    assert (ROOT.joinpath(*package.split(".")[1:]) / "py.typed").is_file()
 
 
 @pytest.mark.parametrize("trap", ["__init__.py", "codecshift", "codecs/__init__.py", "tests/codecs/__init__.py"])
