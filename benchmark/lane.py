@@ -274,7 +274,7 @@ class Attendant:
 
     def _work(self, number: int, batch: Batch, making: Sequence[Future[Image]]) -> None:
         ((codec, point),) = batch.points
-        self._say(number, "within", self._patience(batch.shots))
+        self._say(number, "within", self._patience(len(batch.shots)))
         rows, images = [], []
         for shot, future in zip(batch.shots, making, strict=True):
             try:
@@ -292,9 +292,9 @@ class Attendant:
         # It waits for what was submitted before it, so one thread is enough.
         self._beside.submit(self._report, number, rows, measuring)
 
-    def _patience(self, images: Sequence[object]) -> float:
+    def _patience(self, images: int) -> float:
         """Return the seconds in which the next thing will have been said, unless the alarm ends this process before."""
-        return self._context.time_limit * (len(images) + 1)
+        return self._context.time_limit * (images + 1)
 
     def _say(self, number: int, what: Literal["within", "coded", "done", "broken"], value: object = None) -> None:
         with self._speaking, suppress(OSError):  # there may be nobody any more: see _listen
@@ -340,7 +340,7 @@ class Attendant:
         shape = images[0].shape
         try:
             while True:
-                self._say(number, "within", self._patience(images))
+                self._say(number, "within", self._patience(len(images)))
                 set_alarm(self._context.time_limit * len(images))
                 if isinstance(codec, Batched) and len(images) > 1:
                     coded = code_batch(codec, images)
@@ -359,6 +359,7 @@ class Attendant:
         label = (spec.name, point.name)
         if self._label == label:
             return ""
+        self._say(number, "within", self._patience(1))
         set_alarm(self._context.time_limit)
         try:
             self._close()
