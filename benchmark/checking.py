@@ -23,7 +23,7 @@ def check(
 
     One process works them all as long as none takes it with it; the next then goes on in a fresh one.
     """
-    every = trials(points)
+    every = trials(spec, points)
     losses: Counter[str] = Counter()
     with Isolated(limit) as child:
         for done, trial in enumerate(every):

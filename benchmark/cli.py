@@ -119,8 +119,10 @@ def run_(
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
     from . import run as loop
     from .cell import PLANS, named
+    from .device import DEVICES
     from .matching import Target
 
+    named("device", device, DEVICES)
     chosen = named("plan", plan, PLANS).narrowed(sets or (), corruption or (), severity or (), codec or ())
     targets = [Target.parse(text) for text in match or ()]
     job = _prepare(chosen, data_dir, download, _described(codec_file), device)

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..codecs.isolated import Isolated, NoAnswer, Raised
-from ..codecs.neural.accelerator import accelerator
+from ..codecs.neural.device import found
 from ..codecs.protocol import CodecUnavailable, Spec
 from .cell import named
 
-DEVICES = ("cpu", "cuda", "auto")
+DEVICES = dict.fromkeys(("cpu", "cuda", "auto"))
+"""What `--device` may be."""
+
 BATCH = 16
 _LIMIT = 120.0  # seconds in which torch must have been imported and have found the device
 
@@ -38,13 +40,13 @@ def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
     "auto" is the accelerator where there is one and a codec that could use it. Torch is asked in a process apart, so
     that this one need not load it. Raises UnknownName, and CodecUnavailable where there is no such device.
     """
-    named("device", device, dict.fromkeys(DEVICES))
+    named("device", device, DEVICES)
     if device == "cpu" or (device == "auto" and all(spec.kind != "neural" for spec in specs)):
         return None
     fault = "torch finds none here, or is not installed"
     try:
         with Isolated(_LIMIT) as child:
-            name = child.call(accelerator)
+            name = child.call(found)
     except (NoAnswer, Raised) as error:
         name, fault = "", str(error)
     if name:

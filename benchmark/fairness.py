@@ -43,6 +43,9 @@ def entries(
             except CodecUnavailable as error:
                 yield Entry(spec, "", None, str(error))
                 continue
+            if spec.prepare or spec.estimated:  # its weights may be gigabytes that nobody has asked for yet
+                yield Entry(spec, library, None, "")
+                continue
             try:
                 header, fault = child.call(probe, spec)
             except Raised as raised:

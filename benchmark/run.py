@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from ..codecs.memory import share
 from ..codecs.protocol import CodecUnavailable, Point, Spec
-from ..codecs.registry import find, identify
+from ..codecs.registry import UnknownCodec, find, identify
+from ..codecs.registry import prepare as fetch
 from ..corruptions.corruption import SEVERITIES
 from ..corruptions.generated import Place
 from ..corruptions.sets import ImageSet, SetError, open_set
@@ -109,15 +110,24 @@ def prepare(
     unavailable: dict[str, str] = {}
     named = {label.partition(":")[0] for label in plan.codecs}
     plan = replace(plan, codecs=(*plan.codecs, *(spec.name for spec in extra if spec.name not in named)))
+    labels = []
     for label in plan.codecs:
         spec, points = find(label, extra)
+        if spec.name in specs and specs[spec.name] != spec:
+            raise UnknownCodec(f"{label}: another codec of this run is called {spec.name!r} in rows: rename one file")
+        # A checkpoint is named by its path, and goes by its name from here on.
+        labels.append(
+            spec.name if points == spec.points else f"{spec.name}:{points[0].name}" if "@" in label else label
+        )
         try:
             identify(spec)
+            fetch(spec, points, progress)
         except CodecUnavailable as error:
             unavailable[spec.name] = str(error)
             continue
         specs[spec.name] = spec
         pairs |= {(spec.name, point.name): (spec.name, point) for point in points}
+    plan = replace(plan, codecs=tuple(labels))
     if not pairs:
         raise CodecUnavailable("; ".join(unavailable.values()))
     computing = chosen(device, specs.values())

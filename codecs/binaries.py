@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from .program import Program, ProgramCodec, answer, executable, opened
@@ -42,18 +41,14 @@ _GET_VTM = (
 )
 
 
-@contextmanager
-def bpg(qp: int) -> Iterator[ProgramCodec]:
+def bpg(qp: int) -> AbstractContextManager[ProgramCodec]:
     """Open bpgenc and bpgdec."""
-    with opened(BPG, {"qp": qp}) as codec:
-        yield codec
+    return opened(BPG, {"qp": qp})
 
 
-@contextmanager
-def vtm(qp: int) -> Iterator[ProgramCodec]:
+def vtm(qp: int) -> AbstractContextManager[ProgramCodec]:
     """Open the VTM's EncoderApp and DecoderApp."""
-    with opened(VTM, {"qp": qp, "config": _config()}) as codec:
-        yield codec
+    return opened(VTM, {"qp": qp, "config": _config()})
 
 
 def _config() -> str:

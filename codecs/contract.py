@@ -9,7 +9,7 @@ from itertools import permutations
 import numpy as np
 
 from .memory import settled
-from .protocol import Batched, Codec, DecodeError, Image, Point, Spec
+from .protocol import Batched, Codec, DecodeError, Estimating, Image, Point, Spec
 from .registry import open_codec
 
 SHAPES = ((1, 1), (17, 33), (64, 48), (40, 161))
@@ -218,6 +218,24 @@ def _size(image: Image) -> str:
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
+def _estimate(spec: Spec, point: Point) -> None:
+    """What estimates a rate makes no bytes to hold it to: bits and pixels of the right kind, the same each time."""
+    with open_codec(spec, point) as codec:
+        if not isinstance(codec, Estimating):
+            raise Broken("a codec called estimated does not estimate")
+        for image in examples():
+            before = image.copy()
+            (bits, seen), (again, seen_again) = codec.estimate(image), codec.estimate(image)
+            if not 0 <= bits < float("inf"):
+                raise Broken(f"estimate returned {bits} bits for a {_size(image)} image")
+            if fault := misshapen(seen, image):
+                raise Broken(fault.replace("decode", "estimate"))
+            if bits != again or not np.array_equal(seen, seen_again):
+                raise Broken(f"estimating the same {_size(image)} image again gave something else")
+            if not np.array_equal(image, before):
+                raise Broken(f"estimate changed the {_size(image)} image it was given")
+
+
 LAWS = (
     Law("shape", "shape and dtype come back, at any size down to 1x1", _shape),
     Law("same-bytes", "the same image gives the same bytes, from this instance and from another", _same_bytes),
@@ -230,8 +248,12 @@ LAWS = (
     Law("memory", "encode and decode leave nothing behind in memory", _memory),
 )
 RISING_RATE = "rising-rate"
-STATEMENTS = {law.name: law.statement for law in LAWS} | {RISING_RATE: "the rate rises along the ladder"}
-"""What each law says, by its name; the last is of several points together."""
+ESTIMATE = "estimate"
+STATEMENTS = {law.name: law.statement for law in LAWS} | {
+    RISING_RATE: "the rate rises along the ladder",
+    ESTIMATE: "bits and pixels are estimated, of the right kind, the same each time",
+}
+"""What each law says, by its name; the last two are of several points together, and of codecs that make no bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +269,14 @@ class Trial:
         return "ladder" if self.law == RISING_RATE else self.points[0].name
 
 
-def trials(points: Iterable[Point]) -> list[Trial]:
-    """Return every law at every point, and at last, for several points, that the rate rises along them."""
+def trials(spec: Spec, points: Iterable[Point]) -> list[Trial]:
+    """Return every law at every point, and at last, for several points, that the rate rises along them.
+
+    A codec that estimates its rate makes no bytes that most laws could be held against: it has a law of its own.
+    """
     points = tuple(points)
+    if spec.estimated:
+        return [Trial(ESTIMATE, (point,)) for point in points]
     every = [Trial(law.name, (point,)) for point in points for law in LAWS]
     return every + ([Trial(RISING_RATE, points)] if len(points) > 1 else [])
 
@@ -259,6 +286,8 @@ def judge(spec: Spec, trial: Trial) -> str:
     try:
         if trial.law == RISING_RATE:
             rising_rate(spec, trial.points, [example(192, 256)])
+        elif trial.law == ESTIMATE:
+            _estimate(spec, *trial.points)
         else:
             (law,) = (law for law in LAWS if law.name == trial.law)
             law.check(spec, *trial.points)
@@ -274,12 +303,14 @@ def check(spec: Spec, points: Iterable[Point]) -> Iterator[Verdict]:
 
     The codec is worked in this process: one that crashes or hangs takes it along.
     """
-    for trial in trials(points):
+    for trial in trials(spec, points):
         yield Verdict(trial.law, trial.where, judge(spec, trial))
 
 
 def header_bytes(spec: Spec) -> int:
     """Return the length of an 8x8 black image's stream at the ladder's first point: little but the header."""
+    if spec.estimated:
+        raise Broken("it makes no stream")
     with open_codec(spec, spec.points[0]) as codec:
         data = codec.encode(np.zeros((8, 8, 3), np.uint8))
     if not isinstance(data, bytes):

@@ -7,8 +7,8 @@ import hashlib
 import os
 import string
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,11 +182,9 @@ def _read_again(argument: str) -> Described:
     return described
 
 
-@contextmanager
-def load(argument: str, **params: int | float | str) -> Iterator[ProgramCodec]:
+def load(argument: str, **params: int | float | str) -> AbstractContextManager[ProgramCodec]:
     """Open the codec of a file, `argument` being "digest@path"; raise CodecUnavailable if the file has changed."""
-    with opened(_read_again(argument).program, params) as codec:
-        yield codec
+    return opened(_read_again(argument).program, params)
 
 
 def identify(argument: str) -> str:

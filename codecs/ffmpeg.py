@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
 
 from .program import Program, ProgramCodec, answer, opened
@@ -64,32 +64,17 @@ VVC = _program(
 )
 
 
-@contextmanager
-def hevc(qp: int) -> Iterator[ProgramCodec]:
-    """Open x265 at 4:4:4 and 10 bit."""
-    with opened(HEVC, {"qp": qp}) as codec:
-        yield codec
+def _loader(program: Program) -> Callable[..., AbstractContextManager[ProgramCodec]]:
+    def load(qp: int) -> AbstractContextManager[ProgramCodec]:
+        return opened(program, {"qp": qp})
+
+    return load
 
 
-@contextmanager
-def hevc_8b(qp: int) -> Iterator[ProgramCodec]:
-    """Open x265 at 4:4:4 and 8 bit."""
-    with opened(HEVC_8B, {"qp": qp}) as codec:
-        yield codec
-
-
-@contextmanager
-def hevc_420(qp: int) -> Iterator[ProgramCodec]:
-    """Open x265 at 4:2:0 and 10 bit."""
-    with opened(HEVC_420, {"qp": qp}) as codec:
-        yield codec
-
-
-@contextmanager
-def vvc(qp: int) -> Iterator[ProgramCodec]:
-    """Open VVenC, which knows only 4:2:0 and 10 bit."""
-    with opened(VVC, {"qp": qp}) as codec:
-        yield codec
+hevc = _loader(HEVC)
+hevc_8b = _loader(HEVC_8B)
+hevc_420 = _loader(HEVC_420)
+vvc = _loader(VVC)
 
 
 @cache
@@ -127,45 +112,27 @@ _QP_VVC = Scale("qp", "qp", 0, 63, rising=False)
 _LADDER = (42, 39, 36, 33, 30, 27, 24, 21, 18, 15)
 _FULL = "BT.601 full"
 
+
+def _hevc_spec(name: str, chroma: str, bit_depth: int) -> Spec:
+    return Spec(
+        name=name,
+        load=f"{_HERE}:{name.replace('-', '_')}",
+        identify=f"{_HERE}:identify_x265",
+        points=_QP.ladder(*_LADDER),
+        scale=_QP,
+        chroma=chroma,
+        bit_depth=bit_depth,
+        colour=_FULL,
+        effort="preset slow",
+        process=True,
+        settings="x265 intra, tune=psnr, constant QP",
+    )
+
+
 SPECS = (
-    Spec(
-        name="hevc",
-        load=f"{_HERE}:hevc",
-        identify=f"{_HERE}:identify_x265",
-        points=_QP.ladder(*_LADDER),
-        scale=_QP,
-        chroma="4:4:4",
-        bit_depth=10,
-        colour=_FULL,
-        effort="preset slow",
-        process=True,
-        settings="x265 intra, tune=psnr, constant QP",
-    ),
-    Spec(
-        name="hevc-8b",
-        load=f"{_HERE}:hevc_8b",
-        identify=f"{_HERE}:identify_x265",
-        points=_QP.ladder(*_LADDER),
-        scale=_QP,
-        chroma="4:4:4",
-        colour=_FULL,
-        effort="preset slow",
-        process=True,
-        settings="x265 intra, tune=psnr, constant QP",
-    ),
-    Spec(
-        name="hevc-420",
-        load=f"{_HERE}:hevc_420",
-        identify=f"{_HERE}:identify_x265",
-        points=_QP.ladder(*_LADDER),
-        scale=_QP,
-        chroma="4:2:0",
-        bit_depth=10,
-        colour=_FULL,
-        effort="preset slow",
-        process=True,
-        settings="x265 intra, tune=psnr, constant QP",
-    ),
+    _hevc_spec("hevc", "4:4:4", 10),
+    _hevc_spec("hevc-8b", "4:4:4", 8),
+    _hevc_spec("hevc-420", "4:2:0", 10),
     Spec(
         name="vvc",
         load=f"{_HERE}:vvc",

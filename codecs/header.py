@@ -9,14 +9,14 @@ _LARGEST = 2**40  # no picture and no stream is longer; a number beyond it is da
 
 def pack(height: int, width: int, payload: bytes) -> bytes:
     """Return height, width and the length of `payload` as LEB128 numbers (7 bits a byte), then `payload`."""
-    return b"".join(map(_number, (height, width, len(payload)))) + payload
+    return b"".join(map(number, (height, width, len(payload)))) + payload
 
 
 def unpack(data: bytes) -> tuple[int, int, bytes]:
     """Return (height, width, payload) of what `pack` made; raise DecodeError if anything is missing or left over."""
-    height, start = _read(data, 0)
-    width, start = _read(data, start)
-    length, start = _read(data, start)
+    height, start = read_number(data, 0)
+    width, start = read_number(data, start)
+    length, start = read_number(data, start)
     if not height or not width:
         raise DecodeError(f"the header tells of an image of {width}x{height} pixels")
     if len(data) - start != length:
@@ -24,7 +24,8 @@ def unpack(data: bytes) -> tuple[int, int, bytes]:
     return height, width, data[start:]
 
 
-def _number(value: int) -> bytes:
+def number(value: int) -> bytes:
+    """Return a number as LEB128."""
     digits = bytearray()
     while value > 127:
         digits.append(value & 127 | 128)
@@ -32,7 +33,8 @@ def _number(value: int) -> bytes:
     return bytes([*digits, value])
 
 
-def _read(data: bytes, start: int) -> tuple[int, int]:
+def read_number(data: bytes, start: int) -> tuple[int, int]:
+    """Return the LEB128 number at `start`, and where it ends; raise DecodeError if there is none."""
     value = 0
     for place, byte in enumerate(data[start : start + 6]):
         value |= (byte & 127) << (7 * place)

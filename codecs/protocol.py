@@ -118,7 +118,8 @@ class Spec:
     timings include that start. `version` rises whenever the bytes or the pixels change for a reason that the library's
     version does not show. `prepare`, "module:function", fetches what opening needs and this machine lacks: it is called
     once, before any worker opens the codec, with (spec, points, progress), progress being None or a function of (what
-    is being done, bytes done, bytes in all), and raises CodecUnavailable.
+    is being done, bytes done, bytes in all), and raises CodecUnavailable. `estimated` says that what is opened is
+    `Estimating`: its rates are no lengths of streams.
     """
 
     name: str
@@ -138,3 +139,4 @@ class Spec:
     hint: str = ""
     version: int = 1
     prepare: str = ""
+    estimated: bool = False

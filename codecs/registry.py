@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -14,17 +14,22 @@ from typing import Any
 
 from . import binaries, ffmpeg, identity, pillow
 from .isolated import Isolated, NoAnswer, Raised
+from .neural import metadata
+from .neural import specs as neural
 from .plain import from_plain, plain
 from .protocol import Codec, CodecUnavailable, Point, Spec
 
 BUILT_IN = (*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *binaries.SPECS)
+NEURAL = neural.SPECS
+ESTIMATED = {spec.name: spec for spec in neural.ESTIMATES}
+"""Found by their labels, and listed nowhere: their rates are no lengths of streams."""
 PLUGINS = "codecshift.codecs"
 """The entry point group: each entry names a Spec, a sequence of them, or a function that returns either."""
 
 SCAN_LIMIT = 20.0
 """Seconds in which a plugin must have been imported; torch takes ten of them on a cold disk."""
 
-_BUILT_IN = {spec.name: spec for spec in BUILT_IN}
+_AT_HAND = {**{spec.name: spec for spec in (*BUILT_IN, *NEURAL)}, **ESTIMATED}
 
 
 class UnknownCodec(LookupError):
@@ -52,7 +57,7 @@ def catalogue() -> Catalogue:
     Plugins are imported in a process of their own, never in this one: one that dies, exits or hangs on being imported
     is a fault too. Where none is installed, no process is started.
     """
-    specs = {spec.name: spec for spec in BUILT_IN}
+    specs = {spec.name: spec for spec in (*BUILT_IN, *NEURAL)}
     faults: dict[str, str] = {}
     libraries: dict[str, str] = {}
     unavailable: dict[str, str] = {}
@@ -102,15 +107,26 @@ def find(label: str, extra: Iterable[Spec] = ()) -> tuple[Spec, tuple[Point, ...
     """Return the codec and the points that a label names: "jpeg" its whole ladder, "jpeg:q75" that one point.
 
     Any value on the codec's own scale is a point, not only those of the ladder. `extra` are codecs that are known
-    beside those of the catalogue. Raises UnknownCodec.
+    beside those of the catalogue. "ARCH@file.safetensors" is a checkpoint, as `codecs.neural.specs.named` has it, and
+    "NAME-est" the codec NAME with its rate estimated. Raises UnknownCodec.
     """
+    if "@" in label:
+        return _checkpoint(label)
     name, colon, point = label.partition(":")
     # Plugins are looked at only for a name that is not built in: a slow one costs nothing where it is not wanted.
-    near = {**_BUILT_IN, **{spec.name: spec for spec in extra}}
+    near = {**_AT_HAND, **{spec.name: spec for spec in extra}}
     spec = near.get(name) or catalogue().specs.get(name)
     if spec is None:
         raise UnknownCodec(f"unknown codec {name!r}: {_why_unknown(name)}")
     return (spec, (find_point(spec, point),)) if colon else (spec, spec.points)
+
+
+def _checkpoint(label: str) -> tuple[Spec, tuple[Point, ...]]:
+    try:
+        spec, point = neural.named(label)
+    except metadata.BadCheckpoint as error:
+        raise UnknownCodec(str(error)) from error
+    return (spec, (find_point(spec, point),)) if point else (spec, spec.points)
 
 
 def _why_unknown(name: str) -> str:
@@ -166,6 +182,12 @@ def _ask(spec: Spec) -> str:
         raise
     except Exception as error:
         raise CodecUnavailable(_because(spec, error)) from error
+
+
+def prepare(spec: Spec, points: Sequence[Point], progress: Callable[[str, int, int], None] | None = None) -> None:
+    """Fetch what opening a codec at these points needs and this machine lacks; raise CodecUnavailable."""
+    if spec.prepare:
+        _resolve(spec.prepare)(spec, points, progress)
 
 
 @contextmanager

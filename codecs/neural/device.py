@@ -10,6 +10,7 @@ the checksum in the stream finds it, and says "desync".
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import warnings
 from functools import cache
@@ -38,9 +39,24 @@ def use(device: str) -> None:
     _chosen[:] = [known]
 
 
+def found() -> str:
+    """Return the CUDA device that torch would use and the versions that its results depend on, "" where there is none.
+
+    For example "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off". Imports torch, where that is installed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        return ""
+    import torch  # noqa: PLC0415 - heavy
+
+    if not torch.cuda.is_available():
+        return ""
+    version = str(torch.__version__).partition("+")[0]  # "+cu130" is told apart
+    return f"cuda: {torch.cuda.get_device_name()}, torch {version}, CUDA {torch.version.cuda}, TF32 off"
+
+
 @cache
-def current() -> torch.device:
-    """Return the device chosen, the CPU where none was, set to be exact; raise CodecUnavailable where it is missing.
+def accelerator() -> torch.device | None:
+    """Return the accelerator chosen, set to be exact, None for the CPU; raise CodecUnavailable where it is missing.
 
     On the CPU torch gets as many threads as OMP_NUM_THREADS says, one if it says nothing: the pool runs a process per
     core. On CUDA there is no TF32, and kernels are deterministic.
@@ -50,7 +66,7 @@ def current() -> torch.device:
     torch.set_num_threads(_threads())
     wanted = _chosen[0] if _chosen else "cpu"
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
+        return None
     if not torch.cuda.is_available():
         raise CodecUnavailable("torch finds no CUDA device here: choose the device 'cpu' or 'auto'")
     # cuBLAS reads this when it is first used; without it, its deterministic mode refuses to work.

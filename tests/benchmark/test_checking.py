@@ -90,7 +90,7 @@ def test_a_codec_that_only_crashes_is_given_up(fragile: Callable[..., Spec]) -> 
     spec = fragile("dies", 0, points=2)
     verdicts = list(check(spec, spec.points, 60))
     assert [verdict.tried for verdict in verdicts] == [True] * 3 + [False] * (len(verdicts) - 3)
-    assert len(verdicts) == len(contract.trials(spec.points))
+    assert len(verdicts) == len(contract.trials(spec, spec.points))
 
 
 def test_a_law_that_only_crashes_is_given_up_and_the_others_are_not(fragile: Callable[..., Spec]) -> None:

@@ -174,6 +174,8 @@ def test_codecs_and_doctor_name_every_fault(here: Command) -> None:
     data = json.loads(listed.stdout)
     assert data["faults"] == {f"{name} (faulty)": fault for name, (_, fault) in IMPORTS.items()}
     found = {one["codec"]: one["fault"] for one in data["codecs"]}
+    for brought in ("bpg", "vtm"):  # programs of the user's, mostly not here
+        del found[brought]
     assert {name: fault for name, fault in found.items() if fault} == TRIED
     assert {"jpeg", "healthy"} <= set(found)
 

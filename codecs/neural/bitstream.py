@@ -1,0 +1,96 @@
+"""The bytes of a stream: what is needed to decode it, two checks, and the entropy coder's strings.
+
+    crc16        2 bytes, of all that follows: damage is found before anything is decoded
+    checksum     4 bytes, crc32 of the latents' symbols as the encoder meant them: a desync is found after decoding
+    dial         2 bytes, in streams of variable-rate models alone: the index of the gain or lambda
+    height       LEB128, 7 bits a byte
+    width        LEB128
+    lengths      LEB128 each, in 32-bit words, of all strings but the last
+    strings      one after the other
+
+The latents' shapes, and the number of strings, follow from the model and the size of the image.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .. import header
+from ..protocol import CodecError, DecodeError
+
+LARGEST_IMAGE = 1 << 27  # pixels; a header that tells of more is damaged
+LAST_INDEX = 0xFFFF
+_WORD = 4  # bytes; the coder writes words of 32 bits,
+_SHORTEST = 8  # and at least the two words of its state
+
+
+class Desync(DecodeError):
+    """A stream decoded to other symbols than were encoded, or to a model that was not its encoder's."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"desync: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream in its parts: the size of the image, the checksum of the symbols, the strings, and the dial if any."""
+
+    height: int
+    width: int
+    checksum: int
+    strings: tuple[bytes, ...]
+    dial: int | None = None
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise CodecError for an image that is too large for a stream."""
+    if height * width > LARGEST_IMAGE:
+        raise CodecError(f"expected an image of at most {LARGEST_IMAGE} pixels, got {width}x{height}")
+
+
+def pack(stream: Stream) -> bytes:
+    """Return a stream as bytes; raise CodecError where a string is not one of the coder's."""
+    for one in stream.strings:
+        if len(one) % _WORD or len(one) < _SHORTEST:
+            raise CodecError(f"the entropy coder made a string of {len(one)} bytes, expected words of {_WORD}")
+    lengths = (len(one) // _WORD for one in stream.strings[:-1])
+    body = b"".join(
+        (
+            stream.checksum.to_bytes(4, "little"),
+            b"" if stream.dial is None else stream.dial.to_bytes(2, "little"),
+            *map(header.number, (stream.height, stream.width, *lengths)),
+            *stream.strings,
+        )
+    )
+    return binascii.crc_hqx(body, 0).to_bytes(2, "little") + body
+
+
+def unpack(data: bytes, strings: int, *, dialled: bool) -> Stream:
+    """Return the parts of a stream of so many strings, with a dial or without; raise DecodeError for damage."""
+    if len(data) < 6 + _SHORTEST * strings:
+        raise DecodeError(f"expected at least {6 + _SHORTEST * strings} bytes, got {len(data)}")
+    if binascii.crc_hqx(data[2:], 0) != int.from_bytes(data[:2], "little"):
+        raise DecodeError("the stream is damaged: its bytes do not have the checksum that it states")
+    start, numbers = 8 if dialled else 6, []
+    for _ in range(strings + 1):
+        value, start = header.read_number(data, start)
+        numbers.append(value)
+    height, width, *words = numbers
+    if not 0 < height * width <= LARGEST_IMAGE:
+        raise DecodeError(f"the header tells of an image of {width}x{height} pixels")
+    lengths = [_WORD * one for one in words]
+    lengths.append(len(data) - start - sum(lengths))
+    if any(one % _WORD or one < _SHORTEST for one in lengths):
+        raise DecodeError(f"the header tells of strings of {lengths} bytes")
+    checksum, dial = (int.from_bytes(one, "little") for one in (data[2:6], data[6:8]))
+    return Stream(height, width, checksum, _cut(data, start, lengths), dial if dialled else None)
+
+
+def _cut(data: bytes, start: int, lengths: Sequence[int]) -> tuple[bytes, ...]:
+    parts = []
+    for length in lengths:
+        parts.append(data[start : start + length])
+        start += length
+    return tuple(parts)

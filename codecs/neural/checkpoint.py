@@ -1,0 +1,105 @@
+"""Checkpoints: the weights of a model in a safetensors file that also says what model it is."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+
+from . import architectures
+from .metadata import BadCheckpoint, Facts, Metric, read_facts, written
+from .names import ARCHITECTURES
+
+__all__ = ["BadCheckpoint", "Checkpoint", "build", "read", "save"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model at rest. `lam` is the lambda of its loss, None where one set of weights serves many rates.
+
+    `config` holds the constructor's arguments, `about` the rest of the file's metadata (steps, hash of the data,
+    versions), and `digest` is the sha256 of the file.
+    """
+
+    architecture: str
+    config: Mapping[str, int]
+    lam: float | None
+    metric: Metric
+    state: Mapping[str, torch.Tensor]
+    about: Mapping[str, str]
+    digest: str
+
+
+def save(
+    path: Path,
+    architecture: str,
+    config: Mapping[str, int],
+    lam: float | None,
+    metric: Metric,
+    state: Mapping[str, torch.Tensor],
+    about: Mapping[str, str],
+) -> None:
+    """Write a checkpoint; the file appears whole or not at all, in the place of an older one.
+
+    The entropy coder's tables are left out, since `build` computes them from the weights. Raises ValueError where
+    `path` does not end in .safetensors, or the architecture or the metric is not known; OSError where the file cannot
+    be written.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"expected a path that ends in .safetensors, got {path.name!r}")
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"expected one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
+    metadata = written(Facts(architecture, config, lam, metric, about))
+    # Copies of their own, since safetensors refuses tensors that share memory.
+    weights = {
+        key: value.detach().to("cpu", copy=True).contiguous()
+        for key, value in state.items()
+        if not key.endswith(architectures.TABLES)
+    }
+    data = safetensors.torch.save(weights, metadata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # a temporary file is its user's alone
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> Checkpoint:
+    """Return the checkpoint in a .safetensors file, which is never unpickled; raise BadCheckpoint."""
+    path = Path(path)
+    facts = read_facts(path)
+    try:
+        data = path.read_bytes()
+        state = safetensors.torch.load(data)
+    except OSError as error:
+        raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
+    except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one: {error}") from error
+    return Checkpoint(
+        facts.architecture, facts.config, facts.lam, facts.metric, state, facts.about, sha256(data).hexdigest()
+    )
+
+
+def build(checkpoint: Checkpoint) -> torch.nn.Module:
+    """Return the model on the CPU, in eval mode, its tables computed: ready to code; raise BadCheckpoint."""
+    if checkpoint.architecture not in ARCHITECTURES:
+        raise BadCheckpoint(f"expected one of {', '.join(ARCHITECTURES)}, got {checkpoint.architecture!r}")
+    try:
+        return architectures.loaded(checkpoint.architecture, checkpoint.config, checkpoint.state)
+    except (ValueError, KeyError, RuntimeError) as error:
+        raise BadCheckpoint(f"this checkpoint does not make a model: {error}") from error

@@ -1,0 +1,38 @@
+"""The architectures that are known, by the name CompressAI gives them, and what must be known of each without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A model class: its name in compressai.models, or in .conditional, and what must be known of it.
+
+    Images are padded to a multiple of `multiple`, by which its smallest latent is smaller. `gain` says that one set of
+    weights serves a range of rates by a gain on its latents, `conditional` that it does by the lambda it is told.
+    """
+
+    model: str
+    multiple: int = 64
+    gain: bool = False
+    conditional: bool = False
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "bmshj2018-factorized": Architecture("FactorizedPrior", multiple=16),
+    "bmshj2018-factorized-relu": Architecture("FactorizedPriorReLU", multiple=16),
+    "bmshj2018-hyperprior": Architecture("ScaleHyperprior"),
+    "mbt2018-mean": Architecture("MeanScaleHyperprior"),
+    "mbt2018": Architecture("JointAutoregressiveHierarchicalPriors"),
+    "cheng2020-anchor": Architecture("Cheng2020Anchor"),
+    "cheng2020-attn": Architecture("Cheng2020Attention"),
+    "bmshj2018-hyperprior-vbr": Architecture("ScaleHyperpriorVbr", gain=True),
+    "mbt2018-mean-vbr": Architecture("MeanScaleHyperpriorVbr", gain=True),
+    "mbt2018-vbr": Architecture("JointAutoregressiveHierarchicalPriorsVbr", gain=True),
+    "cheng2020-anchor-checkerboard": Architecture("Cheng2020AnchorCheckerboard"),
+    "elic2022-official": Architecture("Elic2022Official"),
+    "elic2022-chandelier": Architecture("Elic2022Chandelier"),
+    "hyperprior-lct": Architecture("ConditionalHyperprior", conditional=True),
+}

@@ -1,0 +1,185 @@
+"""The neural codecs as specs, known without torch: CompressAI's zoo, and checkpoints by label."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..protocol import CodecUnavailable, Point, Scale, Spec
+from . import weights, zoo
+from .metadata import BadCheckpoint, Facts, digest, read_facts
+from .names import ARCHITECTURES
+
+ESTIMATE = "-est"
+"""What the name of a codec ends in (before an @) whose rate is estimated from likelihoods."""
+
+LAMBDA = Scale("l", "lam", 0.0012, 0.26, integer=False)
+GAIN = Scale("g", "gain", 0.1, 1, integer=False)
+_LAMBDAS = LAMBDA.ladder(0.0012, 0.0035, 0.01, 0.03, 0.09, 0.26)
+_GAINS = GAIN.ladder(0.1, 0.139, 0.193, 0.269, 0.373, 0.518, 0.72, 1)
+
+_OPENING = "codecshift.codecs.neural.opening"
+_HERE = "codecshift.codecs.neural.specs"
+_HINT = "pip install 'codecshift[neural]'"
+
+
+def _spec(name: str, load: str, identify: str, points: tuple[Point, ...], scale: Scale | None, settings: str) -> Spec:
+    return Spec(
+        name=name,
+        load=f"{_OPENING}:{load}",
+        identify=f"{_HERE}:{identify}",
+        points=points,
+        kind="neural",
+        scale=scale,
+        chroma="4:4:4",
+        colour="RGB",
+        effort="none to set",
+        settings=settings,
+        hint=_HINT,
+    )
+
+
+def _zoo() -> tuple[Spec, ...]:
+    scales = {name: Scale("q", "quality", 1, len(files)) for name, files in zoo.FIXED.items()}
+    ladders = {name: (scale, scale.ladder(*range(1, int(scale.high) + 1))) for name, scale in scales.items()}
+    ladders |= dict.fromkeys(zoo.VARIABLE, (GAIN, _GAINS))
+    return tuple(
+        replace(
+            _spec(name, f"zoo:{name}", "identify_zoo", points, scale, f"CompressAI's zoo, {_trained(name)}"),
+            prepare=f"{_HERE}:prepare",
+        )
+        for name, (scale, points) in ladders.items()
+    )
+
+
+def _trained(name: str) -> str:
+    return "trained for MS-SSIM" if name.endswith("-ms-ssim") else "trained for MSE"
+
+
+def estimated(spec: Spec) -> Spec:
+    """Return the codec of the same weights whose rate is estimated."""
+    base, at, stem = spec.name.partition("@")
+    module, function, argument = spec.load.split(":", 2)
+    return replace(
+        spec,
+        name=f"{base}{ESTIMATE}{at}{stem}",
+        load=f"{module}:{function}_estimate:{argument}",
+        settings=f"{spec.settings}; rate estimated from likelihoods, no bytes",
+        estimated=True,
+    )
+
+
+SPECS = _zoo()
+ESTIMATES = tuple(map(estimated, SPECS))
+
+
+def named(label: str) -> tuple[Spec, str]:
+    """Return the codec of a label such as "ARCH@file.safetensors" or "ARCH@folder:l0.013", and the point's name or "".
+
+    In rows it is called "ARCH@file" or "ARCH@folder". Raises BadCheckpoint where no codec can be made of it.
+    """
+    architecture, _, place = label.partition("@")
+    wanted = architecture.removesuffix(ESTIMATE)
+    if wanted not in ARCHITECTURES:
+        raise BadCheckpoint(f"expected an architecture before the @, one of {', '.join(ARCHITECTURES)}, got {wanted!r}")
+    path, point = Path(place).expanduser(), ""
+    if not path.exists() and ":" in place:
+        before, _, point = place.rpartition(":")
+        path = Path(before).expanduser()
+    if path.is_dir():
+        spec = _folder(wanted, path.absolute())
+    elif path.is_file():
+        spec = _file(wanted, path.absolute())
+    else:
+        raise BadCheckpoint(f"expected a .safetensors file or a folder of them after the @, found none at {path}")
+    return (estimated(spec) if architecture != wanted else spec), point
+
+
+def _file(architecture: str, path: Path) -> Spec:
+    facts, sha256 = _facts(architecture, path), digest(path)
+    argument = f"{architecture}@{sha256[:16]}@{path}"
+    known, scale = ARCHITECTURES[architecture], None
+    points: tuple[Point, ...] = (Point(f"l{facts.lam:g}" if facts.lam is not None else _plain(path.stem)),)
+    if known.conditional:
+        points, scale = _LAMBDAS, LAMBDA
+    elif known.gain:
+        points, scale = _GAINS, GAIN
+    name, identify = f"{architecture}@{_plain(path.stem)}", f"identify_checkpoint:{sha256[:16]}"
+    return _spec(name, f"file:{argument}", identify, points, scale, _settings(facts))
+
+
+def _folder(architecture: str, folder: Path) -> Spec:
+    if ARCHITECTURES[architecture].conditional or ARCHITECTURES[architecture].gain:
+        raise BadCheckpoint(f"{folder}: one file of {architecture} serves all rates: expected a file, got a folder")
+    paths = sorted(path for path in folder.glob("*.safetensors") if not path.name.startswith("."))
+    if not paths:
+        raise BadCheckpoint(f"{folder}: expected .safetensors files in this folder, found none")
+    found = [(_facts(architecture, path), path, digest(path)) for path in paths]
+    found.sort(key=lambda one: (one[0].lam is None, one[0].lam or 0.0, one[1].name))
+    lambdas = [facts.lam for facts, _, _ in found]
+    by_lambda = None not in lambdas and len(set(lambdas)) == len(lambdas)
+    points = tuple(
+        Point(f"l{facts.lam:g}" if by_lambda else _plain(path.stem), {"file": path.name, "digest": sha256[:16]})
+        for facts, path, sha256 in found
+    )
+    if len({point.name for point in points}) < len(points):
+        raise BadCheckpoint(f"{folder}: two of its files would be points of one name: rename them")
+    whole = hashlib.sha256("".join(sha256 for _, _, sha256 in found).encode()).hexdigest()[:16]
+    return _spec(
+        f"{architecture}@{_plain(folder.name)}",
+        f"folder:{architecture}@{folder}",
+        f"identify_checkpoint:{whole}",
+        points,
+        None,
+        _settings(found[0][0]),
+    )
+
+
+def _facts(architecture: str, path: Path) -> Facts:
+    facts = read_facts(path)
+    if facts.architecture != architecture:
+        raise BadCheckpoint(f"{path}: expected a checkpoint of {architecture}, got one of {facts.architecture}")
+    return facts
+
+
+def _settings(facts: Facts) -> str:
+    size = ", ".join(f"{key}={value}" for key, value in sorted(facts.config.items(), reverse=True))
+    return f"checkpoint, {size}, {_trained(f'-{facts.metric}')}"
+
+
+def _plain(name: str) -> str:
+    """Return a name that can stand in labels, rows and file names."""
+    return re.sub(r"[^\w.+\-]", "-", name)
+
+
+def identify_zoo() -> str:
+    """Return the versions of CompressAI and torch; raise CodecUnavailable where they are not installed."""
+    missing = [name for name in ("torch", "compressai", "safetensors") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CodecUnavailable(f"{' and '.join(missing)} not installed: {_HINT}")
+    versions = {name: importlib.metadata.version(name) for name in ("compressai", "torch")}
+    # "+cpu" and "+cu130" are builds of one version, whose streams are the same: see `device`.
+    return ", ".join(f"{name} {version.partition('+')[0]}" for name, version in versions.items())
+
+
+def identify_checkpoint(sha256: str) -> str:
+    """Return the versions and the digest of the weights; raise CodecUnavailable."""
+    return f"{identify_zoo()}, weights {sha256}"
+
+
+def prepare(spec: Spec, points: Sequence[Point], progress: weights.Progress | None = None) -> None:
+    """Fetch the weights that points of a codec of the zoo need; raise CodecUnavailable."""
+    for file in zoo_files(spec.load.split(":", 2)[2], points):
+        weights.fetched(file, progress)
+
+
+def zoo_files(name: str, points: Sequence[Point]) -> tuple[str, ...]:
+    """Return the files of the zoo that points of one of its codecs are opened with."""
+    if name in zoo.VARIABLE:
+        return (zoo.VARIABLE[name],)
+    return tuple(zoo.FIXED[name][int(point.params["quality"]) - 1] for point in points)
