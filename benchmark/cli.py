@@ -106,6 +106,9 @@ def run_(
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, help="What one image may take in one codec point.")
     ] = 300,
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda|auto", help="Where neural codecs compute; auto: on CUDA if there is any.")
+    ] = "auto",
     match: Annotated[
         list[str] | None,
         typer.Option(metavar="TARGET", help="bpp=0.5, psnr=32, ms_ssim=0.97: not ladders, the points nearest to it."),
@@ -117,17 +120,21 @@ def run_(
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
     from . import run as loop
     from .cell import PLANS, named
+    from .device import DEVICES
     from .matching import Target
 
+    named("device", device, DEVICES)
     chosen = named("plan", plan, PLANS).narrowed(sets or (), corruption or (), severity or (), codec or ())
     targets = [Target.parse(text) for text in match or ()]
-    job = _prepare(chosen, data_dir, download, _described(codec_file))
+    job = _prepare(chosen, data_dir, download, _described(codec_file), device)
     path = out or Path(_default_name("-".join(job.sets) if sets else chosen.name))
     for name, reason in job.unavailable.items():
         _say(f"left out: {name}: {reason}")
     if dry_run:
         _print_estimate(job, path, jobs or loop.cores(), retry_failed, targets)
         return
+    if job.device:
+        _say(f"neural codecs on {job.device.name}, up to {job.device.batch} images together")
     try:
         if targets:
             job = _match(job, targets, path, jobs, retry_failed, time_limit)
@@ -644,12 +651,12 @@ def _described(files: Sequence[Path] | None) -> tuple[Spec, ...]:
     return tuple(specs.values())
 
 
-def _prepare(plan: Any, data_dir: Path | None, download: bool | None, extra: Sequence[Spec]) -> Job:
+def _prepare(plan: Any, data_dir: Path | None, download: bool | None, extra: Sequence[Spec], device: str) -> Job:
     from .run import prepare
 
     folder, fetch = _data_folder(data_dir, download)
     with _Progress("download") as progress:
-        return prepare(plan, folder, download=fetch, progress=progress.task, extra=extra)
+        return prepare(plan, folder, download=fetch, progress=progress.task, extra=extra, device=device)
 
 
 def _match(
@@ -721,6 +728,8 @@ def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool, targets
     typer.echo(f"plan    {job.plan.name}: {', '.join(job.sets)}; {len(job.plan.conditions())} conditions")
     typer.echo(f"cells   {job.cells()}")
     typer.echo(f"rows    {job.rows()}, of which {job.rows() - guess.rows} are in {path}")
+    if job.device:
+        typer.echo(f"device  {job.device.name}, up to {job.device.batch} images together")
     typer.echo(f"time    about {_duration(guess.seconds)} with {jobs} jobs on this machine")
     typer.echo(f"disk    about {guess.nbytes / 1e6:.1f} MB")
 

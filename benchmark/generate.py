@@ -41,7 +41,7 @@ from ..corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
 from ..corruptions.sets import KNOWN, ImageSet, SetError, open_set
 from ..corruptions.table import find
 from .cell import CLEAN, PLANS, Plan, Shot, UnknownName, named
-from .pool import flown, processes
+from .processes import IN_FLIGHT, Line, flown, processes
 from .provenance import LIBRARIES
 from .run import cores
 
@@ -151,7 +151,7 @@ def generate(order: Order, out: Path, *, jobs: int | None = None, report: Report
         files, done, kept, corrupting_s, writing_s = dict(known), 0, 0, 0.0, 0.0
         report(0, len(places))
         with _workers(jobs, _start_maker, order.images, out, known) as pool:
-            for place, future in flown(partial(_send, pool, _make), _each(places), jobs):
+            for place, future in flown(Line(partial(_send, pool, _make), _each(places), IN_FLIGHT * jobs)):
                 work = _result(place, future)
                 if finished and place in finished.files and work.stored.pixels != finished.files[place].pixels:
                     raise GeneratedError(
@@ -199,8 +199,9 @@ def verify(
     places = manifest.places()
     found: dict[Place, Finding | None] = {}
     report(0, len(places))
-    with _workers(jobs or cores(), _start_checker, folder, manifest.files) as pool:
-        for place, future in flown(partial(_send, pool, _check), _each(places), jobs or cores()):
+    jobs = jobs or cores()
+    with _workers(jobs, _start_checker, folder, manifest.files) as pool:
+        for place, future in flown(Line(partial(_send, pool, _check), _each(places), IN_FLIGHT * jobs)):
             found[place] = _result(place, future)
             report(len(found), len(places))
     expected = {MANIFEST, *map(file_of, places)}

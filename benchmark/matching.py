@@ -206,7 +206,7 @@ def match(
     jobs = jobs or cores()
     tally = Tally(total=0)
     specs = {one.codec: job.specs[one.codec] for one in searches}
-    described = provenance.describe([first], [], specs.values())
+    described = provenance.describe([first], [], specs.values(), job.device)
     run = provenance.run_id(described)
     with RunFile.open(out) as file, ExitStack() as lifetime:
         admit(job, file)
@@ -225,9 +225,8 @@ def match(
             report(tally, tuple(wanted))
             if loop is None:
                 file.begin(run, described, datetime.now(UTC).isoformat(timespec="seconds"), jobs)
-                pool = lifetime.enter_context(
-                    Pool(jobs, Context({first.name: first}, specs, run, time_limit, share(jobs)))
-                )
+                context = Context({first.name: first}, specs, run, time_limit, share(jobs), job.device)
+                pool = lifetime.enter_context(Pool(jobs, context))
                 loop = Loop(pool, run, tally)
             for made in loop.rows(tasks):
                 file.append(made)
@@ -375,7 +374,8 @@ def _held(job: Job, matches: Sequence[Match]) -> Job:
             fixed |= dict.fromkeys(f"{name}:{one.name}" for one in points)
         pairs |= {f"{name}:{one.name}": (name, one) for one in points}
     specs = {name: spec for name, spec in job.specs.items() if any(name == codec for codec, _ in pairs.values())}
-    described = provenance.describe(job.sets.values(), (name for name, _ in job.plan.conditions()), specs.values())
+    conditions = (name for name, _ in job.plan.conditions())
+    described = provenance.describe(job.sets.values(), conditions, specs.values(), job.device)
     described[provenance.MATCHED] = {
         "set": _first(job).name,
         "points": [one.record() for one in matches],

@@ -2,94 +2,51 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import TypeVar
+from typing import Any
 
 import pebble
 
-from ..codecs.isolated import ONE_THREAD, ended
-from .shot import Context, Task, Worked, Worker
+from ..codecs.isolated import ended
+from .lane import Lane, on_device
+from .processes import IN_FLIGHT, Line, flown, processes
+from .shot import Batch, Context, Lost, Task, Worked, Worker
 
-_IN_FLIGHT = 3  # tasks sent ahead per worker: enough that none waits, few enough that an interrupt loses little
 _TASKS_PER_PROCESS = 200  # a worker is then replaced: what little a codec leaks does not add up over a night
 _REPLACED = 90  # the exit code of a worker that grew too large and leaves its next task to another
 _ENDED_ITSELF = 91  # that of one in which a codec ended the process with exit code 0
 
-Sent = TypeVar("Sent")
-Back = TypeVar("Back")
 
+def division(jobs: int, context: Context) -> tuple[int, int]:
+    """Return how many of `jobs` cores go to workers, and how many to threads of the lane, none where there is no lane.
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A task whose process died or hung, and how."""
-
-    task: Task
-    reason: str
-
-
-_ENVIRONMENT = {
-    **ONE_THREAD,
-    # The C library hands large blocks back to the system and asks for them again on every row; kept, a JPEG row of a
-    # Kodak image takes a sixth less. Read by glibc, ignored by others.
-    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-}
-
-
-def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tasks: int = 0) -> pebble.ProcessPool:
-    """Return a pool of `jobs` processes of one thread each, every one of which begins with `start(*arguments)`.
-
-    Each is replaced after `max_tasks` tasks, never where that is 0.
+    At least one goes to either.
     """
-    # The libraries read these when they are first loaded, which is in the workers.
-    for variable, value in _ENVIRONMENT.items():
-        os.environ.setdefault(variable, value)
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        context.set_forkserver_preload([__name__])
-    return pebble.ProcessPool(
-        max_workers=jobs, max_tasks=max_tasks, initializer=_begin, initargs=[start, arguments], context=context
-    )
-
-
-def flown(
-    send: Callable[[Sent], Future[Back]], following: Callable[[], Sent | None], jobs: int
-) -> Iterator[tuple[Sent, Future[Back]]]:
-    """Yield each task with its future, in the order in which they end, a few sent ahead for each of the `jobs`.
-
-    `following` gives the next task to send, None when there is none at the moment; it is asked again after each yield.
-    """
-    flying: dict[Future[Back], Sent] = {}
-    while True:
-        while len(flying) < _IN_FLIGHT * jobs and (task := following()) is not None:
-            flying[send(task)] = task
-        if not flying:
-            return
-        for future in wait(flying, return_when=FIRST_COMPLETED).done:
-            yield flying.pop(future), future
-
-
-def _begin(start: Callable[..., None], arguments: Sequence[object]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends the workers
-    start(*arguments)
+    neural = on_device(context)
+    if not neural:
+        return jobs, 0
+    threads = max(1, jobs // 4) if len(neural) < len(context.specs) else jobs
+    return max(1, jobs - threads), threads
 
 
 class Pool:
-    """Worker processes for one run; a context manager. Leaving it ends every worker within a second."""
+    """Worker processes for one run; a context manager. Leaving it ends every worker within a second.
+
+    Where the context names a device and there are neural codecs, the lane works those; it shares the `jobs`.
+    """
 
     def __init__(self, jobs: int, context: Context) -> None:
+        self.context = context
         self._limit = context.time_limit
-        self._jobs = jobs
-        self._pool = processes(jobs, _start, context, max_tasks=_TASKS_PER_PROCESS)
+        self._jobs, threads = division(jobs, context)
+        self._lane = Lane(context, threads) if threads else None
+        self._pool = processes(self._jobs, _start, context, max_tasks=_TASKS_PER_PROCESS)
 
     def __enter__(self) -> Pool:
         return self
@@ -98,17 +55,23 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.stop()  # type: ignore[no-untyped-call]
+        if self._lane:
+            self._lane.end(in_haste=kind is not None)
         self._pool.join()
 
-    def work(self, following: Callable[[], Task | None]) -> Iterator[Worked | Lost]:
-        """Yield what came of each task, in the order in which they end.
+    def work(
+        self, following: Callable[[], Task | None], batches: Callable[[], Batch | None] = lambda: None
+    ) -> Iterator[Worked | Lost]:
+        """Yield what came of each task, and on a lane of each batch, in the order in which they end.
 
-        `following` gives the next task to send, None when there is none at the moment; it is asked again whenever an
-        outcome has been yielded, so that a lost task can come back.
+        `following` and `batches` give the next one to send, None when there is none at the moment; they are asked again
+        whenever an outcome has been yielded, so that what was lost can come back.
         """
         returned: deque[Task] = deque()
-        for task, future in flown(self._send, lambda: returned.popleft() if returned else following(), self._jobs):
-            outcome = self._outcome(task, future)
+        tasks = Line(self._send, lambda: returned.popleft() if returned else following(), IN_FLIGHT * self._jobs)
+        lines: list[Line[Any, Any]] = [tasks, Line(self._lane.send, batches, IN_FLIGHT)] if self._lane else [tasks]
+        for task, future in flown(*lines):
+            outcome = future.result() if isinstance(task, Batch) else self._outcome(task, future)
             if outcome is None:
                 returned.append(task)
             else:
@@ -133,10 +96,14 @@ class Pool:
             return Lost(task, ended(code, self._limit))
 
 
-def apart(task: Task) -> Iterator[Task]:
-    """Yield a task per codec point: tried alone, only the culprit is lost."""
-    for point in task.points:
-        yield replace(task, points=(point,), alone=True)
+def apart(task: Task | Batch) -> Iterator[Task | Batch]:
+    """Yield a task per codec point, a batch per shot: tried alone, only the culprit is lost."""
+    if isinstance(task, Batch):
+        for shot in task.shots:
+            yield replace(task, shots=(shot,), alone=True)
+    else:
+        for point in task.points:
+            yield replace(task, points=(point,), alone=True)
 
 
 _worker: Worker | None = None

@@ -17,22 +17,31 @@ from ..codecs.registry import identify
 from ..corruptions.sets import ImageSet
 from ..corruptions.table import find
 from .cell import CLEAN
+from .device import Device, kind_of
 from .fairness import headers, stated
 
 LIBRARIES = ("numpy", "scipy", "opencv-python", "pillow", "scikit-image", "imagecorruptions")
+
+DEVICE = "device"
+"""Where the provenance of a run says on what its neural codecs computed; without it, that was the CPU."""
 
 MATCHED = "matched"
 """Where the provenance of a run with matched points says what each of them is and what it achieved."""
 
 
-def describe(sets: Iterable[ImageSet], corruptions: Iterable[str], specs: Iterable[Spec]) -> dict[str, Any]:
+def describe(
+    sets: Iterable[ImageSet], corruptions: Iterable[str], specs: Iterable[Spec], device: Device | None = None
+) -> dict[str, Any]:
     """Return what determines the results of a run over these sets, corruptions and codecs.
 
     It says nothing of time, number of workers or folders: the same command on the same machine gives the same answer.
+    Of the device it speaks only where neural codecs compute on one that is not the CPU, and then also of how many
+    images they take together at most, of which the seconds of a row are an equal part.
     """
     specs = list(specs)
+    neural = [spec for spec in specs if spec.kind == "neural"] if device else []
     header_bytes = headers(specs)
-    return {
+    described: dict[str, Any] = {
         "codecshift": importlib.metadata.version("codecshift"),
         "git": git_state(Path(__file__).parents[1]),
         "python": platform.python_version(),
@@ -47,6 +56,11 @@ def describe(sets: Iterable[ImageSet], corruptions: Iterable[str], specs: Iterab
             for spec in specs
         },
     }
+    if device and neural:
+        described[DEVICE] = device.name
+        for spec in neural:
+            described["codecs"][spec.name]["batch"] = device.batch
+    return described
 
 
 def run_id(provenance: Mapping[str, Any]) -> str:
@@ -86,7 +100,10 @@ def cpu() -> str:
 def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
     """Return why rows of these runs may not stand in one table, "" if they may.
 
-    They may not where a set, a corruption, a measure or a codec of one name is of different content or version.
+    They may not where a set, a corruption, a measure or a codec of one name is of different content or version; nor
+    where a neural codec computed on the CPU in one and on an accelerator in another: the latents are rounded from other
+    floats, and the seconds are those of another machine. Models of one kind of accelerator are no more apart than
+    processors are, which are not compared either.
     """
     seen: dict[tuple[str, str], object] = {}
     for provenance in provenances:
@@ -95,8 +112,15 @@ def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
             ("corruption", provenance["corruptions"]),
             ("measure", provenance["measures"]),
             ("codec", {name: (one["version"], one["library"]) for name, one in provenance["codecs"].items()}),
+            ("device of codec", _devices(provenance)),
         ):
             for name, value in entries.items():
                 if seen.setdefault((kind, name), value) != value:
                     return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {value})"
     return ""
+
+
+def _devices(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return the kind of device of each neural codec."""
+    device = kind_of(provenance.get(DEVICE, "cpu"))
+    return {name: device for name, one in provenance["codecs"].items() if one.get("kind") == "neural"}

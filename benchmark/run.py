@@ -8,7 +8,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from ..codecs.memory import share
 from ..codecs.protocol import CodecUnavailable, Point, Spec
@@ -19,8 +21,10 @@ from ..corruptions.generated import Place
 from ..corruptions.sets import ImageSet, SetError, open_set
 from . import provenance
 from .cell import CLEAN, Plan, Shot
-from .pool import Lost, Pool, apart
-from .shot import Context, Task, Worked, blank
+from .device import Device, chosen
+from .lane import divided, on_device
+from .pool import Pool, apart, division
+from .shot import Batch, Context, Lost, Task, Worked, blank
 from .store import Key, Row, RunFile, RunFileError, Status, statuses
 
 TIME_LIMIT = 300.0
@@ -29,10 +33,15 @@ LOST_ALONE = 3
 
 BYTES_PER_ROW = 250  # measured on run files of 10,000 rows and more
 
+Sent = TypeVar("Sent", Task, Batch)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A plan resolved: the sets opened, the codec points found, and what the rows will say of where they come from."""
+    """A plan resolved: the sets opened, the codec points found, and what the rows will say of where they come from.
+
+    `device` is where neural codecs compute, None where they are worked like any others.
+    """
 
     plan: Plan
     sets: Mapping[str, ImageSet]
@@ -40,6 +49,7 @@ class Job:
     points: tuple[tuple[str, Point], ...]
     unavailable: Mapping[str, str]
     provenance: Mapping[str, object]
+    device: Device | None = None
 
     @property
     def run(self) -> str:
@@ -86,12 +96,14 @@ def prepare(
     download: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     extra: Sequence[Spec] = (),
+    device: str = "cpu",
 ) -> Job:
     """Return a plan resolved on this machine, its image sets found, or with `download` fetched.
 
     The codecs `extra` join those of the plan, with their ladders unless a label there says which points. A codec that
-    this machine cannot open is left out and named in `unavailable`, unless that leaves none. Raises UnknownCodec,
-    UnknownSet, SetError and CodecUnavailable.
+    this machine cannot open is left out and named in `unavailable`, unless that leaves none. The device is "cpu",
+    "cuda" or "auto", CUDA where there is any. Raises UnknownName, UnknownCodec, UnknownSet, SetError and
+    CodecUnavailable, where there is no such device too.
     """
     pairs: dict[tuple[str, str], tuple[str, Point]] = {}
     specs: dict[str, Spec] = {}
@@ -118,6 +130,7 @@ def prepare(
     plan = replace(plan, codecs=tuple(labels))
     if not pairs:
         raise CodecUnavailable("; ".join(unavailable.values()))
+    computing = chosen(device, specs.values())
     sets: dict[str, ImageSet] = {}
     corrupted = [one for one in plan.conditions() if one[0] != CLEAN]
     for name in plan.sets:
@@ -131,8 +144,8 @@ def prepare(
                 f"it holds {_listed(opened.generated.files)}; choose with --corruption and --severity"
             )
         sets[opened.name] = opened
-    described = provenance.describe(sets.values(), (name for name, _ in plan.conditions()), specs.values())
-    return Job(plan, sets, specs, tuple(pairs.values()), unavailable, described)
+    described = provenance.describe(sets.values(), (name for name, _ in plan.conditions()), specs.values(), computing)
+    return Job(plan, sets, specs, tuple(pairs.values()), unavailable, described, computing)
 
 
 def _listed(places: Iterable[Place]) -> str:
@@ -201,7 +214,7 @@ def run(
         if not tasks:
             return tally
         started = time.perf_counter()
-        with Pool(jobs, Context(job.sets, job.specs, job.run, time_limit, share(jobs))) as pool:
+        with Pool(jobs, Context(job.sets, job.specs, job.run, time_limit, share(jobs), job.device)) as pool:
             for rows in Loop(pool, job.run, tally).rows(tasks):
                 file.append(rows)
                 tally.add(rows)
@@ -229,6 +242,7 @@ class Loop:
         self._run = run
         self._tally = tally
         self._again: deque[Task] = deque()
+        self._batches_again: deque[Batch] = deque()
         self._given_up: list[Row] = []
         # Losses since the last success, of a codec, and of a point of it: one image in a thousand that crashes a codec
         # is a failed row; a codec or a point that does nothing but crash or hang is not tried on every image.
@@ -236,23 +250,31 @@ class Loop:
 
     def rows(self, tasks: Iterable[Task]) -> Iterator[tuple[Row, ...]]:
         """Yield rows as they come to be."""
-        waiting = iter(tasks)
-
-        def following() -> Task | None:
-            while (task := self._again.popleft() if self._again else next(waiting, None)) is not None:
-                if (wanted := self._without_the_hopeless(task)) is not None:
-                    return wanted
-            return None
-
-        for outcome in self._pool.work(following):
+        for_pool, batches = divided(tasks, self._pool.context)
+        following = partial(self._following, self._again, iter(for_pool))
+        following_batch = partial(self._following, self._batches_again, iter(batches))
+        for outcome in self._pool.work(following, following_batch):
             if isinstance(outcome, Worked):
                 yield self._account(outcome)
             elif outcome.task.alone:
                 yield (self._failed(outcome),)
             else:
-                self._again.extend(apart(outcome.task))
+                for one in apart(outcome.task):
+                    self._put_back(one)
             yield from self._take_given_up()
         yield from self._take_given_up()
+
+    def _following(self, again: deque[Sent], waiting: Iterator[Sent]) -> Sent | None:
+        while (task := again.popleft() if again else next(waiting, None)) is not None:
+            if (wanted := self._without_the_hopeless(task)) is not None:
+                return wanted
+        return None
+
+    def _put_back(self, task: Task | Batch) -> None:
+        if isinstance(task, Batch):
+            self._batches_again.append(task)
+        else:
+            self._again.append(task)
 
     def _account(self, worked: Worked) -> tuple[Row, ...]:
         self._tally.codec_s += worked.codec_s
@@ -260,7 +282,7 @@ class Loop:
         if worked.outgrown:
             self._tally.reasons[f"{worked.outgrown}: a worker's memory outgrew its share, and it was replaced"] += 1
         if worked.rest:
-            self._again.append(worked.rest)
+            self._put_back(worked.rest)
         for row in worked.rows:
             if row.status == "ok":
                 self._losses.pop((row.codec,), None)
@@ -268,18 +290,19 @@ class Loop:
         return worked.rows
 
     def _failed(self, lost: Lost) -> Row:
-        ((codec, point),) = lost.task.points
+        ((codec, point),), (shot,) = lost.task.points, lost.task.shots
         self._losses.update([(codec,), (codec, point.name)])
-        return blank(lost.task.shot, codec, point.name, self._run, "failed", lost.reason)
+        return blank(shot, codec, point.name, self._run, "failed", lost.reason)
 
-    def _without_the_hopeless(self, task: Task) -> Task | None:
+    def _without_the_hopeless(self, task: Sent) -> Sent | None:
         kept = []
         for codec, point in task.points:
             if max(self._losses[codec,], self._losses[codec, point.name]) < LOST_ALONE:
                 kept.append((codec, point))
             else:
                 reason = f"not tried: the last {LOST_ALONE} times its process died or hung"
-                self._given_up.append(blank(task.shot, codec, point.name, self._run, "skipped", reason))
+                for shot in task.shots:
+                    self._given_up.append(blank(shot, codec, point.name, self._run, "skipped", reason))
         return replace(task, points=tuple(kept)) if kept else None
 
     def _take_given_up(self) -> Iterator[tuple[Row, ...]]:
@@ -301,22 +324,38 @@ class Estimate:
 def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False) -> Estimate:
     """Return what is left to do of a job, its time extrapolated from one image of each set through every point.
 
-    Writes nothing. What dies or hangs in the trial counts as no time.
+    On a device it is a batch, of that image under several conditions. Writes nothing. What dies or hangs in the trial
+    counts as no time.
     """
     done = statuses(out) if out.exists() else {}
-    rows, seconds = 0, 0.0
-    with Pool(1, Context(job.sets, job.specs, job.run, TIME_LIMIT, share(1))) as pool:
-        for one in job.sets.values():
-            source = one.sources[len(one.sources) // 2]
-            # A corrupted shot: unlike a clean one it pays for two references to measure against.
-            trial = Task(Shot(one.name, source.id, "gaussian_noise", 3), job.points)
-            tally = Tally(total=len(job.points))
-            for _ in Loop(pool, job.run, tally).rows([trial]):
+    rows, pool_s, lane_s = 0, 0.0, 0.0
+    context = Context(job.sets, job.specs, job.run, TIME_LIMIT, share(1), job.device)
+    workers, threads = division(jobs, context)
+    # A corrupted shot first: unlike a clean one it pays for two references to measure against.
+    conditions = list(dict.fromkeys([("gaussian_noise", 3), *job.plan.conditions()]))
+    with Pool(1, context) as pool:
+
+        def a_row(of: ImageSet, points: Sequence[tuple[str, Point]], conditions: Sequence[tuple[str, int]]) -> Tally:
+            """Return the seconds that a row of these points takes."""
+            image = of.sources[len(of.sources) // 2].id
+            tasks = [Task(Shot(of.name, image, *condition), tuple(points)) for condition in conditions]
+            tally = Tally(total=len(tasks) * len(points))
+            for _ in Loop(pool, job.run, tally).rows(tasks):
                 pass
-            left = sum(len(task.points) for task in job.tasks(done, retry_failed) if task.shot.set == one.name)
-            rows += left
-            seconds += (tally.codec_s + tally.measure_s) * left / len(job.points) / jobs
-    return Estimate(rows, seconds, rows * BYTES_PER_ROW)
+            return replace(tally, codec_s=tally.codec_s / tally.total, measure_s=tally.measure_s / tally.total)
+
+        for one in job.sets.values():
+            tasks = [task for task in job.tasks(done, retry_failed) if task.shot.set == one.name]
+            left = Counter(codec in on_device(context) for task in tasks for codec, _ in task.points)
+            rows += left.total()
+            if left[False]:
+                row = a_row(one, [pair for pair in job.points if pair[0] not in on_device(context)], conditions[:1])
+                pool_s += left[False] * (row.codec_s + row.measure_s) / workers
+            if left[True] and job.device:
+                points = [pair for pair in job.points if pair[0] in on_device(context)]
+                row = a_row(one, points, conditions[: job.device.batch])
+                lane_s += left[True] * max(row.codec_s, row.measure_s / threads)
+    return Estimate(rows, max(pool_s, lane_s), rows * BYTES_PER_ROW)
 
 
 def cores() -> int:

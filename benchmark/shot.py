@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import cv2
@@ -15,12 +15,14 @@ import cv2
 from ..analysis.distortion import Prepared, ms_ssim, squared_error
 from ..codecs.contract import example, misshapen
 from ..codecs.memory import resident
-from ..codecs.protocol import Codec, Estimating, Point, Spec
+from ..codecs.protocol import Batched, Codec, Estimating, OutOfMemory, Point, Spec
 from ..codecs.registry import open_codec
 from ..corruptions.corruption import Image, generator
 from ..corruptions.sets import ImageSet
 from ..corruptions.table import find
 from .cell import CLEAN, Shot
+from .device import Device
+from .recent import Recent
 from .store import Row, Status
 
 
@@ -29,6 +31,20 @@ class Task:
     """A shot and the codec points wanted on it; `alone` where each is tried in a task of its own, for the last time."""
 
     shot: Shot
+    points: tuple[tuple[str, Point], ...]
+    alone: bool = False
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """The one shot, as a batch has several."""
+        return (self.shot,)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Shots of one shape and the one codec point wanted on them: what a device is given; `alone` as in Task."""
+
+    shots: tuple[Shot, ...]
     points: tuple[tuple[str, Point], ...]
     alone: bool = False
 
@@ -44,7 +60,7 @@ class Worked:
     rows: tuple[Row, ...]
     codec_s: float
     measure_s: float
-    rest: Task | None = None
+    rest: Task | Batch | None = None
     outgrown: str = ""
 
 
@@ -59,6 +75,16 @@ class Context:
     """Seconds one image may take in one codec point; whatever exceeds it takes its process with it."""
     memory: float = math.inf
     """Bytes a worker may hold beside its open codecs; one that holds more after a row is replaced."""
+    device: Device | None = None
+    """Where neural codecs compute, if not in workers like any others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What was sent to a process that died or hung, and how."""
+
+    task: Task | Batch
+    reason: str
 
 
 class Worker:
@@ -69,7 +95,7 @@ class Worker:
         self._codecs: dict[tuple[str, str], Codec] = {}
         self._unopened: dict[tuple[str, str], BaseException] = {}
         self._lifetimes = ExitStack()
-        self._clean: OrderedDict[tuple[str, str], Prepared] = OrderedDict()
+        self._clean = Recent(self._load, 2)
         self._held = resident()
         self._in_codecs = 0  # the weights of an open codec are no leak
         self._grown: Counter[str] = Counter()
@@ -83,7 +109,7 @@ class Worker:
         try:
             clean, shown = self._prepare(shot)
         except Exception as error:  # noqa: BLE001 - a damaged file or a faulty corruption costs its shot, not the run
-            reason = f"image: {_told(error)}"
+            reason = unreadable(error)
             rows = tuple(
                 blank(shot, codec, point.name, self.context.run, "failed", reason) for codec, point in task.points
             )
@@ -113,72 +139,28 @@ class Worker:
             self.outgrown = self._grown.most_common(1)[0][0]
         return bool(self.outgrown)
 
+    def _load(self, key: tuple[str, str]) -> Prepared:
+        return Prepared(load_clean(self.context.sets[key[0]], key[1]))
+
     def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared]:
         """Return the clean and the shown image of a shot: the same object where the shot is clean."""
-        key = (shot.set, shot.image)
-        if key not in self._clean:
-            self._clean[key] = Prepared(_sealed(self.context.sets[shot.set].load(shot.image)))
-            if len(self._clean) > 2:
-                self._clean.popitem(last=False)
-        clean = self._clean[key]
+        clean = self._clean((shot.set, shot.image))
         if shot.corruption == CLEAN:
             return clean, clean
-        shown = self.context.sets[shot.set].load_corrupted((shot.image, shot.corruption, shot.severity))
-        if shown is None:
-            shown = find(shot.corruption)(clean.image, shot.severity, generator(str(shot)))
-        return clean, Prepared(_sealed(shown))
+        return clean, Prepared(show(self.context.sets[shot.set], shot, clean.image))
 
     def _try(self, shot: Shot, spec: Spec, point: Point, clean: Prepared, shown: Prepared) -> tuple[Row, float]:
         """Return the row of one codec point, and the seconds spent on measuring."""
-        _set_alarm(self.context.time_limit)
-        stage = "open"
+        set_alarm(self.context.time_limit)
         try:
-            codec = self._open(spec, point)
-            stage = "estimate" if isinstance(codec, Estimating) else "encode"
-            start = time.perf_counter()
-            if isinstance(codec, Estimating):
-                bits, seen = codec.estimate(shown.image)
-                nbytes = math.ceil(bits / 8)
-                encoded = resumed = decoded = time.perf_counter()
-            else:
-                data = codec.encode(shown.image)
-                encoded = time.perf_counter()
-                if not isinstance(data, bytes):
-                    raise TypeError(f"encode returned {type(data).__name__}, expected bytes")
-                nbytes = len(data)
-                stage = "decode"
-                resumed = time.perf_counter()
-                seen = codec.decode(data)
-                decoded = time.perf_counter()
-            if wrong := misshapen(seen, shown.image):
-                raise TypeError(wrong)
-        except BaseException as fault:  # noqa: BLE001 - a codec may raise anything, SystemExit too; that is its row
-            return blank(shot, spec.name, point.name, self.context.run, "failed", f"{stage}: {_told(fault)}"), 0.0
+            coded = code(self._open(spec, point), shown.image)
+        except Faulty as fault:
+            return blank(shot, spec.name, point.name, self.context.run, "failed", str(fault)), 0.0
         finally:
-            _set_alarm(0)
-        height, width = shown.image.shape[:2]
-        error, error_clean, similarity, similarity_clean = _measure(seen, clean, shown)
-        row = Row(
-            set=shot.set,
-            corruption=shot.corruption,
-            severity=shot.severity,
-            codec=spec.name,
-            point=point.name,
-            image=shot.image,
-            height=height,
-            width=width,
-            nbytes=nbytes,
-            error=error,
-            error_clean=error_clean,
-            ms_ssim=similarity,
-            ms_ssim_clean=similarity_clean,
-            encode_s=encoded - start,
-            decode_s=decoded - resumed,
-            status="ok",
-            message="",
-            run=self.context.run,
-        )
-        return row, time.perf_counter() - decoded
+            set_alarm(0)
+        start = time.perf_counter()
+        row = measured(shot, spec.name, point.name, coded, clean, shown, self.context.run)
+        return row, time.perf_counter() - start
 
     def _open(self, spec: Spec, point: Point) -> Codec:
         key = (spec.name, point.name)
@@ -186,21 +168,150 @@ class Worker:
             raise self._unopened[key]
         if key not in self._codecs:
             held = resident()
-            with ExitStack() as lifetime:
-                try:
-                    codec = lifetime.enter_context(open_codec(spec, point))
-                    # The first use of a library pays for its set-up; that belongs to no image's time.
-                    if isinstance(codec, Estimating):
-                        codec.estimate(example(64, 64))
-                    else:
-                        codec.decode(codec.encode(example(64, 64)))
-                except BaseException as fault:
-                    self._unopened[key] = fault  # it will not do better on the next shot
-                    raise
-                self._lifetimes.push(lifetime.pop_all())
-            self._codecs[key] = codec
+            try:
+                self._codecs[key] = self._lifetimes.enter_context(ready(spec, point))
+            except Faulty as fault:
+                self._unopened[key] = fault  # it will not do better on the next shot
+                raise
             self._in_codecs += max(0, resident() - held)
         return self._codecs[key]
+
+
+def load_clean(of: ImageSet, image: str) -> Image:
+    """Return the pixels of an image of a set, no longer writable."""
+    return _sealed(of.load(image))
+
+
+def show(of: ImageSet, shot: Shot, clean: Image) -> Image:
+    """Return what a codec is shown of a clean image, no longer writable."""
+    if shot.corruption == CLEAN:
+        return clean
+    shown = of.load_corrupted((shot.image, shot.corruption, shot.severity))
+    if shown is None:
+        shown = find(shot.corruption)(clean, shot.severity, generator(str(shot)))
+    return _sealed(shown)
+
+
+class Faulty(Exception):
+    """A codec raised, or gave what it may not; the message says at which stage, the cause is what was raised."""
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether less at a time may do."""
+        # Torch's own error is told by its name: it is not loaded here.
+        names = {kind.__name__ for kind in type(self.__cause__).__mro__}
+        return isinstance(self.__cause__, (OutOfMemory, MemoryError)) or "OutOfMemoryError" in names
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Turn whatever a codec raises, which may be anything, SystemExit too, into Faulty."""
+    try:
+        yield
+    except BaseException as fault:
+        raise Faulty(f"{name}: {told(fault)}") from fault
+
+
+@contextmanager
+def ready(spec: Spec, point: Point) -> Iterator[Codec]:
+    """Open a codec and use it once: what its library's first use costs belongs to no image's time. Raises Faulty."""
+    with ExitStack() as lifetime:
+        with stage("open"):
+            codec = lifetime.enter_context(open_codec(spec, point))
+            if isinstance(codec, Estimating):
+                codec.estimate(example(64, 64))
+            else:
+                codec.decode(codec.encode(example(64, 64)))
+        yield codec
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """What a codec made of an image: the bytes of its stream, the image that came back, the seconds there and back."""
+
+    nbytes: int
+    seen: Image
+    encode_s: float
+    decode_s: float
+
+
+def code(codec: Codec, image: Image) -> Coded:
+    """Return what a codec makes of an image; raise Faulty."""
+    if isinstance(codec, Estimating):
+        return _estimated(codec, image)
+    with stage("encode"):
+        start = time.perf_counter()
+        data = codec.encode(image)
+        encode_s = time.perf_counter() - start
+        _check_stream(data)
+    with stage("decode"):
+        start = time.perf_counter()
+        seen = codec.decode(data)
+        decode_s = time.perf_counter() - start
+        _check_seen(seen, image)
+    return Coded(len(data), seen, encode_s, decode_s)
+
+
+def _estimated(codec: Estimating, image: Image) -> Coded:
+    with stage("estimate"):
+        start = time.perf_counter()
+        bits, seen = codec.estimate(image)
+        seconds = time.perf_counter() - start
+        _check_seen(seen, image)
+        return Coded(math.ceil(bits / 8), seen, seconds, 0.0)
+
+
+def code_batch(codec: Batched, images: Sequence[Image]) -> list[Coded]:
+    """Return what a codec makes of images of one shape together, each with its part of the time; raise Faulty."""
+    with stage("encode"):
+        start = time.perf_counter()
+        streams = codec.encode_batch(images)
+        encode_s = (time.perf_counter() - start) / len(images)
+        for data in streams:
+            _check_stream(data)
+    with stage("decode"):
+        start = time.perf_counter()
+        every = codec.decode_batch(streams)
+        decode_s = (time.perf_counter() - start) / len(images)
+        for seen, image in zip(every, images, strict=True):
+            _check_seen(seen, image)
+        return [Coded(len(data), seen, encode_s, decode_s) for data, seen in zip(streams, every, strict=True)]
+
+
+def _check_stream(data: object) -> None:
+    if not isinstance(data, bytes):
+        raise TypeError(f"encode returned {type(data).__name__}, expected bytes")
+
+
+def _check_seen(seen: object, image: Image) -> None:
+    if wrong := misshapen(seen, image):
+        raise TypeError(wrong)
+
+
+def measured(shot: Shot, codec: str, point: str, coded: Coded, clean: Prepared, shown: Prepared, run: str) -> Row:
+    """Return the row of what a codec made of a shot."""
+    height, width = shown.image.shape[:2]
+    error, error_clean, similarity, similarity_clean = _measure(coded.seen, clean, shown)
+    return Row(
+        set=shot.set,
+        corruption=shot.corruption,
+        severity=shot.severity,
+        codec=codec,
+        point=point,
+        image=shot.image,
+        height=height,
+        width=width,
+        nbytes=coded.nbytes,
+        error=error,
+        error_clean=error_clean,
+        ms_ssim=similarity,
+        ms_ssim_clean=similarity_clean,
+        encode_s=coded.encode_s,
+        decode_s=coded.decode_s,
+        status="ok",
+        message="",
+        run=run,
+    )
 
 
 def _measure(seen: Image, clean: Prepared, shown: Prepared) -> tuple[int, int, float | None, float | None]:
@@ -218,13 +329,19 @@ def _measure(seen: Image, clean: Prepared, shown: Prepared) -> tuple[int, int, f
     return error, squared_error(seen, clean.image), similarity, ms_ssim(prepared, clean)
 
 
+def unreadable(error: Exception) -> str:
+    """Return the message of rows whose image could not be made."""
+    return f"image: {told(error)}"
+
+
 def blank(shot: Shot, codec: str, point: str, run: str, status: Status, message: str) -> Row:
     """Return the row of something that was not measured, and why."""
     key = (shot.set, shot.corruption, shot.severity, codec, point, shot.image)
     return Row(*key, *(None,) * 9, status, message, run)
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
+    """Return an exception in the words of a failed row."""
     return f"{type(error).__name__}: {error}"[:500]
 
 
@@ -242,8 +359,8 @@ def _alarm(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-# The kernel ends the process when the alarm fires: that works even while a C library holds the interpreter.
-_set_alarm: Callable[[float], None] = _alarm if hasattr(signal, "setitimer") else _no_alarm
+set_alarm: Callable[[float], None] = _alarm if hasattr(signal, "setitimer") else _no_alarm
+"""Have the kernel end this process in some seconds, in 0 never: even while a C library holds the interpreter."""
 
 
 def points_of(specs: Sequence[tuple[Spec, Sequence[Point]]]) -> tuple[tuple[str, Point], ...]:

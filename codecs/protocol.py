@@ -22,6 +22,10 @@ class DecodeError(CodecError):
     """The bytes are not a stream this codec can decode."""
 
 
+class OutOfMemory(CodecError):
+    """There is no memory left on the device for what was asked; for fewer images at a time there may be."""
+
+
 class CodecUnavailable(CodecError):
     """The codec exists, but this machine lacks what it needs; the message says what, and how to get it."""
 

@@ -10,6 +10,7 @@ the checksum in the stream finds it, and says "desync".
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import warnings
 from functools import cache
@@ -36,6 +37,21 @@ def use(device: str) -> None:
     if _chosen and _chosen[0] != known:
         raise ValueError(f"this process computes on {_chosen[0]!r}: a device is chosen once, got {known!r}")
     _chosen[:] = [known]
+
+
+def found() -> str:
+    """Return the CUDA device that torch would use and the versions that its results depend on, "" where there is none.
+
+    For example "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off". Imports torch, where that is installed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        return ""
+    import torch  # noqa: PLC0415 - heavy
+
+    if not torch.cuda.is_available():
+        return ""
+    version = str(torch.__version__).partition("+")[0]  # "+cu130" is told apart
+    return f"cuda: {torch.cuda.get_device_name()}, torch {version}, CUDA {torch.version.cuda}, TF32 off"
 
 
 @cache

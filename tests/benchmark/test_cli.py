@@ -103,6 +103,7 @@ WRONG_RUNS: dict[str, tuple[Sequence[str], str]] = {
     "set-folder-of-text": (["--set", "folder:texts"], r"folder:texts: no image files below"),
     "missing-images": (["--set", "kodak", "--no-download"], r"kodak: 24 of 24 images are missing"),
     "data-dir": (["--data-dir", "nowhere"], r"no folder nowhere, which --data-dir or CODECSHIFT_DATA names"),
+    "device": (["--device", "gpu"], r"unknown device 'gpu': expected one of cpu, cuda, auto"),
     "out-folder": (["--out", "empty"], r"empty is a folder, expected the path of a run file"),
     "out-missing-folder": (["--out", "nowhere/r.sqlite"], r"there is no folder nowhere to write r\.sqlite in"),
     "out-text": (["--out", "texts/a.txt"], r"texts/a\.txt: it is not a codecshift run file"),

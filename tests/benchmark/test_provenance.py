@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from codecshift.benchmark import provenance
+from codecshift.benchmark.device import Device
 from codecshift.benchmark.fairness import COLUMNS
 from codecshift.benchmark.provenance import conflict, cpu, describe, git_state, run_id
 from codecshift.codecs.registry import find
@@ -107,6 +108,37 @@ def test_the_id_changes_with_a_version(
 def test_the_id_changes_with_a_codec(field: str, described: dict[str, Any], images: ImageSet) -> None:
     changed = [replace(spec, **{field: 99}) for spec in SPECS]
     assert run_id(described) != run_id(describe([images], NAMES, changed))
+
+
+# --- devices
+
+NEURAL = replace(find("identity")[0], name="neural", kind="neural")
+
+
+def test_a_device_is_stated_where_a_codec_computes_on_it(described: dict[str, Any], images: ImageSet) -> None:
+    device = Device("cuda", "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off", 8)
+    on_device = describe([images], NAMES, [*SPECS, NEURAL], device)
+    assert on_device["device"] == device.name
+    assert {name: one.get("batch") for name, one in on_device["codecs"].items()} == {
+        **{spec.name: None for spec in SPECS},
+        "neural": 8,
+    }
+    # Ids are as they were wherever there is no device, or nothing that uses it.
+    assert "device" not in describe([images], NAMES, [*SPECS, NEURAL])
+    assert run_id(described) == run_id(describe([images], NAMES, SPECS, device))
+    ids = {run_id(describe([images], NAMES, [NEURAL], one)) for one in (None, device, replace(device, batch=16))}
+    assert len(ids) == 3
+
+
+def test_a_neural_codec_on_two_kinds_of_device_is_a_conflict(images: ImageSet) -> None:
+    both, classical = [*SPECS, NEURAL], describe([images], NAMES, SPECS)
+    cpu_run, h200, a100 = (
+        describe([images], NAMES, both, Device("cuda", f"cuda: {name}") if name else None)
+        for name in ("", "NVIDIA H200", "NVIDIA A100")
+    )
+    assert conflict([cpu_run, h200]) == "device of codec 'neural' is not the same in all its runs (cpu and cuda)"
+    assert conflict([h200, a100, classical]) == ""
+    assert conflict([cpu_run, classical]) == ""
 
 
 # --- conflicts
