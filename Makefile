@@ -13,7 +13,7 @@ run: setup
 	$(BIN)/codecshift run
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: setup
 	$(BIN)/ruff check .

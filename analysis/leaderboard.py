@@ -36,7 +36,9 @@ class Entry:
     over bpp on clean images at the same operating point, the geometric mean over points and conditions. `psnr_clean` is
     the PSNR in dB of what is decoded against the clean image, mean over conditions, at the setting that takes the
     matched rate on clean images. `overlap` is the smallest that any of the BD-rates rests on. `conditions` were
-    compared, on `n` images in the one with the fewest. `reason` says why a codec has no rank.
+    compared, on `n` images in the one with the fewest. `reason` says why a codec has no rank. `gap_clean` and `gap` say
+    by how many percent the rate estimated from likelihoods (rows of the codec's "-est") is above the real one, on clean
+    images and over the corrupted conditions, the mean over points.
     """
 
     rank: int | None
@@ -54,6 +56,8 @@ class Entry:
     failed: int
     skipped: int
     reason: str
+    gap_clean: float = math.nan
+    gap: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,8 @@ def rank(
                 failed=int((status == "failed").sum()),
                 skipped=int((status == "skipped").sum()),
                 reason=reasons.most_common(1)[0][0] if reasons else "",
+                gap_clean=grid.gap(codec, CLEAN),
+                gap=_mean(grid.gap(codec, condition) for condition in shifted),
             )
         )
     return Leaderboard(
@@ -189,6 +195,21 @@ class _Grid:
         under = self._cell("bpp", codec, condition).reindex(images).mean().reindex(clean.index)
         quality = self._cell("psnr_clean", codec, condition).reindex(images).mean().reindex(clean.index)
         return math.exp(_mean(np.log(under / clean))), at_rate(matched_bpp, clean, quality)
+
+    def gap(self, codec: str, condition: Condition) -> float:
+        """Return by how many percent the estimated rate is above the real one, NaN where either is not there."""
+        real, estimated = (self._cell("bpp", one, condition) for one in (codec, estimate_of(codec)))
+        images, points = real.index.intersection(estimated.index), real.columns.intersection(estimated.columns)
+        of_both = [table.reindex(index=images, columns=points) for table in (real, estimated)]
+        together = of_both[0].notna() & of_both[1].notna()
+        means = [table.where(together).mean() for table in of_both]
+        return 100 * (_mean(means[1] / means[0]) - 1)
+
+
+def estimate_of(codec: str) -> str:
+    """Return the name under which the same codec's rate is estimated: "NAME-est", "ARCH-est@FILE"."""
+    base, at, weights = codec.partition("@")
+    return f"{base}-est{at}{weights}"
 
 
 def _anchor(asked: str | None, rows: pd.DataFrame) -> str:

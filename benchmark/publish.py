@@ -140,7 +140,13 @@ def notes(board: Leaderboard, width: int = 100) -> list[str]:
         "overlap: the least part of the anchor's quality range that a BD-rate rests on."
     )
     reasons = [f"{one.codec} is not ranked: {one.reason}." for one in board.entries if one.rank is None]
-    return [line for text in (legend, *reasons) for line in textwrap.wrap(text, width)]
+    gaps = [
+        f"{one.codec}: the rate estimated from likelihoods is {_percent(one.gap_clean)} off the real one on clean "
+        f"images, {_percent(one.gap)} on corrupted ones."
+        for one in board.entries
+        if not math.isnan(one.gap_clean) or not math.isnan(one.gap)
+    ]
+    return [line for text in (legend, *reasons, *gaps) for line in textwrap.wrap(text, width)]
 
 
 MATCHED_COLUMNS: Mapping[str, tuple[str, Callable[[Any], str]]] = {

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.leaderboard import ANCHOR, CLEAN, Condition, Entry, Leaderboard, NotComparable, rank
+from codecshift.analysis.leaderboard import (
+    ANCHOR,
+    CLEAN,
+    Condition,
+    Entry,
+    Leaderboard,
+    NotComparable,
+    estimate_of,
+    rank,
+)
 
 FOG, NOISE, BLUR = ("fog", 3), ("gaussian_noise", 3), ("defocus_blur", 5)
 SHIFTED = (FOG, NOISE, BLUR)
@@ -341,3 +350,21 @@ def test_rows_of_several_sets_are_not_ranked_together() -> None:
 def test_no_rows_are_no_ranking() -> None:
     with pytest.raises(NotComparable, match="no rows"):
         rank(rows().iloc[:0], BANDS)
+
+
+def test_the_gap_between_estimated_and_real_rate_is_told() -> None:
+    table = rows()
+    codec = str(table["codec"].iloc[0])
+    clean = of(table, codec=codec, corruption="none")
+    estimated = table[table["codec"] == codec].assign(codec=estimate_of(codec))
+    estimated["bpp"] *= np.where(clean[table["codec"] == codec], 0.98, 0.9)
+    board = entries(rank(pd.concat([table, estimated.iloc[::-1]]), BANDS))
+    assert board[codec].gap_clean == near(-2)
+    assert board[codec].gap == near(-10)
+    others = [one for name, one in board.items() if name != codec]
+    assert all(math.isnan(one.gap) and math.isnan(one.gap_clean) for one in others)
+
+
+@pytest.mark.parametrize(("codec", "name"), [("mbt2018-mse", "mbt2018-mse-est"), ("elic@mine", "elic-est@mine")])
+def test_the_estimate_of_a_codec_has_its_name(codec: str, name: str) -> None:
+    assert estimate_of(codec) == name

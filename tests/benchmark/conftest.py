@@ -15,6 +15,10 @@ import pytest
 from codecshift.benchmark.store import Row, RunFile
 from codecshift.codecs.registry import catalogue
 
+# Started in the background by a script, a process ignores Ctrl-C, and so would what the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 HEIGHT, WIDTH = 170, 190
 BAD_CODECS = '''
 """Codecs that fail in every way there is, but not on the pictures they are tried with when they are opened."""
