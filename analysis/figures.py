@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -30,6 +30,7 @@ STYLES = (
     ("#000000", "X"),
     ("#999999", "*"),
 )
+LINES = ("-", "--", ":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,17 @@ def rate_curves(rows: pd.DataFrame, bands: Mapping[str, str]) -> Figure:
     panels = [name for name in ("clean", *BANDS) if (table["panel"] == name).any()]
     if not panels:
         raise NothingToDraw("rate curves need rows of at least one codec that is not lossless: codecshift run")
-    figure = _figure(TWO_COLUMNS if len(panels) > 1 else ONE_COLUMN, 2.6)
-    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
     codecs = list(dict.fromkeys(rows["codec"]))
+    width = TWO_COLUMNS if len(panels) > 1 else ONE_COLUMN
+    figure = _figure(width, 2.6 + _legend_height(codecs, width))
+    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
     for place, name in zip(axes, panels, strict=True):
         part = table[table["panel"] == name]
-        for codec, (colour, marker) in _styled(codecs):
+        for codec, style in _styled(codecs):
             means = part[part["codec"] == codec].groupby("point")[["bpp_mean", "psnr_mean"]].mean()
             means = means.dropna().sort_values("bpp_mean")
             if len(means):
-                style = {"color": colour, "marker": marker, "ms": 3.5, "lw": 1.1, "mew": 0}
-                place.plot(means["bpp_mean"], means["psnr_mean"], label=codec, **style)
+                place.plot(means["bpp_mean"], means["psnr_mean"], label=codec, ms=3.5, lw=1.1, **style)
         corruptions = part["corruption"].nunique()
         place.set_title("clean" if name == "clean" else f"{name} band ({corruptions} corruptions)", fontsize=8)
         place.set_xscale("log")
@@ -89,9 +90,9 @@ def bd_rate_by_corruption(rows: pd.DataFrame, bands: Mapping[str, str]) -> Figur
     ordered = [name for name in ordered if name in dict(board.conditions)]
     if not codecs:
         raise NothingToDraw("BD-rates need an anchor and another codec with a rate curve: codecshift run --codec LABEL")
-    figure = _figure(TWO_COLUMNS, 1.1 + 0.2 * len(ordered))
+    figure = _figure(TWO_COLUMNS, 1.1 + 0.2 * len(ordered) + _legend_height(codecs, TWO_COLUMNS))
     axis = figure.subplots()
-    for codec, (colour, marker) in _styled(list(dict.fromkeys(rows["codec"]))):
+    for codec, style in _styled(list(dict.fromkeys(rows["codec"]))):
         if codec not in codecs:
             continue
         values = []
@@ -99,7 +100,7 @@ def bd_rate_by_corruption(rows: pd.DataFrame, bands: Mapping[str, str]) -> Figur
             results = [board.bd_rates[codec, one].percent for one in board.conditions if one[0] == name]
             finite = [value for value in results if math.isfinite(value)]
             values.append(sum(finite) / len(finite) if finite else math.nan)
-        axis.plot(values, range(len(ordered)), color=colour, marker=marker, ms=4.5, lw=0, label=codec, mew=0)
+        axis.plot(values, range(len(ordered)), label=codec, ms=4.5, **{**style, "linestyle": "none"})
     axis.axvline(0, color="0.3", lw=0.8)
     axis.set_yticks(range(len(ordered)), [_labelled(name, bands) for name in ordered], fontsize=7)
     axis.invert_yaxis()
@@ -119,8 +120,15 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=200, layout="constrained")
 
 
-def _styled(codecs: list[str]) -> list[tuple[str, tuple[str, str]]]:
-    return [(codec, STYLES[place % len(STYLES)]) for place, codec in enumerate(codecs)]
+def _styled(codecs: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return each codec with its look; past the last colour they come again, dashed and with hollow marks."""
+    looks = []
+    for place, codec in enumerate(codecs):
+        colour, marker = STYLES[place % len(STYLES)]
+        again = place // len(STYLES)
+        mark = {"markerfacecolor": "white", "mew": 0.8} if again else {"mew": 0.0}
+        looks.append((codec, {"color": colour, "marker": marker, "linestyle": LINES[again % len(LINES)], **mark}))
+    return looks
 
 
 def _tidy(axis: Axes) -> None:
@@ -133,7 +141,19 @@ def _tidy(axis: Axes) -> None:
 
 def _legend(figure: Figure, axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6), frameon=False, fontsize=8)
+    columns = _legend_columns(labels, figure.get_figwidth())
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False, fontsize=7)
+
+
+def _legend_columns(labels: list[str], width: float) -> int:
+    """Return how many entries of a legend fit beside each other in `width` inches."""
+    widest = max(map(len, labels), default=1)
+    return max(1, min(len(labels), int(72 * width / (4.2 * widest + 38))))
+
+
+def _legend_height(labels: list[str], width: float) -> float:
+    """Return the inches that the rows of a legend take after its first."""
+    return 0.16 * (-(-len(labels) // _legend_columns(labels, width)) - 1)
 
 
 FIGURES: Mapping[str, Kind] = MappingProxyType(
