@@ -14,7 +14,8 @@ import pandas as pd
 from .distortion import ms_ssim_db
 from .rate import MINIMUM_POINTS, BdRate, Curve, at_rate, bd_rate
 
-ANCHOR = "jpeg2000"
+ANCHORS = ("jpeg2000", "jpeg")
+"""What codecs are compared with unless another is asked for: the first of these that has a curve."""
 MATCHED_BPP = 0.5
 CLEAN = ("none", 0)
 
@@ -88,8 +89,8 @@ def rank(
     Each codec is compared with the anchor on the images that both have at all their points: mean bpp and mean quality
     over those images are a point of a curve, two curves give a BD-rate, and the mean of those over the corrupted
     conditions is the score. A codec that is not comparable under every one of them is listed without a rank. `bands`
-    maps a corruption to "low", "medium" or "high". Without an `anchor`, jpeg2000 is taken, or else the first codec with
-    a curve.
+    maps a corruption to "low", "medium" or "high". Without an `anchor`, jpeg2000 is taken, or jpeg, or else the first
+    codec with a curve that is not of estimated rates.
 
     Raises NotComparable for no rows, rows of several sets, an anchor without a curve, or no codec with one.
     """
@@ -219,7 +220,8 @@ def _anchor(asked: str | None, rows: pd.DataFrame) -> str:
         raise NotComparable(f"{asked} has no rate curve here: expected an anchor among {', '.join(able) or 'none'}")
     if not able:
         raise NotComparable(f"no codec has the {MINIMUM_POINTS} points that a rate curve needs")
-    return asked or (ANCHOR if ANCHOR in able else able[0])
+    measured = [codec for codec in able if not codec.partition("@")[0].endswith("-est")]
+    return asked or next((codec for codec in ANCHORS if codec in able), (measured or able)[0])
 
 
 def _ranked(entries: Iterable[Entry]) -> tuple[Entry, ...]:

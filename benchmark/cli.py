@@ -192,7 +192,7 @@ def leaderboard(
     file: File,
     format: Annotated[TableFormat, typer.Option(help="Of the output.")] = TableFormat.text,  # noqa: A002
     anchor: Annotated[
-        str | None, typer.Option(metavar="CODEC", help="Default: jpeg2000 where it is among the rows.")
+        str | None, typer.Option(metavar="CODEC", help="Default: jpeg2000 where it has a curve, else jpeg.")
     ] = None,
     of: Annotated[str | None, typer.Option("--set", metavar="SET", help="Where the file holds several.")] = None,
     quality: Annotated[QualityName, typer.Option(help="What curves are drawn over.")] = QualityName.psnr,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.leaderboard import (
-    ANCHOR,
+    ANCHORS,
     CLEAN,
     Condition,
     Entry,
@@ -317,7 +317,7 @@ def test_the_anchor_can_be_chosen() -> None:
 
 def test_the_default_anchor_is_jpeg2000_or_else_the_first_codec_with_a_curve() -> None:
     table = pd.concat([rows({"identity": THREE["jpeg2000"]}, POINTS[:1]), rows()], ignore_index=True)
-    assert ANCHOR == "jpeg2000"
+    assert ANCHORS == ("jpeg2000", "jpeg")
     assert rank(table, BANDS).anchor == "jpeg2000"
     assert rank(table[~of(table, codec="jpeg2000")], BANDS).anchor == "jpeg"
 
@@ -368,3 +368,9 @@ def test_the_gap_between_estimated_and_real_rate_is_told() -> None:
 @pytest.mark.parametrize(("codec", "name"), [("mbt2018-mse", "mbt2018-mse-est"), ("elic@mine", "elic-est@mine")])
 def test_the_estimate_of_a_codec_has_its_name(codec: str, name: str) -> None:
     assert estimate_of(codec) == name
+
+
+def test_estimated_rates_are_no_default_anchor() -> None:
+    table = rows()
+    table["codec"] = table["codec"].map(dict(zip(table["codec"].unique(), ("a-est@x", "b", "c"), strict=True)))
+    assert rank(table, BANDS).anchor == "b"
