@@ -1,4 +1,4 @@
-"""Networks made fit for a CUDA device: mixed precision where it is safe, and no waiting where none is needed."""
+"""Networks made fit for a device: mixed precision where it is safe, and on CUDA no waiting where none is needed."""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ class Recipe:
     (0: `steps`); with "checkpoint" it begins with those of a file. `stage_one` is the fraction of the steps that a
     gain-based network spends at its highest rate alone. A network for all rates weights the loss at a
     lambda by lambda^-`balance`. A save, every `save_every` steps, validates and writes
-    the checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is for CUDA devices.
+    the checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is of the
+    transforms alone: for CUDA devices, and for processors that compute in it (AVX-512 BF16, AMX).
     """
 
     name: str

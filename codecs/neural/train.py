@@ -193,8 +193,11 @@ class _Lane:
         self.network = construct(recipe.architecture, recipe.config).to(self.job.device).train()
         if self.job.device.type == "cuda":
             unleash(self.network)
-            if recipe.precision == "bfloat16":
-                mix(self.network, "cuda")
+        elif recipe.precision == "bfloat16":
+            # As oneDNN wants images in bfloat16: a step takes half of what it does in float32.
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if recipe.precision == "bfloat16":
+            mix(self.network, self.job.device.type)
         named = dict(self.network.named_parameters())
         self.weights = [value for name, value in named.items() if not name.endswith(".quantiles")]
         quantiles = [value for name, value in named.items() if name.endswith(".quantiles")]
