@@ -13,7 +13,7 @@ from ..analysis.leaderboard import NotComparable
 from ..corruptions.table import CORRUPTIONS
 from . import store
 from .cell import named
-from .provenance import conflict
+from .provenance import SPECTRA, conflict
 from .publish import facts, file_name
 
 NO_DATES = {
@@ -46,10 +46,23 @@ def evidence(path: Path) -> Iterator[tuple[str, Evidence]]:
     if reason:
         raise NotComparable(f"the rows of {path} cannot be drawn in one figure: {reason}")
     bands = {name: one.band for name, one in CORRUPTIONS.items()}
+    spectra = store.spectra(path)
     for of, part in rows.groupby("set", sort=True):
         runs = tuple(sorted(part["run"].unique()))
         stated = {line["codec"]: line for line in facts({run: provenances[run] for run in runs})}
-        yield str(of), Evidence(part, bands, runs=runs, codecs=stated, file=str(path))
+        windows = {provenances[run][SPECTRA]["window"] for run in runs if SPECTRA in provenances[run]}
+        yield (
+            str(of),
+            Evidence(
+                rows=part,
+                bands=bands,
+                spectra=spectra[spectra["set"] == of],
+                runs=runs,
+                codecs=stated,
+                window=next(iter(windows), "none"),
+                file=str(path),
+            ),
+        )
 
 
 def listing(path: Path, names: Sequence[str] = ()) -> list[State]:

@@ -56,8 +56,8 @@ class Evidence:
 
     `rows` has the columns of `benchmark.store.read`; `bands` maps a corruption to "low", "medium", "high" or "extra".
     `spectra` has the columns SPECTRA_COLUMNS, `power` being a (64, 33) grid as in `analysis.spectrum`. `codecs` holds
-    what the runs state of each codec, e.g. its `kind` and `chroma`, `runs` their ids, and `file` what commands call the
-    run file.
+    what the runs state of each codec, e.g. its `kind` and `chroma`, `runs` their ids, `window` that of the spectra, and
+    `file` what commands call the run file.
     """
 
     rows: pd.DataFrame
@@ -66,6 +66,7 @@ class Evidence:
     pictures: Pictures | None = None
     runs: tuple[str, ...] = ()
     codecs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    window: str = "none"
     file: str = "FILE"
 
     def label(self, codec: str) -> str:

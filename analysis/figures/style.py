@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.16  # inches: the widths of the field's conferences and journals
@@ -111,6 +112,16 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     figure.legend(list(entries.values()), list(entries), loc="outside upper center", **look)
 
 
+def colour_bar(
+    figure: Figure, image: ScalarMappable, axes: Iterable[Axes], label: str, extend: str = "neither"
+) -> None:
+    """Put the colour bar of panels that share one above them, its label broken where the figure is narrow."""
+    bar = figure.colorbar(image, ax=list(axes), location="top", aspect=50, shrink=0.8, pad=0.02, extend=extend)
+    bar.ax.tick_params(labelsize=SMALL, length=2)
+    wide = len(label) * 3.9 < 72 * figure.get_figwidth()
+    bar.set_label(label if wide else label.replace(" (one scale", "\n(one scale"), fontsize=SMALL)
+
+
 def legend_columns(labels: Sequence[str], width: float) -> int:
     """Return how many entries of a legend fit beside each other in `width` inches."""
     widest = max(map(len, labels), default=1)
@@ -137,16 +148,38 @@ def grid(panels: int, height: float, margin: float, *, share_y: bool = True) -> 
     columns = columns_of(panels)
     rows = -(-panels // columns)
     figure = sheet(TWO_COLUMNS * min(1.0, 0.1 + 0.3 * columns), margin + rows * (height + 0.15) + 0.2)
+    return figure, _panels(figure, panels, rows, columns, share_y=share_y)
+
+
+def square_grid(panels: int, title: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure of square panels alike, on one scale, with `title` inches above each and a colour bar on top."""
+    columns = columns_of(panels)
+    rows = -(-panels // columns)
+    width = TWO_COLUMNS if columns > 3 else 0.7 + 1.9 * columns
+    figure = sheet(width, 0.85 + rows * ((width - 0.55) / columns - 0.12 + title))
+    return figure, _panels(figure, panels, rows, columns, share_y=True)
+
+
+def _panels(figure: Figure, panels: int, rows: int, columns: int, *, share_y: bool) -> list[Axes]:
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=share_y).ravel()
     for axis in axes[panels:]:
         axis.remove()
     for axis in axes[max(0, panels - columns) : panels]:
         axis.tick_params(labelbottom=True)
-    return figure, list(axes[:panels])
+    return list(axes[:panels])
 
 
 def columns_of(panels: int) -> int:
-    """Return how many panels stand in a row, five at most, so that the last row lacks the fewest."""
+    """Return how many panels stand in a row, five at most, so that the last row lacks few."""
     if panels <= 5:
         return max(1, panels)
-    return min((5, 4, 3), key=lambda columns: -panels % columns)
+    return min((5, 4, 3), key=lambda columns: -panels % columns + 1.5 * (columns == 3))
+
+
+def pages(codecs: Sequence[str], most: int) -> list[tuple[str, list[str]]]:
+    """Return codecs in parts of `most` at most, as even as may be, each with what its figure's name ends in."""
+    count = -(-len(codecs) // most)
+    if count < 2:
+        return [("", list(codecs))]
+    size = -(-len(codecs) // count)
+    return [(str(page + 1), list(codecs[page * size : (page + 1) * size])) for page in range(count)]
