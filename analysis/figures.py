@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .leaderboard import CLEAN, rank
+from .grid import CLEAN
+from .leaderboard import rank
 from .statistics import summarise
 
 if TYPE_CHECKING:
