@@ -63,6 +63,15 @@ def sheet(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=200, layout="constrained")
 
 
+def close_sheet(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches for panels without axes, which stand close to each other."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
+    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - heavy
+
+    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.02, wspace=0.01, hspace=0.01)
+    return Figure(figsize=(width, height), dpi=200, layout=layout)
+
+
 def looks(codecs: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return how each codec's line looks; past the last colour they come again, dashed and with hollow marks."""
     styles = {}
