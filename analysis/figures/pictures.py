@@ -128,7 +128,7 @@ def matched_example(evidence: Evidence) -> tuple[Drawing, ...]:
     for suffix, codecs in pages(list(points), CODECS_A_PAGE):
         columns = 2 + len(codecs)
         width = TWO_COLUMNS / max(columns, 5)
-        figure = close_sheet(width * columns, 2 * width + 0.45)
+        figure = close_sheet(width * columns, 2 * width + 0.32)
         axes = figure.subplots(2, columns, squeeze=False)
         decoded = [pictures.decoded(image, *CLEAN, codec, points[codec].point) for codec in codecs]
         titles = ["the image", "the original"]

@@ -38,7 +38,7 @@ def bd_rate_by_corruption(evidence: Evidence) -> tuple[Drawing, ...]:
     """Return each codec's BD-rate on clean images and under each corruption with its interval, a line each."""
     require(evidence, COMPARISON)
     board, sure = _board(evidence)
-    codecs = [entry.codec for entry in board.entries if entry.codec != board.anchor]
+    codecs = {codec for (codec, _), one in board.bd_rates.items() if math.isfinite(one.percent)} - {board.anchor}
     there = dict(board.conditions)
     ordered = [CLEAN[0], *(name for band in (*BANDS, "extra") for name in evidence.in_band(band))]
     ordered = [name for name in ordered if name in there]
@@ -102,7 +102,7 @@ def rate_inflation(evidence: Evidence) -> tuple[Drawing, ...]:
     whole = range(-math.floor(span), math.floor(span) + 1, max(1, math.floor(span) // 3))
     bar.set_ticks(list(whole), labels=[f"{2.0**power:g}" for power in whole])
     bar.ax.tick_params(labelsize=SMALL, length=2)
-    bar.set_label("bpp on corrupted over bpp on clean images (log scale)", fontsize=SMALL)
+    bar.set_label("bpp, corrupted over clean (log scale)", fontsize=SMALL)
     told = used(int((rows["status"] == "ok").sum()), evidence, f"of {_told(points)}")
     return (Drawing(figure, told),)
 
@@ -117,7 +117,7 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
         raise NothingToDraw(f"rows on clean images and under corruptions are needed: {ask}")
     codecs = [codec for codec in evidence.names() if any(codec in column.places for column in columns)]
     most = max(len(column.places) for column in columns)
-    figure = sheet(TWO_COLUMNS, 0.75 + 0.27 * most)
+    figure = sheet(TWO_COLUMNS, 0.75 + 0.3 * max(most, 4))
     axis = figure.subplots()
     for codec, look in looks(evidence.names()).items():
         if codec not in codecs:
@@ -138,7 +138,7 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
                     fontsize=SMALL, color=look["color"],
                 )  # fmt: skip
     last = columns[-1]
-    if last.name == OVERALL:
+    if last.name == OVERALL and last.whole:
         for codec in last.places:
             if sure.tied(codec) and last.places[codec] > 1:
                 place = last.places[codec]
@@ -147,7 +147,8 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
     axis.set_xlim(-0.62, len(columns) - 1 + 0.62)
     axis.set_ylim(most + 0.4, 0.4)
     axis.set_yticks(range(1, most + 1))
-    axis.set_ylabel(f"rank by BD-rate against {board.anchor}", fontsize=TEXT)
+    axis.set_ylabel("rank", fontsize=TEXT)
+    axis.set_xlabel(f"numbers: BD-rate against {board.anchor}", fontsize=SMALL)
     axis.tick_params(labelsize=SMALL)
     for side in ("top", "right", "bottom"):
         axis.spines[side].set_visible(False)
@@ -158,7 +159,8 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
     gaps = {codec for codec in codecs if any(codec not in column.places for column in columns)}
     notes = [
         f"Not comparable in any column: {', '.join(left)}." * bool(left),
-        f"Not comparable in every column, and ranked without in the others: {', '.join(sorted(gaps))}." * bool(gaps),
+        f"Not comparable in every column: {', '.join(sorted(gaps))}." * bool(gaps),
+        "A condition is a corruption at a severity; of a column those count that all its codecs can be compared under.",
         _sureness(sure, "A grey bar joins neighbours whose difference over all corruptions may be 0, by the"),
     ]
     return (Drawing(figure, told, " ".join(note for note in notes if note)),)
@@ -166,32 +168,42 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column of the ranking: each codec's mean BD-rate, and its place, where all its conditions are comparable."""
+    """One column of the ranking: each codec's mean BD-rate and place; `whole` where no condition was left out."""
 
     name: str
     title: str
     values: Mapping[str, float]
     places: Mapping[str, int]
+    whole: bool
 
 
 def _columns(evidence: Evidence, board: Leaderboard) -> list[_Column]:
+    """Return the columns, each over the conditions under which all its codecs can be compared.
+
+    A codec that cannot be compared under half of a column's conditions is not in it.
+    """
     shifted = [one for one in board.conditions if one != CLEAN]
     groups = {"clean": [one for one in board.conditions if one == CLEAN]}
     groups |= {band: [one for one in shifted if evidence.bands.get(one[0]) == band] for band in BANDS}
     groups[OVERALL] = shifted
     columns = []
     for name, conditions in groups.items():
-        values = {
-            entry.codec: math.fsum(board.bd_rates[entry.codec, one].percent for one in conditions) / len(conditions)
+        compared = {
+            entry.codec: [one for one in conditions if math.isfinite(board.bd_rates[entry.codec, one].percent)]
             for entry in board.entries
-            if conditions
         }
-        values = {codec: value for codec, value in values.items() if math.isfinite(value)}
-        if len(values) > 1:
-            ordered = sorted(values, key=lambda codec: values[codec])
-            count = len({corruption for corruption, _ in conditions})
-            title = name if name == "clean" else f"{name}\n({count} corruption{'s' * (count > 1)})"
-            columns.append(_Column(name, title, values, {codec: place for place, codec in enumerate(ordered, 1)}))
+        compared = {codec: those for codec, those in compared.items() if those and 2 * len(those) >= len(conditions)}
+        common = [one for one in conditions if all(one in those for those in compared.values())]
+        if len(compared) < 2 or not common:
+            continue
+        values = {
+            codec: math.fsum(board.bd_rates[codec, one].percent for one in common) / len(common) for codec in compared
+        }
+        ordered = sorted(values, key=lambda codec: values[codec])
+        whole = len(common) == len(conditions)
+        part = f"{len(common)}" if whole else f"{len(common)} of {len(conditions)}"
+        title = name if name == "clean" else f"{name}\n{part} condition{'s' * (len(conditions) > 1)}"
+        columns.append(_Column(name, title, values, {codec: place for place, codec in enumerate(ordered, 1)}, whole))
     return columns
 
 
@@ -269,7 +281,7 @@ KINDS = (
         name="ranking",
         about="The order of codecs by BD-rate on clean images, in each band of corruptions and over all of them",
         rule="Curves of means over the images that codec and anchor share; BD-rate by piecewise cubic "
-        "interpolation of log rate over PSNR, without extrapolation; the mean over corruptions and severities.",
+        "interpolation of log rate over PSNR, without extrapolation; the mean over conditions.",
         needs=(COMPARISON, SHIFTED_ROWS),
         draw=ranking,
     ),

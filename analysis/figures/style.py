@@ -143,6 +143,11 @@ def legend_height(labels: Sequence[str], width: float) -> float:
     return 0.22 + 0.16 * (-(-len(labels) // legend_columns(labels, width)) - 1)
 
 
+def headed(axis: Axes, name: str, band: str) -> None:
+    """Give a panel the name of a corruption and of its band, the longest as wide as a fifth of the page."""
+    axis.set_title(f"{spoken(name)} ({band})", fontsize=TINY + 0.4, pad=3)
+
+
 def spoken(name: str) -> str:
     """Return a corruption's name as it reads in a figure, e.g. "motion blur"."""
     return "clean" if name == "none" else name.replace("_", " ")
