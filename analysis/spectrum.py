@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
+import cv2
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 Power = NDArray[np.float64]
@@ -105,11 +108,14 @@ def bands(power: Power) -> Bands:
     Frequency 0 counts as low: to brighten a picture is as low a shift as there is, and without it nothing of such a
     shift would be looked at but the clipping. Its power stands apart as `dc` beside that.
     """
-    distance = radius(*power.shape)
+    return _bands(power, radius(*power.shape), float(power[0, 0]))
+
+
+def _bands(power: Power, distance: NDArray[np.float64], dc: float) -> Bands:
     low, high = distance < LOW, distance >= HIGH
     in_low, in_high = float(power[low].sum()), float(power[high].sum())
     in_medium = float(power[~(low | high)].sum())
-    return Bands(float(power[0, 0]), in_low, in_medium, in_high, float((power * distance).sum()))
+    return Bands(dc, in_low, in_medium, in_high, float((power * distance).sum()))
 
 
 def mean(several: Iterable[Bands]) -> Bands:
@@ -123,3 +129,183 @@ def mean(several: Iterable[Bands]) -> Bands:
 def third(centroid: float) -> Third:
     """Return the third of the band that a radius in cycles per pixel lies in."""
     return "low" if centroid < LOW else "high" if centroid >= HIGH else "medium"
+
+
+# --- one grid for images of every size
+
+GRID = (64, 33)
+"""Rows and columns of the grid. Cell [k + 32, l] is centred at k / 64 cycles per pixel down and l / 64 across.
+
+k goes from -32 (half a cycle, up and down alike) to 31, l from 0 to 32: the half plane, as the spectrum of what is real
+is the same at a frequency and at its negative."""
+
+GRID_VERSION = 1
+"""Rises when the grid changes, or what is summed on it: what was summed before then cannot be added to."""
+
+_ROWS, _COLUMNS = GRID
+_HALF = _ROWS // 2
+
+_AREA: Power = np.full(GRID, 2 / _ROWS**2)
+_AREA[:, [0, -1]] /= 2
+"""The area of the plane that each cell stands for, itself and its negative, in (cycles/pixel)^2: in all 1."""
+
+
+@lru_cache(maxsize=32)
+def _overlaps(count: int) -> Power:
+    """Return how much of each of `count` frequencies, in the order of `fft`, lies in each row of the grid.
+
+    Shape (64, count), and every column sums to 1. On the circle of frequencies, i / count owns what is within
+    1 / (2 count) of it, and the row k of the grid what is within 1/128 of k / 64.
+    """
+    # In units of 1 / (128 count) all edges are integers.
+    circle = 2 * _ROWS * count
+    frequencies = 2 * _ROWS * np.arange(count)
+    rows = 2 * count * np.arange(-_HALF, _HALF)[:, np.newaxis]
+    shared = np.zeros((_ROWS, count), np.int64)
+    for turn in (-circle, 0, circle):
+        end = np.minimum(frequencies + _ROWS, rows + count + turn)
+        start = np.maximum(frequencies - _ROWS, rows - count + turn)
+        shared += np.maximum(end - start, 0)
+    overlaps = shared / (2 * _ROWS)
+    overlaps.flags.writeable = False
+    return overlaps
+
+
+def grid(power: Power) -> Power:
+    """Return a spectrum of any size, (H, W) in the order of `fft2`, on the grid GRID, with the same sum.
+
+    The power of each frequency is spread evenly over the rectangle of 1/H by 1/W about it, and each cell takes what
+    lies inside it or inside its negative.
+    """
+    height, width = power.shape
+    whole = _overlaps(height) @ power @ _overlaps(width).T  # fy from -32/64 to 31/64, and so fx
+    half = np.empty(GRID)
+    half[:, 0], half[:, -1] = whole[:, _HALF], whole[:, 0]
+    half[:, 1:-1] = whole[:, _HALF + 1 :] + _mirrored(whole[:, _HALF - 1 : 0 : -1])
+    return _halved_evenly(half)
+
+
+def _mirrored(rows: Power) -> Power:
+    """Return the rows of the grid k at -k; half a cycle is its own negative."""
+    return np.roll(rows[::-1], 1, axis=0)
+
+
+def _halved_evenly(half: Power) -> Power:
+    """Return the grid with what its outer columns hold of each cell and its negative, both in them, given to both."""
+    edges = half[:, [0, -1]]
+    half[:, [0, -1]] = (edges + _mirrored(edges)) / 2
+    return half
+
+
+def grid_radius() -> NDArray[np.float64]:
+    """Return the distance of the centre of each cell of the grid from 0, in cycles per pixel, shape (64, 33)."""
+    down = np.arange(-_HALF, _HALF)[:, np.newaxis] / _ROWS
+    return np.asarray(np.hypot(down, np.arange(_COLUMNS) / _ROWS), np.float64)
+
+
+def density(power: Power) -> Power:
+    """Return the power of a grid per area of the plane, in squared units of the difference per (cycles/pixel)^2.
+
+    White noise of variance v is v everywhere.
+    """
+    return np.asarray(power / _AREA, np.float64)
+
+
+def radial(power: Power) -> tuple[Power, Power]:
+    """Return (radii, mean density) of a grid in 46 rings, 1/64 cycles per pixel wide and 0, 1/64, ... in the middle.
+
+    The last, at 45/64, is the corner.
+    """
+    rings = np.round(grid_radius() * _ROWS).astype(np.intp).ravel()
+    sums = np.bincount(rings, weights=power.ravel())
+    return np.arange(len(sums)) / _ROWS, sums / np.bincount(rings, weights=_AREA.ravel())
+
+
+def shares(power: Power) -> Bands:
+    """Return the power of a grid by thirds of the band: each cell counts where its centre lies.
+
+    `dc` is that of the middle cell, which holds what is below 1/128 cycles per pixel down and across.
+    """
+    return _bands(power, grid_radius(), float(power[_HALF, 0]))
+
+
+# --- the spectra of a run
+
+WINDOWS = ("none", "hann")
+LUMINANCE = ("Y",)
+EVERY_CHANNEL = ("Y", "R", "G", "B")
+_WEIGHTS = {"R": 0.299, "G": 0.587, "B": 0.114}  # of ITU-R BT.601, as of cv2.cvtColor, which takes floats as they are
+
+Transform = Mapping[str, NDArray[np.complex64]]
+"""The discrete Fourier transform of a difference, by channel: shape (H, W // 2 + 1), not normalised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How spectra are taken: of which channels, Y alone or R, G and B too, and through which window.
+
+    Y is the luminance by BT.601, 0.299 R + 0.587 G + 0.114 B. A window weighs each pixel before the transform, "hann"
+    down to nothing at the edges, such that white noise keeps its power; of others the sum is no longer the squared
+    error exactly.
+    """
+
+    channels: tuple[str, ...] = LUMINANCE
+    window: str = "none"
+
+
+def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return first - second of two uint8 images (H, W, 3), exactly."""
+    return np.asarray(cv2.subtract(first, second, dtype=cv2.CV_32F), np.float32)
+
+
+def transform(of: NDArray[np.float32] | NDArray[np.uint8], settings: Settings) -> Transform:
+    """Return the transform of a difference (H, W, 3), or of an image, in single precision."""
+    of = of.astype(np.float32, copy=False)
+    if settings.window == "hann":
+        of = of * _hann(of.shape[0])[:, np.newaxis, np.newaxis] * _hann(of.shape[1])[:, np.newaxis]
+    if settings.channels == LUMINANCE:
+        return {"Y": scipy.fft.rfft2(cv2.cvtColor(of, cv2.COLOR_RGB2GRAY))}
+    planes = {name: scipy.fft.rfft2(of[..., place]) for place, name in enumerate("RGB")}
+    luminance = sum(np.float32(weight) * planes[name] for name, weight in _WEIGHTS.items())
+    return {"Y": luminance, **planes}
+
+
+def added(one: Transform, other: Transform) -> Transform:
+    """Return the transform of the sum of two differences."""
+    return {channel: one[channel] + other[channel] for channel in one}
+
+
+def gridded(of: Transform, width: int) -> dict[str, Power]:
+    """Return the power on the grid, by channel, of the transform of a difference `width` pixels wide.
+
+    As `grid(power_spectrum(...))` does, to single precision: the sum is the mean squared difference of the channel.
+    """
+    return {channel: _gridded(plane, width) for channel, plane in of.items()}
+
+
+def _gridded(plane: NDArray[np.complex64], width: int) -> Power:
+    height = len(plane)
+    # Real and imaginary parts lie side by side: each has its square, and the sum over both is left to the product.
+    squares = np.square(np.ascontiguousarray(plane).view(np.float32))
+    half = _overlaps(height) @ (squares @ _half_overlaps(width))
+    return _halved_evenly(half / float(height * width) ** 2)
+
+
+@lru_cache(maxsize=32)
+def _half_overlaps(width: int) -> NDArray[np.float32]:
+    """Return how much of each column of a half transform, real and imaginary parts, goes to each of the grid's.
+
+    Shape (2 (W // 2 + 1), 33). Columns left out of a half transform are those inside it at the negative frequency.
+    """
+    whole = _overlaps(width)[:, : width // 2 + 1]
+    half = np.vstack([whole[_HALF:], whole[:1]])
+    half[1:-1] += whole[_HALF - 1 : 0 : -1]  # only frequencies that are their own negative reach across
+    half[:, 1 : (width + 1) // 2] *= 2
+    return np.repeat(half.T, 2, axis=0).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def _hann(count: int) -> NDArray[np.float32]:
+    # Between the zeros, so that not even one pixel is lost where there is no other.
+    window = np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 2
+    return np.asarray(window / np.sqrt(np.mean(window**2)), np.float32)

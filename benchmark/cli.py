@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..analysis.leaderboard import Leaderboard
+    from ..analysis.spectrum import Settings
     from ..codecs.contract import Verdict
     from ..codecs.neural.recipe import Recipe
     from ..codecs.protocol import Spec
@@ -113,6 +114,15 @@ def run_(
         list[str] | None,
         typer.Option(metavar="TARGET", help="bpp=0.5, psnr=32, ms_ssim=0.97: not ladders, the points nearest to it."),
     ] = None,
+    spectra: Annotated[
+        bool, typer.Option("--spectra", help="Add up the power spectra of what each codec gets wrong.")
+    ] = False,
+    channels: Annotated[
+        str | None, typer.Option(metavar="luminance|rgb", help="Of the spectra; rgb: luminance, R, G and B.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="none|hann", help="What pixels are weighed by before their spectrum is taken.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be run, and how long it might take.")
     ] = False,
@@ -126,7 +136,10 @@ def run_(
     named("device", device, DEVICES)
     chosen = named("plan", plan, PLANS).narrowed(sets or (), corruption or (), severity or (), codec or ())
     targets = [Target.parse(text) for text in match or ()]
-    job = _prepare(chosen, data_dir, download, _described(codec_file), device)
+    if not spectra and (channels or window):
+        _refuse("--channels and --window go with --spectra")
+    settings = _spectra_settings(channels or "luminance", window or "none") if spectra else None
+    job = _prepare(chosen, data_dir, download, _described(codec_file), device, settings)
     path = out or Path(_default_name("-".join(job.sets) if sets else chosen.name))
     for name, reason in job.unavailable.items():
         _say(f"left out: {name}: {reason}")
@@ -651,12 +664,30 @@ def _described(files: Sequence[Path] | None) -> tuple[Spec, ...]:
     return tuple(specs.values())
 
 
-def _prepare(plan: Any, data_dir: Path | None, download: bool | None, extra: Sequence[Spec], device: str) -> Job:
+def _spectra_settings(channels: str, window: str) -> Settings:
+    from ..analysis.spectrum import EVERY_CHANNEL, LUMINANCE, WINDOWS, Settings
+    from .cell import named
+
+    of = named("channels", channels, {"luminance": LUMINANCE, "rgb": EVERY_CHANNEL})
+    named("window", window, dict.fromkeys(WINDOWS))
+    return Settings(of, window)
+
+
+def _prepare(
+    plan: Any,
+    data_dir: Path | None,
+    download: bool | None,
+    extra: Sequence[Spec],
+    device: str,
+    spectra: Settings | None,
+) -> Job:
     from .run import prepare
 
     folder, fetch = _data_folder(data_dir, download)
     with _Progress("download") as progress:
-        return prepare(plan, folder, download=fetch, progress=progress.task, extra=extra, device=device)
+        return prepare(
+            plan, folder, download=fetch, progress=progress.task, extra=extra, device=device, spectra=spectra
+        )
 
 
 def _match(

@@ -43,6 +43,7 @@ from .shot import (
     Lost,
     Task,
     Worked,
+    beside_rows,
     blank,
     code,
     code_batch,
@@ -392,7 +393,8 @@ class Attendant:
         start = time.perf_counter()
         clean = self._clean(_clean(shot))
         shown = clean if shot.corruption == CLEAN else Prepared(image)
-        row = measured(shot, codec, point, coded, clean, shown, self._context.run)
+        beside = beside_rows(clean.image, shown.image, self._context.spectra)
+        row = measured(shot, codec, point, coded, clean, shown, self._context.run, beside)
         return row, time.perf_counter() - start
 
     def _report(self, number: int, rows: Sequence[Row], measuring: Sequence[Future[tuple[Row, float]]]) -> None:

@@ -207,6 +207,8 @@ def match(
     tally = Tally(total=0)
     specs = {one.codec: job.specs[one.codec] for one in searches}
     described = provenance.describe([first], [], specs.values(), job.device)
+    if job.spectra:
+        described[provenance.SPECTRA] = provenance.settings_of(job.spectra)
     run = provenance.run_id(described)
     with RunFile.open(out) as file, ExitStack() as lifetime:
         admit(job, file)
@@ -225,7 +227,7 @@ def match(
             report(tally, tuple(wanted))
             if loop is None:
                 file.begin(run, described, datetime.now(UTC).isoformat(timespec="seconds"), jobs)
-                context = Context({first.name: first}, specs, run, time_limit, share(jobs), job.device)
+                context = Context({first.name: first}, specs, run, time_limit, share(jobs), job.device, job.spectra)
                 pool = lifetime.enter_context(Pool(jobs, context))
                 loop = Loop(pool, run, tally)
             for made in loop.rows(tasks):

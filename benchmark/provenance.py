@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.distortion import MEASURES
+from ..analysis.spectrum import GRID_VERSION, Settings
 from ..codecs.protocol import Spec
 from ..codecs.registry import identify
 from ..corruptions.sets import ImageSet
@@ -27,6 +28,9 @@ DEVICE = "device"
 
 MATCHED = "matched"
 """Where the provenance of a run with matched points says what each of them is and what it achieved."""
+
+SPECTRA = "spectra"
+"""Where the provenance of a run with spectra says how they were taken."""
 
 
 def describe(
@@ -103,7 +107,7 @@ def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
     They may not where a set, a corruption, a measure or a codec of one name is of different content or version; nor
     where a neural codec computed on the CPU in one and on an accelerator in another: the latents are rounded from other
     floats, and the seconds are those of another machine. Models of one kind of accelerator are no more apart than
-    processors are, which are not compared either.
+    processors are, which are not compared either. Nor may spectra that were taken in different ways.
     """
     seen: dict[tuple[str, str], object] = {}
     for provenance in provenances:
@@ -113,11 +117,17 @@ def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
             ("measure", provenance["measures"]),
             ("codec", {name: (one["version"], one["library"]) for name, one in provenance["codecs"].items()}),
             ("device of codec", _devices(provenance)),
+            ("setting of spectra", provenance.get(SPECTRA, {})),
         ):
             for name, value in entries.items():
                 if seen.setdefault((kind, name), value) != value:
                     return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {value})"
     return ""
+
+
+def settings_of(spectra: Settings) -> dict[str, Any]:
+    """Return what the provenance of a run says of how its spectra were taken."""
+    return {"grid": GRID_VERSION, "channels": list(spectra.channels), "window": spectra.window}
 
 
 def _devices(provenance: Mapping[str, Any]) -> dict[str, str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from ..analysis.spectrum import Settings
 from ..codecs.memory import share
 from ..codecs.protocol import CodecUnavailable, Point, Spec
 from ..codecs.registry import UnknownCodec, find, identify
@@ -25,7 +26,7 @@ from .device import Device, chosen
 from .lane import divided, on_device
 from .pool import Pool, apart, division
 from .shot import Batch, Context, Lost, Task, Worked, blank
-from .store import Key, Row, RunFile, RunFileError, Status, statuses
+from .store import Key, Row, RunFile, RunFileError, Status, statuses, with_spectra
 
 TIME_LIMIT = 300.0
 LOST_ALONE = 3
@@ -40,7 +41,8 @@ Sent = TypeVar("Sent", Task, Batch)
 class Job:
     """A plan resolved: the sets opened, the codec points found, and what the rows will say of where they come from.
 
-    `device` is where neural codecs compute, None where they are worked like any others.
+    `device` is where neural codecs compute, None where they are worked like any others; `spectra` is how spectra are
+    taken, None where they are not.
     """
 
     plan: Plan
@@ -50,6 +52,7 @@ class Job:
     unavailable: Mapping[str, str]
     provenance: Mapping[str, object]
     device: Device | None = None
+    spectra: Settings | None = None
 
     @property
     def run(self) -> str:
@@ -97,13 +100,14 @@ def prepare(
     progress: Callable[[str, int, int], None] | None = None,
     extra: Sequence[Spec] = (),
     device: str = "cpu",
+    spectra: Settings | None = None,
 ) -> Job:
     """Return a plan resolved on this machine, its image sets found, or with `download` fetched.
 
     The codecs `extra` join those of the plan, with their ladders unless a label there says which points. A codec that
     this machine cannot open is left out and named in `unavailable`, unless that leaves none. The device is "cpu",
-    "cuda" or "auto", CUDA where there is any. Raises UnknownName, UnknownCodec, UnknownSet, SetError and
-    CodecUnavailable, where there is no such device too.
+    "cuda" or "auto", CUDA where there is any. With `spectra`, every row comes with its own. Raises UnknownName,
+    UnknownCodec, UnknownSet, SetError and CodecUnavailable, where there is no such device too.
     """
     pairs: dict[tuple[str, str], tuple[str, Point]] = {}
     specs: dict[str, Spec] = {}
@@ -145,7 +149,9 @@ def prepare(
             )
         sets[opened.name] = opened
     described = provenance.describe(sets.values(), (name for name, _ in plan.conditions()), specs.values(), computing)
-    return Job(plan, sets, specs, tuple(pairs.values()), unavailable, described, computing)
+    if spectra:
+        described[provenance.SPECTRA] = provenance.settings_of(spectra)
+    return Job(plan, sets, specs, tuple(pairs.values()), unavailable, described, computing, spectra)
 
 
 def _listed(places: Iterable[Place]) -> str:
@@ -204,7 +210,7 @@ def run(
     jobs = jobs or cores()
     with RunFile.open(out) as file:
         held = admit(job, file)
-        done = file.statuses()
+        done = _done(job, file.statuses(), file.with_spectra())
         tasks = list(job.tasks(done, retry_failed))
         tally = Tally(total=sum(len(task.points) for task in tasks))
         report(tally)
@@ -214,13 +220,22 @@ def run(
         if not tasks:
             return tally
         started = time.perf_counter()
-        with Pool(jobs, Context(job.sets, job.specs, job.run, time_limit, share(jobs), job.device)) as pool:
+        with Pool(
+            jobs, Context(job.sets, job.specs, job.run, time_limit, share(jobs), job.device, job.spectra)
+        ) as pool:
             for rows in Loop(pool, job.run, tally).rows(tasks):
                 file.append(rows)
                 tally.add(rows)
                 tally.wall_s = time.perf_counter() - started
                 report(tally)
     return tally
+
+
+def _done(job: Job, held: Mapping[Key, Status], with_spectra: Container[Key]) -> dict[Key, Status]:
+    """Return the rows that count as there: where spectra are wanted, a row that is ok is only there with them."""
+    return {
+        key: status for key, status in held.items() if not (job.spectra and status == "ok" and key not in with_spectra)
+    }
 
 
 def admit(job: Job, file: RunFile) -> Mapping[str, object]:
@@ -327,9 +342,9 @@ def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False) -> E
     On a device it is a batch, of that image under several conditions. Writes nothing. What dies or hangs in the trial
     counts as no time.
     """
-    done = statuses(out) if out.exists() else {}
+    done = _done(job, statuses(out), with_spectra(out)) if out.exists() else {}
     rows, pool_s, lane_s = 0, 0.0, 0.0
-    context = Context(job.sets, job.specs, job.run, TIME_LIMIT, share(1), job.device)
+    context = Context(job.sets, job.specs, job.run, TIME_LIMIT, share(1), job.device, job.spectra)
     workers, threads = division(jobs, context)
     # A corrupted shot first: unlike a clean one it pays for two references to measure against.
     conditions = list(dict.fromkeys([("gaussian_noise", 3), *job.plan.conditions()]))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import cv2
 
 from ..analysis.distortion import Prepared, ms_ssim, squared_error
+from ..analysis.spectrum import Power, Settings, Transform, added, difference, gridded, transform
 from ..codecs.contract import example, misshapen
 from ..codecs.memory import resident
 from ..codecs.protocol import Batched, Codec, Estimating, OutOfMemory, Point, Spec
@@ -23,7 +24,7 @@ from ..corruptions.table import find
 from .cell import CLEAN, Shot
 from .device import Device
 from .recent import Recent
-from .store import Row, Status
+from .store import Row, Spectra, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Context:
     """Bytes a worker may hold beside its open codecs; one that holds more after a row is replaced."""
     device: Device | None = None
     """Where neural codecs compute, if not in workers like any others."""
+    spectra: Settings | None = None
+    """How the spectra of each row are taken, if they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,12 @@ class Worker:
                 blank(shot, codec, point.name, self.context.run, "failed", reason) for codec, point in task.points
             )
             return Worked(rows, 0.0, 0.0)
-        measure_s = 0.0
+        start = time.perf_counter()
+        beside = beside_rows(clean.image, shown.image, self.context.spectra)
+        measure_s = time.perf_counter() - start
         rows_done = []
         for codec, point in task.points:
-            row, seconds = self._try(shot, self.context.specs[codec], point, clean, shown)
+            row, seconds = self._try(shot, self.context.specs[codec], point, clean, shown, beside)
             rows_done.append(row)
             measure_s += seconds
             if self._is_outgrown(codec):
@@ -149,7 +154,9 @@ class Worker:
             return clean, clean
         return clean, Prepared(show(self.context.sets[shot.set], shot, clean.image))
 
-    def _try(self, shot: Shot, spec: Spec, point: Point, clean: Prepared, shown: Prepared) -> tuple[Row, float]:
+    def _try(
+        self, shot: Shot, spec: Spec, point: Point, clean: Prepared, shown: Prepared, beside: Beside | None
+    ) -> tuple[Row, float]:
         """Return the row of one codec point, and the seconds spent on measuring."""
         set_alarm(self.context.time_limit)
         try:
@@ -159,7 +166,7 @@ class Worker:
         finally:
             set_alarm(0)
         start = time.perf_counter()
-        row = measured(shot, spec.name, point.name, coded, clean, shown, self.context.run)
+        row = measured(shot, spec.name, point.name, coded, clean, shown, self.context.run, beside)
         return row, time.perf_counter() - start
 
     def _open(self, spec: Spec, point: Point) -> Codec:
@@ -288,8 +295,54 @@ def _check_seen(seen: object, image: Image) -> None:
         raise TypeError(wrong)
 
 
-def measured(shot: Shot, codec: str, point: str, coded: Coded, clean: Prepared, shown: Prepared, run: str) -> Row:
-    """Return the row of what a codec made of a shot."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """What the spectra of all rows of a shot need of the shot: its own, and the transform of shown - clean.
+
+    `shift` is None where the shot is clean.
+    """
+
+    settings: Settings
+    shift: Transform | None
+    own: Mapping[tuple[str, str], Power]
+
+
+def beside_rows(clean: Image, shown: Image, settings: Settings | None) -> Beside | None:
+    """Return what the spectra of a shot's rows need of it; None where none are taken."""
+    if settings is None:
+        return None
+    if shown is clean:
+        return Beside(settings, None, _labelled("image", transform(clean, settings), clean))
+    shift = transform(difference(shown, clean), settings)
+    return Beside(settings, shift, _labelled("shift", shift, clean))
+
+
+def _spectra(seen: Image, shown: Image, beside: Beside) -> Spectra:
+    """Return the spectra of a row. The transform is linear: that of seen - clean is a sum of two that are there."""
+    lost = transform(difference(seen, shown), beside.settings)
+    if beside.shift is None:
+        return Spectra(_labelled("D", lost, shown), beside.own)
+    return Spectra(
+        {**_labelled("G", lost, shown), **_labelled("R", added(lost, beside.shift), shown)},
+        beside.own,
+    )
+
+
+def _labelled(quantity: str, of: Transform, image: Image) -> dict[tuple[str, str], Power]:
+    return {(quantity, channel): power for channel, power in gridded(of, image.shape[1]).items()}
+
+
+def measured(
+    shot: Shot,
+    codec: str,
+    point: str,
+    coded: Coded,
+    clean: Prepared,
+    shown: Prepared,
+    run: str,
+    beside: Beside | None = None,
+) -> Row:
+    """Return the row of what a codec made of a shot, with its spectra where there is what they need."""
     height, width = shown.image.shape[:2]
     error, error_clean, similarity, similarity_clean = _measure(coded.seen, clean, shown)
     return Row(
@@ -311,6 +364,7 @@ def measured(shot: Shot, codec: str, point: str, coded: Coded, clean: Prepared, 
         status="ok",
         message="",
         run=run,
+        spectra=_spectra(coded.seen, shown.image, beside) if beside else None,
     )
 
 
