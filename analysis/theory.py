@@ -146,7 +146,10 @@ def spectrum(moment: Matrix) -> Matrix:
 
 # --- against what was measured
 
-DEVIATIONS = ("corruption", "severity", "point", "rank", "quantity", "predicted", "measured", "deviation")
+DEVIATIONS = (
+    *("corruption", "severity", "point", "rank", "quantity", "measured"),
+    *("predicted", "deviation", "correlated", "correlated_deviation"),
+)
 """The columns of `deviations`."""
 
 
@@ -154,28 +157,41 @@ def deviations(spectra: pd.DataFrame, codec: str = "linear", components: Matrix 
     """Return predicted and measured D, G and R of the linear codec, in luminance, and the deviation in percent.
 
     `spectra` are those of one set, as `benchmark.store.spectra` gives them. The prediction knows the spectrum of the
-    clean images and of each shift, and the rank r of a point "r<r>"; it takes images and shifts as stationary and
-    independent of each other, and the codec as fitted to these very images: their own principal components, unless
-    `components` (64, 64) are given. Quantities that the spectra lack have no line.
+    clean images and of each shift, and the rank r of a point "r<r>"; it takes images and shifts as stationary and the
+    codec as fitted to these very images: their own principal components, unless `components` (64, 64) are given.
+    `predicted` takes the shift as independent of the image, `correlated` as correlated with it as the spectra of the
+    images shown tell (NaN where those are not known). Quantities that the spectra lack have no line.
     """
-    totals = _totals(spectra)
     power = _powers(spectra)
-    image = power.get(("image", _CLEAN, 0, "", ""))
     lines = []
-    if image is not None:
+    if (image := power.get(("image", _CLEAN, 0, "", ""))) is not None:
         data = stationary(image)
         basis = principal(data) if components is None else components
-        shifts = {place[1:3]: stationary(of) for place, of in power.items() if place[0] == "shift"}
-        for (quantity, corruption, severity, named, point), measured in totals.items():
-            if named != codec or (quantity != "D" and (corruption, severity) not in shifts):
-                continue
-            rank = int(point.removeprefix("r"))
-            shift = shifts.get((corruption, severity), np.zeros_like(data))
-            errors = predict(basis[:rank], Moments(data, shift, np.zeros_like(data)))
-            predicted = mean_square(getattr(errors, quantity))
-            deviation = 100 * (predicted / measured - 1)
-            lines.append((corruption, severity, point, rank, quantity, predicted, measured, deviation))
+        shifts = {(_CLEAN, 0): Moments(data, np.zeros_like(data), np.zeros_like(data))} | {
+            place[1:3]: _moments_of(image, of, power.get(("image", *place[1:3], "", "")))
+            for place, of in power.items()
+            if place[0] == "shift"
+        }
+        for (quantity, corruption, severity, named, point), of in power.items():
+            if named == codec and (known := shifts.get((corruption, severity))):
+                rank, measured = int(point.removeprefix("r")), float(of.sum())
+                told = [
+                    mean_square(getattr(predict(basis[:rank], shift), quantity))
+                    for shift in (known.independent(), known)
+                ]
+                percent = [100 * (value / measured - 1) for value in told]
+                known_places = (corruption, severity, point, rank, quantity, measured)
+                lines.append((*known_places, told[0], percent[0], told[1], percent[1]))
     return pd.DataFrame(lines, columns=list(DEVIATIONS))
+
+
+def _moments_of(image: Matrix, shift: Matrix, shown: Matrix | None) -> Moments:
+    """Return the moments of stationary data under a shift, from their power on the grid and that of what was shown.
+
+    Of E[x e^T] only the even half is told by |x + e|^2 - |x|^2 - |e|^2 = 2 Re<x, e>, and no total needs more.
+    """
+    cross = np.full((SAMPLES, SAMPLES), np.nan) if shown is None else stationary((shown - image - shift) / 2)
+    return Moments(stationary(image), stationary(shift), cross)
 
 
 BALANCE = ("codec", "point", "corruption", "severity", "n", "D", "G", "R", "shift", "residual")

@@ -281,6 +281,28 @@ def test_deviations_are_sampling_errors_under_an_additive_shift(spectra: pd.Data
     assert sorted(zip(table["quantity"], table["rank"], strict=True)) == [(q, r) for q in "DGR" for r in (3, 10)]
     assert table["deviation"].abs().max() < 1
     np.testing.assert_allclose(table["deviation"], 100 * (table["predicted"] / table["measured"] - 1))
+    np.testing.assert_allclose(table["correlated"], table["predicted"].where(table["quantity"] == "D"))
+
+
+def test_a_shift_that_is_correlated_with_the_image_is_told_by_what_was_shown() -> None:
+    """Contrast halved, and a little noise: as if independent G is five times too much, and R is right all the same."""
+    of = [(x, x / 2 + (y - x) / 10) for x, y in pairs("white")[:60]]
+    components, condition = principal(autocovariance(DATA))[:10], ("contrast", 1)
+    fields = {
+        ("image", ("none", 0)): [x for x, _ in of],
+        ("image", condition): [y for _, y in of],
+        ("shift", condition): [y - x for x, y in of],
+    }
+    lines = [line(quantity, mean_grid(several), where) for (quantity, where), several in fields.items()]
+    named = {"codec": "linear", "point": "r10"}
+    seen = [projected(y, components) for _, y in of]
+    for quantity, against in (("G", [y for _, y in of]), ("R", [x for x, _ in of])):
+        errors = [one - other for one, other in zip(seen, against, strict=True)]
+        lines.append(line(quantity, mean_grid(errors), condition, **named))
+    table = deviations(pd.DataFrame(lines)).set_index("quantity")
+    assert table["correlated_deviation"].abs().max() < 1
+    assert table.loc["G", "deviation"] > 300
+    assert abs(table.loc["R", "deviation"]) < 1
 
 
 def test_components_can_be_given(spectra: pd.DataFrame) -> None:
