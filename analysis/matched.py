@@ -77,6 +77,36 @@ def under_corruption(rows: pd.DataFrame, bands: Mapping[str, str], held: Sequenc
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """The point of a codec that is nearest a rate on clean images: what it takes there, and the PSNR in dB it gives."""
+
+    codec: str
+    point: str
+    bpp: float
+    psnr: float
+
+
+def nearest_to(target: float, rows: pd.DataFrame, *, within: float = 2.0) -> dict[str, Near]:
+    """Return each codec's point whose mean rate on clean images is nearest `target` bpp, by ratio.
+
+    Of a codec's points, those that were measured under the most conditions are looked at, without lossless ones. A
+    codec has none where all are further off than a factor of `within`. Means are over the images of one set that came
+    through, `rows` as `benchmark.store.read` gives them.
+    """
+    ok = rows[(rows["status"] == "ok") & np.isfinite(rows["psnr"])]
+    conditions = ok[["codec", "point", "corruption", "severity"]].drop_duplicates().groupby(["codec", "point"]).size()
+    clean = ok[ok["corruption"] == CLEAN[0]].groupby(["codec", "point"], sort=False)[["bpp", "psnr"]].mean()
+    table = clean.assign(conditions=conditions, off=np.abs(np.log(clean["bpp"] / target))).reset_index()
+    found = {}
+    for codec, points in table.groupby("codec", sort=False):
+        able = points[(points["conditions"] == conditions[codec].max()) & (points["off"] <= math.log(within))]
+        if len(able):
+            best = able.loc[able["off"].idxmin()]
+            found[str(codec)] = Near(str(codec), str(best["point"]), float(best["bpp"]), float(best["psnr"]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class _Cell:
     n: int
     failed: int

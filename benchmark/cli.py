@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..codecs.neural.recipe import Recipe
     from ..codecs.protocol import Spec
     from .bands import Measurement
+    from .drawing import State
     from .fairness import Entry
     from .matching import Matching, Target
     from .run import Job
@@ -51,6 +52,14 @@ class TableFormat(StrEnum):
     csv = "csv"
     markdown = "markdown"
     json = "json"
+
+
+class FigureFormat(StrEnum):
+    """What `figures` can write."""
+
+    png = "png"
+    pdf = "pdf"
+    svg = "svg"
 
 
 class QualityName(StrEnum):
@@ -270,19 +279,27 @@ def merge(
 
 @app.command()
 def figures(
-    file: File,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A run file.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: figures.")] = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="One figure instead of all.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the figures there are, and draw none.")] = False,
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="This figure instead of all.")] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the figures, with FILE what each of them lacks, and draw none.")
+    ] = False,
+    format: Annotated[  # noqa: A002
+        list[FigureFormat] | None, typer.Option(help="Of the files. Default: png and pdf.")
+    ] = None,
 ) -> None:
-    """Draw the figures of a run file as PNG and PDF, each with a caption that says what went into it."""
-    from ..analysis.figures import FIGURES
-    from . import publish
+    """Draw the figures of a run file, each with a caption of what went into it, and say what the others lack."""
+    from . import drawing
 
     if list_:
-        _print_table(["figure", "what"], [[kind.name, kind.about] for kind in FIGURES.values()])
+        _print_kinds(drawing.listing(file, only or ()) if file else None)
         return
-    for path in publish.figures(file, out or Path("figures"), only or ()):
+    if file is None:
+        _refuse("expected a run file: codecshift figures FILE, or --list for what there is to draw")
+    formats = [one.value for one in format or (FigureFormat.png, FigureFormat.pdf)]
+    folder = out or Path("figures")
+    for path in drawing.figures(file, folder, only or (), formats, _say):
         typer.echo(path)
 
 
@@ -781,6 +798,20 @@ def _print_codecs(entries: Sequence[Entry]) -> None:
     _print_table(headings, lines, ["left"] * 6 + ["right", "left", "right"])
     typer.echo("header: bytes of an 8x8 black image. process start: whether encode_s and decode_s include one.")
     _print_table(["codec", "settings", "library"], [[one.spec.name, one.spec.settings, found(one)] for one in entries])
+
+
+def _print_kinds(states: Sequence[State] | None) -> None:
+    """Print every kind of figure with what it needs, or how it stands with a run file."""
+    from ..analysis.figures import FIGURES
+
+    if states is None:
+        lines = [[kind.name, kind.about, "; ".join(need.about for need in kind.needs)] for kind in FIGURES.values()]
+        _print_table(["figure", "what", "needs"], lines)
+        return
+    several = len({state.set for state in states}) > 1
+    for state in states:
+        where = f" ({state.set})" if several else ""
+        typer.echo(f"{state.kind.name}{where}: {state.missing or 'can be drawn'}")
 
 
 def _print_verdicts(codec: str, verdicts: Sequence[Verdict]) -> None:

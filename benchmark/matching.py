@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..analysis.dial import Dial, nearest
 from ..analysis.distortion import ms_ssim_db, psnr
-from ..analysis.rate import Dial, nearest
 from ..codecs.memory import share
 from ..codecs.protocol import Point, Spec
 from ..codecs.registry import find_point

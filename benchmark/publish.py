@@ -14,13 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from ..analysis.figures import FIGURES, Kind
 from ..analysis.leaderboard import Entry, Leaderboard, NotComparable, Quality, rank
 from ..analysis.matched import Held, Line, under_corruption
 from ..analysis.statistics import summarise
 from ..corruptions.table import CORRUPTIONS
 from . import fairness, store
-from .cell import corruptions_named, named
+from .cell import corruptions_named
 from .provenance import MATCHED, conflict
 
 RESULTS_VERSION = 1
@@ -342,43 +341,3 @@ def chroma_note(path: Path, codecs: Iterable[str]) -> str:
 def file_name(name: str) -> str:
     """Return a set's or codec's name fit for a path, e.g. "folder-screen"."""
     return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
-
-
-def figures(path: Path, folder: Path, names: Sequence[str] = ()) -> list[Path]:
-    """Draw figures of a run file into `folder` as PNG and PDF, each with a caption, and return the files written.
-
-    All that can be drawn without `names`. The same run file gives the same bytes. Raises RunFileError; UnknownName for
-    a name that is no figure; NothingToDraw or NotComparable for rows that do not suffice.
-    """
-    kinds = [named("figure", name, FIGURES) for name in names] or list(FIGURES.values())
-    rows = store.read(path)
-    reason = conflict(store.runs(path).values())
-    if reason:
-        raise NotComparable(f"the rows of {path} cannot be drawn in one figure: {reason}")
-    bands = {name: one.band for name, one in CORRUPTIONS.items()}
-    less = subsampled(path)
-    shown = {codec: f"{codec} {less[codec]}" if codec in less else codec for codec in rows["codec"].unique()}
-    rows = rows.assign(codec=rows["codec"].map(shown))
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for of, part in rows.groupby("set", sort=True):
-        for kind in kinds:
-            figure = kind.draw(part, bands)
-            stem = f"{kind.name}-{file_name(str(of))}"
-            for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None, "Producer": None})):
-                target = folder / f"{stem}{suffix}"
-                figure.savefig(target, metadata=metadata)
-                written.append(target)
-            caption = folder / f"{stem}.txt"
-            caption.write_text(_caption(kind, str(of), part))
-            written.append(caption)
-    return written
-
-
-def _caption(kind: Kind, of: str, rows: pd.DataFrame) -> str:
-    ok = int((rows["status"] == "ok").sum())
-    return (
-        f"{kind.about}. Set {of}: {rows['image'].nunique()} images, {rows['corruption'].nunique()} conditions by "
-        f"corruption, severities {', '.join(map(str, sorted(rows['severity'].unique())))}; {ok} rows of {len(rows)}; "
-        f"run {', '.join(sorted(rows['run'].unique()))}. {kind.rule}\n"
-    )

@@ -1,0 +1,106 @@
+"""The search for the value of a dial nearest a target: what a codec is set to for a rate or a quality."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MOST_LOOKS = 16
+"""How many values `nearest` looks at before it takes the best of them; on a smooth curve it needs four to seven."""
+
+FINEST = 1e-3
+"""The part of a value that is not divided further, on a dial without steps: an encoder may jump over the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """What a codec is set by: the values from `low` to `high`, whole ones alone where `integer`.
+
+    `rising` says that a larger value costs more bits. `rungs` are values to look at first, e.g. those of its ladder.
+    """
+
+    low: float
+    high: float
+    integer: bool = True
+    rising: bool = True
+    rungs: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Where a search ended: a value of the dial, how far it is from the target, and how many values were looked at.
+
+    `value` and `gap` are NaN where nothing could be measured. `reason` says why the gap is more than the tolerance, and
+    is empty where it is not.
+    """
+
+    value: float
+    gap: float
+    looks: int
+    reason: str
+
+
+def nearest(dial: Dial, gap: Callable[[float], float], tolerance: float, *, most: int = MOST_LOOKS) -> Nearest:
+    """Return the value of a dial that is nearest a target, of those looked at.
+
+    `gap` measures a value: above 0 where it exceeds the target, below where it falls short, NaN where it cannot be
+    measured, which ends the search. Differences of dB or of log rate suit it: they are nearly linear in most dials. The
+    rungs are bisected, and between two of them a straight line is followed, or the middle taken after a line that left
+    more than half of the way. Whole values are searched to the nearest, others until the gap is within `tolerance`
+    or the value within FINEST.
+    Where the gap does not rise all along, what is returned is the best that was met. Which values are looked at depends
+    on the dial and their gaps alone: the same search can be made again from what is known.
+    """
+    gaps: dict[float, float] = {}
+    rungs = sorted({dial.low, *dial.rungs, dial.high}, reverse=not dial.rising)
+    short: float | None = None
+    over: float | None = None
+    halve = False
+    reason = f"{most} points were looked at, and no more are"
+    while len(gaps) < most:
+        width = math.inf
+        if rungs:
+            value = rungs[len(rungs) // 2]
+        elif short is None or over is None:
+            reason = "the scale ends there"
+            break
+        else:
+            width = abs(over - short)
+            between = _between(dial, (short, gaps[short]), (over, gaps[over]), halve)
+            if between is None:
+                reason = "there is no nearer value on its scale"
+                break
+            value = between
+        gaps[value] = measured = gap(value)
+        if math.isnan(measured):
+            reason = "the next point could not be measured"
+            break
+        if measured == 0 or (abs(measured) <= tolerance and not dial.integer):
+            break
+        place = len(rungs) // 2
+        short, over = (value, over) if measured < 0 else (short, value)
+        rungs = rungs[place + 1 :] if measured < 0 else rungs[:place]
+        halve = short is not None and over is not None and abs(over - short) > width / 2
+    best = min((one for one in gaps if not math.isnan(gaps[one])), key=lambda one: abs(gaps[one]), default=math.nan)
+    left = gaps.get(best, math.nan)
+    return Nearest(best, left, len(gaps), "" if abs(left) <= tolerance else reason)
+
+
+def _between(dial: Dial, short: tuple[float, float], over: tuple[float, float], halve: bool) -> float | None:
+    """Return the value to look at between two with their gaps: on the line through them, or in the middle."""
+    (start, gap), (end, excess) = short, over
+    line = gap / (gap - excess) if math.isfinite(gap) and math.isfinite(excess) else 0.5
+    low, high = sorted((start, end))
+    if dial.integer:
+        value = start + (0.5 if halve else line) * (end - start)
+        return min(max(round(value), low + 1), high - 1) if high - low >= 2 else None
+    # A dial without steps is a rate, a Lagrangian or a distance: what counts is its ratio.
+    if high - low < FINEST * (high if low > 0 else dial.high - dial.low):
+        return None
+    for share in (0.5 if halve else line, 0.5):
+        value = start * (end / start) ** share if low > 0 else start + share * (end - start)
+        value = float(f"{value:.6g}")  # as points are named
+        if low < value < high:
+            return value
+    return None

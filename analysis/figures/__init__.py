@@ -1,0 +1,16 @@
+"""Figures for papers and pages: each a pure function of what a run file holds of one set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from . import curves, rankings, spectra
+from .evidence import Drawing, Evidence, Kind, Need, NothingToDraw, Pictures
+
+__all__ = ["FIGURES", "Drawing", "Evidence", "Kind", "Need", "NothingToDraw", "Pictures"]
+
+FIGURES: Mapping[str, Kind] = MappingProxyType(
+    {kind.name: kind for kind in (*spectra.KINDS, *curves.KINDS, *rankings.KINDS)}
+)
+"""Every kind of figure by name, in the order in which they are shown."""

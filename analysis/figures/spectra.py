@@ -1,0 +1,394 @@
+"""Power spectra, as maps and as curves: of what a codec gets wrong (D, G, R), and of what a corruption does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..leaderboard import CLEAN
+from ..matched import Near, nearest_to
+from ..spectrum import GRID, Power, density, radial, shares
+from .evidence import BANDS, Drawing, Evidence, Kind, NothingToDraw, used_spectra
+from .needs import TARGET_BPP, command, require, spectra
+from .style import (
+    BAND_COLOURS,
+    INK,
+    POWER,
+    SMALL,
+    STYLES,
+    TEXT,
+    TINY,
+    TWO_COLUMNS,
+    colour_bar,
+    legend,
+    legend_height,
+    looks,
+    pages,
+    sheet,
+    spoken,
+    square_grid,
+    tidy,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+UNIT = "power density, dB re 1 (grey level)² / (cycle/pixel)²"
+EXTREMES = (0.5, 99.8)  # percentiles of all cells of all maps where a colour scale ends
+CODECS_A_PAGE = 6
+
+Place = tuple[str, int, str, str, str]
+"""(corruption, severity, codec, point, quantity) of a spectrum; codec and point are "" for those of the set."""
+
+
+def psd_d(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return D of each codec at its matched point, a map each."""
+    require(evidence, spectra("D"))
+    powers = _luminance(evidence)
+    points = _points(evidence, [CLEAN])
+    maps = {codec: powers[*CLEAN, codec, one.point, "D"] for codec, one in points.items()}
+    figure, axes = square_grid(len(maps), 0.32)
+    limits = _limits(maps.values())
+    for axis, (codec, power) in zip(axes, maps.items(), strict=True):
+        image = _map(axis, power, limits)
+        axis.set_title(_pointed(evidence, points[codec]), fontsize=SMALL)
+    _frequencies(figure)
+    colour_bar(figure, image, axes, f"{UNIT} (one scale for all panels)", "both")
+    choice = f"D, luminance, clean images, {_told(points)}"
+    return (Drawing(figure, used_spectra(len(maps), evidence, choice), _notes(evidence, points)),)
+
+
+def psd_g(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return G of each codec at its matched point under a corruption of each band, beside its D."""
+    return _under_corruptions(evidence, "G")
+
+
+def psd_r(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return R of each codec at its matched point under a corruption of each band, beside its D."""
+    return _under_corruptions(evidence, "R")
+
+
+def _under_corruptions(evidence: Evidence, quantity: str) -> tuple[Drawing, ...]:
+    require(evidence, spectra("D", quantity))
+    powers = _luminance(evidence)
+    severity = _severity(evidence)
+    conditions = [(name, severity) for name in _representatives(evidence, severity)]
+    points = _points(evidence, [CLEAN, *conditions])
+    places = {
+        codec: [(*CLEAN, codec, one.point, "D"), *((*at, codec, one.point, quantity) for at in conditions)]
+        for codec, one in points.items()
+    }
+    limits = _limits(powers[place] for row in places.values() for place in row)
+    headings = ["clean: D", *(f"{spoken(name)} ({evidence.bands[name]}): {quantity}" for name, _ in conditions)]
+    choice = f"D and {quantity}, luminance, severity {severity}, {_told(points)}"
+    drawings = []
+    for suffix, codecs in pages(list(points), CODECS_A_PAGE):
+        figure = sheet(min(TWO_COLUMNS, 1.0 + 1.55 * len(headings)), 0.95 + 1.42 * len(codecs))
+        axes = figure.subplots(len(codecs), len(headings), squeeze=False, sharex=True, sharey=True)
+        for row, codec in zip(axes, codecs, strict=True):
+            for axis, place in zip(row, places[codec], strict=True):
+                image = _map(axis, powers[place], limits)
+            row[0].set_ylabel(_pointed(evidence, points[codec]), fontsize=SMALL)
+        for axis, heading in zip(axes[0], headings, strict=True):
+            axis.set_title(heading, fontsize=SMALL)
+        _frequencies(figure)
+        colour_bar(figure, image, axes.ravel(), f"{UNIT} (one scale for all panels)", "both")
+        told = used_spectra(sum(map(len, places.values())), evidence, choice)
+        drawings.append(Drawing(figure, told, _notes(evidence, points), suffix))
+    return tuple(drawings)
+
+
+def psd_radial(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return D, and G and R in each band, over the distance from frequency 0, each codec at its matched point."""
+    require(evidence, spectra("D", "G", "R", "shift", "image"))
+    powers = _luminance(evidence)
+    severity = _severity(evidence)
+    groups = _groups(evidence, severity)
+    points = _points(evidence, [CLEAN, *((name, severity) for names in groups.values() for name in names)])
+    labels = [_pointed(evidence, one, ", ") for one in points.values()]
+    shift_label = "the shift itself, corrupted less clean"
+    figure = sheet(TWO_COLUMNS, 4.0 + legend_height([*labels, shift_label], TWO_COLUMNS))
+    axes = figure.subplots(2, 1 + len(groups), squeeze=False, sharex=True, sharey=True)
+    styles = {codec: {**look, "marker": ""} for codec, look in looks(evidence.names()).items() if codec in points}
+
+    def curve(axis: Axes, several: Sequence[Power], **look: Any) -> None:
+        radii, values = radial(np.mean(several, axis=0))
+        axis.plot(radii, _decibels(values), **{"lw": 1.1, **look})
+
+    for codec, label in zip(styles, labels, strict=True):
+        curve(axes[0, 0], [powers[*CLEAN, codec, points[codec].point, "D"]], label=label, **styles[codec])
+    axes[0, 0].set_title("clean images: D", fontsize=SMALL)
+    curve(axes[1, 0], [powers[*CLEAN, "", "", "image"]], color=INK, ls="-", label="_image")
+    axes[1, 0].set_title("clean images, and shifts", fontsize=SMALL)
+    for place, (band, names) in enumerate(groups.items(), start=1):
+        shifts = [powers[name, severity, "", "", "shift"] for name in names]
+        curve(axes[1, 0], shifts, color=BAND_COLOURS[band], label=f"_{band}")
+        for row, quantity in enumerate("GR"):
+            axis = axes[row, place]
+            curve(axis, shifts, color=INK, ls=(0, (4, 2)), lw=0.9, label=shift_label)
+            for codec, look in styles.items():
+                own = [powers[name, severity, codec, points[codec].point, quantity] for name in names]
+                curve(axis, own, **look)
+            axis.set_title(f"{band} ({len(names)} corruption{'s' * (len(names) > 1)}): {quantity}", fontsize=SMALL)
+    _named_lines(axes[1, 0], {"image": INK, **{band: BAND_COLOURS[band] for band in groups}})
+    for axis in axes.ravel():
+        tidy(axis)
+    _limit_from(axes.ravel(), 2 / GRID[0])
+    figure.supxlabel("distance from frequency 0, cycles/pixel (one scale for all panels)", fontsize=TEXT)
+    figure.supylabel(UNIT, fontsize=TEXT)
+    legend(figure, axes.ravel())
+    count = len(points) * (1 + 2 * sum(map(len, groups.values()))) + sum(map(len, groups.values())) + 1
+    choice = f"D, G, R, shift and image, luminance, severity {severity}, {_told(points)}"
+    return (Drawing(figure, used_spectra(count, evidence, choice), _notes(evidence, points)),)
+
+
+def corruption_spectra(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return the spectrum of the corrupted less the clean images, a map for each corruption, and curves by band."""
+    require(evidence, spectra("shift"))
+    powers = _luminance(evidence)
+    severity = _severity(evidence)
+    groups = _groups(evidence, severity, quantity="shift")
+    shifts = {name: powers[name, severity, "", "", "shift"] for names in groups.values() for name in names}
+    centroids = {name: shares(power).centroid for name, power in shifts.items()}
+    told = used_spectra(len(shifts), evidence, f"shift, luminance, severity {severity}")
+    note = f"Centroids are of luminance on the grid; frequency 0 counts. {_windowed(evidence)}".strip()
+    return (
+        Drawing(_shift_maps(evidence, shifts, centroids, severity), told, note, "maps"),
+        Drawing(_shift_curves(groups, shifts, centroids, severity), told, note, "radial"),
+    )
+
+
+def _shift_maps(
+    evidence: Evidence, shifts: Mapping[str, Power], centroids: Mapping[str, float], severity: int
+) -> Figure:
+    figure, axes = square_grid(len(shifts), 0.3)
+    limits = _limits(shifts.values())
+    for axis, (name, power) in zip(axes, shifts.items(), strict=True):
+        image = _map(axis, power, limits)
+        axis.set_title(f"{spoken(name)} ({evidence.bands[name]})\ncentroid {centroids[name]:.3f}", fontsize=TINY, pad=3)
+    _frequencies(figure, f" (severity {severity})")
+    colour_bar(figure, image, axes, f"{UNIT} (one scale for all panels)", "both")
+    return figure
+
+
+def _shift_curves(
+    groups: Mapping[str, Sequence[str]],
+    shifts: Mapping[str, Power],
+    centroids: Mapping[str, float],
+    severity: int,
+) -> Figure:
+    figure = sheet(TWO_COLUMNS, 3.1)
+    axes = figure.subplots(1, len(groups), squeeze=False, sharex=True, sharey=True)[0]
+    for axis, (band, names) in zip(axes, groups.items(), strict=True):
+        for name, (colour, _) in zip(names, STYLES, strict=False):
+            radii, values = radial(shifts[name])
+            label = f"{spoken(name)}, {centroids[name]:.3f}"
+            axis.plot(radii, _decibels(values), color=colour, lw=1.1, label=label)
+            axis.plot(centroids[name], np.interp(centroids[name], radii, _decibels(values)), "o", color=colour, ms=4)
+        axis.set_title(band, fontsize=TEXT)
+        tidy(axis)
+    _limit_from(axes)
+    low, high = axes[0].get_ylim()
+    axes[0].set_ylim(low, high + 0.4 * (high - low))
+    for axis in axes:
+        axis.legend(loc="upper right", fontsize=TINY, frameon=False, title="centroid", title_fontsize=TINY)
+    figure.supxlabel(
+        f"distance from frequency 0, cycles/pixel (severity {severity}; one scale for all panels)", fontsize=TEXT
+    )
+    figure.supylabel("power density, dB", fontsize=TEXT)
+    return figure
+
+
+# --- which spectra
+
+
+def _luminance(evidence: Evidence) -> dict[Place, Power]:
+    table = evidence.spectra[evidence.spectra["channel"] == "Y"]
+    columns = ["corruption", "severity", "codec", "point", "quantity", "power"]
+    return {(name, int(at), codec, point, of): power for name, at, codec, point, of, power in table[columns].to_numpy()}
+
+
+def _points(evidence: Evidence, conditions: Iterable[tuple[str, int]]) -> dict[str, Near]:
+    """Return each codec's point nearest the target on clean images, of those with spectra under all the conditions."""
+    wanted = set(conditions)
+    there: dict[tuple[str, str], set[tuple[str, int]]] = {}
+    for name, severity, codec, point, quantity in _luminance(evidence):
+        if quantity in {"D", "G"}:
+            there.setdefault((codec, point), set()).add((name, severity))
+    able = {pair for pair, held in there.items() if held >= wanted}
+    rows = evidence.tabled()
+    mine = [pair in able for pair in zip(rows["codec"], rows["point"], strict=True)]
+    points = nearest_to(TARGET_BPP, rows[mine])
+    if points:
+        return points
+    ask = command(evidence, f"--match bpp={TARGET_BPP:g} --spectra")
+    raise NothingToDraw(
+        f"spectra are needed of a codec at a point within a factor of two of {TARGET_BPP:g} bpp on clean images, clean "
+        f"and under the same corruptions: {ask}"
+    )
+
+
+def _severity(evidence: Evidence) -> int:
+    there = evidence.spectra
+    there = there[there["corruption"].isin(list(evidence.bands))]
+    values = sorted({int(value) for value in there["severity"]})
+    if not values:
+        raise NothingToDraw(f"spectra under corruptions are needed: {command(evidence, '--spectra')}")
+    return values[len(values) // 2]
+
+
+def _groups(evidence: Evidence, severity: int, quantity: str = "G") -> dict[str, list[str]]:
+    """Return the corruptions of each band that have spectra at a severity."""
+    table = evidence.spectra
+    table = table[(table["severity"] == severity) & (table["quantity"] == quantity)]
+    there = set(table["corruption"])
+    names = {
+        band: [name for name, of in evidence.bands.items() if of == band and name in there]
+        for band in (*BANDS, "extra")
+    }
+    return {band: these for band, these in names.items() if these}
+
+
+def _representatives(evidence: Evidence, severity: int) -> list[str]:
+    """Return one corruption of each band: that of most spectra, of several the first of the table."""
+    counts = evidence.spectra[evidence.spectra["quantity"] == "G"]["corruption"].value_counts()
+    groups = _groups(evidence, severity)
+    return [max(names, key=lambda name: counts[name]) for band, names in groups.items() if band != "extra"]
+
+
+# --- how they are drawn
+
+
+def whole_plane(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a grid of the half plane, (64, 33), as the whole plane, (65, 65), from -1/2 to 1/2 both ways.
+
+    The spectrum of what is real is the same at a frequency and at its negative; half a cycle, up and down alike, stands
+    at both ends.
+    """
+    upright = np.vstack([power, power[:1]])
+    return np.hstack([upright[::-1, :0:-1], upright])
+
+
+def _decibels(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(10 * np.log10(np.maximum(values, 1e-12)), np.float64)
+
+
+def _limits(powers: Iterable[Power]) -> tuple[float, float]:
+    """Return the ends of one colour scale for all the maps: all but the lowest and highest few cells lie between.
+
+    Frequency 0 alone may stand tens of dB above all else.
+    """
+    low, high = np.percentile(_decibels(np.stack([density(power) for power in powers])), EXTREMES)
+    return float(low), float(high)
+
+
+def _map(axis: Axes, power: Power, limits: tuple[float, float]) -> Any:
+    """Draw a spectrum over the whole plane, upright as the image is: vertical frequencies rise downwards."""
+    edge = 0.5 + 1 / (2 * GRID[0])
+    image = axis.imshow(
+        _decibels(whole_plane(density(power))),
+        cmap=POWER,
+        vmin=limits[0],
+        vmax=limits[1],
+        extent=(-edge, edge, edge, -edge),
+        interpolation="nearest",
+    )
+    axis.set_xlim(-0.5, 0.5)
+    axis.set_ylim(0.5, -0.5)
+    axis.set_xticks([-0.4, 0, 0.4])
+    axis.set_yticks([-0.4, 0, 0.4])
+    axis.tick_params(labelsize=SMALL, length=2)
+    return image
+
+
+def _frequencies(figure: Figure, more: str = "") -> None:
+    figure.supxlabel(f"horizontal frequency, cycles/pixel{more}", fontsize=TEXT)
+    figure.supylabel("vertical frequency, cycles/pixel", fontsize=TEXT)
+
+
+def _named_lines(axis: Axes, colours: Mapping[str, str]) -> None:
+    """Name the lines of one panel in it, in their colours, one below the other."""
+    for place, (name, colour) in enumerate(colours.items()):
+        axis.text(0.04, 0.04 + 0.1 * place, name, color=colour, fontsize=SMALL, transform=axis.transAxes)
+
+
+def _limit_from(axes: Iterable[Axes], least: float = 0.0) -> None:
+    """Give panels of one scale the range of what is drawn in them from the radius `least` on."""
+    axes = list(axes)
+    values = []
+    for axis in axes:
+        for line in axis.lines:
+            radii, heights = (np.asarray(data, np.float64) for data in line.get_data())
+            values.append(heights[(radii >= least) & np.isfinite(heights)])
+    every = np.concatenate(values)
+    margin = 0.04 * float(np.ptp(every)) + 0.5
+    axes[0].set_ylim(float(every.min()) - margin, float(every.max()) + margin)
+
+
+def _pointed(evidence: Evidence, one: Near, after: str = "\n") -> str:
+    return f"{evidence.label(one.codec)} {one.point}{after}{one.bpp:.2f} bpp, {one.psnr:.1f} dB"
+
+
+def _told(points: Mapping[str, Near]) -> str:
+    return ", ".join(f"{codec}:{one.point}" for codec, one in points.items())
+
+
+def _windowed(evidence: Evidence) -> str:
+    return "" if evidence.window == "none" else f"Spectra through a window ({evidence.window})."
+
+
+def _notes(evidence: Evidence, points: Mapping[str, Near]) -> str:
+    lacking = [codec for codec in evidence.names() if codec not in points]
+    left = f"Left out, without spectra at a point within a factor of two of {TARGET_BPP:g} bpp: {', '.join(lacking)}."
+    return " ".join(part for part in (left * bool(lacking), _windowed(evidence)) if part)
+
+
+_AT_POINTS = (
+    f"Each codec at the setting whose mean rate on clean images is nearest {TARGET_BPP:g} bpp; bpp and PSNR are its "
+    "means on clean images. "
+)
+_MEAN = "A spectrum is the mean over images of the power of luminance differences, per area of the frequency plane. "
+
+KINDS = (
+    Kind(
+        name="psd-d",
+        about="D, the power spectrum of what each codec gets wrong on clean images",
+        rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored.",
+        needs=(spectra("D"),),
+        draw=psd_d,
+    ),
+    Kind(
+        name="psd-g",
+        about="G, the power spectrum of decoded less given, under a corruption of each band, beside D",
+        rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored. Of each band the corruption with the most spectra.",
+        needs=(spectra("D", "G"),),
+        draw=psd_g,
+    ),
+    Kind(
+        name="psd-r",
+        about="R, the power spectrum of decoded less clean, under a corruption of each band, beside D",
+        rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored. Of each band the corruption with the most spectra.",
+        needs=(spectra("D", "R"),),
+        draw=psd_r,
+    ),
+    Kind(
+        name="psd-radial",
+        about="D, G and R over the distance from frequency 0, by band of corruptions, with the shift's own spectrum",
+        rule=f"{_AT_POINTS}{_MEAN}Then the mean over the corruptions of the band, and over rings 1/64 cycles per pixel "
+        "wide; what lies below 1/32 may go on above the panels.",
+        needs=(spectra("D", "G", "R", "shift", "image"),),
+        draw=psd_radial,
+    ),
+    Kind(
+        name="corruption-spectra",
+        about="The power spectrum of the corrupted less the clean images, with its centroid in cycles/pixel",
+        rule=f"{_MEAN}The half plane is mirrored; curves are means over rings 1/64 cycles per pixel wide, the dot is "
+        "the centroid.",
+        needs=(spectra("shift"),),
+        draw=corruption_spectra,
+    ),
+)

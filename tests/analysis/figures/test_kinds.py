@@ -1,0 +1,68 @@
+"""Every kind of figure: the same evidence gives the same bytes, every text lies on the picture, what lacks is named."""
+
+import io
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from codecshift.analysis.figures import FIGURES, Drawing, Evidence, NothingToDraw
+from codecshift.analysis.figures.style import plain
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+
+def pictures(name: str, one: Evidence) -> list[bytes]:
+    found = []
+    for drawing in FIGURES[name].draw(one):
+        buffer = io.BytesIO()
+        with plain():
+            drawing.figure.savefig(buffer, format="png", metadata={"Software": None})
+        found.append(buffer.getvalue())
+    return found
+
+
+def texts(drawing: Drawing) -> list[Text]:
+    """Return what is written on a figure, tick labels within their axes' limits only."""
+    FigureCanvasAgg(drawing.figure).draw()
+    shown = drawing.figure.findobj(lambda one: isinstance(one, Text) and one.get_visible() and bool(one.get_text()))
+    for axis in drawing.figure.axes:
+        for ruler, limits in ((axis.xaxis, axis.get_xlim()), (axis.yaxis, axis.get_ylim())):
+            low, high = sorted(limits)
+            for tick in (*ruler.get_major_ticks(), *ruler.get_minor_ticks()):
+                if not (axis.get_visible() and axis.axison and low <= tick.get_loc() <= high):
+                    shown = [one for one in shown if one not in {tick.label1, tick.label2}]
+    return shown
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_evidence_gives_the_same_picture(name: str, evidence: Callable[..., Evidence]) -> None:
+    assert pictures(name, evidence()) == pictures(name, evidence())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_text_lies_on_the_picture(name: str, evidence: Callable[..., Evidence]) -> None:
+    for drawing in FIGURES[name].draw(evidence()):
+        for text in texts(drawing):
+            box = text.get_window_extent()
+            page = drawing.figure.bbox
+            corners = (box.x0, box.y0, page.x1 - box.x1, page.y1 - box.y1)
+            assert min(corners) >= -0.5, text.get_text()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_panel_is_empty(name: str, evidence: Callable[..., Evidence]) -> None:
+    for drawing in FIGURES[name].draw(evidence()):
+        assert [axis for axis in drawing.figure.axes if not (axis.lines or axis.images or axis.collections)] == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_without_rows_that_were_measured_each_says_what_would_make_them(
+    name: str, evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+) -> None:
+    failed = rows().assign(status="failed", bpp=float("nan"), psnr=float("nan"), psnr_clean=float("nan"))
+    lacking = FIGURES[name].missing(evidence(failed, file="k.sqlite"))
+    assert "codecshift run" in lacking
+    assert "k.sqlite" in lacking
+    with pytest.raises(NothingToDraw) as refused:
+        FIGURES[name].draw(evidence(failed, file="k.sqlite"))
+    assert str(refused.value) == lacking

@@ -1,0 +1,150 @@
+"""The nearest value of a dial, against every value of it."""
+
+import math
+
+import numpy as np
+import pytest
+from codecshift.analysis.dial import FINEST, MOST_LOOKS, Dial, Nearest, nearest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+class Recorded:
+    """A gap that remembers where it was asked for."""
+
+    def __init__(self, gap) -> None:
+        self.gap = gap
+        self.asked: list[float] = []
+
+    def __call__(self, value: float) -> float:
+        self.asked.append(value)
+        return self.gap(value)
+
+
+@st.composite
+def whole_dials(draw) -> tuple[Dial, list[float]]:
+    """Draw a dial of whole steps, and the gaps from low to high: rising or falling, plateaus among them."""
+    low = draw(st.integers(-3, 5))
+    steps = draw(st.lists(st.sampled_from([0.0, 0.001, 0.02, 0.1, 1.0]), min_size=1, max_size=120))
+    rising = draw(st.booleans())
+    gaps = np.cumsum([draw(st.floats(-8, 3)), *steps]).tolist()
+    rungs = tuple(draw(st.lists(st.integers(low, low + len(steps)), max_size=11)))
+    return Dial(low, low + len(steps), rising=rising, rungs=rungs), gaps if rising else gaps[::-1]
+
+
+@settings(deadline=None, max_examples=300)
+@given(whole_dials())
+def test_of_whole_steps_the_nearest_is_found(drawn: tuple[Dial, list[float]]) -> None:
+    dial, gaps = drawn
+    gap = Recorded(lambda value: gaps[int(value - dial.low)])
+    found = nearest(dial, gap, 0.01)
+    assert abs(found.gap) == min(map(abs, gaps))
+    assert found.gap == gap.gap(found.value)
+    assert found.value == int(found.value)
+    assert (found.reason == "") == (abs(found.gap) <= 0.01)
+    assert found.looks == len(gap.asked) == len(set(gap.asked)) <= MOST_LOOKS
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.floats(0.02, 11),
+    st.floats(0.3, 3),
+    st.floats(0, 0.5),
+    st.booleans(),
+    st.lists(st.floats(0.01, 12), max_size=11),
+)
+def test_of_a_scale_without_steps_one_within_the_tolerance_is_found(
+    target: float, power: float, bend: float, rising: bool, rungs: list[float]
+) -> None:
+    sign = 1 if rising else -1
+
+    def gap(value: float) -> float:
+        ratio = math.log(value / target)
+        return sign * (power * ratio + bend * ratio**3)
+
+    found = nearest(Dial(0.01, 12, integer=False, rising=rising, rungs=tuple(rungs)), gap, 0.01)
+    assert abs(found.gap) <= 0.01
+    assert (found.gap, found.reason) == (gap(found.value), "")
+    assert found.value == float(f"{found.value:.6g}") or found.value in rungs  # so it can be named
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-5, 5) | st.just(math.inf), min_size=1, max_size=120), st.integers(2, 20), st.booleans())
+def test_bumps_do_no_more_than_hide_a_better_one(gaps: list[float], most: int, rising: bool) -> None:
+    gap = Recorded(lambda value: gaps[int(value)])
+    found = nearest(Dial(0, len(gaps) - 1, rising=rising), gap, 0.01, most=most)
+    assert abs(found.gap) == min(abs(gaps[int(value)]) for value in gap.asked)
+    assert len(gap.asked) == len(set(gap.asked)) == found.looks <= most
+    assert all(0 <= value < len(gaps) for value in gap.asked)
+
+
+@settings(deadline=None)
+@given(st.floats(0.01, 1), st.floats(0.02, 0.9), st.randoms())
+def test_on_a_scale_without_steps_bumps_end_too(low: float, where: float, random) -> None:
+    """A jump over the target has no value within the tolerance; what is left of the bracket shrinks to nothing."""
+    jump = low + where * (3 - low)
+
+    def gap(value: float) -> float:
+        return value - jump - 0.5 if value < jump else 0.6 + random.random()
+
+    found = nearest(Dial(low, 3, integer=False), gap, 0.01)
+    assert found.looks <= MOST_LOOKS
+    assert jump * (1 - 10 * FINEST) <= found.value < jump
+    assert found.reason
+
+
+def test_a_small_bump_leaves_the_nearest_but_one() -> None:
+    """As of real encoders, of which the next quality now and then costs less."""
+    random = np.random.default_rng(5)
+    for _ in range(50):
+        gaps = np.sort(random.uniform(-3, 2, 100)) + random.normal(0, 0.01, 100)
+        found = nearest(Dial(0, 99, rungs=(5, 20, 40, 60, 80, 95)), lambda value, gaps=gaps: gaps[int(value)], 0.01)
+        assert abs(found.gap) <= np.partition(np.abs(gaps), 6)[6]
+
+
+@pytest.mark.parametrize("rungs", [(), (9, 27, 55, 80, 93)], ids=["bare", "rungs"])
+@pytest.mark.parametrize("integer", [True, False], ids=["steps", "smooth"])
+@pytest.mark.parametrize("rising", [True, False], ids=["rising", "falling"])
+@pytest.mark.parametrize("shift", [200, -200], ids=["above", "below"])
+def test_out_of_reach_is_the_end_of_the_scale(
+    shift: float, rising: bool, integer: bool, rungs: tuple[float, ...]
+) -> None:
+    sign = 1 if rising else -1
+    found = nearest(Dial(1, 100, integer, rising, rungs), lambda value: sign * value + shift, 0.01)
+    end = 1 if (shift > 0) == rising else 100
+    assert (found.value, found.gap, found.reason) == (end, sign * end + shift, "the scale ends there")
+    assert found.looks <= 4
+
+
+def test_a_smooth_curve_takes_few_looks() -> None:
+    looks = []
+    for target in np.geomspace(0.2, 4, 40):
+
+        def gap(quality: float, target: float = target) -> float:  # the rate of JPEG over its quality, roughly
+            return math.log((0.1 + 0.01 * quality + 4 * (quality / 100) ** 8) / target)
+
+        looks.append(nearest(Dial(1, 100, rungs=(4, 9, 16, 27, 40, 55, 70, 80, 88, 93, 96)), gap, 0.01).looks)
+    assert sum(looks) / len(looks) < 7
+    assert max(looks) <= 9
+
+
+def test_what_cannot_be_measured_ends_the_search_with_the_best_so_far() -> None:
+    dial = Dial(0, 10, rungs=(5,))
+    first = nearest(dial, lambda _: math.nan, 0.01)
+    assert math.isnan(first.value)
+    assert math.isnan(first.gap)
+    assert (first.looks, first.reason) == (1, "the next point could not be measured")
+    later = nearest(dial, lambda value: -3 if value == 5 else math.nan, 0.01)
+    assert later == Nearest(5, -3, 2, "the next point could not be measured")
+
+
+def test_a_dial_of_one_value_is_looked_at_once() -> None:
+    assert nearest(Dial(0, 0), lambda _: 0.5, 0.01) == Nearest(0, 0.5, 1, "the scale ends there")
+    assert nearest(Dial(0, 0), lambda _: -0.005, 0.01) == Nearest(0, -0.005, 1, "")
+
+
+def test_a_search_asks_for_the_same_again() -> None:
+    gaps = [Recorded(lambda value: math.log(value / 37)) for _ in range(2)]
+    for gap in gaps:
+        nearest(Dial(1, 100, rungs=(20, 50)), gap, 0.01)
+    assert gaps[0].asked == gaps[1].asked
