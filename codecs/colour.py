@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 from .protocol import Image
 
 _KR, _KB = 0.299, 0.114
-_RGB_TO_YCBCR = np.array(
+RGB_TO_YCBCR = np.array(
     [
         [_KR, 1 - _KR - _KB, _KB],
         [-_KR / (2 - 2 * _KB), (_KR + _KB - 1) / (2 - 2 * _KB), 0.5],
         [0.5, (_KR + _KB - 1) / (2 - 2 * _KR), -_KB / (2 - 2 * _KR)],
     ]
 )
-_YCBCR_TO_RGB = np.linalg.inv(_RGB_TO_YCBCR)
+YCBCR_TO_RGB = np.linalg.inv(RGB_TO_YCBCR)
 
 
 def to_planes(image: Image, bits: int) -> bytes:
     """Return the planes Y', Cb and Cr, one after the other, of `bits` a sample: a byte each, or two, the low first."""
     top = 2**bits - 1
-    planes = np.tensordot(_RGB_TO_YCBCR, image * (top / 255), axes=(1, 2))
+    planes = np.tensordot(RGB_TO_YCBCR, image * (top / 255), axes=(1, 2))
     planes[1:] += 2 ** (bits - 1)
     return np.clip(np.rint(planes), 0, top).astype(_sample(bits)).tobytes()
 
@@ -30,7 +30,7 @@ def from_planes(planes: bytes, width: int, bits: int) -> Image:
     """Return the uint8 (H, W, 3) RGB image of planes as `to_planes` makes them; raise ValueError unless they fit."""
     samples: NDArray[np.float64] = np.frombuffer(planes, _sample(bits)).reshape(3, -1, width).astype(np.float64)
     samples[1:] -= 2 ** (bits - 1)
-    image = np.tensordot(samples, _YCBCR_TO_RGB, axes=(0, 1)) * (255 / (2**bits - 1))
+    image = np.tensordot(samples, YCBCR_TO_RGB, axes=(0, 1)) * (255 / (2**bits - 1))
     return np.asarray(np.clip(np.rint(image), 0, 255), np.uint8)
 
 

@@ -12,14 +12,14 @@ from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
-from . import binaries, ffmpeg, identity, pillow
+from . import binaries, ffmpeg, identity, linear, pillow
 from .isolated import Isolated, NoAnswer, Raised
 from .neural import metadata
 from .neural import specs as neural
 from .plain import from_plain, plain
 from .protocol import Codec, CodecUnavailable, Point, Spec
 
-BUILT_IN = (*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *binaries.SPECS)
+BUILT_IN = (*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *binaries.SPECS, *linear.SPECS)
 NEURAL = neural.SPECS
 ESTIMATED = {spec.name: spec for spec in neural.ESTIMATES}
 """Found by their labels, and listed nowhere: their rates are no lengths of streams."""
