@@ -28,8 +28,11 @@ from .style import (
     sheet,
     spoken,
     tidy,
+    widest,
+    wrapped,
 )
 
+NAME_WIDTH = 1.3  # inches that a codec's name takes beside the ranking, in as many lines as that needs
 OVERALL = "all"
 """The name of the mean over all corruptions, beside "clean" and the bands."""
 
@@ -90,8 +93,11 @@ def rate_inflation(evidence: Evidence) -> tuple[Drawing, ...]:
         shown = text if math.isfinite(value) else "-"
         axis.text(column, line, shown, ha="center", va="center", fontsize=TINY, color="white" if dark else "black")
     axis.set_yticks(range(len(ordered)), [_labelled(name, evidence.bands) for name in ordered], fontsize=SMALL)
-    names = [f"{evidence.label(one.codec)}\n{one.point}\n{one.bpp:.2f}".replace(" ", "\n") for one in points.values()]
-    axis.set_xticks(range(len(points)), names, fontsize=TINY)
+    stacked = [f"{evidence.label(one.codec)}\n{one.point}\n{one.bpp:.2f}".replace(" ", "\n") for one in points.values()]
+    lying = [f"{evidence.label(one.codec)} {one.point}, {one.bpp:.2f}" for one in points.values()]
+    fits = widest(stacked, TINY) < (width - 1.5) / len(points)
+    figure.set_figheight(figure.get_figheight() + (0 if fits else widest(lying, TINY) - 0.3))
+    axis.set_xticks(range(len(points)), stacked if fits else lying, fontsize=TINY, rotation=0 if fits else 90)
     axis.tick_params(length=0)
     axis.set_xlabel("codec, point, bpp on clean images", fontsize=SMALL)
     bands = [evidence.bands[name] for name in ordered]
@@ -134,8 +140,8 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
             if codec in columns[x].places:
                 at = (x, columns[x].places[codec])
                 axis.annotate(
-                    evidence.label(codec), at, (aside, 0), textcoords="offset points", ha=ha, va="center",
-                    fontsize=SMALL, color=look["color"],
+                    wrapped(evidence.label(codec), NAME_WIDTH, SMALL), at, (aside, 0), textcoords="offset points",
+                    ha=ha, va="center", fontsize=SMALL, color=look["color"],
                 )  # fmt: skip
     last = columns[-1]
     if last.name == OVERALL and last.whole:
@@ -144,7 +150,9 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
                 place = last.places[codec]
                 axis.plot([len(columns) - 1] * 2, [place - 1, place], color="0.8", lw=6, zorder=0, label="_tied")
     axis.set_xticks(range(len(columns)), [column.title for column in columns], fontsize=TEXT)
-    axis.set_xlim(-0.62, len(columns) - 1 + 0.62)
+    names = widest((wrapped(evidence.label(codec), NAME_WIDTH, SMALL) for codec in codecs), SMALL) + 0.2
+    margin = names * (len(columns) - 1) / (TWO_COLUMNS - 0.6 - 2 * names)
+    axis.set_xlim(-margin, len(columns) - 1 + margin)
     axis.set_ylim(most + 0.4, 0.4)
     axis.set_yticks(range(1, most + 1))
     axis.set_ylabel("rank", fontsize=TEXT)
