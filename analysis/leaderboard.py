@@ -1,27 +1,35 @@
-"""Rows into a ranking: how many more bits than an anchor each codec needs once the images shift."""
+"""Rows into a ranking: how many more bits than an anchor codecs need once the images shift, and how sure that is."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from .distortion import ms_ssim_db
-from .rate import MINIMUM_POINTS, BdRate, Curve, at_rate, bd_rate
+from .grid import CLEAN, Condition, Floats, Grid, Mask, Quality, means
+from .rate import MINIMUM_OVERLAP, MINIMUM_POINTS, BdRate, Curve, at_rate, bd_rate, inflation
+from .resampled import resample
+from .statistics import CONFIDENCE, RESAMPLES, SEED, Interval, Tail, bootstrap, interval, tail
 
 ANCHORS = ("jpeg2000", "jpeg")
 """What codecs are compared with unless another is asked for: the first of these that has a curve."""
 MATCHED_BPP = 0.5
-CLEAN = ("none", 0)
 
-Quality = Literal["psnr", "ms_ssim"]
-Condition = tuple[str, int]
-"""A corruption and a severity."""
+NUMBERS = (
+    *("score", "clean", "low", "medium", "high"),
+    *("inflation", "inflation_low", "inflation_medium", "inflation_high", "psnr_clean"),
+    *("penalty", "penalty_low", "penalty_medium", "penalty_high"),
+)
+"""The fields of an entry that are means over conditions, each with an interval."""
+TAILS: Mapping[str, Literal["high", "low"]] = {"score": "high", "inflation": "high", "psnr_clean": "low"}
+"""The numbers whose worst cases are told, and which end is the bad one."""
 
 
 class NotComparable(ValueError):
@@ -39,7 +47,8 @@ class Entry:
     matched rate on clean images. `overlap` is the smallest that any of the BD-rates rests on. `conditions` were
     compared, on `n` images in the one with the fewest. `reason` says why a codec has no rank. `gap_clean` and `gap` say
     by how many percent the rate estimated from likelihoods (rows of the codec's "-est") is above the real one, on clean
-    images and over the corrupted conditions, the mean over points.
+    images and over the corrupted conditions, the mean over points. `penalty` is the shift penalty: `score` less
+    `clean`, in percentage points; it and `inflation` are told by band too.
     """
 
     rank: int | None
@@ -59,6 +68,43 @@ class Entry:
     reason: str
     gap_clean: float = math.nan
     gap: float = math.nan
+    inflation_low: float = math.nan
+    inflation_medium: float = math.nan
+    inflation_high: float = math.nan
+    penalty: float = math.nan
+    penalty_low: float = math.nan
+    penalty_medium: float = math.nan
+    penalty_high: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """How sure the numbers of a leaderboard are: intervals of a paired bootstrap over images, each by itself.
+
+    `numbers` are by codec and field of NUMBERS. `above` is by how much a codec's score exceeds that of the codec ranked
+    before it, `best` that of the first. `lost` is by codec and number the share of resamples without a value, where
+    there are any. `by_corruption` are the BD-rates, means over severities, by codec and corruption.
+    """
+
+    confidence: float
+    images: int
+    resamples: int
+    seed: int
+    numbers: Mapping[str, Mapping[str, Interval]]
+    above: Mapping[str, Interval]
+    best: Mapping[str, Interval]
+    lost: Mapping[tuple[str, str], float]
+    bd_rates: Mapping[tuple[str, Condition], Interval]
+    by_corruption: Mapping[tuple[str, str], Interval]
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any interval: not so with too few images."""
+        return any(one.known for numbers in self.numbers.values() for one in numbers.values())
+
+    def tied(self, codec: str) -> bool:
+        """Say whether a codec cannot be told apart from the one ranked before it."""
+        return codec in self.above and self.above[codec].holds(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +120,13 @@ class Leaderboard:
     entries: tuple[Entry, ...]
     bd_rates: Mapping[tuple[str, Condition], BdRate]
     """The BD-rate of every codec under every condition, clean included."""
+    inflations: Mapping[tuple[str, Condition], float] = field(default_factory=dict)
+    """The rate inflation of every codec under every condition that is not clean."""
+    psnr_clean: Mapping[tuple[str, Condition], float] = field(default_factory=dict)
+    """The PSNR against clean, in dB, of every codec under every such condition at the matched rate."""
+    tails: Mapping[tuple[str, str], Tail] = field(default_factory=dict)
+    """The worst cases of every codec in each number of TAILS, over images x conditions, each image by itself."""
+    intervals: Intervals | None = None
 
 
 def rank(
@@ -90,62 +143,47 @@ def rank(
     over those images are a point of a curve, two curves give a BD-rate, and the mean of those over the corrupted
     conditions is the score. A codec that is not comparable under every one of them is listed without a rank. `bands`
     maps a corruption to "low", "medium" or "high". Without an `anchor`, jpeg2000 is taken, or jpeg, or else the first
-    codec with a curve that is not of estimated rates.
+    codec with a curve that is not of estimated rates. There are no intervals yet: see `intervals`.
 
     Raises NotComparable for no rows, rows of several sets, an anchor without a curve, or no codec with one.
     """
     sets = sorted(rows["set"].unique())
     if len(sets) != 1:
         raise NotComparable(f"a leaderboard is of one set: choose one of {', '.join(sets)}" if sets else "no rows")
-    grid = _Grid(rows, quality)
+    grid = Grid(rows, quality)
     anchor = _anchor(anchor, rows)
+    rules = _rules(grid.conditions, bands)
     shifted = [condition for condition in grid.conditions if condition != CLEAN]
     scored = shifted or [CLEAN]
 
     entries = []
     compared: dict[tuple[str, Condition], BdRate] = {}
-    codecs: list[str] = rows["codec"].unique().tolist()
-    for codec in codecs:
+    inflations: dict[tuple[str, Condition], float] = {}
+    matched: dict[tuple[str, Condition], float] = {}
+    for codec in grid.codecs:
         status = rows.loc[rows["codec"] == codec, "status"]
-        results, counts = {}, []
-        for condition in grid.conditions:
-            own, base = grid.images(codec, condition), grid.images(anchor, condition)
-            images = own.intersection(base)
-            counts.append(len(images))
-            if images.empty:
-                lacking = "it has" if own.empty else "the anchor has" if base.empty else "the two share"
-                reason = f"{lacking} no image with rows at every point under {condition[0]}@{condition[1]}"
-                results[condition] = BdRate(math.nan, math.nan, reason)
-            else:
-                curves = [grid.curve(one, condition, images) for one in (anchor, codec)]
-                results[condition] = bd_rate(*curves)
-        compared |= {(codec, condition): result for condition, result in results.items()}
-        held = [grid.held(codec, condition, matched_bpp) for condition in shifted]
+        results = {one: _compared(grid, anchor, codec, one) for one in grid.conditions}
+        held = {one: _held(grid, codec, one, matched_bpp) for one in shifted}
+        compared |= {(codec, one): result for one, result in results.items()}
+        inflations |= {(codec, one): ratio for one, (ratio, _) in held.items()}
+        matched |= {(codec, one): psnr for one, (_, psnr) in held.items()}
+        estimates = _estimates(codec, grid.conditions, compared, inflations, matched)
+        numbers = _numbers(rules, np.isfinite(estimates), estimates[..., None])
         sound = [results[condition] for condition in scored if not results[condition].reason]
         reasons = Counter(results[condition].reason for condition in scored if results[condition].reason)
-
-        def mean_of(band: str, results: Mapping[Condition, BdRate] = results) -> float:
-            return _mean(results[one].percent for one in shifted if bands.get(one[0]) == band)
-
         entries.append(
             Entry(
                 rank=None,
                 codec=codec,
-                score=_mean(results[condition].percent for condition in scored),
-                clean=results[CLEAN].percent if CLEAN in results else math.nan,
-                low=mean_of("low"),
-                medium=mean_of("medium"),
-                high=mean_of("high"),
-                inflation=math.exp(_mean(math.log(inflation) for inflation, _ in held)),
-                psnr_clean=_mean(matched for _, matched in held),
+                **{name: float(value[0]) for name, value in numbers.items()},
                 overlap=min((one.overlap for one in sound), default=math.nan),
                 conditions=len(sound),
-                n=min(counts),
+                n=min(int(_shared(grid, anchor, codec, condition).sum()) for condition in grid.conditions),
                 failed=int((status == "failed").sum()),
                 skipped=int((status == "skipped").sum()),
                 reason=reasons.most_common(1)[0][0] if reasons else "",
-                gap_clean=grid.gap(codec, CLEAN),
-                gap=_mean(grid.gap(codec, condition) for condition in shifted),
+                gap_clean=_gap(grid, codec, CLEAN),
+                gap=_mean(_gap(grid, codec, condition) for condition in shifted),
             )
         )
     return Leaderboard(
@@ -154,57 +192,232 @@ def rank(
         quality=quality,
         matched_bpp=matched_bpp,
         images=int(rows["image"].nunique()),
-        conditions=tuple(grid.conditions),
+        conditions=grid.conditions,
         entries=_ranked(entries),
         bd_rates=compared,
+        inflations=inflations,
+        psnr_clean=matched,
+        tails=_tails(grid, anchor, matched_bpp),
     )
 
 
-class _Grid:
-    """Rows as tables of images x points, one per codec and condition, for means over any choice of images."""
+def intervals(
+    rows: pd.DataFrame,
+    bands: Mapping[str, str],
+    board: Leaderboard,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    confidence: float = CONFIDENCE,
+) -> Intervals:
+    """Return the intervals of a leaderboard's numbers; `rows` and `bands` are those that it was made of.
 
-    def __init__(self, rows: pd.DataFrame, quality: Quality) -> None:
-        pairs = dict.fromkeys(zip(rows["corruption"], rows["severity"].astype(int), strict=True))
-        self.conditions: list[Condition] = sorted(pairs, key=lambda pair: pair != CLEAN)
-        ok = rows[rows["status"] == "ok"]
-        ok = ok.assign(quality=ok["psnr"] if quality == "psnr" else ms_ssim_db(ok["ms_ssim"]))
-        self._rows = dict(iter(ok.groupby(["codec", "corruption", "severity"])))
-        self._cells: dict[tuple[str, str, Condition], pd.DataFrame] = {}
+    A resample is a leaderboard of images drawn with replacement, the same for every codec and condition. What enters a
+    number is decided once, by the images as they are: the conditions it is a mean of are those comparable then. In a
+    resample a curve is drawn by the same rule for points that are not worth having; it has no value there if it comes
+    to fewer than four of them, or does not overlap the anchor's at all, or does not reach the matched rate. A number
+    with a condition without value has none in that resample; see `statistics.interval` for what becomes of those.
+    """
+    grid = Grid(rows, board.quality)
+    found = resample(grid, board.anchor, bootstrap(len(grid.images), resamples, seed), matched_bpp=board.matched_bpp)
+    rules = _rules(grid.conditions, bands)
+    corruptions = dict.fromkeys(name for name, _ in grid.conditions)
+    numbers: dict[str, dict[str, Interval]] = {}
+    lost: dict[tuple[str, str], float] = {}
+    scores: dict[str, tuple[Floats, int]] = {}
+    compared: dict[tuple[str, Condition], Interval] = {}
+    by_corruption: dict[tuple[str, str], Interval] = {}
+    for index, codec in enumerate(grid.codecs):
+        estimates = _estimates(codec, grid.conditions, board.bd_rates, board.inflations, board.psnr_clean)
+        sound = np.isfinite(estimates)
+        values = np.stack([found.bd_rate[index], found.log_inflation[index], found.psnr_clean[index]])
+        counts = _counts(grid, board.anchor, codec)
+        fewest = _fewest(rules, sound, counts)
+        once, again = (_numbers(rules, sound, one) for one in (estimates[..., None], values))
+        numbers[codec] = {
+            name: interval(float(once[name][0]), again[name], fewest[name], confidence=confidence) for name in NUMBERS
+        }
+        shares = {name: float(np.isnan(again[name]).mean()) for name in NUMBERS if np.isfinite(once[name][0])}
+        lost |= {(codec, name): share for name, share in shares.items() if share}
+        scores[codec] = again["score"], fewest["score"]
+        for place, condition in enumerate(grid.conditions):
+            percent = float(estimates[0, place])
+            compared[codec, condition] = interval(percent, values[0, place], counts[0, place], confidence=confidence)
+        for corruption in corruptions:
+            where = sound[0] & np.array([name == corruption for name, _ in grid.conditions])
+            if where.any():
+                mean, images = float(estimates[0, where].mean()), int(counts[0, where].min())
+                each = values[0, where].mean(axis=0)
+                by_corruption[codec, corruption] = interval(mean, each, images, confidence=confidence)
 
-    def _cell(self, value: str, codec: str, condition: Condition) -> pd.DataFrame:
-        """Return the images x points of one codec under one condition, as far as there are rows."""
-        key = (value, codec, condition)
-        if key not in self._cells:
-            part = self._rows.get((codec, *condition))
-            part = pd.DataFrame(columns=["image", "point", value]) if part is None else part
-            self._cells[key] = part.pivot(index="image", columns="point", values=value)
-        return self._cells[key]
+    def difference(entry: Entry, other: Entry) -> Interval:
+        (own, images), (base, others) = scores[entry.codec], scores[other.codec]
+        return interval(entry.score - other.score, own - base, min(images, others), confidence=confidence)
 
-    def images(self, codec: str, condition: Condition) -> pd.Index[str]:
-        """Return the images that have a row at every point."""
-        return self._cell("bpp", codec, condition).dropna().index
+    ranked = [entry for entry in board.entries if entry.rank is not None]
+    return Intervals(
+        confidence=confidence,
+        images=len(grid.images),
+        resamples=resamples,
+        seed=seed,
+        numbers=numbers,
+        above={entry.codec: difference(entry, before) for before, entry in pairwise(ranked)},
+        best={entry.codec: difference(entry, ranked[0]) for entry in ranked[1:]},
+        lost=lost,
+        bd_rates=compared,
+        by_corruption=by_corruption,
+    )
 
-    def curve(self, codec: str, condition: Condition, images: pd.Index[str]) -> Curve:
-        """Return the curve of the means over `images`."""
-        means = [self._cell(value, codec, condition).reindex(images).mean() for value in ("bpp", "quality")]
-        return Curve.through(means[0], means[1].reindex(means[0].index))
 
-    def held(self, codec: str, condition: Condition, matched_bpp: float) -> tuple[float, float]:
-        """Return the rate inflation, and PSNR against clean at the setting matched on clean images, in a condition."""
-        images = self.images(codec, condition).intersection(self.images(codec, CLEAN))
-        clean = self._cell("bpp", codec, CLEAN).reindex(images).mean()
-        under = self._cell("bpp", codec, condition).reindex(images).mean().reindex(clean.index)
-        quality = self._cell("psnr_clean", codec, condition).reindex(images).mean().reindex(clean.index)
-        return math.exp(_mean(np.log(under / clean))), at_rate(matched_bpp, clean, quality)
+# --- what the images of one codec say under one condition
 
-    def gap(self, codec: str, condition: Condition) -> float:
-        """Return by how many percent the estimated rate is above the real one, NaN where either is not there."""
-        real, estimated = (self._cell("bpp", one, condition) for one in (codec, estimate_of(codec)))
-        images, points = real.index.intersection(estimated.index), real.columns.intersection(estimated.columns)
-        of_both = [table.reindex(index=images, columns=points) for table in (real, estimated)]
-        together = of_both[0].notna() & of_both[1].notna()
-        means = [table.where(together).mean() for table in of_both]
-        return 100 * (_mean(means[1] / means[0]) - 1)
+
+def _shared(grid: Grid, anchor: str, codec: str, condition: Condition) -> Mask:
+    """Return the images that codec and anchor both have at all their points."""
+    return grid.cell(codec, condition).complete & grid.cell(anchor, condition).complete
+
+
+def _held_images(grid: Grid, codec: str, condition: Condition) -> Mask:
+    """Return the images that a codec has at all its points, corrupted and clean."""
+    if condition == CLEAN or CLEAN not in grid.conditions:
+        return np.zeros(len(grid.images), np.bool_)
+    return grid.cell(codec, condition).complete & grid.cell(codec, CLEAN).complete
+
+
+def _compared(grid: Grid, anchor: str, codec: str, condition: Condition) -> BdRate:
+    """Return the BD-rate in a condition."""
+    base, own = grid.cell(anchor, condition), grid.cell(codec, condition)
+    images = base.complete & own.complete
+    if images.any():
+        curves = (Curve.through(_over(cell.bpp, images), _over(cell.quality, images)) for cell in (base, own))
+        return bd_rate(*curves)
+    lacking = "it has" if not own.complete.any() else "the anchor has" if not base.complete.any() else "the two share"
+    reason = f"{lacking} no image with rows at every point under {condition[0]}@{condition[1]}"
+    return BdRate(math.nan, math.nan, reason)
+
+
+def _held(grid: Grid, codec: str, condition: Condition, matched_bpp: float) -> tuple[float, float]:
+    """Return the rate inflation, and PSNR against clean at the setting matched on clean images, in a condition."""
+    images = _held_images(grid, codec, condition)
+    if not images.any():
+        return math.nan, math.nan
+    own, clean = grid.cell(codec, condition), _over(grid.cell(codec, CLEAN).bpp, images)
+    matched = at_rate(matched_bpp, clean, _over(own.psnr_clean, images))
+    return inflation(clean, _over(own.bpp, images)), matched
+
+
+def _over(table: Floats, images: Mask) -> Floats:
+    """Return the mean of each row of (points, images) over some of the images."""
+    count = int(images.sum())
+    return means(table[:, images], np.full((count, 1), 1 / count))[:, 0]
+
+
+def _gap(grid: Grid, codec: str, condition: Condition) -> float:
+    """Return by how many percent the estimated rate is above the real one, NaN where either is not there."""
+    estimate = estimate_of(codec)
+    if estimate not in grid.codecs:
+        return math.nan
+    real = grid.cell(codec, condition).bpp
+    estimated = grid.rates(estimate, condition, grid.points(codec))
+    together = ~np.isnan(real) & ~np.isnan(estimated)
+    ratios = [
+        other[both].mean() / row[both].mean()
+        for row, other, both in zip(real, estimated, together, strict=True)
+        if both.any()
+    ]
+    return 100 * (_mean(ratios) - 1)
+
+
+# --- numbers as means over conditions
+
+BD_RATE, LOG_INFLATION, PSNR_CLEAN = range(3)
+"""What is known of a codec under each condition: the first axis of the arrays below, the second is the condition."""
+PENALTIES: Mapping[str, str] = {
+    "penalty": "score",
+    "penalty_low": "low",
+    "penalty_medium": "medium",
+    "penalty_high": "high",
+}
+"""The shift penalties, and the number that is set against the one on clean images."""
+
+_Rules = Mapping[str, tuple[int, Mask]]
+
+
+def _rules(conditions: Iterable[Condition], bands: Mapping[str, str]) -> _Rules:
+    """Return of what, and over which conditions, each number is a mean."""
+    conditions = list(conditions)
+    clean = np.array([one == CLEAN for one in conditions])
+    by_band = {band: ~clean & [bands.get(name) == band for name, _ in conditions] for band in ("low", "medium", "high")}
+    return {
+        "score": (BD_RATE, clean if clean.all() else ~clean),
+        "clean": (BD_RATE, clean),
+        **{band: (BD_RATE, where) for band, where in by_band.items()},
+        "inflation": (LOG_INFLATION, ~clean),
+        **{f"inflation_{band}": (LOG_INFLATION, where) for band, where in by_band.items()},
+        "psnr_clean": (PSNR_CLEAN, ~clean),
+    }
+
+
+def _estimates(
+    codec: str,
+    conditions: Iterable[Condition],
+    compared: Mapping[tuple[str, Condition], BdRate],
+    inflations: Mapping[tuple[str, Condition], float],
+    matched: Mapping[tuple[str, Condition], float],
+) -> Floats:
+    """Return what is known of a codec, shape (3, conditions)."""
+    keys = [(codec, condition) for condition in conditions]
+    return np.array(
+        [
+            [compared[key].percent for key in keys],
+            [math.log(inflations.get(key, math.nan)) for key in keys],
+            [matched.get(key, math.nan) for key in keys],
+        ]
+    )
+
+
+def _counts(grid: Grid, anchor: str, codec: str) -> NDArray[np.intp]:
+    """Return on how many images that rests, shape (3, conditions)."""
+    shared = [_shared(grid, anchor, codec, condition).sum() for condition in grid.conditions]
+    held = [_held_images(grid, codec, condition).sum() for condition in grid.conditions]
+    return np.array([shared, held, held])
+
+
+def _numbers(rules: _Rules, sound: Mask, values: Floats) -> dict[str, Floats]:
+    """Return each number, shape (resamples,), from values of shape (3, conditions, resamples).
+
+    `sound`, of shape (3, conditions), says which of them count. A mean over nothing is NaN.
+    """
+    nothing = np.full(values.shape[2], math.nan)
+    found = {}
+    for name, (what, where) in rules.items():
+        chosen = values[what, where & sound[what]]
+        found[name] = chosen.mean(axis=0) if len(chosen) else nothing
+        if what == LOG_INFLATION:
+            found[name] = np.exp(found[name])
+    shifted = not np.array_equal(rules["score"][1], rules["clean"][1])
+    return found | {name: found[of] - found["clean"] if shifted else nothing for name, of in PENALTIES.items()}
+
+
+def _fewest(rules: _Rules, sound: Mask, counts: NDArray[np.intp]) -> dict[str, int]:
+    """Return on how many images each number rests, in the condition with the fewest."""
+    fewest = {}
+    for name, (what, where) in rules.items():
+        chosen = counts[what, where & sound[what]]
+        fewest[name] = int(chosen.min()) if len(chosen) else 0
+    return fewest | {name: min(fewest[of], fewest["clean"]) for name, of in PENALTIES.items()}
+
+
+def _tails(grid: Grid, anchor: str, matched_bpp: float) -> dict[tuple[str, str], Tail]:
+    """Return the worst cases of each codec: what every image by itself says under every corrupted condition."""
+    each = resample(grid, anchor, np.eye(len(grid.images)), matched_bpp=matched_bpp, minimum_overlap=MINIMUM_OVERLAP)
+    shifted = [place for place, one in enumerate(grid.conditions) if one != CLEAN] or [0]
+    cases = {"score": each.bd_rate, "inflation": np.exp(each.log_inflation), "psnr_clean": each.psnr_clean}
+    return {
+        (codec, name): tail(cases[name][index, shifted], worst)
+        for index, codec in enumerate(grid.codecs)
+        for name, worst in TAILS.items()
+    }
 
 
 def estimate_of(codec: str) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..analysis.leaderboard import Entry, Leaderboard, NotComparable, Quality, rank
+from ..analysis.grid import Quality
+from ..analysis.leaderboard import Entry, Leaderboard, NotComparable, rank
 from ..analysis.matched import Held, Line, under_corruption
 from ..analysis.statistics import summarise
 from ..corruptions.table import CORRUPTIONS

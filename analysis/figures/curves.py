@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..distortion import ms_ssim_db
-from ..leaderboard import CLEAN
+from ..grid import CLEAN
 from ..matched import Near, nearest_to
 from ..statistics import summarise
 from .evidence import BANDS, Drawing, Evidence, Kind, NothingToDraw, used

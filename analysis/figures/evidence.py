@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..leaderboard import CLEAN
+from ..grid import CLEAN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

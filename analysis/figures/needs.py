@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..leaderboard import CLEAN, NotComparable, rank
+from ..grid import CLEAN
+from ..leaderboard import NotComparable, rank
 from ..matched import nearest_to
 from .evidence import Evidence, Need, NothingToDraw
 

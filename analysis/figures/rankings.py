@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ..leaderboard import CLEAN, rank
+from ..grid import CLEAN
+from ..leaderboard import rank
 from .evidence import BANDS, Drawing, Evidence, Kind, used
 from .needs import COMPARISON, require
 from .style import INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, looks, sheet, spoken, tidy

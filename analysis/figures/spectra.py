@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..leaderboard import CLEAN
+from ..grid import CLEAN
 from ..matched import Near, nearest_to
 from ..spectrum import GRID, Power, density, radial, shares
 from .evidence import BANDS, Drawing, Evidence, Kind, NothingToDraw, used_spectra

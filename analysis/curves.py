@@ -1,0 +1,179 @@
+"""Rate curves by the thousand: what `rate` says of one curve, of all the resamples of a bootstrap at once.
+
+Arrays hold operating points first and resamples second, so that a step runs over neighbouring resamples.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .rate import MINIMUM_POINTS
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cubics:
+    """Curves of equally many points: `which` resamples they are, and the cubics between their points.
+
+    All of shape (points, curves): quality, log rate, its slope over quality, and its integral from the first point.
+    """
+
+    which: NDArray[np.intp] | slice
+    quality: Floats
+    log_rate: Floats
+    slope: Floats
+    integral: Floats
+
+    def up_to(self, quality: Floats) -> Floats:
+        """Return the integral of log rate from the first point of each curve to a quality on it."""
+        curves = self.quality.shape[1]
+        if np.array_equal(quality, self.quality[0]):
+            return np.zeros(curves)
+        if np.array_equal(quality, self.quality[-1]):
+            return np.asarray(self.integral[-1])
+        piece = np.zeros(curves, np.intp)
+        for inner in self.quality[1:-1]:
+            piece += quality >= inner
+        start = piece * curves + np.arange(curves)
+        end = start + curves
+        x0, x1 = self.quality.take(start), self.quality.take(end)
+        y0, y1 = self.log_rate.take(start), self.log_rate.take(end)
+        d0, d1 = self.slope.take(start), self.slope.take(end)
+        width, step = x1 - x0, quality - x0
+        secant = (y1 - y0) / width
+        second, third = (3 * secant - 2 * d0 - d1) / width, (d0 + d1 - 2 * secant) / width**2
+        here = step * (y0 + step * (d0 / 2 + step * (second / 3 + step * (third / 4))))
+        return np.asarray(self.integral.take(start) + here)
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """The rate curves of one codec in every resample: `lowest` and `highest` quality, NaN where there is no curve."""
+
+    lowest: Floats
+    highest: Floats
+    parts: tuple[_Cubics, ...]
+
+    @classmethod
+    def through(cls, bpp: Floats, quality: Floats) -> Curves:
+        """Return the curves through measured points, both of shape (points, resamples).
+
+        Each is the frontier of its points, as `rate.Curve.through` has it, with the same cubics between them as PCHIP:
+        Fritsch and Butland, "A method for constructing local monotone piecewise cubic interpolants", SIAM Journal on
+        Scientific and Statistical Computing 5(2), 1984. A resample of fewer than four points has no curve. Fastest
+        where the points come in the order of their rate.
+        """
+        points, resamples = bpp.shape
+        if points >= MINIMUM_POINTS and _rising(bpp, quality):
+            return cls(quality[0], quality[-1], (_cubics(slice(None), bpp, quality),))
+        bpp, quality, worth = _frontiers(bpp, quality)
+        lowest, highest = np.full(resamples, math.nan), np.full(resamples, math.nan)
+        parts = []
+        # Resamples that leave out the same points are worked together: there are few such patterns.
+        pattern = 2.0 ** np.arange(points) @ worth
+        patterns, firsts = np.unique(pattern, return_index=True)
+        for one, first in zip(patterns, firsts, strict=True):
+            on_curve = worth[:, first]
+            if on_curve.sum() >= MINIMUM_POINTS:
+                which = slice(None) if len(patterns) == 1 else np.nonzero(pattern == one)[0]
+                part = _cubics(which, bpp[on_curve][:, which], quality[on_curve][:, which])
+                lowest[which], highest[which] = part.quality[0], part.quality[-1]
+                parts.append(part)
+        return cls(lowest, highest, tuple(parts))
+
+    def between(self, low: Floats, high: Floats) -> Floats:
+        """Return the integral of log rate over quality between bounds that lie on each curve, NaN where it has none."""
+        found = np.full(low.shape, math.nan)
+        for part in self.parts:
+            found[part.which] = part.up_to(high[part.which]) - part.up_to(low[part.which])
+        return found
+
+
+def bd_rates(anchor: Curves, test: Curves, *, minimum_overlap: float = 0.0) -> Floats:
+    """Return the BD-rate in percent in every resample, as `rate.bd_rate` has it by PCHIP; NaN: not comparable in it.
+
+    Not comparable are curves of fewer than four points, and those that share no quality, or less than `minimum_overlap`
+    of the anchor's range.
+    """
+    low, high = np.maximum(anchor.lowest, test.lowest), np.minimum(anchor.highest, test.highest)
+    shared = high - low
+    able = (shared > 0) & (shared >= minimum_overlap * (anchor.highest - anchor.lowest))
+    # Where there is nothing to integrate over, any bounds on the curves do: the outcome is not used.
+    if able.all():
+        difference = test.between(low, high) - anchor.between(low, high)
+    else:
+        difference = test.between(*(np.where(able, one, test.lowest) for one in (low, high)))
+        difference -= anchor.between(*(np.where(able, one, anchor.lowest) for one in (low, high)))
+        shared = np.where(able, shared, math.nan)
+    return np.asarray(100 * np.expm1(difference / shared))
+
+
+def at_rates(target: float, clean_bpp: Floats, values: Floats) -> Floats:
+    """Return in every resample what `rate.at_rate` does: `values` at the setting of `target` bpp on clean images.
+
+    Both of shape (points, resamples); NaN where the target is outside what the points span.
+    """
+    known = np.isfinite(clean_bpp) & np.isfinite(values) & (clean_bpp > 0)
+    if not known.all() or (np.diff(clean_bpp, axis=0) < 0).any():
+        clean_bpp = np.where(known, clean_bpp, math.inf)
+        order = np.argsort(clean_bpp, axis=0)
+        clean_bpp, values = (np.take_along_axis(one, order, axis=0) for one in (clean_bpp, values))
+    places = np.arange(clean_bpp.shape[1])
+    last = known.sum(axis=0) - 1
+    able = (last >= 0) & (clean_bpp[0] <= target) & (clean_bpp[np.maximum(last, 0), places] >= target)
+    after = np.minimum(np.maximum((clean_bpp < target).sum(axis=0), 1), np.maximum(last, 0))
+    before = np.maximum(after - 1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        (x0, x1), (y0, y1) = ((one[before, places], one[after, places]) for one in (clean_bpp, values))
+        width = np.log(x1 / x0)
+        share = np.where(width > 0, np.log(target / x0) / width, 0.0)
+        return np.where(able, y0 + share * (y1 - y0), math.nan)
+
+
+def _rising(bpp: Floats, quality: Floats) -> bool:
+    """Say whether every point of every resample is on its curve, and in place. NaN compares as not rising."""
+    return bool(
+        (bpp[1:] > bpp[:-1]).all()
+        and (quality[1:] > quality[:-1]).all()
+        and bpp[0].min() > 0
+        and quality[0].min() > -math.inf
+        and max(bpp[-1].max(), quality[-1].max()) < math.inf
+    )
+
+
+def _frontiers(bpp: Floats, quality: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Return the points of each resample by rising rate, and which of them are better than all that are cheaper."""
+    sound = np.isfinite(bpp) & np.isfinite(quality) & (bpp > 0)
+    bpp, quality = np.where(sound, bpp, math.inf), np.where(sound, quality, -math.inf)
+    if not (bpp[1:] > bpp[:-1]).all():
+        # Of one rate the better first. Points that are not sound come last, and are never better.
+        order = np.lexsort((-quality, bpp), axis=0)
+        bpp, quality = (np.take_along_axis(one, order, axis=0) for one in (bpp, quality))
+    before = np.full(quality.shape, -math.inf)
+    np.maximum.accumulate(quality[:-1], axis=0, out=before[1:])
+    return bpp, quality, quality > before
+
+
+def _cubics(which: NDArray[np.intp] | slice, bpp: Floats, quality: Floats) -> _Cubics:
+    """Return the monotone cubics through points that rise in both, four or more of them."""
+    log_rate = np.log(bpp)
+    width, rise = np.diff(quality, axis=0), np.diff(log_rate, axis=0)
+    # The mean of the two secants, harmonic and weighted towards the nearer: 1 / secant is width / rise.
+    inverse = width / rise
+    both = width[1:] + width[:-1]
+    slope = np.empty_like(quality)
+    slope[1:-1] = 3 * both / ((both + width[1:]) * inverse[:-1] + (both + width[:-1]) * inverse[1:])
+    for end, near, far in ((0, 0, 1), (-1, -1, -2)):
+        # One-sided through three points, and flat where that would fall.
+        secant, next_secant = 1 / inverse[near], 1 / inverse[far]
+        one_sided = ((2 * width[near] + width[far]) * secant - width[near] * next_secant) / (width[near] + width[far])
+        slope[end] = np.maximum(one_sided, 0)
+    piece = width * ((log_rate[1:] + log_rate[:-1]) / 2 + width * (slope[:-1] - slope[1:]) / 12)
+    integral = np.zeros_like(quality)
+    np.cumsum(piece, axis=0, out=integral[1:])
+    return _Cubics(which, quality, log_rate, slope, integral)
