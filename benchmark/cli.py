@@ -62,6 +62,14 @@ class FigureFormat(StrEnum):
     svg = "svg"
 
 
+class SpectraFormat(StrEnum):
+    """What `spectra` can print."""
+
+    text = "text"
+    csv = "csv"
+    json = "json"
+
+
 class QualityName(StrEnum):
     """What curves are drawn over."""
 
@@ -301,6 +309,34 @@ def figures(
     folder = out or Path("figures")
     for path in drawing.figures(file, folder, only or (), formats, _say):
         typer.echo(path)
+
+
+@app.command("spectra")
+def spectra_(
+    file: File,
+    format: Annotated[  # noqa: A002
+        SpectraFormat, typer.Option(help="Of the output; json: with radial profiles.")
+    ] = SpectraFormat.text,
+    of: Annotated[str | None, typer.Option("--set", metavar="SET", help="Where the file holds several.")] = None,
+    codec: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="jpeg, or one point: jpeg:q75.")] = None,
+    corruption: Corruptions = None,
+    severity: Severities = None,
+) -> None:
+    """Say where in the spectrum each codec's error lies, of a file that codecshift run --spectra made."""
+    from . import spectra
+
+    found = spectra.table(file, of=of, codecs=codec or (), corruptions=corruption or (), severities=severity or ())
+    if format is SpectraFormat.csv:
+        found.drop(columns="power").to_csv(sys.stdout, index=False)
+    elif format is SpectraFormat.json:
+        typer.echo(spectra.as_json(found, spectra.settings(file)), nl=False)
+    else:
+        for name, part in found.groupby("set", sort=True):
+            typer.echo(spectra.title(str(name), part, spectra.settings(file)))
+            headings, lines = spectra.lines(part)
+            _print_table(headings, lines, ["left"] * 3 + ["right"] * 7)
+        for line in spectra.notes(WIDTH):
+            typer.echo(line)
 
 
 @app.command()

@@ -33,6 +33,7 @@ LOST_ALONE = 3
 """A codec, or a point of it, whose process was lost this often in a row is not tried again in this run."""
 
 BYTES_PER_ROW = 250  # measured on run files of 10,000 rows and more
+BYTES_PER_SPECTRUM = 8900  # as above, with what lies beside the 64 x 33 numbers
 
 Sent = TypeVar("Sent", Task, Batch)
 
@@ -210,7 +211,8 @@ def run(
     jobs = jobs or cores()
     with RunFile.open(out) as file:
         held = admit(job, file)
-        done = _done(job, file.statuses(), file.with_spectra())
+        there = file.statuses()
+        done = _done(job, there, file.with_spectra())
         tasks = list(job.tasks(done, retry_failed))
         tally = Tally(total=sum(len(task.points) for task in tasks))
         report(tally)
@@ -224,7 +226,8 @@ def run(
             jobs, Context(job.sets, job.specs, job.run, time_limit, share(jobs), job.device, job.spectra)
         ) as pool:
             for rows in Loop(pool, job.run, tally).rows(tasks):
-                file.append(rows)
+                # A row that was measured again for its spectra, and this time in vain, stays as it is.
+                file.append(row for row in rows if row.status == "ok" or there.get(row.key) != "ok")
                 tally.add(rows)
                 tally.wall_s = time.perf_counter() - started
                 report(tally)
@@ -370,7 +373,12 @@ def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False) -> E
                 points = [pair for pair in job.points if pair[0] in on_device(context)]
                 row = a_row(one, points, conditions[: job.device.batch])
                 lane_s += left[True] * max(row.codec_s, row.measure_s / threads)
-    return Estimate(rows, max(pool_s, lane_s), rows * BYTES_PER_ROW)
+    channels = len(job.spectra.channels) if job.spectra else 0
+    # A corrupted cell has two quantities, a clean one has one; what is of the shots alone hardly counts.
+    spectra = channels * sum(
+        len(job.points) * len(job.sets) * (1 + (name != CLEAN)) for name, _ in job.plan.conditions()
+    )
+    return Estimate(rows, max(pool_s, lane_s), rows * BYTES_PER_ROW + spectra * BYTES_PER_SPECTRUM)
 
 
 def cores() -> int:

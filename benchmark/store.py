@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -78,6 +78,26 @@ class Row:
     def key(self) -> Key:
         """The row's primary key."""
         return Key(self.set, self.corruption, self.severity, self.codec, self.point, self.image)
+
+
+class _Held(NamedTuple):
+    """What matters of a row that is there before another of its key comes."""
+
+    status: Status | None
+    coded: tuple[int | None, int | None, int | None]
+    is_in_sums: bool
+
+
+_Place = tuple[str, str, int, str, str]
+"""Set, corruption, severity, codec and point; codec and point are "" for what belongs to the shots of a condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """The sums of spectra of one place: the images in them, and n and power by quantity and channel."""
+
+    images: frozenset[str]
+    sums: Mapping[tuple[str, str], tuple[int, NDArray[np.float64]]]
 
 
 COLUMNS = tuple(one.name for one in fields(Row) if one.name != "spectra")
@@ -175,51 +195,64 @@ class RunFile:
     def append(self, rows: Iterable[Row]) -> None:
         """Write rows, in place of any of the same key, add their spectra to the sums, and make all of it permanent.
 
-        A row that is ok stays where the new one is not. One that is in the sums, or whose spectra are to be, has to be
-        as it was: raises RunFileError where bytes or errors differ, and then nothing is written.
+        An ok row that is in the sums, or is there when one with spectra comes, stays as it is, and the spectra are added
+        unless they are in. Both have to be of the same bytes and errors: raises RunFileError where they are not, and
+        then the file is to be closed.
         """
         for row in rows:
-            held, is_in_sums = self._held(row.key)
-            if held is not None and held.status == "ok":
-                if row.status != "ok":
-                    continue
-                if (is_in_sums or row.spectra) and not _agree(held, row):
-                    raise RunFileError(
-                        f"{self.path} holds {_cell(row.key)} {row.image} with other bytes or errors than it has now: "
-                        "the codec or the corruption is not what it was, and the spectrum is not that of the row; give "
-                        "another --out"
-                    )
-            if row.spectra and not is_in_sums:
+            held = self._held(row.key)
+            stays = held.status == "ok" and (held.is_in_sums or row.spectra is not None)
+            if stays and held.coded != (row.nbytes, row.error, row.error_clean):
+                raise RunFileError(
+                    f"{self.path} holds {_cell(row.key)} {row.image} with other bytes or errors than it has now: the "
+                    "codec or the corruption is not what it was, and the spectrum is not that of the row; give another "
+                    "--out"
+                )
+            if row.spectra is not None and not held.is_in_sums:
                 self._add(row.key, row.spectra)
-                is_in_sums = True
-            values = (*_values(row), int(is_in_sums))
-            marks = ", ".join("?" * len(values))
-            self._connection.execute(f"INSERT OR REPLACE INTO rows VALUES ({marks})", values)  # noqa: S608
+            if not stays:
+                self._write(row, is_in_sums=row.spectra is not None)
+            elif row.spectra is not None:
+                query = f"UPDATE rows SET spectra = 1 WHERE {_where(Key._fields)}"  # noqa: S608 - our own columns
+                self._connection.execute(query, row.key)
         self._commit()
 
-    def _held(self, key: Key) -> tuple[Row | None, bool]:
-        """Return the row of a key, if there is one, and whether its spectra are in the sums."""
-        of = " AND ".join(f"{name} = ?" for name in _quoted(Key._fields))
-        columns = ", ".join((*_quoted(COLUMNS), "spectra"))
-        found = self._connection.execute(f"SELECT {columns} FROM rows WHERE {of}", key).fetchone()  # noqa: S608
-        return (Row(*found[:-1]), bool(found[-1])) if found else (None, False)
+    def merged(self, rows: Iterable[Row], in_sums: Container[Key], sums: Mapping[_Place, _Sums]) -> None:
+        """Write rows and sums of several files into this one, which is empty."""
+        for row in rows:
+            self._write(row, is_in_sums=row.key in in_sums)
+        for place, of_place in sums.items():
+            for quantity, (n, power) in of_place.sums.items():
+                self._sum((*place, *quantity), n, power)
+        self._commit()
+
+    def _held(self, key: Key) -> _Held:
+        """Return what there is of the row of a key, no status where there is none."""
+        query = f"SELECT status, nbytes, error, error_clean, spectra FROM rows WHERE {_where(Key._fields)}"  # noqa: S608
+        found = self._connection.execute(query, key).fetchone()
+        return _Held(found[0], found[1:4], bool(found[4])) if found else _Held(None, (None, None, None), False)
+
+    def _write(self, row: Row, *, is_in_sums: bool) -> None:
+        values = (*(getattr(row, name) for name in COLUMNS), int(is_in_sums))
+        marks = ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT OR REPLACE INTO rows VALUES ({marks})", values)  # noqa: S608
 
     def _add(self, key: Key, spectra: Spectra) -> None:
-        """Add the spectra of a row to its cell's sums; with the first row of its shot, the shot's to the condition's."""
+        """Add the spectra of a row to its cell's sums; with the first of its shot, the shot's to the condition's."""
         if self._shots is None:
             self._shots = {_shot(one) for one in self.with_spectra()}
         cell = key[:-1]
-        for (quantity, channel), power in spectra.own.items():
-            self._sum((*cell, quantity, channel), 1, power)
+        for quantity, power in spectra.own.items():
+            self._sum((*cell, *quantity), 1, power)
         if _shot(key) not in self._shots:
             self._shots.add(_shot(key))
-            for (quantity, channel), power in spectra.shot.items():
-                self._sum((*cell[:3], "", "", quantity, channel), 1, power)
+            for quantity, power in spectra.shot.items():
+                self._sum((*cell[:3], "", "", *quantity), 1, power)
 
     def _sum(self, place: tuple[object, ...], n: int, power: NDArray[np.float64]) -> None:
         """Add power of n images to the sum of one quantity in one channel of a cell."""
-        of = " AND ".join(f"{name} = ?" for name in _quoted(SPECTRA_COLUMNS[:7]))
-        found = self._connection.execute(f"SELECT n, power FROM spectra WHERE {of}", place).fetchone()  # noqa: S608
+        query = f"SELECT n, power FROM spectra WHERE {_where(SPECTRA_COLUMNS[:7])}"  # noqa: S608 - our own columns
+        found = self._connection.execute(query, place).fetchone()
         if found:
             n, power = n + found[0], power + _unpacked(found[1])
         self._connection.execute(
@@ -308,17 +341,25 @@ def runs(path: str | Path) -> dict[str, dict[str, Any]]:
 def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write the rows of several run files into `out`, which must not exist; return (rows, rows that several held).
 
-    Where two files hold the same row, one that is ok goes before one that is not. Raises RunFileError where both are ok
-    and differ in bytes or errors, or in MS-SSIM by more than a hundred-thousandth.
+    Where two files hold the same row, one that is ok goes before one that is not. Sums of spectra add up where they are
+    of different images; one whose images are all in others stands for nothing more. Raises RunFileError where both rows
+    are ok and differ in bytes or errors, or in MS-SSIM by more than a hundred-thousandth; where sums share some images,
+    and not all; and where spectra were not taken in one way.
     """
     if out.exists():
         raise RunFileError(f"{out} exists already: merging writes a new file")
     rows: dict[Key, Row] = {}
+    in_sums: set[Key] = set()
+    parts: dict[_Place, list[_Sums]] = {}
     provenances: dict[str, dict[str, Any]] = {}
     repeated = 0
     for path in paths:
         with _reading(path) as connection:
             provenances |= _runs(connection)
+            held = _with_spectra(connection)
+            in_sums |= held
+            for place, part in _sums(connection, held).items():
+                parts.setdefault(place, []).append(part)
             for values in connection.execute(f"SELECT {', '.join(_quoted(COLUMNS))} FROM rows"):  # noqa: S608
                 row = Row(*values)
                 other = rows.setdefault(row.key, row)
@@ -332,11 +373,57 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
                     )
                 if other.status != "ok":
                     rows[row.key] = row
+    _refuse_other_settings(provenances)
+    sums = {place: _united(place, several) for place, several in parts.items()}
     with RunFile.open(out) as file:
         for run, provenance in provenances.items():
             file.begin(run, provenance, started="merged", jobs=0)
-        file.append(rows.values())
+        file.merged(rows.values(), in_sums, sums)
     return len(rows), repeated
+
+
+def _refuse_other_settings(provenances: Mapping[str, Mapping[str, Any]]) -> None:
+    from .provenance import SPECTRA  # noqa: PLC0415 - it knows the codecs, which reading does without
+
+    ways = [json.dumps(one[SPECTRA], sort_keys=True) for one in provenances.values() if SPECTRA in one]
+    if len(set(ways)) > 1:
+        raise RunFileError(
+            f"the spectra of these files cannot be added: they were taken with {' and '.join(sorted(set(ways)))}"
+        )
+
+
+def _sums(connection: sqlite3.Connection, held: Iterable[Key]) -> dict[_Place, _Sums]:
+    """Return the sums of a file, of whose rows those `held` are in them."""
+    if _version(connection) < 2:
+        return {}
+    images: dict[_Place, set[str]] = {}
+    for key in held:
+        for codec, point in ((key.codec, key.point), ("", "")):
+            images.setdefault((key.set, key.corruption, key.severity, codec, point), set()).add(key.image)
+    sums: dict[_Place, dict[tuple[str, str], tuple[int, NDArray[np.float64]]]] = {place: {} for place in images}
+    for found in connection.execute(f"SELECT {', '.join(_quoted(SPECTRA_COLUMNS))} FROM spectra"):  # noqa: S608
+        sums[found[:5]][found[5:7]] = found[7], _unpacked(found[8])
+    return {place: _Sums(frozenset(images[place]), of_place) for place, of_place in sums.items()}
+
+
+def _united(place: _Place, parts: Iterable[_Sums]) -> _Sums:
+    """Return the sums of one place over the images of all parts."""
+    # The largest first: whatever is in it already is then told from what has to be added.
+    largest, *others = sorted(parts, key=lambda part: -len(part.images))
+    images, sums = largest.images, dict(largest.sums)
+    for part in others:
+        if part.images <= images:
+            continue
+        if part.images & images:
+            codec = f" {place[3]}:{place[4]}" if place[3] else ""
+            raise RunFileError(
+                f"the spectra of {place[0]}/{place[1]}@{place[2]}{codec} cannot be added: some of their images are in "
+                "several files, and some are not; measure those that are missing in one of them, then merge"
+            )
+        images |= part.images
+        for quantity, (n, power) in part.sums.items():
+            sums[quantity] = sums[quantity][0] + n, sums[quantity][1] + power
+    return _Sums(images, sums)
 
 
 def _agree(one: Row, other: Row) -> bool:
@@ -353,10 +440,6 @@ def _cell(key: Key) -> str:
 
 def _shot(key: Key) -> tuple[str, str, int, str]:
     return key.set, key.corruption, key.severity, key.image
-
-
-def _values(row: Row) -> tuple[object, ...]:
-    return tuple(getattr(row, name) for name in COLUMNS)
 
 
 def _packed(power: NDArray[np.float64]) -> bytes:
@@ -378,6 +461,10 @@ def _frame(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     query = f"SELECT {', '.join(_quoted(columns))} FROM rows ORDER BY {', '.join(_quoted(Key._fields))}"  # noqa: S608
     with _reading(Path(path)) as connection:
         return pd.DataFrame(connection.execute(query).fetchall(), columns=list(columns))
+
+
+def _where(columns: Iterable[str]) -> str:
+    return " AND ".join(f"{name} = ?" for name in _quoted(columns))
 
 
 def _quoted(names: Iterable[str]) -> Iterator[str]:
