@@ -231,37 +231,58 @@ def leaderboard(
     matched: Annotated[
         bool, typer.Option("--matched", help="Not a ranking: the points that run --match found, held under corruption.")
     ] = False,
+    tails: Annotated[
+        bool,
+        typer.Option("--tails", help="The worst cases over images x corruptions too; csv and json always have them."),
+    ] = False,
+    resamples: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Of the images, for the intervals. Default: 10000; 0: no intervals."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Of the resamples. Default: 24.")] = None,
 ) -> None:
     """Rank the codecs of a run file by their BD-rate on corrupted images."""
     from ..analysis.leaderboard import NotComparable
+    from ..analysis.statistics import RESAMPLES, SEED
     from . import publish
 
-    chosen: dict[str, Any] = {"of": of, "corruptions": corruption or (), "severities": severity or ()}
+    part: dict[str, Any] = {"of": of, "corruptions": corruption or (), "severities": severity or ()}
     if matched:
-        table = publish.matched(file, **chosen)
+        table = publish.matched(file, **part)
         if table.empty:
             _refuse(f"{file} holds no matched points: expected rows of codecshift run --match")
         _print_matched_as(table, format, file)
         return
     try:
-        board = publish.leaderboard(file, anchor=anchor, quality=quality.value, **chosen)
+        drawn: dict[str, Any] = {
+            "resamples": RESAMPLES if resamples is None else resamples,
+            "seed": SEED if seed is None else seed,
+        }
+        board = publish.leaderboard(file, anchor=anchor, quality=quality.value, **drawn, **part)
     except NotComparable:
         # A file of matched points alone has no curves, and is not to be refused for that.
-        table = publish.matched(file, **chosen)
+        table = publish.matched(file, **part)
         if format is not TableFormat.text or anchor is not None or table["set"].nunique() != 1:
             raise
         _print_matched(table, file)
         return
     if format is TableFormat.text and all(entry.rank is None for entry in board.entries):
-        table = publish.matched(file, **chosen)
-        _print_board(board, file) if table.empty else _print_matched(table, file)
-    elif format is TableFormat.text:
+        table = publish.matched(file, **part)
+        if not table.empty:
+            _print_matched(table, file)
+            return
+    if format is TableFormat.text:
         _print_board(board, file)
+        if tails:
+            _print_tails(board)
     elif format is TableFormat.csv:
         typer.echo(publish.as_csv(board), nl=False)
+    elif format is TableFormat.json:
+        typer.echo(publish.as_json(board, publish.facts_behind(file, board)), nl=False)
     else:
-        write = publish.as_json if format is TableFormat.json else publish.as_markdown
-        typer.echo(write(board, publish.facts_behind(file, board)), nl=False)
+        typer.echo(publish.as_markdown(board, publish.facts_behind(file, board)), nl=False)
+        if tails:
+            typer.echo("\n" + publish.tails_as_markdown(board), nl=False)
 
 
 @app.command()
@@ -955,12 +976,21 @@ def _figures(one: Any) -> Iterable[tuple[float, int]]:
 def _print_board(board: Leaderboard, file: Path) -> None:
     import textwrap
 
-    from .publish import COLUMNS, chroma_note, notes, title
+    from .publish import COLUMNS, chroma_note, lines, notes, title
 
     typer.echo(title(board))
-    lines = [[fill(entry) for _, fill in COLUMNS.values()] for entry in board.entries]
-    _print_table(list(COLUMNS), lines, [side for side, _ in COLUMNS.values()])
+    _print_table(list(COLUMNS), lines(board), [column.side for column in COLUMNS.values()])
     for line in (*notes(board), *textwrap.wrap(chroma_note(file, (one.codec for one in board.entries)), WIDTH)):
+        typer.echo(line)
+
+
+def _print_tails(board: Leaderboard) -> None:
+    import textwrap
+
+    from .publish import TAIL_HEADINGS, TAIL_NOTES, TAIL_SIDES, tail_lines
+
+    _print_table(TAIL_HEADINGS, tail_lines(board), TAIL_SIDES)
+    for line in textwrap.wrap(TAIL_NOTES, WIDTH):
         typer.echo(line)
 
 
