@@ -116,13 +116,13 @@ class RunFile:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
-    def statuses(self) -> dict[Key, Status]:
-        """Return the status of every row there is."""
-        return _statuses(self._connection)
+    def statuses(self, measures: Iterable[str] = ()) -> dict[Key, Status]:
+        """Return the status of every row there is, but for those whose run left out one of these measures."""
+        return _statuses(self._connection, measures)
 
-    def rows_under(self, of: str, corruption: str) -> list[Row]:
-        """Return the raw rows of one set under one corruption."""
-        return _rows_under(self._connection, of, corruption)
+    def rows_under(self, of: str, corruption: str, measures: Iterable[str] = ()) -> list[Row]:
+        """Return the raw rows of one set under one corruption, but for those as above."""
+        return _rows_under(self._connection, of, corruption, measures)
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """Return the provenance of each run that has rows here, by run id."""
@@ -172,10 +172,10 @@ def read(path: str | Path) -> pd.DataFrame:
     return table[list(TABLE_COLUMNS)]
 
 
-def rows_under(path: Path, of: str, corruption: str) -> list[Row]:
-    """Return the raw rows of one set under one corruption."""
+def rows_under(path: Path, of: str, corruption: str, measures: Iterable[str] = ()) -> list[Row]:
+    """Return the raw rows of one set under one corruption, but for those whose run left out one of these measures."""
     with _reading(path) as connection:
-        return _rows_under(connection, of, corruption)
+        return _rows_under(connection, of, corruption, measures)
 
 
 def faults(path: str | Path) -> pd.DataFrame:
@@ -184,10 +184,10 @@ def faults(path: str | Path) -> pd.DataFrame:
     return table[table["status"] != "ok"].reset_index(drop=True)
 
 
-def statuses(path: Path) -> dict[Key, Status]:
-    """Return the status of every row of a run file."""
+def statuses(path: Path, measures: Iterable[str] = ()) -> dict[Key, Status]:
+    """Return the status of every row of a run file, but for those whose run left out one of these measures."""
     with _reading(path) as connection:
-        return _statuses(connection)
+        return _statuses(connection, measures)
 
 
 def runs(path: str | Path) -> dict[str, dict[str, Any]]:
@@ -199,8 +199,9 @@ def runs(path: str | Path) -> dict[str, dict[str, Any]]:
 def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write the rows of several run files into `out`, which must not exist; return (rows, rows that several held).
 
-    Where two files hold the same row, one that is ok goes before one that is not. Raises RunFileError where both are ok
-    and differ in bytes or errors, or in MS-SSIM by more than a hundred-thousandth.
+    Where two files hold the same row, one that is ok goes before one that is not, and one with MS-SSIM before one whose
+    run left it out. Raises RunFileError where both are ok and differ in bytes or errors, or in MS-SSIM by more than a
+    hundred-thousandth.
     """
     if out.exists():
         raise RunFileError(f"{out} exists already: merging writes a new file")
@@ -222,7 +223,7 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
                         f"{path} and an earlier file disagree on {key.set}/{key.corruption}@{key.severity} "
                         f"{key.codec}:{key.point} {key.image}: they were not made by the same codec or corruption"
                     )
-                if other.status != "ok":
+                if other.status != "ok" or (row.status == "ok" and other.ms_ssim is None):
                     rows[row.key] = row
     with RunFile.open(out) as file:
         for run, provenance in provenances.items():
@@ -236,7 +237,7 @@ def _agree(one: Row, other: Row) -> bool:
         return False
     # MS-SSIM is summed in single precision: its last digits are the processor's.
     pairs = ((one.ms_ssim, other.ms_ssim), (one.ms_ssim_clean, other.ms_ssim_clean))
-    return all(a == b or (a is not None and b is not None and abs(a - b) <= 1e-5) for a, b in pairs)
+    return all(a is None or b is None or abs(a - b) <= 1e-5 for a, b in pairs)
 
 
 def _frame(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -251,15 +252,24 @@ def _quoted(names: Iterable[str]) -> Iterator[str]:
     return (f'"{name}"' for name in names)
 
 
-def _statuses(connection: sqlite3.Connection) -> dict[Key, Status]:
+def _statuses(connection: sqlite3.Connection, measures: Iterable[str]) -> dict[Key, Status]:
     columns = ", ".join(_quoted(Key._fields))
-    rows = connection.execute(f"SELECT {columns}, status FROM rows")  # noqa: S608 - names of our own columns
-    return {Key(*row[:-1]): row[-1] for row in rows}
+    lacking = _lacking(connection, measures)
+    rows = connection.execute(f"SELECT {columns}, status, run FROM rows")  # noqa: S608 - names of our own columns
+    return {Key(*key): status for *key, status, run in rows if status != "ok" or run not in lacking}
 
 
-def _rows_under(connection: sqlite3.Connection, of: str, corruption: str) -> list[Row]:
+def _rows_under(connection: sqlite3.Connection, of: str, corruption: str, measures: Iterable[str]) -> list[Row]:
     query = f'SELECT {", ".join(_quoted(COLUMNS))} FROM rows WHERE "set" = ? AND corruption = ?'  # noqa: S608 - as above
-    return [Row(*values) for values in connection.execute(query, (of, corruption))]
+    lacking = _lacking(connection, measures)
+    rows = (Row(*values) for values in connection.execute(query, (of, corruption)))
+    return [row for row in rows if row.status != "ok" or row.run not in lacking]
+
+
+def _lacking(connection: sqlite3.Connection, measures: Iterable[str]) -> set[str]:
+    """Return the runs that left out one of these measures."""
+    wanted = set(measures)
+    return {run for run, provenance in _runs(connection).items() if not wanted <= set(provenance.get("measures", wanted))}
 
 
 def _runs(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
