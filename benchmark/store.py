@@ -269,7 +269,9 @@ def _rows_under(connection: sqlite3.Connection, of: str, corruption: str, measur
 def _lacking(connection: sqlite3.Connection, measures: Iterable[str]) -> set[str]:
     """Return the runs that left out one of these measures."""
     wanted = set(measures)
-    return {run for run, provenance in _runs(connection).items() if not wanted <= set(provenance.get("measures", wanted))}
+    return {
+        run for run, provenance in _runs(connection).items() if not wanted <= set(provenance.get("measures", wanted))
+    }
 
 
 def _runs(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
