@@ -298,18 +298,25 @@ def figures(
     format: Annotated[  # noqa: A002
         list[FigureFormat] | None, typer.Option(help="Of the files. Default: png and pdf.")
     ] = None,
+    data_dir: DataDir = None,
+    codec: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="Where a checkpoint of the rows lies: ARCH@FILE.")
+    ] = None,
+    codec_file: CodecFiles = None,
 ) -> None:
     """Draw the figures of a run file, each with a caption of what went into it, and say what the others lack."""
+    from ..codecs.registry import find
     from . import drawing
 
+    images, _ = _data_folder(data_dir, None)
     if list_:
-        _print_kinds(drawing.listing(file, only or ()) if file else None)
+        _print_kinds(drawing.listing(file, images, only or ()) if file else None)
         return
     if file is None:
         _refuse("expected a run file: codecshift figures FILE, or --list for what there is to draw")
     formats = [one.value for one in format or (FigureFormat.png, FigureFormat.pdf)]
-    folder = out or Path("figures")
-    for path in drawing.figures(file, folder, only or (), formats, _say):
+    extra = (*_described(codec_file), *(find(label)[0] for label in codec or ()))
+    for path in drawing.figures(file, out or Path("figures"), only or (), formats, images, extra=extra, report=_say):
         typer.echo(path)
 
 

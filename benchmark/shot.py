@@ -321,7 +321,8 @@ def beside_rows(clean: Image, shown: Image, settings: Settings | None) -> Beside
     if shown is clean:
         return Beside(settings, None, _labelled("image", transform(clean, settings), clean))
     shift = transform(difference(shown, clean), settings)
-    return Beside(settings, shift, _labelled("shift", shift, clean))
+    own = _labelled("shift", shift, clean) | _labelled("image", transform(shown, settings), shown)
+    return Beside(settings, shift, own)
 
 
 def _spectra(seen: Image, shown: Image, beside: Beside) -> Spectra:

@@ -26,7 +26,7 @@ COLUMNS = (
 
 NOTES = (
     "D: decoded - clean, where nothing was corrupted. Under a corruption G: decoded - shown, R: decoded - clean, "
-    "shift: shown - clean. image: the clean image. Mean over n images of the power spectrum, in squared grey levels: "
+    "shift: shown - clean. image: what was shown. Mean over n images of the power spectrum, in squared grey levels: "
     "all (MSE), and its shares below 1/6, to 1/3 and above, in cycles per pixel; centroid: its mean radius. off: how "
     "far G + R is from 2 D + shift, its value for a fixed linear projector and a shift independent of the image."
 )

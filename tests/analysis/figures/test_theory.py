@@ -1,0 +1,121 @@
+"""The figure of theory holds predictions over measurements, and the balance of each codec."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from codecshift.analysis.figures import Evidence, NothingToDraw
+from codecshift.analysis.figures.theory import KINDS, MOST_RANKS, theory_linear
+from codecshift.analysis.spectrum import grid_radius
+from codecshift.analysis.theory import balance_of_spectra, deviations
+
+(KIND,) = KINDS
+CONDITIONS = [(name, severity) for name in ("fog", "glass_blur", "shot_noise") for severity in (1, 3)]
+
+
+def make_spectra(ranks: tuple[int, ...] = (3, 10), *, shown: bool = False) -> pd.DataFrame:
+    """Return spectra of a power law, of shifts twice as strong at severity 3, and of two codecs."""
+    image = 100 / np.maximum(grid_radius(), 1 / 128) ** 2 / 64**2
+    lines: list[dict[str, Any]] = []
+
+    def add(quantity: str, condition: tuple[str, int], power: np.ndarray, codec: str = "", point: str = "") -> None:
+        place = {"set": "kodak", "corruption": condition[0], "severity": condition[1], "codec": codec, "point": point}
+        lines.append({**place, "quantity": quantity, "channel": "Y", "n": 2, "power": power})
+
+    add("image", ("none", 0), image)
+    points = [*(("linear", f"r{rank}") for rank in ranks), ("jpeg", "p0"), ("jpeg", "p1")]
+    for codec, point in points:
+        add("D", ("none", 0), image / 10, codec, point)
+    for condition in CONDITIONS:
+        shift = np.full(image.shape, condition[1] / image.size)
+        add("shift", condition, shift)
+        if shown:
+            add("image", condition, image + shift)
+        for codec, point in points:
+            add("G", condition, image / 10 + shift / 2, codec, point)
+            add("R", condition, image / 10 + (1 if codec == "jpeg" else 0.5) * shift, codec, point)
+    return pd.DataFrame(lines)
+
+
+def drawn(one: Evidence) -> Any:
+    (drawing,) = theory_linear(one)
+    return drawing
+
+
+def marks(axis: Any) -> list[tuple[float, float]]:
+    """Return the marks of a panel, not its line and its key."""
+    lines = [line for line in axis.lines if line.get_marker() != "None" and len(line.get_xdata())]
+    return [tuple(map(float, place)) for line in lines for place in zip(*line.get_data(), strict=True)]
+
+
+def test_marks_are_predictions_over_measurements(
+    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+) -> None:
+    spectra = make_spectra()
+    left, middle, right = drawn(evidence(rows(("jpeg", "linear")), spectra=spectra)).figure.axes
+    table = deviations(spectra)
+    for axis, quantities in ((left, "DR"), (middle, "G")):
+        part = table[table["quantity"].isin(list(quantities))]
+        assert sorted(marks(axis)) == sorted(zip(part["measured"], part["predicted"], strict=True))
+    means = balance_of_spectra(spectra).groupby(["codec", "corruption"])["residual"].mean()
+    assert sorted(x for x, _ in marks(right)) == pytest.approx(sorted(means))
+    assert [label.get_text() for label in right.get_yticklabels()] == ["linear", "jpeg"]
+
+
+def test_with_the_spectra_of_what_was_shown_g_is_predicted_both_ways(evidence: Callable[..., Evidence]) -> None:
+    spectra = make_spectra(shown=True)
+    drawing = drawn(evidence(spectra=spectra))
+    part = deviations(spectra)
+    part = part[part["quantity"] == "G"]
+    expected = [*zip(part["measured"], part["predicted"], strict=True)]
+    expected += [*zip(part["measured"], part["correlated"], strict=True)]
+    assert sorted(marks(drawing.figure.axes[1])) == sorted(expected)
+    assert "G with the correlation known" in drawing.note
+
+
+def test_the_caption_counts_spectra_and_tells_deviations(evidence: Callable[..., Evidence]) -> None:
+    spectra = make_spectra()
+    drawing = drawn(evidence(spectra=spectra))
+    # An image, 6 shifts, and of 4 points a D and 6 of G and R each.
+    assert drawing.used.startswith(f"{1 + 6 + 4 * 13} of {len(spectra)} spectra")
+    for quantity in "DGR":
+        off = deviations(spectra).query("quantity == @quantity")["deviation"].abs()
+        assert f"{quantity} {off.median():.1f} (at most {off.max():.0f})" in drawing.note
+    assert "Severities 1, 3." in drawing.note
+
+
+def test_no_more_ranks_than_marks(evidence: Callable[..., Evidence]) -> None:
+    drawing = drawn(evidence(spectra=make_spectra(tuple(range(1, 21)))))
+    named = [text.get_text() for text in drawing.figure.legends[0].get_texts() if "rank" in text.get_text()]
+    assert len(named) == MOST_RANKS
+    assert {"rank 1", "rank 20"} <= set(named)
+
+
+@pytest.mark.parametrize(
+    ("spectra", "window", "expected"),
+    [
+        (pd.DataFrame(make_spectra().iloc[:0]), "none", "--codec linear:r3"),
+        (make_spectra(()), "none", "--codec linear:r3"),
+        (make_spectra().query("quantity != 'shift'"), "none", "--codec linear:r3"),
+        (make_spectra(), "hann", "without a window"),
+    ],
+    ids=["no-spectra", "no-linear-codec", "no-shifts", "window"],
+)
+def test_what_lacks_is_told_with_the_command(
+    spectra: pd.DataFrame, window: str, expected: str, evidence: Callable[..., Evidence]
+) -> None:
+    one = evidence(spectra=spectra, window=window, file="k.sqlite")
+    assert expected in KIND.missing(one)
+    assert "codecshift run --set kodak" in KIND.missing(one)
+    with pytest.raises(NothingToDraw, match="codecshift run"):
+        theory_linear(one)
+
+
+def test_every_number_of_the_scales_is_positive(evidence: Callable[..., Evidence]) -> None:
+    for axis in drawn(evidence(spectra=make_spectra())).figure.axes[:2]:
+        assert axis.get_xlim() == axis.get_ylim()
+        assert min(axis.get_xlim()) > 0
+        assert all(math.isfinite(value) for value in axis.get_xlim())
