@@ -55,6 +55,14 @@ class TableFormat(StrEnum):
     json = "json"
 
 
+class ClaimsFormat(StrEnum):
+    """What `claims` can print."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
 class FigureFormat(StrEnum):
     """What `figures` can write."""
 
@@ -318,6 +326,24 @@ def figures(
     extra = (*_described(codec_file), *(find(label)[0] for label in codec or ()))
     for path in drawing.figures(file, out or Path("figures"), only or (), formats, images, extra=extra, report=_say):
         typer.echo(path)
+
+
+@app.command()
+def claims(
+    file: File,
+    format: Annotated[ClaimsFormat, typer.Option(help="Of the output.")] = ClaimsFormat.text,  # noqa: A002
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="This claim, e.g. H9, instead of all.")] = None,
+) -> None:
+    """Hold the paper's claims against a run file: supported, refuted or undecided, with effects and intervals."""
+    from . import verdicts
+
+    found = verdicts.verdicts(file, only or ())
+    if format is ClaimsFormat.json:
+        typer.echo(verdicts.as_json(found), nl=False)
+    elif format is ClaimsFormat.markdown:
+        typer.echo(verdicts.as_markdown(found), nl=False)
+    else:
+        typer.echo(verdicts.as_text(found, WIDTH), nl=False)
 
 
 @app.command("spectra")

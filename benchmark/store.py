@@ -299,7 +299,7 @@ def spectra(path: str | Path) -> pd.DataFrame:
     `analysis.spectrum.GRID`. `quantity` is "D", decoded - clean where nothing was corrupted; "G", decoded - shown, and
     "R", decoded - clean, under a corruption; and with codec "" and point "", what the shots are: "image", what was
     shown (the clean image of corruption "none"), and "shift", shown - clean. `channel` is "Y", or "R", "G" or "B".
-    Empty where nothing was measured with spectra. Raises RunFileError if `path` is not a run file this version can read.
+    Empty where nothing was measured with spectra. Raises RunFileError if `path` is no run file this version can read.
     """
     import pandas as pd  # noqa: PLC0415 - heavy
 
