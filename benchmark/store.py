@@ -195,9 +195,9 @@ class RunFile:
     def append(self, rows: Iterable[Row]) -> None:
         """Write rows, in place of any of the same key, add their spectra to the sums, and make all of it permanent.
 
-        An ok row that is in the sums, or is there when one with spectra comes, stays as it is, and the spectra are added
-        unless they are in. Both have to be of the same bytes and errors: raises RunFileError where they are not, and
-        then the file is to be closed.
+        An ok row that is in the sums, or is there when one with spectra comes, stays as it is, and the spectra are
+        added unless they are in. Both have to be of the same bytes and errors: raises RunFileError where they are not,
+        and then the file is to be closed.
         """
         for row in rows:
             held = self._held(row.key)
