@@ -492,7 +492,7 @@ def arguments(pair: Path, path: Path) -> list[object]:
     """A run of some seconds, of which the first rows come early."""
     return [
         *("run", "--set", f"folder:{pair}", "--codec", "jpeg", "--out", path, "--jobs", 1),
-        *("--corruption", "low", "--corruption", "none", "--severity", 5),
+        *("--corruption", "low", "--corruption", "none", "--severity", 5, "--spectra"),
     ]
 
 
@@ -551,11 +551,12 @@ def test_a_killed_run_leaves_no_process_and_is_resumed(
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
     before = store.read(path)
-    assert 0 < len(before) < ROWS
+    assert 0 < len(before) == len(store.with_spectra(path)) < ROWS
     done = command(*arguments(pair, path))
     assert done.returncode == 0, done.stderr
     assert len(store.statuses(path)) == ROWS
     pd.testing.assert_frame_equal(untimed(undisturbed), untimed(path))
+    same_spectra(undisturbed, path)
     assert len(before) == len(store.read(path).merge(before, how="inner"))
 
 
