@@ -393,7 +393,7 @@ class Attendant:
         start = time.perf_counter()
         clean = self._clean(_clean(shot))
         shown = clean if shot.corruption == CLEAN else self._context.prepared(image)
-        beside = beside_rows(clean.image, shown.image, self._context.spectra)
+        beside = beside_rows(shot, clean.image, shown.image, self._context.spectra)
         row = measured(shot, codec, point, coded, clean, shown, self._context.run, beside)
         return row, time.perf_counter() - start
 

@@ -125,7 +125,7 @@ class Worker:
             )
             return Worked(rows, 0.0, 0.0)
         start = time.perf_counter()
-        beside = beside_rows(clean.image, shown.image, self.context.spectra)
+        beside = beside_rows(shot, clean.image, shown.image, self.context.spectra)
         measure_s = time.perf_counter() - start
         rows_done = []
         for codec, point in task.points:
@@ -314,11 +314,11 @@ class Beside:
     own: Mapping[tuple[str, str], Power]
 
 
-def beside_rows(clean: Image, shown: Image, settings: Settings | None) -> Beside | None:
+def beside_rows(shot: Shot, clean: Image, shown: Image, settings: Settings | None) -> Beside | None:
     """Return what the spectra of a shot's rows need of it; None where none are taken."""
     if settings is None:
         return None
-    if shown is clean:
+    if shot.corruption == CLEAN:
         return Beside(settings, None, _labelled("image", transform(clean, settings), clean))
     shift = transform(difference(shown, clean), settings)
     own = _labelled("shift", shift, clean) | _labelled("image", transform(shown, settings), shown)
