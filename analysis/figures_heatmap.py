@@ -56,6 +56,7 @@ def draw(heatmaps: Sequence[Heatmap]) -> Figure:
                 axis.set_xlabel(_axis(heatmap, "across"), fontsize=7)
         bar = figure.colorbar(image, ax=grid[:, column], location="bottom", shrink=0.9, aspect=30, pad=0.02)
         bar.set_label(f"{unit} (one scale for all codecs)" if len(heatmaps) > 1 else unit, fontsize=7)
+        bar.ax.set_xlim(*_range(changes))
         bar.ax.tick_params(labelsize=6)
         bar.outline.set_linewidth(0.4)
     images = {len(one.images) for one in heatmaps}
@@ -68,8 +69,14 @@ def draw(heatmaps: Sequence[Heatmap]) -> Figure:
 
 def _end(changes: Sequence[Values]) -> float:
     """Return how far from 0 the colours reach: to the greatest finite difference."""
-    finite = np.concatenate([change[np.isfinite(change)] for change in changes])
-    return float(np.abs(finite).max(initial=0.0)) or 1.0
+    return max(map(abs, _range(changes)))
+
+
+def _range(changes: Sequence[Values]) -> tuple[float, float]:
+    """Return the least and the greatest finite difference, and 0 between them: the colours there are."""
+    finite = np.concatenate([[0.0], *(change[np.isfinite(change)] for change in changes)])
+    low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (-1.0, 1.0)
 
 
 def _panel(axis: Axes, heatmap: Heatmap, change: Values, end: float, colours: str) -> AxesImage:

@@ -98,7 +98,7 @@ class Heatmap:
     """What the waves do to one codec point at one strength; the arrays have the shape of the window.
 
     `bpp` in bits per pixel, `psnr` in dB against the image shown and `psnr_clean` against the clean one, infinite where
-    In `of`-ths of a cycle per pixel, -of/2 and of/2 being one; where that is None, in cycles per image.
+    every image came back unchanged; NaN where it is missing. `clean_bpp` and `clean_psnr` are those of the same images
     without a wave. `size` is the (height, width) that all of them have, if they have one. `failed` counts rows.
     """
 

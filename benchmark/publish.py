@@ -18,6 +18,7 @@ from ..analysis.figures import FIGURES, Kind
 from ..analysis.leaderboard import Entry, Leaderboard, NotComparable, Quality, rank
 from ..analysis.matched import Held, Line, under_corruption
 from ..analysis.statistics import summarise
+from ..corruptions.fourier import PREFIX
 from ..corruptions.table import CORRUPTIONS
 from . import fairness, store
 from .cell import corruptions_named, named
@@ -74,9 +75,19 @@ def _held(records: Iterable[Mapping[str, Any]]) -> list[Held]:
     return list(dict.fromkeys(held))
 
 
+def _is_wave(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Say which rows are of Fourier perturbations."""
+    return rows["corruption"].str.startswith(PREFIX)
+
+
 def _chosen(path: Path, of: str | None, corruptions: Sequence[str], severities: Sequence[int]) -> pd.DataFrame:
-    """Return the rows of the set, corruptions and severities chosen, with the clean ones; refuse what cannot be one."""
+    """Return the rows of the set, corruptions and severities chosen, with the clean ones; refuse what cannot be one.
+
+    The waves of a heatmap are hundreds of corruptions that no image suffers: they are in only where they are named.
+    """
     rows = store.read(path)
+    named_waves = [text for text in corruptions if text.startswith(PREFIX)]
+    rows = rows[rows["corruption"].isin(named_waves) | ~_is_wave(rows)]
     held = sorted(rows["set"].unique())
     if of is not None:
         if of not in held:
@@ -352,6 +363,7 @@ def figures(path: Path, folder: Path, names: Sequence[str] = ()) -> list[Path]:
     """
     kinds = [named("figure", name, FIGURES) for name in names] or list(FIGURES.values())
     rows = store.read(path)
+    rows = rows[~_is_wave(rows)]  # see `_chosen`; codecshift heatmap draws them
     reason = conflict(store.runs(path).values())
     if reason:
         raise NotComparable(f"the rows of {path} cannot be drawn in one figure: {reason}")
