@@ -18,6 +18,7 @@ from ..analysis.grid import Quality
 from ..analysis.leaderboard import NUMBERS, TAILS, Entry, Leaderboard, NotComparable, intervals, rank
 from ..analysis.matched import Held, Line, under_corruption
 from ..analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval, summarise
+from ..corruptions.fourier import PREFIX
 from ..corruptions.table import CORRUPTIONS
 from . import fairness, store
 from .cell import corruptions_named
@@ -80,9 +81,19 @@ def _held(records: Iterable[Mapping[str, Any]]) -> list[Held]:
     return list(dict.fromkeys(held))
 
 
+def _is_wave(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Say which rows are of Fourier perturbations."""
+    return rows["corruption"].str.startswith(PREFIX)
+
+
 def _chosen(path: Path, of: str | None, corruptions: Sequence[str], severities: Sequence[int]) -> pd.DataFrame:
-    """Return the rows of the set, corruptions and severities chosen, with the clean ones; refuse what cannot be one."""
+    """Return the rows of the set, corruptions and severities chosen, with the clean ones; refuse what cannot be one.
+
+    The waves of a heatmap are hundreds of corruptions that no image suffers: they are in only where they are named.
+    """
     rows = store.read(path)
+    named_waves = [text for text in corruptions if text.startswith(PREFIX)]
+    rows = rows[rows["corruption"].isin(named_waves) | ~_is_wave(rows)]
     held = sorted(rows["set"].unique())
     if of is not None:
         if of not in held:
