@@ -175,6 +175,9 @@ def test_a_run_of_what_is_not_there_is_refused_in_one_sentence(
         ["rows", "f", "--format", "xml"],
         ["leaderboard", "f", "--format", "pdf"],
         ["leaderboard", "f", "--quality", "vmaf"],
+        ["leaderboard", "f", "--resamples", "-1"],
+        ["leaderboard", "f", "--resamples", "many"],
+        ["leaderboard", "f", "--seed", "-1"],
         ["merge", "--out", "x"],
         ["merge", "f"],
         ["export", "f"],
@@ -456,6 +459,22 @@ def test_the_leaderboards_formats_agree(measured: Path, say: Callable[..., Said]
     assert codecs == re.findall(r"^\| *\d* *\| (\w+) ", ranking.partition("---")[2], re.MULTILINE)
     assert sorted(codecs) == [one["codec"] for one in data["codecs"]]
     assert sorted(codecs) == re.findall(r"^\| (\w+) \| \d \| classical ", settings, re.MULTILINE)
+
+
+def test_a_leaderboard_says_how_sure_it_is(measured: Path, say: Callable[..., Said]) -> None:
+    assert "No intervals: 2 images" in say("leaderboard", measured).out
+    assert "No intervals" not in say("leaderboard", measured, "--resamples", 0).out
+    data = json.loads(say("leaderboard", measured, "--resamples", 50, "--seed", 7, "--format", "json").out)
+    assert data["intervals"] == {"confidence": 0.95, "images": 2, "resamples": 50, "seed": 7}
+    assert json.loads(say("leaderboard", measured, "--resamples", 0, "--format", "json").out)["intervals"] is None
+
+
+def test_a_leaderboard_tells_the_worst_cases(measured: Path, say: Callable[..., Said]) -> None:
+    said = say("leaderboard", measured, "--tails")
+    assert [line for line in said.out.splitlines() if len(line) > WIDTH] == []
+    assert re.search(r"^ *codec +number +mean +worst decile +CVaR +cases +lacking$", said.out, re.MULTILINE)
+    assert re.search(r"^ *webp +PSNR clean +\S+ dB +\S+ dB +\S+ dB +4 +0$", said.out, re.MULTILINE)
+    assert "| webp | PSNR clean |" in say("leaderboard", measured, "--tails", "--format", "markdown").out
 
 
 def test_a_leaderboard_can_be_narrowed(measured: Path, say: Callable[..., Said]) -> None:
