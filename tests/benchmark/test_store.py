@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -445,3 +445,33 @@ def test_merging_reads_what_a_killed_run_left(
     other = write(tmp_path / "2", [row(image="third")])
     assert store.merge([left_by_a_killed_writer, other], tmp_path / "out") == (3, 0)
     assert np.array_equal(store.read(tmp_path / "out")["image"], ["kodim01", "other", "third"])
+
+
+# --- rows of runs that left a measure out
+
+
+def bare(path: Path, rows: Sequence[Row], write: Write) -> Path:
+    provenance = {"sets": {}, "corruptions": {}, "codecs": {}, "measures": {"bpp": 1, "psnr": 1}}
+    return write(path, [replace(row, ms_ssim=None, ms_ssim_clean=None, run="bare") for row in rows], provenance)
+
+
+def test_a_row_that_lacks_a_measure_is_not_there_for_who_wants_it(tmp_path: Path, row: Rows, write: Write) -> None:
+    failed = replace(row(image="b", status="failed", message="why"), run="bare")
+    path = bare(tmp_path / "1", [row(image="a"), failed], write)
+    assert len(store.statuses(path)) == len(store.statuses(path, ["psnr"])) == 2
+    assert store.statuses(path, ["psnr", "ms_ssim"]) == {failed.key: "failed"}
+    assert len(store.rows_under(path, "kodak", "fog")) == len(store.rows_under(path, "kodak", "fog", ["bpp"])) == 2
+    assert [one.image for one in store.rows_under(path, "kodak", "fog", ["ms_ssim"])] == ["b"]
+    with RunFile.open(path) as file:
+        assert file.statuses(["ms_ssim"]) == {failed.key: "failed"}
+        assert [one.image for one in file.rows_under("kodak", "fog", ["ms_ssim"])] == ["b"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["whole-last", "whole-first"])
+def test_of_a_repeated_row_the_one_with_ms_ssim_stays(
+    order: tuple[int, int], tmp_path: Path, row: Rows, write: Write
+) -> None:
+    paths = [bare(tmp_path / "bare", [row()], write), write(tmp_path / "whole", [row()])]
+    assert store.merge([paths[place] for place in order], tmp_path / "out") == (1, 1)
+    (merged,) = store.rows_under(tmp_path / "out", "kodak", "fog")
+    assert merged == row()
