@@ -31,12 +31,14 @@ def draw(heatmaps: Sequence[Heatmap]) -> Figure:
     """Return heatmaps of one set, strength and window as a figure: a row per codec point, a column per quantity.
 
     Colours are differences to clean images, about 0, on one scale per column for all codecs. Frequency 0 is in the
-    middle. What is missing is hatched; an infinite difference is drawn as the end of the scale.
+    middle. What is missing is hatched; an infinite difference is drawn as the end of the scale, and said.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy; and not pyplot, which keeps every figure alive
 
     first = heatmaps[0]
-    figure = Figure(figsize=(WIDTH, 0.95 + 2.05 * len(heatmaps)), dpi=200, layout="constrained")
+    lacking = any(one.missing.any() for one in heatmaps)
+    height = 0.95 + 2.05 * len(heatmaps) + 0.25 * lacking
+    figure = Figure(figsize=(WIDTH, height), dpi=200, layout="constrained")
     grid = figure.subplots(len(heatmaps), len(PANELS), squeeze=False, sharex=True, sharey=True)
     for column, (quantity, title, unit, colours) in enumerate(PANELS):
         changes = [plane(one.window, one.change(quantity)) for one in heatmaps]
@@ -44,11 +46,7 @@ def draw(heatmaps: Sequence[Heatmap]) -> Figure:
         for row, (heatmap, change) in enumerate(zip(heatmaps, changes, strict=True)):
             axis = grid[row, column]
             image = _panel(axis, heatmap, change, end, colours)
-            clean = heatmap.clean(quantity)
-            figures = (
-                f"{clean:.3f} bpp" if quantity == "bpp" else f"{clean:.2f} dB" if math.isfinite(clean) else "exact"
-            )
-            heading = f"clean: {figures}" if not math.isnan(clean) else "no clean rows"
+            heading = _heading(heatmap, quantity, change)
             axis.set_title(f"{title}\n{heading}" if row == 0 else heading, fontsize=7)
             if column == 0:
                 axis.set_ylabel(f"{heatmap.codec}:{heatmap.point}\n{_axis(heatmap, 'down')}", fontsize=7)
@@ -60,11 +58,23 @@ def draw(heatmaps: Sequence[Heatmap]) -> Figure:
         bar.ax.tick_params(labelsize=6)
         bar.outline.set_linewidth(0.4)
     images = {len(one.images) for one in heatmaps}
-    count = f"{images.pop()} images" if len(images) == 1 else f"{min(images)} to {max(images)} images"
+    count = f"{min(images)} to {max(images)}" if len(images) > 1 else str(*images)
+    count += " image" if images == {1} else " images"
     figure.suptitle(f"{first.set}, {count}: a wave of RMS {first.rms:g} grey levels at each frequency", fontsize=8)
-    if any(one.missing.any() for one in heatmaps):
+    if lacking:
         _legend(figure)
     return figure
+
+
+def _heading(heatmap: Heatmap, quantity: Quantity, change: Values) -> str:
+    """Return what the differences of one map are to."""
+    clean = heatmap.clean(quantity)
+    if math.isnan(clean):
+        return "no clean rows"
+    if quantity == "bpp":
+        return f"clean: {clean:.3f} bpp"
+    beyond = ", changes beyond the scale: infinite" if np.isinf(change).any() else ""
+    return (f"clean: {clean:.2f} dB" if math.isfinite(clean) else "clean: exact") + beyond
 
 
 def _end(changes: Sequence[Values]) -> float:

@@ -377,7 +377,7 @@ def spectra_(
 @app.command()
 def heatmap(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A run file to show and not to add to.", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="A run file to show and not to add to.", show_default=False)
     ] = None,
     sets: Sets = None,
     codec: Annotated[

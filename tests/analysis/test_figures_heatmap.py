@@ -102,7 +102,9 @@ def test_a_lossless_codec_can_be_drawn() -> None:
     figure = draw([heatmap(psnr=infinite, clean_psnr=math.inf, psnr_clean=np.full(window.shape, 40.0))])
     figure.savefig(io.BytesIO())
     assert (figure.axes[0].get_images()[0].get_array() == 0).all()
-    assert "PSNR against the image given\nclean: exact" in texts(figure)
+    said = texts(figure)
+    assert "PSNR against the image given\nclean: exact" in said
+    assert "PSNR against the clean image\nclean: exact, changes beyond the scale: infinite" in said
 
 
 def test_the_low_band_is_drawn_in_cycles_per_image() -> None:

@@ -5,7 +5,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -462,3 +462,19 @@ def test_a_file_name_is_a_single_part(path: Path) -> None:
     for name in names:
         assert Path(publish.file_name(name)).name == publish.file_name(name)
         assert set(publish.file_name(name)) <= set("ab-")
+
+
+def test_the_waves_of_a_heatmap_are_in_no_leaderboard_unless_they_are_named(
+    path: Path, tmp_path: Path, row: Rows, write: Write
+) -> None:
+    wave = "fourier_3_m5_of_32"
+    waves = [row(**fields | {"corruption": wave, "severity": 3}) for fields in map(asdict, curves(row))]
+    one_wave = row(codec="anchor", point="p0", image="a", corruption="fourier_1_1_of_32")
+    both = write(tmp_path / "both.sqlite", [*curves(row), *waves, one_wave])
+    assert str(publish.leaderboard(both)) == str(publish.leaderboard(path))  # NaN is not equal to itself
+    assert publish.leaderboard(both, corruptions=[wave]).conditions == (("none", 0), (wave, 3))
+    for file, folder in ((both, "both"), (path, "path")):
+        for kind in ("rate-curves", "bd-rate-by-corruption"):
+            publish.figures(file, tmp_path / folder, [kind])
+    for drawn in (tmp_path / "path").iterdir():
+        assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes()

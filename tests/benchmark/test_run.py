@@ -606,3 +606,42 @@ def test_at_least_one_core_is_usable() -> None:
 def test_the_plugins_of_these_tests_come_by_entry_points(with_plugins: None) -> None:
     assert {"segfault", "exits", "hang"} <= set(catalogue().specs)
     assert catalogue().faults == {"faulty (codecshift-bad-codecs)": "RuntimeError: this plugin is broken"}
+
+
+# --- some of the images, some of the measures
+
+
+def test_some_images_can_be_chosen_and_more_be_added(pair: Path, whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    first = prepare(replace(plan(pair), first=1), NOWHERE)
+    named = prepare(replace(plan(pair), images=("hair",)), NOWHERE)
+    assert (first.rows(), named.sets) == (6, first.sets)
+    assert run(first, path, jobs=1).done == 6
+    assert set(store.read(path)["image"]) == {"hair"}
+    more = prepare(replace(plan(pair), first=5), NOWHERE)
+    assert run(more, path, jobs=1).done == 6
+    pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), untimed(path).drop(columns="run"))
+    assert provenance.conflict(store.runs(path).values()) == ""
+
+
+def test_a_set_that_has_none_of_the_images_is_left_out(pair: Path, save_set: Callable[..., Path]) -> None:
+    other = save_set("other", ["hull"])
+    both = replace(plan(pair), sets=(f"folder:{pair}", f"folder:{other}"))
+    assert list(prepare(replace(both, images=("hull",)), NOWHERE).sets) == ["folder:other"]
+    with pytest.raises(SetError, match="no image 'hul' in folder:pair or folder:other; did you mean 'hull'"):
+        prepare(replace(both, images=("hair", "hul")), NOWHERE)
+
+
+def test_a_run_may_leave_ms_ssim_out_and_another_fill_it_in(job: Job, pair: Path, whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    bare = prepare(replace(plan(pair), measures=("bpp", "psnr")), NOWHERE)
+    assert bare.provenance["measures"] == {"bpp": 1, "psnr": 1}
+    assert run(bare, path, jobs=1).done == 12
+    rows = store.read(path)
+    assert rows[["ms_ssim", "ms_ssim_clean"]].isna().all(axis=None)
+    same = ["nbytes", "psnr", "psnr_clean"]
+    pd.testing.assert_frame_equal(rows[same], store.read(whole)[same])
+    assert estimate(job, path, 1).rows == 12
+    assert run(job, path, jobs=1).done == 12
+    pd.testing.assert_frame_equal(untimed(whole), untimed(path))
+    assert run(bare, path, jobs=1).done == 0

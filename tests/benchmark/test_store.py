@@ -729,3 +729,33 @@ def test_spectra_taken_in_different_ways_are_not_merged(tmp_path: Path, spectral
     ):
         store.merge(files, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+# --- rows of runs that left a measure out
+
+
+def bare(path: Path, rows: Sequence[Row], write: Write) -> Path:
+    provenance = {"sets": {}, "corruptions": {}, "codecs": {}, "measures": {"bpp": 1, "psnr": 1}}
+    return write(path, [replace(row, ms_ssim=None, ms_ssim_clean=None, run="bare") for row in rows], provenance)
+
+
+def test_a_row_that_lacks_a_measure_is_not_there_for_who_wants_it(tmp_path: Path, row: Rows, write: Write) -> None:
+    failed = replace(row(image="b", status="failed", message="why"), run="bare")
+    path = bare(tmp_path / "1", [row(image="a"), failed], write)
+    assert len(store.statuses(path)) == len(store.statuses(path, ["psnr"])) == 2
+    assert store.statuses(path, ["psnr", "ms_ssim"]) == {failed.key: "failed"}
+    assert len(store.rows_under(path, "kodak", "fog")) == len(store.rows_under(path, "kodak", "fog", ["bpp"])) == 2
+    assert [one.image for one in store.rows_under(path, "kodak", "fog", ["ms_ssim"])] == ["b"]
+    with RunFile.open(path) as file:
+        assert file.statuses(["ms_ssim"]) == {failed.key: "failed"}
+        assert [one.image for one in file.rows_under("kodak", "fog", ["ms_ssim"])] == ["b"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["whole-last", "whole-first"])
+def test_of_a_repeated_row_the_one_with_ms_ssim_stays(
+    order: tuple[int, int], tmp_path: Path, row: Rows, write: Write
+) -> None:
+    paths = [bare(tmp_path / "bare", [row()], write), write(tmp_path / "whole", [row()])]
+    assert store.merge([paths[place] for place in order], tmp_path / "out") == (1, 1)
+    (merged,) = store.rows_under(tmp_path / "out", "kodak", "fog")
+    assert merged == row()
