@@ -10,9 +10,11 @@ from pathlib import Path
 from ..analysis.figures import FIGURES, Drawing, Evidence, Kind, NothingToDraw
 from ..analysis.figures.style import plain
 from ..analysis.leaderboard import NotComparable
+from ..codecs.protocol import Spec
 from ..corruptions.table import CORRUPTIONS
 from . import store
 from .cell import named
+from .pictures import Remade
 from .provenance import SPECTRA, conflict
 from .publish import facts, file_name
 
@@ -33,8 +35,10 @@ class State:
     missing: str
 
 
-def evidence(path: Path) -> Iterator[tuple[str, Evidence]]:
+def evidence(path: Path, data_dir: Path, extra: Sequence[Spec] = ()) -> Iterator[tuple[str, Evidence]]:
     """Yield each set of a run file with all there is to draw from.
+
+    Its images are looked for in `data_dir`; `extra` are codecs known beside those of the catalogue.
 
     Raises RunFileError, and NotComparable for rows that may not stand in one figure.
     """
@@ -57,6 +61,7 @@ def evidence(path: Path) -> Iterator[tuple[str, Evidence]]:
                 rows=part,
                 bands=bands,
                 spectra=spectra[spectra["set"] == of],
+                pictures=Remade(path, str(of), [provenances[run] for run in runs], data_dir, extra),
                 runs=runs,
                 codecs=stated,
                 window=next(iter(windows), "none"),
@@ -65,10 +70,10 @@ def evidence(path: Path) -> Iterator[tuple[str, Evidence]]:
         )
 
 
-def listing(path: Path, names: Sequence[str] = ()) -> list[State]:
+def listing(path: Path, data_dir: Path, names: Sequence[str] = ()) -> list[State]:
     """Return how each kind of figure, or each of `names`, stands with each set of a run file; raises as `figures`."""
     kinds = _kinds(names)
-    return [State(kind, of, kind.missing(one)) for of, one in evidence(path) for kind in kinds]
+    return [State(kind, of, kind.missing(one)) for of, one in evidence(path, data_dir) for kind in kinds]
 
 
 def figures(
@@ -76,6 +81,9 @@ def figures(
     folder: Path,
     names: Sequence[str],
     formats: Sequence[str],
+    data_dir: Path,
+    *,
+    extra: Sequence[Spec] = (),
     report: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Path]:
     """Draw figures of a run file into `folder`, each with a caption, and yield the files as they are written.
@@ -85,7 +93,7 @@ def figures(
     NothingToDraw for a figure of `names` that no set suffices for, or where nothing can be drawn at all.
     """
     kinds = _kinds(names)
-    sets = list(evidence(path))
+    sets = list(evidence(path, data_dir, extra))
     folder.mkdir(parents=True, exist_ok=True)
     drawn: set[str] = set()
     reasons: dict[str, str] = {}

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import curves, rankings, spectra
+from . import curves, pictures, rankings, spectra, theory, variants, waves
 from .evidence import Drawing, Evidence, Kind, Need, NothingToDraw, Pictures
 
 __all__ = ["FIGURES", "Drawing", "Evidence", "Kind", "Need", "NothingToDraw", "Pictures"]
 
 FIGURES: Mapping[str, Kind] = MappingProxyType(
-    {kind.name: kind for kind in (*spectra.KINDS, *curves.KINDS, *rankings.KINDS)}
+    {
+        kind.name: kind
+        for family in (pictures, spectra, waves, curves, rankings, variants, theory)
+        for kind in family.KINDS
+    }
 )
 """Every kind of figure by name, in the order in which they are shown."""

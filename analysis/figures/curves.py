@@ -17,16 +17,15 @@ from .needs import CLEAN_ROWS, MATCHED_POINTS, ROWS, SEVERITIES, SHIFTED_ROWS, T
 from .style import (
     INK,
     ONE_COLUMN,
-    SMALL,
     TEXT,
     TWO_COLUMNS,
     grid,
+    headed,
     legend,
     legend_height,
     looks,
     rate_scale,
     sheet,
-    spoken,
     tidy,
 )
 
@@ -107,7 +106,7 @@ def rd_ood(evidence: Evidence) -> tuple[Drawing, ...]:
             if suffix == "clean" and name in untouched:
                 axis.axhline(untouched[name], color=INK, lw=0.9, ls=(0, (4, 2)), label="not compressed at all")
             _curves(axis, part, evidence, "bpp_mean", column, LITTLE)
-            axis.set_title(f"{spoken(name)} ({evidence.bands[name]})", fontsize=SMALL)
+            headed(axis, name, evidence.bands[name])
             if suffix == "clean":
                 _open(axis, LEAST_SPAN)
         rate_scale(axes[0], table["bpp_mean"])
@@ -165,7 +164,7 @@ def bpp_vs_severity(evidence: Evidence) -> tuple[Drawing, ...]:
             means = _over_severity(table, codec, [name], "bpp_mean")
             axis.plot(means.index, means, label=label, **LITTLE, **look)
         tidy(axis)
-        axis.set_title(f"{spoken(name)} ({evidence.bands[name]})", fontsize=SMALL)
+        headed(axis, name, evidence.bands[name])
     part = table[table["corruption"].isin([CLEAN[0], *whole])]
     rate_scale(axes[0], part["bpp_mean"], "y")
     axes[0].set_xticks(sorted({0, *table["severity"]}))

@@ -1,45 +1,258 @@
-"""Codecs against each other: BD-rates by corruption."""
+"""Codecs against each other: BD-rates and rates by corruption, and how their order changes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
 
 from ..grid import CLEAN
-from ..leaderboard import rank
-from .evidence import BANDS, Drawing, Evidence, Kind, used
-from .needs import COMPARISON, require
-from .style import INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, looks, sheet, spoken, tidy
+from ..leaderboard import Intervals, Leaderboard, NotComparable, intervals, rank
+from ..matched import Near, nearest_to
+from .evidence import BANDS, Drawing, Evidence, Kind, NothingToDraw, used
+from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS, TARGET_BPP, command, require
+from .style import (
+    INK,
+    ONE_COLUMN,
+    SIGNED,
+    SMALL,
+    TEXT,
+    TINY,
+    TWO_COLUMNS,
+    legend,
+    legend_height,
+    looks,
+    sheet,
+    spoken,
+    tidy,
+)
+
+OVERALL = "all"
+"""The name of the mean over all corruptions, beside "clean" and the bands."""
 
 
 def bd_rate_by_corruption(evidence: Evidence) -> tuple[Drawing, ...]:
-    """Return each codec's BD-rate on clean images and under each corruption, a line each."""
+    """Return each codec's BD-rate on clean images and under each corruption with its interval, a line each."""
     require(evidence, COMPARISON)
-    rows = evidence.tabled()
-    board = rank(rows, evidence.bands)
-    codecs = [entry.codec for entry in board.entries if entry.codec != board.anchor]
+    board, sure = _board(evidence)
+    codecs = {codec for (codec, _), one in board.bd_rates.items() if math.isfinite(one.percent)} - {board.anchor}
     there = dict(board.conditions)
     ordered = [CLEAN[0], *(name for band in (*BANDS, "extra") for name in evidence.in_band(band))]
     ordered = [name for name in ordered if name in there]
-    labels = [evidence.label(codec) for codec in codecs]
-    figure = sheet(TWO_COLUMNS, 0.9 + 0.2 * len(ordered) + legend_height(labels, TWO_COLUMNS))
+    styles = {codec: look for codec, look in looks(evidence.names()).items() if codec in codecs}
+    labels = [evidence.label(codec) for codec in styles]
+    line = max(0.2, 0.06 * (len(codecs) + 1))
+    figure = sheet(TWO_COLUMNS, 0.6 + line * len(ordered) + legend_height(labels, TWO_COLUMNS))
+    axis = figure.subplots()
+    for place in range(0, len(ordered), 2):
+        axis.axhspan(place - 0.5, place + 0.5, color="0.95", lw=0, zorder=0)
+    for number, (codec, look) in enumerate(styles.items()):
+        offset = 0.7 * ((number + 0.5) / len(styles) - 0.5)
+        found = [_over_severities(board, codec, name) for name in ordered]
+        places = np.arange(len(ordered)) + offset
+        for name, place in zip(ordered, places, strict=True):
+            one = sure.by_corruption.get((codec, name))
+            if one is not None and one.known:
+                axis.plot([one.low, one.high], [place, place], color=look["color"], lw=1.2, solid_capstyle="butt")
+        axis.plot(found, places, label=evidence.label(codec), ms=4.0, **{**look, "linestyle": "none"})
+    axis.axvline(0, color=INK, lw=0.8)
+    axis.set_yticks(range(len(ordered)), [_labelled(name, evidence.bands) for name in ordered], fontsize=SMALL)
+    axis.set_ylim(len(ordered) - 0.5, -0.5)
+    axis.set_xlabel(f"BD-rate against {board.anchor}, % (less is better)", fontsize=TEXT)
+    tidy(axis)
+    axis.grid(visible=False, axis="y")
+    axis.tick_params(axis="y", length=0)
+    legend(figure, [axis])
+    rows = evidence.tabled()
+    told = used(int((rows["status"] == "ok").sum()), evidence, "measured")
+    return (Drawing(figure, told, _sureness(sure, "Lines are")),)
+
+
+def rate_inflation(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return the rate under each corruption over that on clean images, each codec at its matched point."""
+    require(evidence, CLEAN_ROWS, SHIFTED_ROWS, MATCHED_POINTS)
+    points = nearest_to(TARGET_BPP, evidence.tabled())
+    rows = _at_points(evidence, points)
+    ratios = _inflations(rows)
+    ordered = [name for band in (*BANDS, "extra") for name in evidence.in_band(band) if name in ratios.index]
+    table = ratios.reindex(index=ordered, columns=list(points)).to_numpy(np.float64)
+    width = ONE_COLUMN if len(points) <= 4 else min(TWO_COLUMNS, 1.6 + 0.5 * len(points))
+    figure = sheet(width, 1.35 + 0.19 * len(ordered))
+    axis = figure.subplots()
+    span = max(1.0, float(np.nanmax(np.abs(np.log2(table)))))
+    image = axis.imshow(np.log2(table), cmap=SIGNED, vmin=-span, vmax=span, aspect="auto", interpolation="nearest")
+    for (line, column), value in np.ndenumerate(table):
+        dark = abs(math.log2(value)) > 0.62 * span if math.isfinite(value) else False
+        text = f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+        shown = text if math.isfinite(value) else "-"
+        axis.text(column, line, shown, ha="center", va="center", fontsize=TINY, color="white" if dark else "black")
+    axis.set_yticks(range(len(ordered)), [_labelled(name, evidence.bands) for name in ordered], fontsize=SMALL)
+    names = [f"{evidence.label(one.codec)}\n{one.point}\n{one.bpp:.2f}".replace(" ", "\n") for one in points.values()]
+    axis.set_xticks(range(len(points)), names, fontsize=TINY)
+    axis.tick_params(length=0)
+    axis.set_xlabel("codec, point, bpp on clean images", fontsize=SMALL)
+    bands = [evidence.bands[name] for name in ordered]
+    for line in range(1, len(ordered)):
+        if bands[line] != bands[line - 1]:
+            axis.axhline(line - 0.5, color="black", lw=0.8)
+    bar = figure.colorbar(image, ax=axis, location="top", aspect=40, pad=0.02)
+    whole = range(-math.floor(span), math.floor(span) + 1, max(1, math.floor(span) // 3))
+    bar.set_ticks(list(whole), labels=[f"{2.0**power:g}" for power in whole])
+    bar.ax.tick_params(labelsize=SMALL, length=2)
+    bar.set_label("bpp, corrupted over clean (log scale)", fontsize=SMALL)
+    told = used(int((rows["status"] == "ok").sum()), evidence, f"of {_told(points)}")
+    return (Drawing(figure, told),)
+
+
+def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return the order of codecs by BD-rate on clean images, in each band and over all corruptions, joined by lines."""
+    require(evidence, COMPARISON, SHIFTED_ROWS)
+    board, sure = _board(evidence)
+    columns = _columns(evidence, board)
+    if len(columns) < 2:
+        ask = command(evidence, "--corruption none --corruption low --corruption medium --corruption high")
+        raise NothingToDraw(f"rows on clean images and under corruptions are needed: {ask}")
+    codecs = [codec for codec in evidence.names() if any(codec in column.places for column in columns)]
+    most = max(len(column.places) for column in columns)
+    figure = sheet(TWO_COLUMNS, 0.75 + 0.3 * max(most, 4))
     axis = figure.subplots()
     for codec, look in looks(evidence.names()).items():
         if codec not in codecs:
             continue
-        values = []
-        for name in ordered:
-            results = [board.bd_rates[codec, one].percent for one in board.conditions if one[0] == name]
-            finite = [value for value in results if math.isfinite(value)]
-            values.append(sum(finite) / len(finite) if finite else math.nan)
-        axis.plot(values, range(len(ordered)), label=evidence.label(codec), ms=4.5, **{**look, "linestyle": "none"})
-    axis.axvline(0, color=INK, lw=0.8)
-    axis.set_yticks(range(len(ordered)), [_labelled(name, evidence.bands) for name in ordered], fontsize=SMALL)
-    axis.invert_yaxis()
-    axis.set_xlabel(f"BD-rate against {board.anchor}, % (less is better)", fontsize=TEXT)
-    tidy(axis)
-    legend(figure, [axis])
-    return (Drawing(figure, used(int((rows["status"] == "ok").sum()), evidence, "measured")),)
+        places = [column.places.get(codec, math.nan) for column in columns]
+        axis.plot(range(len(columns)), places, ms=5, lw=1.3, label=evidence.label(codec), **look)
+        for x, column in enumerate(columns):
+            if codec in column.places:
+                value = f"{column.values[codec]:+.0f} %"
+                axis.annotate(
+                    value, (x, column.places[codec]), (0, 4.5), textcoords="offset points", ha="center", fontsize=TINY
+                )
+        for aside, x, ha in ((-8, 0, "right"), (8, len(columns) - 1, "left")):
+            if codec in columns[x].places:
+                at = (x, columns[x].places[codec])
+                axis.annotate(
+                    evidence.label(codec), at, (aside, 0), textcoords="offset points", ha=ha, va="center",
+                    fontsize=SMALL, color=look["color"],
+                )  # fmt: skip
+    last = columns[-1]
+    if last.name == OVERALL and last.whole:
+        for codec in last.places:
+            if sure.tied(codec) and last.places[codec] > 1:
+                place = last.places[codec]
+                axis.plot([len(columns) - 1] * 2, [place - 1, place], color="0.8", lw=6, zorder=0, label="_tied")
+    axis.set_xticks(range(len(columns)), [column.title for column in columns], fontsize=TEXT)
+    axis.set_xlim(-0.62, len(columns) - 1 + 0.62)
+    axis.set_ylim(most + 0.4, 0.4)
+    axis.set_yticks(range(1, most + 1))
+    axis.set_ylabel("rank", fontsize=TEXT)
+    axis.set_xlabel(f"numbers: BD-rate against {board.anchor}", fontsize=SMALL)
+    axis.tick_params(labelsize=SMALL)
+    for side in ("top", "right", "bottom"):
+        axis.spines[side].set_visible(False)
+    axis.tick_params(axis="x", length=0)
+    rows = evidence.tabled()
+    told = used(int((rows["status"] == "ok").sum()), evidence, "measured")
+    left = [entry.codec for entry in board.entries if entry.codec not in codecs]
+    gaps = {codec for codec in codecs if any(codec not in column.places for column in columns)}
+    notes = [
+        f"Not comparable in any column: {', '.join(left)}." * bool(left),
+        f"Not comparable in every column: {', '.join(sorted(gaps))}." * bool(gaps),
+        "A condition is a corruption at a severity; of a column those count that all its codecs can be compared under.",
+        _sureness(sure, "A grey bar joins neighbours whose difference over all corruptions may be 0, by the"),
+    ]
+    return (Drawing(figure, told, " ".join(note for note in notes if note)),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column of the ranking: each codec's mean BD-rate and place; `whole` where no condition was left out."""
+
+    name: str
+    title: str
+    values: Mapping[str, float]
+    places: Mapping[str, int]
+    whole: bool
+
+
+def _columns(evidence: Evidence, board: Leaderboard) -> list[_Column]:
+    """Return the columns, each over the conditions under which all its codecs can be compared.
+
+    A codec that cannot be compared under half of a column's conditions is not in it.
+    """
+    shifted = [one for one in board.conditions if one != CLEAN]
+    groups = {"clean": [one for one in board.conditions if one == CLEAN]}
+    groups |= {band: [one for one in shifted if evidence.bands.get(one[0]) == band] for band in BANDS}
+    groups[OVERALL] = shifted
+    columns = []
+    for name, conditions in groups.items():
+        compared = {
+            entry.codec: [one for one in conditions if math.isfinite(board.bd_rates[entry.codec, one].percent)]
+            for entry in board.entries
+        }
+        compared = {codec: those for codec, those in compared.items() if those and 2 * len(those) >= len(conditions)}
+        common = [one for one in conditions if all(one in those for those in compared.values())]
+        if len(compared) < 2 or not common:
+            continue
+        values = {
+            codec: math.fsum(board.bd_rates[codec, one].percent for one in common) / len(common) for codec in compared
+        }
+        ordered = sorted(values, key=lambda codec: values[codec])
+        whole = len(common) == len(conditions)
+        part = f"{len(common)}" if whole else f"{len(common)} of {len(conditions)}"
+        title = name if name == "clean" else f"{name}\n{part} condition{'s' * (len(conditions) > 1)}"
+        columns.append(_Column(name, title, values, {codec: place for place, codec in enumerate(ordered, 1)}, whole))
+    return columns
+
+
+def _board(evidence: Evidence) -> tuple[Leaderboard, Intervals]:
+    rows = evidence.tabled()
+    try:
+        board = rank(rows, evidence.bands)
+    except NotComparable as error:
+        raise NothingToDraw(f"{error}: {command(evidence, '--codec jpeg2000 --codec LABEL')}") from error
+    return board, intervals(rows, evidence.bands, board)
+
+
+def _over_severities(board: Leaderboard, codec: str, name: str) -> float:
+    """Return the mean BD-rate over the severities of a corruption that can be compared, NaN for none."""
+    results = [board.bd_rates[codec, one].percent for one in board.conditions if one[0] == name]
+    finite = [value for value in results if math.isfinite(value)]
+    return math.fsum(finite) / len(finite) if finite else math.nan
+
+
+def _at_points(evidence: Evidence, points: Mapping[str, Near]) -> pd.DataFrame:
+    rows = evidence.tabled()
+    held = {(one.codec, one.point) for one in points.values()}
+    return rows[[pair in held for pair in zip(rows["codec"], rows["point"], strict=True)]]
+
+
+def _inflations(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return mean bpp on corrupted over mean bpp on clean images, corruptions x codecs.
+
+    Over the images that a codec has both ways, then the geometric mean over severities.
+    """
+    ok = rows[rows["status"] == "ok"]
+    clean = ok[ok["corruption"] == CLEAN[0]].set_index(["codec", "image"])["bpp"].rename("clean")
+    shifted = ok[ok["corruption"] != CLEAN[0]].join(clean, on=["codec", "image"]).dropna(subset=["clean"])
+    means = shifted.groupby(["corruption", "severity", "codec"])[["bpp", "clean"]].mean()
+    logs = (means["bpp"] / means["clean"]).apply(math.log).groupby(["corruption", "codec"]).mean()
+    return logs.apply(math.exp).unstack("codec")
+
+
+def _sureness(sure: Intervals, subject: str) -> str:
+    if not sure.known:
+        return "There are too few images for intervals."
+    return (
+        f"{subject} {sure.confidence:.0%} intervals of a bootstrap over images, paired, {sure.resamples} resamples, "
+        f"seed {sure.seed}."
+    )
+
+
+def _told(points: Mapping[str, Near]) -> str:
+    return ", ".join(f"{codec}:{one.point}" for codec, one in points.items())
 
 
 def _labelled(name: str, bands: Mapping[str, str]) -> str:
@@ -48,6 +261,14 @@ def _labelled(name: str, bands: Mapping[str, str]) -> str:
 
 KINDS = (
     Kind(
+        name="rate-inflation",
+        about="bpp on corrupted over bpp on clean images, by codec and corruption",
+        rule=f"Each codec is held at the setting whose mean rate on clean images is nearest {TARGET_BPP:g} bpp. Mean "
+        "bpp over mean bpp of the same images; the geometric mean over severities.",
+        needs=(CLEAN_ROWS, SHIFTED_ROWS, MATCHED_POINTS),
+        draw=rate_inflation,
+    ),
+    Kind(
         name="bd-rate-by-corruption",
         about="BD-rate against the anchor on clean images and under each corruption",
         rule="Curves of means over the images that codec and anchor share; BD-rate by piecewise cubic "
@@ -55,5 +276,13 @@ KINDS = (
         "compared has no mark.",
         needs=(COMPARISON,),
         draw=bd_rate_by_corruption,
+    ),
+    Kind(
+        name="ranking",
+        about="The order of codecs by BD-rate on clean images, in each band of corruptions and over all of them",
+        rule="Curves of means over the images that codec and anchor share; BD-rate by piecewise cubic "
+        "interpolation of log rate over PSNR, without extrapolation; the mean over conditions.",
+        needs=(COMPARISON, SHIFTED_ROWS),
+        draw=ranking,
     ),
 )

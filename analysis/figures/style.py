@@ -63,6 +63,15 @@ def sheet(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=200, layout="constrained")
 
 
+def close_sheet(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches for panels without axes, which stand close to each other."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
+    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - heavy
+
+    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.02, wspace=0.01, hspace=0.01)
+    return Figure(figsize=(width, height), dpi=200, layout=layout)
+
+
 def looks(codecs: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return how each codec's line looks; past the last colour they come again, dashed and with hollow marks."""
     styles = {}
@@ -132,6 +141,11 @@ def legend_columns(labels: Sequence[str], width: float) -> int:
 def legend_height(labels: Sequence[str], width: float) -> float:
     """Return the inches that a legend takes."""
     return 0.22 + 0.16 * (-(-len(labels) // legend_columns(labels, width)) - 1)
+
+
+def headed(axis: Axes, name: str, band: str) -> None:
+    """Give a panel the name of a corruption and of its band, the longest as wide as a fifth of the page."""
+    axis.set_title(f"{spoken(name)} ({band})", fontsize=TINY + 0.4, pad=3)
 
 
 def spoken(name: str) -> str:

@@ -110,6 +110,9 @@ WRONG_RUNS: dict[str, tuple[Sequence[str], str]] = {
     "out-newer": (["--out", "newer.sqlite"], r"written by a newer codecshift .*upgrade with pip install -U codecshift"),
     "out-other": (["--out", "other.sqlite"], r"is a database, but not a codecshift run file"),
     "out-read-only": (["--out", "readonly.sqlite"], r"readonly\.sqlite is read-only: give another --out"),
+    "channels": (["--channels", "rgb"], r"--channels and --window go with --spectra"),
+    "channels-unknown": (["--spectra", "--channels", "r"], r"unknown channels 'r': expected one of luminance, rgb"),
+    "window": (["--spectra", "--window", "han"], r"unknown window 'han': expected one of none, hann \(did you mean"),
     "out-name-too-long": (["--out", "x" * 300], r"x{300}"),
 }
 
@@ -572,7 +575,20 @@ def test_checking_what_is_not_there_is_refused(say: Callable[..., Said]) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["run", "rows", "leaderboard", "export", "merge", "codecs", "sets", "plans", "check", "doctor", "figures"],
+    [
+        "run",
+        "rows",
+        "leaderboard",
+        "export",
+        "merge",
+        "codecs",
+        "sets",
+        "plans",
+        "check",
+        "doctor",
+        "figures",
+        "spectra",
+    ],
 )
 def test_each_command_has_help(name: str, say: Callable[..., Said]) -> None:
     said = say(name, "--help")

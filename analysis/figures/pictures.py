@@ -1,0 +1,315 @@
+"""Pictures: what corruptions do to an image, and what codecs make of it, side by side with their errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..distortion import psnr, squared_error
+from ..grid import CLEAN
+from ..matched import Near, nearest_to
+from .evidence import BANDS, Drawing, Evidence, Image, Kind, NothingToDraw, Pictures, used
+from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS, TARGET_BPP, command, require
+from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, spoken
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CROP = 96  # pixels a side of what is looked at closely
+DETAIL = 48  # pixels a side of the detail in a corner of a whole picture
+SHRUNK = 360  # pixels of the longer side of a whole picture
+CODECS_A_PAGE = 5
+FACTORS = (64, 32, 16, 8, 4, 2, 1)
+"""By how much errors may be amplified: by the first that leaves all but a hundredth of them in range."""
+
+Pixel = TypeVar("Pixel", bound=np.generic)
+Corner = tuple[int, int]
+"""(top, left) of a crop, in pixels."""
+
+
+def dataset_examples(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return one image under each corruption at one severity, with a detail at twice its size or more."""
+    pictures = _pictures(evidence, SHIFTED_ROWS)
+    severity = evidence.severity()
+    rows = evidence.tabled()
+    rows = rows[(rows["corruption"] == CLEAN[0]) | (rows["severity"] == severity)]
+    names = [name for name in evidence.corruptions() if (rows["corruption"] == name).any()]
+    image = min(rows["image"])
+    clean = pictures.clean(image)
+    corner = busiest(clean, DETAIL)
+    panels = 1 + len(names)
+    columns = columns_of(panels)
+    lines = -(-panels // columns)
+    width = (TWO_COLUMNS - 0.1) / columns
+    height, across = clean.shape[:2]
+    figure = close_sheet(TWO_COLUMNS, 0.1 + lines * (0.96 * width * height / across + 0.2))
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis, name in zip(axes, [CLEAN[0], *names], strict=False):
+        shown = clean if name == CLEAN[0] else pictures.shown(image, name, severity)
+        _show(axis, _shrunk(shown))
+        _inset(axis, _crop(shown, corner, DETAIL), across / height)
+        band = "" if name == CLEAN[0] else f" ({evidence.bands[name]})"
+        axis.set_title(f"{spoken(name)}{band}", fontsize=SMALL, pad=2)
+    for axis in axes[panels:]:
+        axis.remove()
+    note = f"Image {image}; in the corner of each {DETAIL}x{DETAIL} of its pixels, enlarged."
+    part = rows[rows["image"] == image]
+    about = f"An image under each corruption at severity {severity}, with the band of the spectrum it is put in"
+    return (Drawing(figure, used(len(part), evidence, f"image {image}, severity {severity}"), note, "", about),)
+
+
+def reconstructions(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return crops of what codecs make of an image under a corruption of each band, with maps of their errors."""
+    pictures = _pictures(evidence, SHIFTED_ROWS, MATCHED_POINTS)
+    points = nearest_to(TARGET_BPP, evidence.tabled())
+    severity = evidence.severity()
+    conditions = [(name, severity) for name in _representatives(evidence, severity)]
+    image, cells = _image_of_all(evidence, points, conditions)
+    clean = pictures.clean(image)
+    corner = busiest(clean, CROP)
+    drawings = []
+    for suffix, codecs in pages(list(points), CODECS_A_PAGE):
+        columns = 2 + len(codecs)
+        width = TWO_COLUMNS / max(columns, 5)
+        figure = close_sheet(width * columns, len(conditions) * (2 * width + 0.17) + 0.2)
+        axes = figure.subplots(2 * len(conditions), columns, squeeze=False)
+        for axis, title in zip(axes[0], ["clean", "given", *map(evidence.label, codecs)], strict=True):
+            axis.set_title(title, fontsize=SMALL, pad=3)
+        for (name, at), above, below in zip(conditions, axes[::2], axes[1::2], strict=True):
+            shown = pictures.shown(image, name, at)
+            decoded = [pictures.decoded(image, name, at, codec, points[codec].point) for codec in codecs]
+            for axis, picture in zip(above, [clean, shown, *decoded], strict=True):
+                _show(axis, _crop(picture, corner, CROP))
+            above[0].set_ylabel(f"{spoken(name)}\n({evidence.bands[name]})", fontsize=SMALL)
+            errors = [_errors(_crop(one, corner, CROP), _crop(shown, corner, CROP)) for one in decoded]
+            factor = _factor(errors)
+            _show(below[0], _shrunk(clean))
+            _outline(below[0], corner, CROP, SHRUNK / max(clean.shape[:2]))
+            shift = _errors(_crop(shown, corner, CROP), _crop(clean, corner, CROP))
+            factors = [_factor([shift]), *(factor for _ in errors)]
+            for axis, error, times in zip(below[1:], [shift, *errors], factors, strict=True):
+                axis.imshow(error, cmap=ERROR, vmin=0, vmax=255 / times, interpolation="nearest")
+                _bare(axis)
+            below[0].set_ylabel(f"error x {factor}\n0 to {255 / factor:.0f} levels", fontsize=SMALL)
+            told = f"given less clean x {factors[0]}\n{_psnr(shown, clean):.1f} dB"
+            below[1].set_xlabel(told, fontsize=TINY, labelpad=2)
+            for axis, codec in zip(below[2:], codecs, strict=True):
+                row = cells[name, at, codec]
+                told = f"{row['bpp']:.2f} bpp, {row['psnr']:.1f} dB\nagainst clean {row['psnr_clean']:.1f} dB"
+                axis.set_xlabel(told, fontsize=TINY, labelpad=2)
+        drawings.append(
+            Drawing(
+                figure,
+                used(len(cells), evidence, f"image {image}, severity {severity}, {_told(points)}"),
+                f"Image {image}, {CROP}x{CROP} pixels of it. Errors are |decoded - given|, and under given |given - "
+                "clean|, the mean over R, G and B in grey levels, times the factor that stands beside them; bpp and dB "
+                "are of the whole image, dB against the image given where nothing else is said.",
+                suffix,
+            )
+        )
+    return tuple(drawings)
+
+
+def matched_example(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return two crops of a clean image as each codec gives it back at its matched point."""
+    pictures = _pictures(evidence, MATCHED_POINTS)
+    points = nearest_to(TARGET_BPP, evidence.tabled())
+    image, cells = _image_of_all(evidence, points, [CLEAN])
+    clean = pictures.clean(image)
+    first = busiest(clean, CROP)
+    corners = [first, _next_busiest(clean, CROP, first)]
+    drawings = []
+    for suffix, codecs in pages(list(points), CODECS_A_PAGE):
+        columns = 2 + len(codecs)
+        width = TWO_COLUMNS / max(columns, 5)
+        figure = close_sheet(width * columns, 2 * width + 0.32)
+        axes = figure.subplots(2, columns, squeeze=False)
+        decoded = [pictures.decoded(image, *CLEAN, codec, points[codec].point) for codec in codecs]
+        titles = ["the image", "the original"]
+        for codec in codecs:
+            row = cells[*CLEAN, codec]
+            point = f"{evidence.label(codec)} {points[codec].point}"
+            titles.append(f"{point}\n{row['bpp']:.2f} bpp, {row['psnr']:.1f} dB")
+        for axis, title in zip(axes[0], titles, strict=True):
+            axis.set_title(title, fontsize=SMALL if "\n" not in title else TINY, pad=3)
+        for row, corner in zip(axes, corners, strict=True):
+            _show(row[0], _shrunk(clean))
+            _outline(row[0], corner, CROP, SHRUNK / max(clean.shape[:2]))
+            for axis, picture in zip(row[1:], [clean, *decoded], strict=True):
+                _show(axis, _crop(picture, corner, CROP))
+        told = used(len(cells), evidence, f"clean image {image}, {_told(points)}")
+        note = f"Image {image}, {CROP}x{CROP} pixels of it twice; bpp and PSNR are of the whole image."
+        drawings.append(Drawing(figure, told, note, suffix))
+    return tuple(drawings)
+
+
+# --- what is looked at
+
+
+def _pictures(evidence: Evidence, *needs: Any) -> Pictures:
+    require(evidence, *needs, IMAGES)
+    assert evidence.pictures is not None  # noqa: S101 - IMAGES saw to it
+    return evidence.pictures
+
+
+def _representatives(evidence: Evidence, severity: int) -> list[str]:
+    """Return one corruption of each band: that of most rows at a severity, of several the first of the table."""
+    rows = evidence.tabled()
+    counts = rows[(rows["severity"] == severity) & (rows["status"] == "ok")]["corruption"].value_counts()
+    groups = [[name for name in evidence.in_band(band) if counts.get(name, 0)] for band in BANDS]
+    return [max(names, key=lambda name: counts[name]) for names in groups if names]
+
+
+def _image_of_all(
+    evidence: Evidence, points: Mapping[str, Near], conditions: Sequence[tuple[str, int]]
+) -> tuple[str, dict[tuple[str, int, str], pd.Series[Any]]]:
+    """Return an image that has a row of every codec's point under every condition, and those rows.
+
+    Of several it is the one on which the points come nearest the target rate when it is clean.
+    """
+    rows = evidence.tabled()
+    rows = rows[rows["status"] == "ok"]
+    held = {(one.codec, one.point) for one in points.values()}
+    rows = rows[[pair in held for pair in zip(rows["codec"], rows["point"], strict=True)]]
+    rows = rows[[pair in conditions for pair in zip(rows["corruption"], rows["severity"], strict=True)]]
+    clean = evidence.tabled().set_index(["corruption", "codec", "point", "image"])["bpp"].sort_index()
+    whole = []
+    for image, part in rows.groupby("image", sort=True):
+        if len(part) == len(points) * len(conditions):
+            rates = [clean.get((CLEAN[0], one.codec, one.point, image), math.nan) for one in points.values()]
+            off = float(np.abs(np.log(np.array(rates, np.float64) / TARGET_BPP)).sum())
+            whole.append((math.inf if math.isnan(off) else off, str(image), part))
+    if whole:
+        _, image, part = min(whole, key=lambda one: one[:2])
+        cells = {(str(row["corruption"]), int(row["severity"]), str(row["codec"])): row for _, row in part.iterrows()}
+        return image, cells
+    raise NothingToDraw(
+        f"an image is needed with rows of {_told(points)} under "
+        f"{', '.join(f'{name}@{severity}' for name, severity in conditions)}: {command(evidence)}"
+    )
+
+
+def busiest(image: Image, side: int) -> Corner:
+    """Return the corner of the square of an image, `side` pixels wide at most, whose neighbours differ most."""
+    return _by_detail(image, side)[0]
+
+
+def _next_busiest(image: Image, side: int, first: Corner) -> Corner:
+    """Return the corner of the square of most detail that does not overlap another, if there is one."""
+    apart = [
+        corner
+        for corner in _by_detail(image, side)
+        if abs(corner[0] - first[0]) >= side or abs(corner[1] - first[1]) >= side
+    ]
+    return apart[0] if apart else first
+
+
+def _by_detail(image: Image, side: int) -> list[Corner]:
+    height, width = image.shape[:2]
+    step = side // 2
+    corners = [
+        (top, left)
+        for top in range(0, max(1, height - side + 1), step)
+        for left in range(0, max(1, width - side + 1), step)
+    ]
+    grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY).astype(np.float64)
+    detail = np.abs(np.diff(grey, axis=0, append=grey[-1:])) + np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+    return sorted(corners, key=lambda corner: -float(_crop(detail, corner, side).mean()))
+
+
+def _crop(image: NDArray[Pixel], corner: Corner, side: int) -> NDArray[Pixel]:
+    top, left = corner
+    return image[top : top + side, left : left + side]
+
+
+def _shrunk(image: Image) -> Image:
+    scale = SHRUNK / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _errors(one: Image, other: Image) -> NDArray[np.float64]:
+    """Return the mean over channels of the absolute difference, in grey levels."""
+    return np.asarray(np.abs(one.astype(np.float64) - other).mean(axis=2), np.float64)
+
+
+def _factor(errors: Sequence[NDArray[np.float64]]) -> int:
+    highest = float(np.percentile(np.stack(errors), 99))
+    return next((factor for factor in FACTORS if highest * factor <= 255), 1)
+
+
+def _psnr(one: Image, other: Image) -> float:
+    return float(psnr(squared_error(one, other), one.shape[0] * one.shape[1]))
+
+
+def _told(points: Mapping[str, Near]) -> str:
+    return ", ".join(f"{codec}:{one.point}" for codec, one in points.items())
+
+
+# --- how it is drawn
+
+
+def _show(axis: Axes, image: Image) -> None:
+    axis.imshow(image, interpolation="nearest")
+    _bare(axis)
+
+
+def _bare(axis: Axes) -> None:
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_linewidth(0.4)
+
+
+def _inset(axis: Axes, detail: Image, aspect: float) -> None:
+    side = 0.36
+    inset = axis.inset_axes((1 - side / max(1.0, aspect), 0, side / max(1.0, aspect), side * min(1.0, aspect)))
+    _show(inset, detail)
+    for spine in inset.spines.values():
+        spine.set_edgecolor("white")
+        spine.set_linewidth(1.0)
+
+
+def _outline(axis: Axes, corner: Corner, side: int, scale: float) -> None:
+    from matplotlib.patches import Rectangle  # noqa: PLC0415 - heavy
+
+    scale = min(1.0, scale)
+    place = (corner[1] * scale, corner[0] * scale)
+    for colour, width in (("black", 1.8), ("white", 0.8)):
+        axis.add_patch(Rectangle(place, side * scale, side * scale, fill=False, ec=colour, lw=width))
+
+
+_AT_POINTS = f"Each codec at the setting whose mean rate on clean images is nearest {TARGET_BPP:g} bpp. "
+_AGAIN = "Pixels are made again from the names in the run file, and agree with its bytes and squared errors."
+
+KINDS = (
+    Kind(
+        name="dataset-examples",
+        about="An image under each corruption",
+        rule=_AGAIN,
+        needs=(SHIFTED_ROWS, IMAGES),
+        draw=dataset_examples,
+    ),
+    Kind(
+        name="reconstructions",
+        about="What codecs make of an image under a corruption of each band, and their errors",
+        rule=f"{_AT_POINTS}Of each band the corruption with the most rows. {_AGAIN}",
+        needs=(SHIFTED_ROWS, MATCHED_POINTS, IMAGES),
+        draw=reconstructions,
+    ),
+    Kind(
+        name="matched-example",
+        about="What codecs make of a clean image at a matched rate",
+        rule=f"{_AT_POINTS}{_AGAIN}",
+        needs=(MATCHED_POINTS, IMAGES),
+        draw=matched_example,
+    ),
+)

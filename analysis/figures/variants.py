@@ -1,0 +1,42 @@
+"""Neural codecs against each other: fixed rate, variable rate, pruned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .curves import rate_curves
+from .evidence import Drawing, Evidence, Kind, NothingToDraw
+from .needs import NEURAL, ROWS, neural, require
+from .spectra import psd_radial
+
+
+def nic_variants(evidence: Evidence) -> tuple[Drawing, ...]:
+    """Return the neural codecs' rate curves and, where there are spectra, their D, G and R."""
+    require(evidence, NEURAL, ROWS)
+    names = neural(evidence)
+    alone = replace(
+        evidence,
+        rows=evidence.rows[evidence.rows["codec"].isin(names)],
+        spectra=evidence.spectra[evidence.spectra["codec"].isin(["", *names])],
+    )
+    (curves,) = rate_curves(alone)
+    drawings = [replace(curves, suffix="rate", about="PSNR over bpp of the neural codecs, on clean images and by band")]
+    try:
+        (spectra,) = psd_radial(alone)
+    except NothingToDraw as reason:
+        return (replace(drawings[0], note=f"Their spectra are not drawn: {reason}"),)
+    about = "D, G and R of the neural codecs over the distance from frequency 0, by band"
+    return (*drawings, replace(spectra, suffix="radial", about=about))
+
+
+KINDS = (
+    Kind(
+        name="nic-variants",
+        about="The neural codecs against each other: rate curves, and D, G and R by band",
+        rule="Rate curves: a mark is one setting, the mean over images, then over the corruptions and severities of "
+        "the band. Spectra: each codec at its setting nearest the target rate on clean images. Rows and spectra are "
+        "counted among those of the neural codecs.",
+        needs=(NEURAL, ROWS),
+        draw=nic_variants,
+    ),
+)
