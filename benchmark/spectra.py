@@ -68,7 +68,9 @@ def table(
             is_wanted &= whole[column].isin([*wanted, *always])
     for label in codecs:
         if not (whole["codec"].eq(label) | whole["label"].eq(label)).any():
-            raise NoSpectra(_nothing(path, "codec", [label], whole.loc[whole["codec"] != "", "codec"]))
+            points = whole.loc[whole["codec"] == label.partition(":")[0], "label"]
+            held = whole.loc[whole["codec"] != "", "codec"] if points.empty else points
+            raise NoSpectra(_nothing(path, "codec", [label], held))
     if codecs:
         is_wanted &= whole["codec"].isin([*codecs, ""]) | whole["label"].isin(codecs)
     numbers = [shares(power) for power in whole["power"]]

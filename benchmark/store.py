@@ -219,7 +219,7 @@ class RunFile:
                 self._connection.execute(query, row.key)
         self._commit()
 
-    def merged(self, rows: Iterable[Row], in_sums: Container[Key], sums: Mapping[_Place, _Sums]) -> None:
+    def fill(self, rows: Iterable[Row], in_sums: Container[Key], sums: Mapping[_Place, _Sums]) -> None:
         """Write rows and sums of several files into this one, which is empty."""
         for row in rows:
             self._write(row, is_in_sums=row.key in in_sums)
@@ -382,7 +382,7 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     with RunFile.open(out) as file:
         for run, provenance in provenances.items():
             file.begin(run, provenance, started="merged", jobs=0)
-        file.merged(rows.values(), in_sums, sums)
+        file.fill(rows.values(), in_sums, sums)
     return len(rows), repeated
 
 

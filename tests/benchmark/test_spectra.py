@@ -105,7 +105,7 @@ def test_conditions_are_chosen_with_the_clean_one(measured: Path, pair: Path) ->
 WRONG = {
     "set": ({"of": "kodak"}, "no spectra of set kodak, only of folder:pair"),
     "codec": ({"codecs": ["avif"]}, "no spectra of codec avif, only of jpeg, webp"),
-    "point": ({"codecs": ["jpeg:q31"]}, "no spectra of codec jpeg:q31, only of jpeg, webp"),
+    "point": ({"codecs": ["jpeg:q31"]}, "no spectra of codec jpeg:q31, only of jpeg:q30, jpeg:q80"),
     "corruption": ({"corruptions": ["snow"]}, "no spectra of corruption snow, only of fog, none, shot_noise"),
     "severity": ({"severities": [5]}, "no spectra of severity 5, only of 0, 2"),
 }
