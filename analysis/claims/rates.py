@@ -104,10 +104,11 @@ def sensitivity_depends_on_frequency(evidence: Evidence) -> Finding:
     }
     shared = set.intersection(*(set(table.columns) for table in tables.values())) if tables else set()
     if "jpeg2000" not in codecs or len(codecs) < 2 or len(shared) < LEAST_WAVES:
-        more = "--corruption none --corruption fourier_1_0_of_32 ... --codec jpeg2000 --codec ARCH@FILE"
+        of = next(iter(evidence.rows["set"]), "SET")
+        ask = f"codecshift heatmap --set {of} --codec jpeg2000 --codec ARCH@FILE --out {evidence.file}"
         raise Lacking(
             f"rows under {LEAST_WAVES} Fourier perturbations or more are needed, of jpeg2000 and of a neural codec "
-            f"near {MATCHED_BPP} bpp: {evidence.command(more)}"
+            f"near {MATCHED_BPP} bpp: {ask}"
         )
     names = sorted(shared)
     whole = pd.concat({codec: table[names] for codec, table in tables.items()}, axis=1, join="inner").dropna()

@@ -306,7 +306,7 @@ def test_the_lane_gives_the_spectra_that_the_pool_gives(kind: str, job: Callable
     run(wanted, tmp_path / "pool.sqlite", jobs=2)
     run(on_lane(wanted, 2), tmp_path / "lane.sqlite", jobs=2)
     pool, lane = (store.spectra(tmp_path / f"{name}.sqlite") for name in ("pool", "lane"))
-    assert len(pool) == 2 + 3 * 3
+    assert len(pool) == 3 + 3 * 3
     assert set(pool["n"]) == {5}
     pd.testing.assert_frame_equal(pool.drop(columns="power"), lane.drop(columns="power"))
     for one, other in zip(pool["power"], lane["power"], strict=True):

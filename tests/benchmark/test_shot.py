@@ -203,7 +203,7 @@ def test_spectra_obey_the_identities_on_real_codecs(
     (row,) = one.work(Task(Shot("folder:pair", "suit", corruption, severity), (REAL[codec][2],))).rows
     assert row.spectra is not None
     found = {**row.spectra.own, **row.spectra.shot}
-    assert set(found) == {(quantity, channel) for quantity in ("G", "R", "shift") for channel in "YRGB"}
+    assert set(found) == {(quantity, channel) for quantity in ("G", "R", "shift", "image") for channel in "YRGB"}
     samples = row.height * row.width * 3  # type: ignore[operator]
     # Parseval, with the errors as they are stored.
     for quantity, error in (("G", row.error), ("R", row.error_clean)):
@@ -215,7 +215,8 @@ def test_spectra_obey_the_identities_on_real_codecs(
         cross = grid(np.real(transforms[0] * transforms[1].conj()))
         expected = found["G", channel] + found["shift", channel] + 2 * cross
         np.testing.assert_allclose(found["R", channel], expected, rtol=1e-4, atol=1e-7 * found["R", channel].max())
-        for quantity, difference in (("G", lost), ("shift", shift), ("R", lost + shift)):
+        image = shown @ LUMINANCE if channel == "Y" else shown[..., place]
+        for quantity, difference in (("G", lost), ("shift", shift), ("R", lost + shift), ("image", image)):
             exact = grid(power_spectrum(difference))
             np.testing.assert_allclose(found[quantity, channel], exact, rtol=1e-4, atol=1e-6 * exact.max())
 
