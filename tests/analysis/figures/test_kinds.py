@@ -1,12 +1,13 @@
 """Every kind of figure: the same evidence gives the same bytes, every text lies on the picture, what lacks is named."""
 
 import io
+import re
 from collections.abc import Callable
 
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Drawing, Evidence, NothingToDraw
-from codecshift.analysis.figures.style import plain
+from codecshift.analysis.figures.style import TWO_COLUMNS, looks, plain
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
@@ -35,13 +36,14 @@ def texts(drawing: Drawing) -> list[Text]:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_the_same_evidence_gives_the_same_picture(name: str, evidence: Callable[..., Evidence]) -> None:
-    assert pictures(name, evidence()) == pictures(name, evidence())
+def test_the_same_evidence_gives_the_same_picture(name: str, everything: Evidence) -> None:
+    assert FIGURES[name].missing(everything) == ""
+    assert pictures(name, everything) == pictures(name, everything)
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_text_lies_on_the_picture(name: str, evidence: Callable[..., Evidence]) -> None:
-    for drawing in FIGURES[name].draw(evidence()):
+def test_every_text_lies_on_the_picture(name: str, everything: Evidence) -> None:
+    for drawing in FIGURES[name].draw(everything):
         for text in texts(drawing):
             box = text.get_window_extent()
             page = drawing.figure.bbox
@@ -50,9 +52,31 @@ def test_every_text_lies_on_the_picture(name: str, evidence: Callable[..., Evide
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_panel_is_empty(name: str, evidence: Callable[..., Evidence]) -> None:
-    for drawing in FIGURES[name].draw(evidence()):
+def test_no_panel_is_empty_and_none_is_wider_than_two_columns(name: str, everything: Evidence) -> None:
+    for drawing in FIGURES[name].draw(everything):
         assert [axis for axis in drawing.figure.axes if not (axis.lines or axis.images or axis.collections)] == []
+        assert drawing.figure.get_figwidth() <= TWO_COLUMNS
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_maps_are_of_even_lightness(name: str, everything: Evidence) -> None:
+    for drawing in FIGURES[name].draw(everything):
+        maps = {
+            image.get_cmap().name
+            for axis in drawing.figure.axes
+            for image in axis.images
+            if image.get_array().ndim == 2
+        }
+        assert maps <= {"viridis", "cividis", "magma", "RdBu", "RdBu_r"}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_caption_counts_what_was_used(name: str, everything: Evidence) -> None:
+    for drawing in FIGURES[name].draw(everything):
+        count, total, what = re.match(r"(\d+) of (\d+) (rows|spectra) \(.+\)$", drawing.used).groups()
+        assert 0 < int(count) <= int(total)
+        whole = everything.rows if what == "rows" else everything.spectra
+        assert int(total) == len(whole) or name == "nic-variants"
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -61,8 +85,21 @@ def test_without_rows_that_were_measured_each_says_what_would_make_them(
 ) -> None:
     failed = rows().assign(status="failed", bpp=float("nan"), psnr=float("nan"), psnr_clean=float("nan"))
     lacking = FIGURES[name].missing(evidence(failed, file="k.sqlite"))
-    assert "codecshift run" in lacking
-    assert "k.sqlite" in lacking
+    assert re.search(r"codecshift (run|heatmap) --set kodak .*--out k\.sqlite", lacking)
     with pytest.raises(NothingToDraw) as refused:
         FIGURES[name].draw(evidence(failed, file="k.sqlite"))
     assert str(refused.value) == lacking
+
+
+def test_the_figures_of_the_paper_are_there() -> None:
+    paper = (
+        "dataset-examples corruption-spectra rd-clean rd-ood psd-d psd-g psd-r psd-radial psnr-vs-severity "
+        "bpp-vs-severity fourier-heatmap nic-variants matched-example rate-inflation bd-rate-by-corruption "
+        "reconstructions theory-linear ranking"
+    )
+    assert set(paper.split()) <= set(FIGURES)
+
+
+def test_more_codecs_than_colours_differ_in_line_and_mark() -> None:
+    seen = {(look["color"], look["linestyle"]) for look in looks([str(number) for number in range(20)]).values()}
+    assert len(seen) == 20

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Evidence, NothingToDraw
@@ -48,3 +49,83 @@ def test_an_anchor_alone_draws_no_bd_rates(
 ) -> None:
     with pytest.raises(NothingToDraw, match="another codec"):
         FIGURES["bd-rate-by-corruption"].draw(evidence(rows(("jpeg2000",))))
+
+
+def test_intervals_are_lines_about_the_marks(
+    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = rows(("jpeg2000", "webp"))
+    noise = np.random.default_rng(3).normal(0, 0.5, 8)
+    many = [
+        table[table["image"] == "a"].assign(
+            image=f"i{place}", psnr=lambda rows, off=off: rows["psnr"] + off * (rows["codec"] == "webp")
+        )
+        for place, off in enumerate(noise)
+    ]
+    axis = marks(evidence(pd.concat(many)))
+    (dots,) = (line for line in axis.lines if line.get_label() == "webp")
+    spans = [line.get_xdata() for line in axis.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 1.2]
+    assert len(spans) == 4
+    for value, (low, high) in zip(dots.get_xdata(), spans, strict=True):
+        assert low < value < high
+        assert high - low == pytest.approx(2 * 2.36 * np.std(noise, ddof=1) / 8**0.5 * np.log(2) / 6 * 112, rel=0.25)
+    (drawing,) = FIGURES["bd-rate-by-corruption"].draw(evidence(pd.concat(many)))
+    assert "95% intervals" in drawing.note
+
+
+def test_too_few_images_for_intervals_are_told(evidence: Callable[..., Evidence]) -> None:
+    (drawing,) = FIGURES["bd-rate-by-corruption"].draw(evidence())
+    assert drawing.note == "There are too few images for intervals."
+
+
+def test_inflation_is_the_rate_over_the_clean_one_and_the_geometric_mean_over_severities(
+    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = rows()
+    factors = {("fog", 1): 2.0, ("fog", 3): 8.0, ("shot_noise", 1): 3.0, ("shot_noise", 3): 3.0}
+    for (name, severity), factor in factors.items():
+        where = (table["corruption"] == name) & (table["severity"] == severity) & (table["codec"] == "webp")
+        table.loc[where, "bpp"] *= factor
+    (drawing,) = FIGURES["rate-inflation"].draw(evidence(table))
+    axis = drawing.figure.axes[0]
+    values = np.asarray(axis.images[0].get_array())
+    np.testing.assert_allclose(values, np.log2([[1, 1, 4], [1, 1, 1], [1, 1, 3]]), atol=1e-12)
+    low, high = axis.images[0].get_clim()
+    assert low == -high
+    assert [text.get_text() for text in axis.texts][:3] == ["1.00", "1.00", "4.00"]
+
+
+def test_a_codec_that_gets_worse_under_noise_falls_in_the_ranking(
+    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = rows()  # jpeg is best, webp last
+    table.loc[(table["codec"] == "jpeg") & (table["corruption"] == "shot_noise"), "psnr"] -= 5
+    (drawing,) = FIGURES["ranking"].draw(evidence(table))
+    axis = drawing.figure.axes[0]
+    places = {line.get_label(): list(line.get_ydata()) for line in axis.lines}
+    assert places == {"jpeg": [1, 1, 1, 3, 3], "jpeg2000": [2, 2, 2, 1, 1], "webp": [3, 3, 3, 2, 2]}
+    assert axis.get_ylim()[0] > axis.get_ylim()[1]
+    labels = [label.get_text().split("\n")[0] for label in axis.get_xticklabels()]
+    assert labels == ["clean", "low", "medium", "high", "all"]
+
+
+def test_a_column_of_the_ranking_is_over_the_conditions_that_all_share(
+    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = rows()
+    table.loc[(table["codec"] == "webp") & (table["corruption"] == "fog") & (table["severity"] == 3), "psnr"] += 100
+    table.loc[(table["corruption"] == "fog") & (table["severity"] == 3) & (table["codec"] == "jpeg"), "psnr"] -= 6
+    (drawing,) = FIGURES["ranking"].draw(evidence(table))
+    axis = drawing.figure.axes[0]
+    low = next(label.get_text() for label in axis.get_xticklabels() if label.get_text().startswith("low"))
+    assert low == "low\n1 of 2 conditions"
+    assert list(axis.lines[0].get_ydata())[1] == 1  # jpeg, at severity 1 alone
+
+
+def test_without_clean_rows_there_is_no_ranking(
+    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = rows()
+    assert len(FIGURES["ranking"].draw(evidence(table[table["corruption"] != "none"]))) == 1  # bands against all
+    with pytest.raises(NothingToDraw, match="under corruptions"):
+        FIGURES["ranking"].draw(evidence(table[table["corruption"] == "none"]))
