@@ -95,6 +95,15 @@ def test_codecs_are_chosen_by_label(
     pd.testing.assert_frame_equal(kept[list(COLUMNS)].reset_index(drop=True), table[list(COLUMNS)])
 
 
+def test_points_are_in_the_order_of_their_numbers(tmp_path: Path, row: Rows, write: Write) -> None:
+    carried = Spectra({(quantity, "Y"): np.ones((64, 33)) for quantity in "GR"}, {("shift", "Y"): np.ones((64, 33))})
+    points = ["q40", "q9", "r0.5", "r0.25", "raw", "q100"]
+    path = write(tmp_path / "r.sqlite", [row(point=point, spectra=carried) for point in points])
+    table = spectra.table(path)
+    shown = [*dict.fromkeys(table.loc[table["codec"] != "", "point"])]
+    assert shown == ["r0.25", "r0.5", "q9", "q40", "q100", "raw"]
+
+
 def test_conditions_are_chosen_with_the_clean_one(measured: Path, pair: Path) -> None:
     of = f"folder:{pair.name}"
     assert set(spectra.table(measured, of=of, corruptions=["low"])["corruption"]) == {"none", "fog"}
@@ -129,7 +138,7 @@ def test_the_text_fits_and_says_what_it_shows(measured: Path, here: Here) -> Non
     said = here("spectra", measured)
     assert said.returncode == 0, said.stderr
     lines = said.stdout.splitlines()
-    assert lines[0] == "folder:pair: mean power spectra of 2 images"
+    assert lines[0] == "folder:pair: mean power spectra of 2 images, luminance"
     assert max(map(len, lines)) <= 100
     table = spectra.table(measured).set_index(["corruption", "codec", "point", "quantity"])
     (line,) = [line.split() for line in lines if line.split()[:3] == ["fog@2", "webp:q50", "R"]]
@@ -168,7 +177,7 @@ def test_channels_and_windows_are_shown(pair: Path, tmp_path: Path, here: Here) 
     done = here(*wanted, "--jobs", 1, "--spectra", "--channels", "rgb", "--window", "hann")
     assert done.returncode == 0, done.stderr
     said = here("spectra", path).stdout
-    assert said.startswith("folder:pair: mean power spectra of 2 images, Hann window\n")
+    assert said.startswith("folder:pair: mean power spectra of 2 images, luminance (Y), R, G and B, Hann window\n")
     assert [line.split()[2:4] for line in said.splitlines() if "jpeg:q30" in line] == [["D", one] for one in "BGRY"]
     refused = here(*wanted, "--spectra")
     assert refused.returncode == 2
