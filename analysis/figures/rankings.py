@@ -44,7 +44,7 @@ def bd_rate_by_corruption(evidence: Evidence) -> tuple[Drawing, ...]:
     ordered = [name for name in ordered if name in there]
     styles = {codec: look for codec, look in looks(evidence.names()).items() if codec in codecs}
     labels = [evidence.label(codec) for codec in styles]
-    line = max(0.2, 0.06 * (len(codecs) + 1))
+    line = min(max(0.2, 0.06 * (len(codecs) + 1)), 8 / len(ordered))
     figure = sheet(TWO_COLUMNS, 0.6 + line * len(ordered) + legend_height(labels, TWO_COLUMNS))
     axis = figure.subplots()
     for place in range(0, len(ordered), 2):

@@ -124,7 +124,7 @@ def evidence() -> Callable[..., Evidence]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def everything() -> Evidence:
     """Return evidence of all that a figure may need: rows, waves, spectra, pictures, neural codecs and a linear one."""
     rows = make_rows(("jpeg", "jpeg2000", "webp", "linear"))

@@ -1,0 +1,78 @@
+"""The command `figures`: it lists, draws what can be drawn, and says what lacks in one sentence."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from codecshift.analysis.figures import FIGURES
+
+Here = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def measured(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Here) -> Path:
+    """A run file of two images, clean and under a corruption of each band, with spectra."""
+    path = tmp_path_factory.mktemp("measured") / "r.sqlite"
+    points = [f"{codec}:q{value}" for codec in ("jpeg", "webp") for value in (5, 20, 50, 80)]
+    done = command(
+        *("run", "--set", f"folder:{pair}", *(part for point in points for part in ("--codec", point))),
+        *("--corruption", "none", "--corruption", "fog", "--corruption", "pixelate", "--corruption", "shot_noise"),
+        *("--severity", 1, "--severity", 3, "--spectra", "--out", path),
+    )
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_the_list_names_every_figure_and_its_needs(here: Here) -> None:
+    said = here("figures", "--list")
+    assert said.returncode == 0
+    for name in FIGURES:
+        assert name in said.stdout
+    assert "spectra D" in said.stdout
+
+
+def test_the_list_of_a_file_says_what_lacks(measured: Path, pair: Path, here: Here) -> None:
+    said = here("figures", measured, "--list")
+    lines = dict(line.split(": ", 1) for line in said.stdout.splitlines())
+    assert list(lines) == list(FIGURES)
+    assert lines["psd-g"] == lines["ranking"] == "can be drawn"
+    assert "--data-dir DIR" in lines["reconstructions"]
+    assert "two neural codecs" in lines["nic-variants"]
+    said = here("figures", measured, "--list", "--only", "reconstructions", "--data-dir", pair.parent)
+    assert said.stdout == "reconstructions: can be drawn\n"
+
+
+def test_all_that_can_be_drawn_is_drawn_and_the_rest_named(measured: Path, pair: Path, here: Here) -> None:
+    said = here("figures", measured, "--out", "figures", "--data-dir", pair.parent, "--format", "png")
+    assert said.returncode == 0, said.stderr
+    written = [Path(line) for line in said.stdout.splitlines()]
+    assert {path.suffix for path in written} == {".png", ".txt"}
+    undrawn = {line.split(" is not drawn: ")[0] for line in said.stderr.splitlines()}
+    assert undrawn == {"nic-variants", "theory-linear", "fourier-heatmap"}
+    for name in set(FIGURES) - undrawn:
+        assert any(path.name.startswith(f"{name}-") and path.suffix == ".png" for path in written), name
+
+
+def test_a_figure_that_lacks_something_is_refused_in_one_sentence(measured: Path, here: Here) -> None:
+    said = here("figures", measured, "--only", "matched-example")
+    assert said.returncode == 2
+    assert said.stdout == ""
+    (line,) = said.stderr.splitlines()
+    assert line.startswith("codecshift: matched-example: the images of folder:pair are needed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["figures"], "expected a run file"),
+        (["figures", "FILE", "--only", "psd-x"], "did you mean 'psd-"),
+        (["figures", "FILE", "--data-dir", "nowhere"], "no folder nowhere"),
+    ],
+    ids=["no-file", "unknown", "data-dir"],
+)
+def test_wrong_input_is_refused(arguments: list[str], sentence: str, measured: Path, here: Here) -> None:
+    said = here(*(str(measured) if word == "FILE" else word for word in arguments))
+    assert said.returncode == 2
+    assert sentence in said.stderr
+    assert len(said.stderr.splitlines()) == 1
