@@ -140,9 +140,10 @@ def _rising(bpp: Floats, quality: Floats) -> bool:
     return bool(
         (bpp[1:] > bpp[:-1]).all()
         and (quality[1:] > quality[:-1]).all()
-        and bpp[0].min() > 0
-        and quality[0].min() > -math.inf
-        and max(bpp[-1].max(), quality[-1].max()) < math.inf
+        and (bpp[0] > 0).all()
+        and (quality[0] > -math.inf).all()
+        and (bpp[-1] < math.inf).all()
+        and (quality[-1] < math.inf).all()
     )
 
 

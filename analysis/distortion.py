@@ -126,12 +126,20 @@ class Prepared:
         self.levels = _levels(image) if min(image.shape[:2]) >= MS_SSIM_SMALLEST else ()
 
 
+class Bare(Prepared):
+    """An image of which no MS-SSIM is wanted: it has no `levels`, and takes no time."""
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.levels = ()
+
+
 def ms_ssim(first: Prepared, second: Prepared) -> float | None:
     """Return the multi-scale structural similarity of two images of one shape, at most 1.
 
     Five scales, 11x11 Gaussian window of sigma 1.5, valid positions only, K1 = 0.01, K2 = 0.03, peak 255; per channel,
     then the mean over channels, negative factors set to zero: the definition of pytorch-msssim. None where a side is
-    under 161 pixels. Raises ValueError when the shapes differ.
+    under 161 pixels, or the first image is Bare. Raises ValueError when the shapes differ.
     """
     if first.image.shape != second.image.shape:
         raise ValueError(f"expected two images of one shape, got {first.image.shape} and {second.image.shape}")

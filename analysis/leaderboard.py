@@ -237,8 +237,8 @@ def intervals(
         numbers[codec] = {
             name: interval(float(once[name][0]), again[name], fewest[name], confidence=confidence) for name in NUMBERS
         }
-        shares = {name: float(np.isnan(again[name]).mean()) for name in NUMBERS if np.isfinite(once[name][0])}
-        lost |= {(codec, name): share for name, share in shares.items() if share}
+        gaps = {name: int(np.isnan(again[name]).sum()) for name in NUMBERS if np.isfinite(once[name][0])}
+        lost |= {(codec, name): count / resamples for name, count in gaps.items() if count}
         scores[codec] = again["score"], fewest["score"]
         for place, condition in enumerate(grid.conditions):
             percent = float(estimates[0, place])

@@ -150,7 +150,7 @@ _AREA[:, [0, -1]] /= 2
 """The area of the plane that each cell stands for, itself and its negative, in (cycles/pixel)^2: in all 1."""
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _overlaps(count: int) -> Power:
     """Return how much of each of `count` frequencies, in the order of `fft`, lies in each row of the grid.
 
@@ -261,13 +261,18 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[n
 def transform(of: NDArray[np.float32] | NDArray[np.uint8], settings: Settings) -> Transform:
     """Return the transform of a difference (H, W, 3), or of an image, in single precision."""
     of = of.astype(np.float32, copy=False)
-    if settings.window == "hann":
-        of = of * _hann(of.shape[0])[:, np.newaxis, np.newaxis] * _hann(of.shape[1])[:, np.newaxis]
+
+    def through(plane: NDArray[np.float32]) -> NDArray[np.complex64]:
+        if settings.window == "hann":
+            plane = plane * _hann(plane.shape[0])[:, np.newaxis]
+            plane *= _hann(plane.shape[1])
+        return np.asarray(scipy.fft.rfft2(plane), np.complex64)
+
     if settings.channels == LUMINANCE:
-        return {"Y": scipy.fft.rfft2(cv2.cvtColor(of, cv2.COLOR_RGB2GRAY))}
-    planes = {name: scipy.fft.rfft2(of[..., place]) for place, name in enumerate("RGB")}
+        return {"Y": through(np.asarray(cv2.cvtColor(of, cv2.COLOR_RGB2GRAY), np.float32))}
+    planes = {name: through(of[..., place]) for place, name in enumerate("RGB")}
     luminance = sum(np.float32(weight) * planes[name] for name, weight in _WEIGHTS.items())
-    return {"Y": luminance, **planes}
+    return {"Y": np.asarray(luminance, np.complex64), **planes}
 
 
 def added(one: Transform, other: Transform) -> Transform:
@@ -291,7 +296,7 @@ def _gridded(plane: NDArray[np.complex64], width: int) -> Power:
     return _halved_evenly(half / float(height * width) ** 2)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _half_overlaps(width: int) -> NDArray[np.float32]:
     """Return how much of each column of a half transform, real and imaginary parts, goes to each of the grid's.
 
@@ -304,7 +309,7 @@ def _half_overlaps(width: int) -> NDArray[np.float32]:
     return np.repeat(half.T, 2, axis=0).astype(np.float32)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _hann(count: int) -> NDArray[np.float32]:
     # Between the zeros, so that not even one pixel is lost where there is no other.
     window = np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 2

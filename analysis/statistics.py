@@ -141,10 +141,10 @@ def interval(estimate: float, resampled: ArrayLike, images: int, *, confidence: 
     A resample may have no value, NaN, as where curves that overlap do not do so in it; those are left out. There is no
     interval under MINIMUM_IMAGES images, without an estimate, or where more than MOST_LOST of the resamples are lost.
     """
-    values = np.asarray(resampled, np.float64)
-    values = values[~np.isnan(values)]
-    lost = 1 - len(values) / max(np.size(resampled), 1)
-    if images < MINIMUM_IMAGES or not math.isfinite(estimate) or not len(values) or lost > MOST_LOST:
+    every = np.asarray(resampled, np.float64)
+    values = every[~np.isnan(every)]
+    enough = len(values) and len(every) - len(values) <= MOST_LOST * len(every)
+    if images < MINIMUM_IMAGES or not math.isfinite(estimate) or not enough:
         return Interval(estimate, math.nan, math.nan)
     low, high = np.quantile(values, levels(images, confidence))
     return Interval(estimate, float(low), float(high))

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from ..analysis.distortion import MEASURES
 from ..corruptions.corruption import SEVERITIES
 from ..corruptions.fourier import PREFIX
 from ..corruptions.table import CORRUPTIONS, FIFTEEN, find
 
 CLEAN = "none"
 """The corruption that leaves the image as it is; its only severity is 0."""
+
+EVERY_MEASURE = tuple(one.name for one in MEASURES)
 
 Known = TypeVar("Known")
 
@@ -77,6 +80,12 @@ class Plan:
     codecs: tuple[str, ...]
     corruptions: tuple[str, ...] = (CLEAN, *FIFTEEN)
     severities: tuple[int, ...] = SEVERITIES
+    first: int | None = None
+    """How many images of each set, None for all."""
+    images: tuple[str, ...] = ()
+    """The ids of the images, none for all."""
+    measures: tuple[str, ...] = EVERY_MEASURE
+    """What is measured of each row."""
 
     def narrowed(
         self,
@@ -84,12 +93,18 @@ class Plan:
         corruptions: Iterable[str] = (),
         severities: Iterable[int] = (),
         codecs: Iterable[str] = (),
+        first: int | None = None,
+        images: Iterable[str] = (),
     ) -> Plan:
         """Return the plan with each list that is not empty put in place of its own.
 
-        A corruption may be a band, "low", "medium" or "high". Raises UnknownName for an unknown corruption or a
-        severity outside 1..5.
+        A corruption may be a band, "low", "medium" or "high". Raises UnknownName for an unknown corruption, a severity
+        outside 1..5, fewer than one image, or images both counted and named.
         """
+        images = _distinct(images)
+        if first is not None and (first < 1 or images):
+            asked = f"{first} and {', '.join(images)}" if images else first
+            raise UnknownName(f"expected how many images, 1 or more, or which, got {asked}")
         severities = tuple(severities)
         for severity in severities:
             if severity not in SEVERITIES:
@@ -102,6 +117,8 @@ class Plan:
             corruptions=_distinct(name for text in corruptions for name in corruptions_named(text)) or self.corruptions,
             severities=tuple(sorted(set(severities))) or self.severities,
             codecs=_distinct(codecs) or self.codecs,
+            first=first or self.first,
+            images=images or self.images,
         )
 
     def conditions(self) -> tuple[tuple[str, int], ...]:

@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..analysis.heatmap import Heatmap
     from ..analysis.leaderboard import Leaderboard
     from ..analysis.spectrum import Settings
     from ..codecs.contract import Verdict
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .drawing import State
     from .fairness import Entry
     from .matching import Matching, Target
-    from .run import Job
+    from .run import Job, Tally
 
 WIDTH = 100  # columns that text output fits in
 
@@ -54,6 +55,14 @@ class TableFormat(StrEnum):
     json = "json"
 
 
+class ClaimsFormat(StrEnum):
+    """What `claims` can print."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
 class FigureFormat(StrEnum):
     """What `figures` can write."""
 
@@ -62,8 +71,8 @@ class FigureFormat(StrEnum):
     svg = "svg"
 
 
-class SpectraFormat(StrEnum):
-    """What `spectra` can print."""
+class TextFormat(StrEnum):
+    """What `spectra` and `heatmap` can print."""
 
     text = "text"
     csv = "csv"
@@ -86,6 +95,10 @@ Corruptions = Annotated[
     typer.Option("--corruption", metavar="NAME", help="A corruption, a band (low, medium, high), or none: clean."),
 ]
 Severities = Annotated[list[int] | None, typer.Option("--severity", metavar="N", help="1 to 5; clean images are 0.")]
+FirstImages = Annotated[
+    int | None, typer.Option("--images", metavar="N", min=1, help="The first N images of each set. Default: all.")
+]
+Images = Annotated[list[str] | None, typer.Option("--image", metavar="ID", help="One image instead of all: kodim01.")]
 Codecs = Annotated[
     list[str] | None, typer.Option("--codec", metavar="LABEL", help="jpeg: its ladder; jpeg:q75: that one point.")
 ]
@@ -101,6 +114,12 @@ Download = Annotated[
     bool | None,
     typer.Option("--download/--no-download", help="Fetch missing images. Default: only into the user's cache."),
 ]
+Jobs = Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try rows again that failed or were skipped.")]
+TimeLimit = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="What one image may take in one codec point.")]
+DeviceName = Annotated[
+    str, typer.Option(metavar="cpu|cuda|auto", help="Where neural codecs compute; auto: on CUDA if there is any.")
+]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A run file.")]
 
 
@@ -112,21 +131,17 @@ def run_(
     severity: Severities = None,
     codec: Codecs = None,
     codec_file: CodecFiles = None,
+    images: FirstImages = None,
+    image: Images = None,
     data_dir: DataDir = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The run file. Default: named after the plan.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")] = None,
+    jobs: Jobs = None,
     download: Download = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try rows again that failed or were skipped.")
-    ] = False,
-    time_limit: Annotated[
-        float, typer.Option(metavar="SECONDS", min=1, help="What one image may take in one codec point.")
-    ] = 300,
-    device: Annotated[
-        str, typer.Option(metavar="cpu|cuda|auto", help="Where neural codecs compute; auto: on CUDA if there is any.")
-    ] = "auto",
+    retry_failed: RetryFailed = False,
+    time_limit: TimeLimit = 300,
+    device: DeviceName = "auto",
     match: Annotated[
         list[str] | None,
         typer.Option(metavar="TARGET", help="bpp=0.5, psnr=32, ms_ssim=0.97: not ladders, the points nearest to it."),
@@ -151,7 +166,9 @@ def run_(
     from .matching import Target
 
     named("device", device, DEVICES)
-    chosen = named("plan", plan, PLANS).narrowed(sets or (), corruption or (), severity or (), codec or ())
+    chosen = named("plan", plan, PLANS).narrowed(
+        sets or (), corruption or (), severity or (), codec or (), images, image or ()
+    )
     targets = [Target.parse(text) for text in match or ()]
     if not spectra and (channels or window):
         _refuse("--channels and --window go with --spectra")
@@ -163,35 +180,7 @@ def run_(
     if dry_run:
         _print_estimate(job, path, jobs or loop.cores(), retry_failed, targets)
         return
-    if job.device:
-        _say(f"neural codecs on {job.device.name}, up to {job.device.batch} images together")
-    try:
-        if targets:
-            job = _match(job, targets, path, jobs, retry_failed, time_limit)
-        with _Progress("rows") as progress:
-            tally = loop.run(
-                job,
-                path,
-                jobs=jobs,
-                retry_failed=retry_failed,
-                time_limit=time_limit,
-                report=lambda tally: progress.rows(tally.done, tally.total, tally.failed + tally.skipped),
-            )
-    except KeyboardInterrupt:
-        _say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")
-        raise typer.Exit(130) from None
-    if tally.total:
-        workers = jobs or loop.cores()
-        _say(
-            f"{tally.done} rows in {_duration(tally.wall_s)} with {workers} jobs, {tally.failed} failed, "
-            f"{tally.skipped} skipped -> {path}"
-        )
-        if tally.wall_s > 30:  # in shorter runs the start of the workers hides the rest
-            _say(f"{tally.overhead(workers):.2f} x the time inside encode, decode and measures")
-    else:
-        _say(f"nothing to do: all {job.rows()} rows are in {path}")
-    for reason, times in tally.reasons.most_common(5):
-        _say(f"  {times} x {reason}")
+    job, tally = _measure(job, targets, path, jobs, retry_failed, time_limit)
     _print_outcome(path, job)
     if tally.total and tally.failed + tally.skipped == tally.total:
         raise typer.Exit(1)
@@ -231,37 +220,58 @@ def leaderboard(
     matched: Annotated[
         bool, typer.Option("--matched", help="Not a ranking: the points that run --match found, held under corruption.")
     ] = False,
+    tails: Annotated[
+        bool,
+        typer.Option("--tails", help="The worst cases over images x corruptions too; csv and json always have them."),
+    ] = False,
+    resamples: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Of the images, for the intervals. Default: 10000; 0: no intervals."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Of the resamples. Default: 24.")] = None,
 ) -> None:
     """Rank the codecs of a run file by their BD-rate on corrupted images."""
     from ..analysis.leaderboard import NotComparable
+    from ..analysis.statistics import RESAMPLES, SEED
     from . import publish
 
-    chosen: dict[str, Any] = {"of": of, "corruptions": corruption or (), "severities": severity or ()}
+    part: dict[str, Any] = {"of": of, "corruptions": corruption or (), "severities": severity or ()}
     if matched:
-        table = publish.matched(file, **chosen)
+        table = publish.matched(file, **part)
         if table.empty:
             _refuse(f"{file} holds no matched points: expected rows of codecshift run --match")
         _print_matched_as(table, format, file)
         return
     try:
-        board = publish.leaderboard(file, anchor=anchor, quality=quality.value, **chosen)
+        drawn: dict[str, Any] = {
+            "resamples": RESAMPLES if resamples is None else resamples,
+            "seed": SEED if seed is None else seed,
+        }
+        board = publish.leaderboard(file, anchor=anchor, quality=quality.value, **drawn, **part)
     except NotComparable:
         # A file of matched points alone has no curves, and is not to be refused for that.
-        table = publish.matched(file, **chosen)
+        table = publish.matched(file, **part)
         if format is not TableFormat.text or anchor is not None or table["set"].nunique() != 1:
             raise
         _print_matched(table, file)
         return
     if format is TableFormat.text and all(entry.rank is None for entry in board.entries):
-        table = publish.matched(file, **chosen)
-        _print_board(board, file) if table.empty else _print_matched(table, file)
-    elif format is TableFormat.text:
+        table = publish.matched(file, **part)
+        if not table.empty:
+            _print_matched(table, file)
+            return
+    if format is TableFormat.text:
         _print_board(board, file)
+        if tails:
+            _print_tails(board)
     elif format is TableFormat.csv:
         typer.echo(publish.as_csv(board), nl=False)
+    elif format is TableFormat.json:
+        typer.echo(publish.as_json(board, publish.facts_behind(file, board)), nl=False)
     else:
-        write = publish.as_json if format is TableFormat.json else publish.as_markdown
-        typer.echo(write(board, publish.facts_behind(file, board)), nl=False)
+        typer.echo(publish.as_markdown(board, publish.facts_behind(file, board)), nl=False)
+        if tails:
+            typer.echo("\n" + publish.tails_as_markdown(board), nl=False)
 
 
 @app.command()
@@ -318,12 +328,30 @@ def figures(
         typer.echo(path)
 
 
+@app.command()
+def claims(
+    file: File,
+    format: Annotated[ClaimsFormat, typer.Option(help="Of the output.")] = ClaimsFormat.text,  # noqa: A002
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="This claim, e.g. H9, instead of all.")] = None,
+) -> None:
+    """Hold the paper's claims against a run file: supported, refuted or undecided, with effects and intervals."""
+    from . import verdicts
+
+    found = verdicts.verdicts(file, only or ())
+    if format is ClaimsFormat.json:
+        typer.echo(verdicts.as_json(found), nl=False)
+    elif format is ClaimsFormat.markdown:
+        typer.echo(verdicts.as_markdown(found), nl=False)
+    else:
+        typer.echo(verdicts.as_text(found, WIDTH), nl=False)
+
+
 @app.command("spectra")
 def spectra_(
     file: File,
     format: Annotated[  # noqa: A002
-        SpectraFormat, typer.Option(help="Of the output; json: with radial profiles.")
-    ] = SpectraFormat.text,
+        TextFormat, typer.Option(help="Of the output; json: with radial profiles.")
+    ] = TextFormat.text,
     of: Annotated[str | None, typer.Option("--set", metavar="SET", help="Where the file holds several.")] = None,
     codec: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="jpeg, or one point: jpeg:q75.")] = None,
     corruption: Corruptions = None,
@@ -333,9 +361,9 @@ def spectra_(
     from . import spectra
 
     found = spectra.table(file, of=of, codecs=codec or (), corruptions=corruption or (), severities=severity or ())
-    if format is SpectraFormat.csv:
+    if format is TextFormat.csv:
         found.drop(columns="power").to_csv(sys.stdout, index=False)
-    elif format is SpectraFormat.json:
+    elif format is TextFormat.json:
         typer.echo(spectra.as_json(found, spectra.settings(file)), nl=False)
     else:
         for name, part in found.groupby("set", sort=True):
@@ -344,6 +372,92 @@ def spectra_(
             _print_table(headings, lines, ["left"] * 3 + ["right"] * 7)
         for line in spectra.notes(WIDTH):
             typer.echo(line)
+
+
+@app.command()
+def heatmap(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A run file to show and not to add to.", show_default=False)
+    ] = None,
+    sets: Sets = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="jpeg:q75, or jpeg: its point nearest to --match. Default: jpeg, jpeg2000."),
+    ] = None,
+    codec_file: CodecFiles = None,
+    rms: Annotated[
+        list[float] | None,
+        typer.Option(metavar="R", help="Strength of the waves: 1, 2, 4, 8 (default) or 16 grey levels."),
+    ] = None,
+    band: Annotated[
+        str | None,
+        typer.Option(metavar="full|low", help="All frequencies (default), or the lowest in cycles per image."),
+    ] = None,
+    of: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="full: in steps of 1/N cycle per pixel (32); low: the lowest N x N (64)."),
+    ] = None,
+    images: FirstImages = None,
+    image: Images = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TARGET", help="Where codecs named without a point are held. Default: bpp=0.5."),
+    ] = None,
+    format: Annotated[TextFormat, typer.Option(help="Of the output.")] = TextFormat.text,  # noqa: A002
+    figures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw them there too, as PNG and PDF with a caption.")
+    ] = None,
+    data_dir: DataDir = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The run file. Default: heatmap-<set>.sqlite.")
+    ] = None,
+    jobs: Jobs = None,
+    download: Download = None,
+    retry_failed: RetryFailed = False,
+    time_limit: TimeLimit = 300,
+    device: DeviceName = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run, and how long it might take.")
+    ] = False,
+) -> None:
+    """Show what a wave of each frequency does to codecs: measure what is not measured yet, or read a run file."""
+    from . import heatmap as maps
+    from .run import cores
+
+    strengths = [maps.severity(one) for one in rms or ()]
+    chosen = maps.band(band or "full", of)
+    shown = chosen.window(chosen.of)
+    if file is not None:
+        names = ("--codec-file", "--images", "--image", "--match", "--out", "--data-dir", "--jobs", "--dry-run")
+        values = (codec_file, images, image, match, out, data_dir, jobs, dry_run)
+        for option, value in zip((*names, "--retry-failed"), (*values, retry_failed), strict=True):
+            if value:
+                _refuse(f"{file} is only read: {option} is for measuring, codecshift heatmap --out {file}")
+        asked = shown if band or of else None
+        _print_heatmaps(
+            maps.read(file, images=dict.fromkeys(sets or ()), codecs=codec or (), severities=strengths, shown=asked),
+            format,
+            figures,
+        )
+        return
+    plan = maps.plan(chosen, strengths or [maps.severity(8)])
+    plan = plan.narrowed(sets or (), codecs=codec or (), first=images, images=image or ())
+    job = _prepare(plan, data_dir, download, _described(codec_file), device)
+    targets = maps.targets(job, match)
+    path = out or Path(_default_name("-".join(["heatmap", *job.sets])))
+    for codec_name, reason in job.unavailable.items():
+        _say(f"left out: {codec_name}: {reason}")
+    if dry_run:
+        _print_estimate(job, path, jobs or cores(), retry_failed, targets)
+        return
+    job, tally = _measure(job, targets, path, jobs, retry_failed, time_limit)
+    ids = {of.name: [source.id for source in of.sources] for of in job.sets.values()}
+    labels = [f"{codec}:{point.name}" for codec, point in job.points]
+    _print_heatmaps(
+        maps.read(path, images=ids, codecs=labels, severities=plan.severities, shown=shown), format, figures
+    )
+    if tally.total and tally.failed + tally.skipped == tally.total:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -663,6 +777,7 @@ def _interrupted(_signal: int, _frame: object) -> NoReturn:
 def _foreseen() -> tuple[type[Exception], ...]:
     """Return the errors whose message is meant for the user."""
     from ..analysis.figures import NothingToDraw
+    from ..analysis.heatmap import NoHeatmap
     from ..analysis.leaderboard import NotComparable
     from ..codecs.described import BadDescription
     from ..codecs.neural.recipe import TrainingError
@@ -678,7 +793,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from .store import RunFileError
 
     wrong_names = (UnknownName, UnknownCodec, UnknownSet, WrongTarget)
-    wrong_rows = (RunFileError, NotComparable, NothingToDraw)
+    wrong_rows = (RunFileError, NotComparable, NothingToDraw, NoHeatmap)
     wrong_images = (SetError, GeneratedError, UnreadableImage, DownloadError)
     others = (MeasurementError, CodecUnavailable, BadDescription, TrainingError)
     return (*wrong_names, *wrong_rows, *wrong_images, *others)
@@ -739,7 +854,7 @@ def _prepare(
     download: bool | None,
     extra: Sequence[Spec],
     device: str,
-    spectra: Settings | None,
+    spectra: Settings | None = None,
 ) -> Job:
     from .run import prepare
 
@@ -748,6 +863,49 @@ def _prepare(
         return prepare(
             plan, folder, download=fetch, progress=progress.task, extra=extra, device=device, spectra=spectra
         )
+
+
+def _measure(
+    job: Job,
+    targets: Sequence[Target],
+    path: Path,
+    jobs: int | None,
+    retry_failed: bool,
+    time_limit: float,
+) -> tuple[Job, Tally]:
+    """Measure what a run file lacks of a job and say how it went; return the job, its points matched, and the tally."""
+    from . import run as loop
+
+    if job.device:
+        _say(f"neural codecs on {job.device.name}, up to {job.device.batch} images together")
+    try:
+        if targets:
+            job = _match(job, targets, path, jobs, retry_failed, time_limit)
+        with _Progress("rows") as progress:
+            tally = loop.run(
+                job,
+                path,
+                jobs=jobs,
+                retry_failed=retry_failed,
+                time_limit=time_limit,
+                report=lambda tally: progress.rows(tally.done, tally.total, tally.failed + tally.skipped),
+            )
+    except KeyboardInterrupt:
+        _say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")
+        raise typer.Exit(130) from None
+    if tally.total:
+        workers = jobs or loop.cores()
+        _say(
+            f"{tally.done} rows in {_duration(tally.wall_s)} with {workers} jobs, {tally.failed} failed, "
+            f"{tally.skipped} skipped -> {path}"
+        )
+        if tally.wall_s > 30:  # in shorter runs the start of the workers hides the rest
+            _say(f"{tally.overhead(workers):.2f} x the time inside encode, decode and measures")
+    else:
+        _say(f"nothing to do: all {job.rows()} rows are in {path}")
+    for reason, times in tally.reasons.most_common(5):
+        _say(f"  {times} x {reason}")
+    return job, tally
 
 
 def _match(
@@ -943,6 +1101,27 @@ def _print_outcome(path: Path, job: Job) -> None:
             _print_board(board, path)
 
 
+def _print_heatmaps(heatmaps: Sequence[Heatmap], form: TextFormat, folder: Path | None) -> None:
+    import textwrap
+
+    from . import heatmap as maps
+
+    if form is TextFormat.csv:
+        maps.table(heatmaps).to_csv(sys.stdout, index=False)
+    elif form is TextFormat.json:
+        maps.table(heatmaps).to_json(sys.stdout, orient="records", lines=True, double_precision=15)
+    else:
+        for heading, some in maps.grouped(heatmaps):
+            typer.echo(heading)
+            lines = [line for one in some for line in maps.words(one)]
+            _print_table(maps.HEADINGS, lines, ["left"] * 2 + ["right"] * 8)
+            for line in (piece for note in maps.notes(some) for piece in textwrap.wrap(note, WIDTH)):
+                typer.echo(line)
+    if folder is not None:
+        for path in maps.draw(heatmaps, folder):
+            _say(str(path))
+
+
 def _print_points(table: pd.DataFrame) -> None:
     most = 40
     lines = [
@@ -962,12 +1141,21 @@ def _figures(one: Any) -> Iterable[tuple[float, int]]:
 def _print_board(board: Leaderboard, file: Path) -> None:
     import textwrap
 
-    from .publish import COLUMNS, chroma_note, notes, title
+    from .publish import COLUMNS, chroma_note, lines, notes, title
 
     typer.echo(title(board))
-    lines = [[fill(entry) for _, fill in COLUMNS.values()] for entry in board.entries]
-    _print_table(list(COLUMNS), lines, [side for side, _ in COLUMNS.values()])
+    _print_table(list(COLUMNS), lines(board), [column.side for column in COLUMNS.values()])
     for line in (*notes(board), *textwrap.wrap(chroma_note(file, (one.codec for one in board.entries)), WIDTH)):
+        typer.echo(line)
+
+
+def _print_tails(board: Leaderboard) -> None:
+    import textwrap
+
+    from .publish import TAIL_HEADINGS, TAIL_NOTES, TAIL_SIDES, tail_lines
+
+    _print_table(TAIL_HEADINGS, tail_lines(board), TAIL_SIDES)
+    for line in textwrap.wrap(TAIL_NOTES, WIDTH):
         typer.echo(line)
 
 

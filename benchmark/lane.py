@@ -235,7 +235,7 @@ class Attendant:
         self._speaking = threading.Lock()
         self._waiting: queue.SimpleQueue[tuple[int, Batch, list[Future[Image]]] | None] = queue.SimpleQueue()
         self._shown = _Shown(context)
-        self._clean: Recent[Shot, Prepared] = Recent(lambda shot: Prepared(self._shown(shot)), 4)
+        self._clean: Recent[Shot, Prepared] = Recent(lambda shot: context.prepared(self._shown(shot)), 4)
         self._label: tuple[str, str] | None = None
         self._codec: Codec | None = None
         self._lifetime = ExitStack()
@@ -392,8 +392,8 @@ class Attendant:
     def _measured(self, shot: Shot, image: Image, codec: str, point: str, coded: Coded) -> tuple[Row, float]:
         start = time.perf_counter()
         clean = self._clean(_clean(shot))
-        shown = clean if shot.corruption == CLEAN else Prepared(image)
-        beside = beside_rows(clean.image, shown.image, self._context.spectra)
+        shown = clean if shot.corruption == CLEAN else self._context.prepared(image)
+        beside = beside_rows(shot, clean.image, shown.image, self._context.spectra)
         row = measured(shot, codec, point, coded, clean, shown, self._context.run, beside)
         return row, time.perf_counter() - start
 

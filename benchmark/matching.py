@@ -17,7 +17,7 @@ from ..codecs.protocol import Point, Spec
 from ..codecs.registry import find_point
 from ..corruptions.sets import ImageSet
 from . import provenance
-from .cell import CLEAN, Shot, named
+from .cell import CLEAN, EVERY_MEASURE, Shot, named
 from .pool import Pool
 from .run import TIME_LIMIT, Job, Loop, Tally, admit, cores
 from .shot import Context, Task
@@ -212,7 +212,7 @@ def match(
     run = provenance.run_id(described)
     with RunFile.open(out) as file, ExitStack() as lifetime:
         admit(job, file)
-        rows = _by_point(file.rows_under(first.name, CLEAN), retry_failed)
+        rows = _by_point(file.rows_under(first.name, CLEAN, EVERY_MEASURE), retry_failed)
         loop: Loop | None = None
         started = time.perf_counter()
         while True:
@@ -257,7 +257,7 @@ def foresee(job: Job, targets: Sequence[Target], out: Path, *, retry_failed: boo
     """Return what a matching would come to by the rows that are there; measures nothing. Raises as `match`."""
     searches = searches_of(job, targets)
     first = _first(job)
-    rows = _by_point(rows_under(out, first.name, CLEAN), retry_failed) if out.exists() else {}
+    rows = _by_point(rows_under(out, first.name, CLEAN, EVERY_MEASURE), retry_failed) if out.exists() else {}
     known = _means(rows, first)
     settled = {one: _settle(one, job.specs[one.codec], known) for one in searches}
     unknown = Means(0, math.nan, math.nan, math.nan, "")
@@ -348,7 +348,7 @@ def _by_point(rows: Iterable[Row], retry_failed: bool) -> _Rows:
 def _means(rows: _Rows, of: ImageSet) -> dict[tuple[str, str], Means]:
     """Return the means of the points of which every image of the set has a row."""
     images = {source.id for source in of.sources}
-    return {pair: Means.over(held.values()) for pair, held in rows.items() if images <= held.keys()}
+    return {pair: Means.over(held[image] for image in images) for pair, held in rows.items() if images <= held.keys()}
 
 
 def _tasks(of: ImageSet, pairs: Iterable[tuple[str, Point]], rows: _Rows) -> Iterable[Task]:
@@ -377,7 +377,7 @@ def _held(job: Job, matches: Sequence[Match]) -> Job:
         pairs |= {f"{name}:{one.name}": (name, one) for one in points}
     specs = {name: spec for name, spec in job.specs.items() if any(name == codec for codec, _ in pairs.values())}
     conditions = (name for name, _ in job.plan.conditions())
-    described = provenance.describe(job.sets.values(), conditions, specs.values(), job.device)
+    described = provenance.describe(job.sets.values(), conditions, specs.values(), job.device, job.plan.measures)
     described[provenance.MATCHED] = {
         "set": _first(job).name,
         "points": [one.record() for one in matches],

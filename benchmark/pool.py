@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +18,9 @@ from .lane import Lane, on_device
 from .processes import IN_FLIGHT, Line, flown, processes
 from .shot import Batch, Context, Lost, Task, Worked, Worker
 
-_TASKS_PER_PROCESS = 200  # a worker is then replaced: what little a codec leaks does not add up over a night
+_BUNDLES_PER_PROCESS = 200  # a worker is then replaced: what little a codec leaks does not add up over a night
+_TOGETHER_S = 0.1  # tasks that take less are bundled up to this: the way to a worker and back takes a JPEG row's time
+_TOGETHER = 32
 _REPLACED = 90  # the exit code of a worker that grew too large and leaves its next task to another
 _ENDED_ITSELF = 91  # that of one in which a codec ended the process with exit code 0
 
@@ -46,7 +48,8 @@ class Pool:
         self._limit = context.time_limit
         self._jobs, threads = division(jobs, context)
         self._lane = Lane(context, threads) if threads else None
-        self._pool = processes(self._jobs, _start, context, max_tasks=_TASKS_PER_PROCESS)
+        self._pool = processes(self._jobs, _start, context, max_tasks=_BUNDLES_PER_PROCESS)
+        self._together = 1
 
     def __enter__(self) -> Pool:
         return self
@@ -68,32 +71,49 @@ class Pool:
         whenever an outcome has been yielded, so that what was lost can come back.
         """
         returned: deque[Task] = deque()
-        tasks = Line(self._send, lambda: returned.popleft() if returned else following(), IN_FLIGHT * self._jobs)
-        lines: list[Line[Any, Any]] = [tasks, Line(self._lane.send, batches, IN_FLIGHT)] if self._lane else [tasks]
-        for task, future in flown(*lines):
-            outcome = future.result() if isinstance(task, Batch) else self._outcome(task, future)
-            if outcome is None:
-                returned.append(task)
-            else:
-                yield outcome
 
-    def _send(self, task: Task) -> Future[Worked]:
+        def bundle() -> tuple[Task, ...] | None:
+            """Return the next tasks to be sent together, one that is tried alone by itself."""
+            tasks: list[Task] = []
+            while len(tasks) < self._together and (task := returned.popleft() if returned else following()):
+                if task.alone and tasks:
+                    returned.appendleft(task)
+                    break
+                tasks.append(task)
+                if task.alone:
+                    break
+            return tuple(tasks) or None
+
+        tasks = Line(self._send, bundle, IN_FLIGHT * self._jobs)
+        lines: list[Line[Any, Any]] = [tasks, Line(self._lane.send, batches, IN_FLIGHT)] if self._lane else [tasks]
+        for sent, future in flown(*lines):
+            if isinstance(sent, Batch):
+                yield future.result()
+            elif (outcomes := self._outcomes(sent, future)) is None:
+                returned.extend(sent)
+            else:
+                yield from outcomes
+
+    def _send(self, tasks: Sequence[Task]) -> Future[list[Worked]]:
         # The alarm in the worker ends a single point that hangs; this one is for what the alarm cannot see.
-        limit = self._limit * (len(task.points) + 1)
-        future: Future[Worked] = self._pool.schedule(_work, args=[task], timeout=limit)
+        limit = self._limit * sum(len(task.points) + 1 for task in tasks)
+        future: Future[list[Worked]] = self._pool.schedule(_work, args=[tasks], timeout=limit)
         return future
 
-    def _outcome(self, task: Task, future: Future[Worked]) -> Worked | Lost | None:
-        """Return what came of a task, None where its worker left it to another."""
+    def _outcomes(self, tasks: Sequence[Task], future: Future[list[Worked]]) -> Sequence[Worked | Lost] | None:
+        """Return what came of tasks sent together, all lost where one is, None where their worker left them."""
         try:
-            return future.result()
+            outcomes = future.result()
         except TimeoutError:
-            return Lost(task, f"no answer within {self._limit:g} s")
+            return [Lost(task, f"no answer within {self._limit:g} s") for task in tasks]
         except pebble.ProcessExpired as expired:
             if expired.exitcode == _REPLACED:
                 return None
             code = 0 if expired.exitcode == _ENDED_ITSELF else expired.exitcode
-            return Lost(task, ended(code, self._limit))
+            return [Lost(task, ended(code, self._limit)) for task in tasks]
+        seconds = sum(one.codec_s + one.measure_s for one in outcomes) / len(outcomes)
+        self._together = max(1, min(_TOGETHER, int(_TOGETHER_S / seconds))) if seconds else 1
+        return outcomes
 
 
 def apart(task: Task | Batch) -> Iterator[Task | Batch]:
@@ -114,12 +134,12 @@ def _start(context: Context) -> None:
     _worker = Worker(context)
 
 
-def _work(task: Task) -> Worked:
+def _work(tasks: Sequence[Task]) -> list[Worked]:
     assert _worker is not None  # noqa: S101 - pebble runs `_start` before any task
     if _worker.outgrown:  # it said so with its last rows, which had to be sent before it could go
         os._exit(_REPLACED)
     with _no_quiet_exit():
-        return _worker.work(task)
+        return [Worked((), 0.0, 0.0, rest=task) if _worker.outgrown else _worker.work(task) for task in tasks]
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ..codecs.protocol import Spec
 from ..codecs.registry import identify
 from ..corruptions.sets import ImageSet
 from ..corruptions.table import find
-from .cell import CLEAN
+from .cell import CLEAN, EVERY_MEASURE
 from .device import Device, kind_of
 from .fairness import headers, stated
 
@@ -34,15 +34,19 @@ SPECTRA = "spectra"
 
 
 def describe(
-    sets: Iterable[ImageSet], corruptions: Iterable[str], specs: Iterable[Spec], device: Device | None = None
+    sets: Iterable[ImageSet],
+    corruptions: Iterable[str],
+    specs: Iterable[Spec],
+    device: Device | None = None,
+    measures: Iterable[str] = EVERY_MEASURE,
 ) -> dict[str, Any]:
-    """Return what determines the results of a run over these sets, corruptions and codecs.
+    """Return what determines the results of a run over these sets, corruptions, codecs and measures.
 
     It says nothing of time, number of workers or folders: the same command on the same machine gives the same answer.
     Of the device it speaks only where neural codecs compute on one that is not the CPU, and then also of how many
     images they take together at most, of which the seconds of a row are an equal part.
     """
-    specs = list(specs)
+    specs, wanted = list(specs), set(measures)
     neural = [spec for spec in specs if spec.kind == "neural"] if device else []
     header_bytes = headers(specs)
     described: dict[str, Any] = {
@@ -54,7 +58,7 @@ def describe(
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "sets": {one.name: {"digest": one.digest, "images": len(one.sources)} for one in sets},
         "corruptions": {name: find(name).version for name in corruptions if name != CLEAN},
-        "measures": {measure.name: measure.version for measure in MEASURES},
+        "measures": {measure.name: measure.version for measure in MEASURES if measure.name in wanted},
         "codecs": {
             spec.name: {**stated(spec), "library": identify(spec), "header_bytes": header_bytes[spec.name]}
             for spec in specs

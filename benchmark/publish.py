@@ -8,16 +8,17 @@ import json
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from ..analysis.grid import Quality
-from ..analysis.leaderboard import Entry, Leaderboard, NotComparable, rank
+from ..analysis.leaderboard import NUMBERS, TAILS, Entry, Leaderboard, NotComparable, intervals, rank
 from ..analysis.matched import Held, Line, under_corruption
-from ..analysis.statistics import summarise
+from ..analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval, summarise
+from ..corruptions.fourier import PREFIX
 from ..corruptions.table import CORRUPTIONS
 from . import fairness, store
 from .cell import corruptions_named
@@ -34,14 +35,20 @@ def leaderboard(
     quality: Quality = "psnr",
     corruptions: Sequence[str] = (),
     severities: Sequence[int] = (),
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Leaderboard:
     """Return the leaderboard of a run file, or of the set, corruptions and severities chosen from it.
 
-    Raises RunFileError, and NotComparable for rows that may not stand in one table: other versions of a corruption, a
-    measure, a codec or a set.
+    With intervals from so many resamples of the images; none of them, no intervals. Raises RunFileError, and
+    NotComparable for rows that may not stand in one table: other versions of a corruption, a measure, a codec or a set.
     """
     rows = _chosen(path, of, corruptions, severities)
-    return rank(rows, {name: one.band for name, one in CORRUPTIONS.items()}, anchor=anchor, quality=quality)
+    bands = {name: one.band for name, one in CORRUPTIONS.items()}
+    board = rank(rows, bands, anchor=anchor, quality=quality)
+    return (
+        replace(board, intervals=intervals(rows, bands, board, resamples=resamples, seed=seed)) if resamples else board
+    )
 
 
 def matched(
@@ -74,9 +81,19 @@ def _held(records: Iterable[Mapping[str, Any]]) -> list[Held]:
     return list(dict.fromkeys(held))
 
 
+def _is_wave(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Say which rows are of Fourier perturbations."""
+    return rows["corruption"].str.startswith(PREFIX)
+
+
 def _chosen(path: Path, of: str | None, corruptions: Sequence[str], severities: Sequence[int]) -> pd.DataFrame:
-    """Return the rows of the set, corruptions and severities chosen, with the clean ones; refuse what cannot be one."""
+    """Return the rows of the set, corruptions and severities chosen, with the clean ones; refuse what cannot be one.
+
+    The waves of a heatmap are hundreds of corruptions that no image suffers: they are in only where they are named.
+    """
     rows = store.read(path)
+    named_waves = [text for text in corruptions if text.startswith(PREFIX)]
+    rows = rows[rows["corruption"].isin(named_waves) | ~_is_wave(rows)]
     held = sorted(rows["set"].unique())
     if of is not None:
         if of not in held:
@@ -100,25 +117,73 @@ def _chosen(path: Path, of: str | None, corruptions: Sequence[str], severities: 
     return rows
 
 
-COLUMNS: Mapping[str, tuple[str, Callable[[Entry], str]]] = {
-    "#": ("right", lambda one: "" if one.rank is None else str(one.rank)),
-    "codec": ("left", lambda one: one.codec),
-    "BD-rate": ("right", lambda one: _percent(one.score)),
-    "clean": ("right", lambda one: _percent(one.clean)),
-    "low": ("right", lambda one: _percent(one.low)),
-    "medium": ("right", lambda one: _percent(one.medium)),
-    "high": ("right", lambda one: _percent(one.high)),
-    "inflation": ("right", lambda one: "-" if math.isnan(one.inflation) else f"{one.inflation:.2f}x"),
-    "PSNR clean": ("right", lambda one: "-" if math.isnan(one.psnr_clean) else f"{one.psnr_clean:.2f} dB"),
-    "overlap": ("right", lambda one: "-" if math.isnan(one.overlap) else f"{one.overlap:.0%}"),
-    "n": ("right", lambda one: str(one.n)),
-    "failed": ("right", lambda one: str(one.failed + one.skipped)),
-}
-"""The columns shown to people, their side, and how an entry fills them."""
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column shown to people: its side, how an entry fills it, and the number whose interval goes with it."""
+
+    side: Literal["left", "right"]
+    fill: Callable[[Entry], str]
+    number: str = ""
+    form: Callable[[float], str] = str
 
 
 def _percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:+.1f}%"
+
+
+def _factor(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}x"
+
+
+def _decibels(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f} dB"
+
+
+def _number(name: str, form: Callable[[float], str]) -> Column:
+    return Column("right", lambda one: form(getattr(one, name)), name, form)
+
+
+COLUMNS: Mapping[str, Column] = {
+    "#": Column("right", lambda one: "" if one.rank is None else str(one.rank)),
+    "codec": Column("left", lambda one: one.codec),
+    "BD-rate": _number("score", _percent),
+    "clean": _number("clean", _percent),
+    "low": _number("low", _percent),
+    "medium": _number("medium", _percent),
+    "high": _number("high", _percent),
+    "inflation": _number("inflation", _factor),
+    "PSNR clean": _number("psnr_clean", _decibels),
+    "overlap": Column("right", lambda one: "-" if math.isnan(one.overlap) else f"{one.overlap:.0%}"),
+    "n": Column("right", lambda one: str(one.n)),
+    "failed": Column("right", lambda one: str(one.failed + one.skipped)),
+}
+"""The columns shown to people."""
+
+TIED = "="
+"""Stands after the rank of a codec that cannot be told apart from the one above it."""
+
+
+def _cell(board: Leaderboard, entry: Entry, name: str) -> str:
+    column = COLUMNS[name]
+    tied = name == "#" and board.intervals is not None and board.intervals.tied(entry.codec)
+    return column.fill(entry) + TIED * tied
+
+
+def _interval(board: Leaderboard, entry: Entry, column: Column) -> Interval | None:
+    """Return the interval of a column's number, None where there is none."""
+    found = board.intervals.numbers[entry.codec].get(column.number) if board.intervals else None
+    return found if found is not None and found.known else None
+
+
+def lines(board: Leaderboard) -> list[list[str]]:
+    """Return the lines of a leaderboard as text: of each codec its numbers, and below them half their intervals."""
+    shown = []
+    for entry in board.entries:
+        shown.append([_cell(board, entry, name) for name in COLUMNS])
+        found = [(column, _interval(board, entry, column)) for column in COLUMNS.values()]
+        if any(one for _, one in found):
+            shown.append(["±" + column.form(one.margin).lstrip("+") if one else "" for column, one in found])
+    return shown
 
 
 def title(board: Leaderboard) -> str:
@@ -131,8 +196,11 @@ def title(board: Leaderboard) -> str:
     return f"{board.set}: {board.images} images, {where}{at}; BD-rate ({measure}) against {board.anchor}"
 
 
-def notes(board: Leaderboard, width: int = 100) -> list[str]:
-    """Return what a reader must know beside the table, in lines of at most `width` columns."""
+def notes(board: Leaderboard, width: int = 100, *, intervals: str = "±: half") -> list[str]:
+    """Return what a reader must know beside the table, in lines of at most `width` columns.
+
+    `intervals` says how they are shown.
+    """
     legend = (
         "BD-rate: bits at equal quality against what the codec was given, below 0 is better; mean over corruptions, "
         "then on clean images and per band. inflation: bits on corrupted over clean images at one setting. PSNR clean: "
@@ -146,7 +214,62 @@ def notes(board: Leaderboard, width: int = 100) -> list[str]:
         for one in board.entries
         if not math.isnan(one.gap_clean) or not math.isnan(one.gap)
     ]
-    return [line for text in (legend, *reasons, *gaps) for line in textwrap.wrap(text, width)]
+    return [
+        line for text in (legend, *_sureness(board, intervals), *reasons, *gaps) for line in textwrap.wrap(text, width)
+    ]
+
+
+def _sureness(board: Leaderboard, shown: str) -> list[str]:
+    """Return what a reader must know of the intervals, and how they are shown."""
+    found = board.intervals
+    if found is None:
+        return []
+    if found.images < MINIMUM_IMAGES:
+        return [f"No intervals: {found.images} images say too little of others, it takes at least {MINIMUM_IMAGES}."]
+    said = [
+        f"{shown} the {found.confidence:.0%} interval, from {found.resamples} paired resamples of the {found.images} "
+        f"images. {TIED} after a rank: cannot be told apart from the codec above."
+    ]
+    without = [codec for codec, numbers in found.numbers.items() if not any(one.known for one in numbers.values())]
+    few = [one.codec for one in board.entries if one.n < MINIMUM_IMAGES and one.codec in without]
+    if few:
+        said.append(f"No intervals of {', '.join(few)}: it takes at least {MINIMUM_IMAGES} images.")
+    for codec in (one.codec for one in board.entries if one.codec not in few):
+        shares = {name: found.lost[codec, name] for name in NUMBERS if (codec, name) in found.lost}
+        for much, outcome in ((True, "too many for an interval"), (False, "left out of the interval")):
+            names = [name for name, share in shares.items() if (share > MOST_LOST) == much]
+            if names:
+                most = max(shares[name] for name in names)
+                said.append(
+                    f"{codec}: up to {most:.1%} of the resamples have no value of {', '.join(names)}, {outcome}."
+                )
+    return said
+
+
+TAIL_HEADINGS = ("codec", "number", "mean", "worst decile", "CVaR", "cases", "lacking")
+TAIL_SIDES = ("left", "left", "right", "right", "right", "right", "right")
+TAIL_NOTES = (
+    "Worst cases over images x corruptions, each image compared by itself, so the means are not those above. worst "
+    "decile: the worst tenth of the cases reach it or go beyond; CVaR: the mean of that tenth. lacking: cases that "
+    "cannot be compared."
+)
+_TAIL_FORMS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "score": ("BD-rate", _percent),
+    "inflation": ("inflation", _factor),
+    "psnr_clean": ("PSNR clean", _decibels),
+}
+
+
+def tail_lines(board: Leaderboard) -> list[list[str]]:
+    """Return the worst cases of a leaderboard, a line per codec and number, as TAIL_HEADINGS has them."""
+    shown = []
+    for entry in board.entries:
+        for number, (name, form) in _TAIL_FORMS.items():
+            one = board.tails[entry.codec, number]
+            if one.cases:
+                figures = [form(one.mean), form(one.decile), form(one.cvar), str(one.cases), str(one.lacking)]
+                shown.append([entry.codec, name, *figures])
+    return shown
 
 
 MATCHED_COLUMNS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
@@ -184,7 +307,7 @@ def matched_tables(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def matched_as_markdown(table: pd.DataFrame) -> str:
     """Return what `matched` gave as Markdown tables with their headings and notes."""
-    rules = ["---:" if side == "right" else ":---" for side, _ in MATCHED_COLUMNS.values()]
+    rules = _rules(side for side, _ in MATCHED_COLUMNS.values())
     lines = []
     for heading, part in matched_tables(table):
         lines += [f"**{heading}**", "", _bar(MATCHED_COLUMNS), _bar(rules)]
@@ -201,16 +324,33 @@ def facts_behind(path: Path, board: Leaderboard) -> list[dict[str, Any]]:
 
 
 def as_markdown(board: Leaderboard, codecs: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return the leaderboard as a Markdown table with its heading and notes, then what each codec was set to."""
-    rules = ["---:" if side == "right" else ":---" for side, _ in COLUMNS.values()]
-    lines = [f"**{title(board)}**", "", _bar(COLUMNS), _bar(rules)]
-    lines += [_bar([fill(entry) for _, fill in COLUMNS.values()]) for entry in board.entries]
-    lines += ["", *notes(board)]
+    """Return the leaderboard as a Markdown table with its heading and notes, then what each codec was set to.
+
+    Intervals stand in brackets after their numbers.
+    """
+    table = [list(COLUMNS), _rules(column.side for column in COLUMNS.values())]
+    for entry in board.entries:
+        cells = [_cell(board, entry, name) for name in COLUMNS]
+        for place, column in enumerate(COLUMNS.values()):
+            if one := _interval(board, entry, column):
+                cells[place] += f" [{column.form(one.low)}, {column.form(one.high)}]"
+        table.append(cells)
+    lines = [f"**{title(board)}**", "", *map(_bar, table), "", *notes(board, intervals="In brackets:")]
     # Several runs of one leaderboard mostly say the same; where they do not, each is told.
     if settings := dict.fromkeys(tuple(_told(line[name]) for name in ("codec", *fairness.COLUMNS)) for line in codecs):
         headings = ["codec", *(name.replace("_", " ") for name in fairness.COLUMNS)]
         lines += ["", _bar(headings), _bar([":---"] * len(headings)), *map(_bar, settings)]
     return "\n".join(lines) + "\n"
+
+
+def tails_as_markdown(board: Leaderboard) -> str:
+    """Return the worst cases of a leaderboard as a Markdown table with its notes."""
+    table = [TAIL_HEADINGS, _rules(TAIL_SIDES), *tail_lines(board)]
+    return "\n".join([*map(_bar, table), "", *textwrap.wrap(TAIL_NOTES, 100)]) + "\n"
+
+
+def _rules(sides: Iterable[str]) -> list[str]:
+    return ["---:" if side == "right" else ":---" for side in sides]
 
 
 def _told(value: object) -> str:
@@ -222,31 +362,69 @@ def _bar(cells: Any) -> str:
 
 
 def as_csv(board: Leaderboard) -> str:
-    """Return the leaderboard as CSV: every field of every entry, unrounded."""
+    """Return the leaderboard as CSV: every field of every entry, its intervals and worst cases, unrounded."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    names = [field.name for field in fields(Entry)]
-    writer.writerow(["set", "anchor", "quality", *names])
-    for entry in board.entries:
-        values = (None if _missing(value) else value for value in asdict(entry).values())
+    told = [_flat(board, entry) for entry in board.entries]
+    writer.writerow(["set", "anchor", "quality", *told[0]])
+    for line in told:
+        values = (None if _missing(value) else value for value in line.values())
         writer.writerow([board.set, board.anchor, board.quality, *values])
     return buffer.getvalue()
 
 
-def as_json(board: Leaderboard, codecs: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return the leaderboard as JSON: every field, and the BD-rate and overlap of each codec under each condition.
+def _flat(board: Leaderboard, entry: Entry) -> dict[str, Any]:
+    """Return a line of the CSV: an entry's fields, the ends of its intervals, differences and worst cases."""
+    found = board.intervals
+    line = asdict(entry)
+    for name in NUMBERS:
+        line |= _ends(name, found.numbers[entry.codec][name] if found else None)
+    for name, differences in (("to_above", found and found.above), ("to_best", found and found.best)):
+        one = differences.get(entry.codec) if differences else None
+        line |= {name: one.estimate if one else None, **_ends(name, one)}
+    for name in TAILS:
+        worst = board.tails[entry.codec, name]
+        line |= {f"{name}_decile": worst.decile, f"{name}_cvar": worst.cvar, f"{name}_cases": worst.cases}
+    return line | {name: getattr(found, name) if found else None for name in ("confidence", "resamples", "seed")}
 
-    `codecs` is what each codec was set to, as `facts_behind` gives it.
+
+def _ends(name: str, one: Interval | None) -> dict[str, float | None]:
+    return {f"{name}_from": one.low if one else None, f"{name}_to": one.high if one else None}
+
+
+def as_json(board: Leaderboard, codecs: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the leaderboard as JSON: every field, its intervals and worst cases, and every condition by itself.
+
+    An interval is a pair, null where there is none. `codecs` is what each codec was set to, as `facts_behind` gives it.
     """
+    found = board.intervals
     entries = []
     for entry in board.entries:
-        per_condition = {
-            f"{corruption}@{severity}": _nulled(asdict(board.bd_rates[entry.codec, (corruption, severity)]))
-            for corruption, severity in board.conditions
-        }
-        entries.append({**_nulled(asdict(entry)), "bd_rates": per_condition})
+        per_condition = {}
+        for condition in board.conditions:
+            key = (entry.codec, condition)
+            per_condition["{}@{}".format(*condition)] = {
+                **_nulled(asdict(board.bd_rates[key])),
+                "interval": _pair(found.bd_rates[key] if found else None),
+                **_nulled({"inflation": board.inflations.get(key), "psnr_clean": board.psnr_clean.get(key)}),
+            }
+        one = {**_nulled(asdict(entry)), "bd_rates": per_condition}
+        one["tails"] = {name: _nulled(asdict(board.tails[entry.codec, name])) for name in TAILS}
+        if found:
+            one["intervals"] = {name: _pair(number) for name, number in found.numbers[entry.codec].items()}
+            one["lost"] = {name: share for (codec, name), share in found.lost.items() if codec == entry.codec}
+            for name, differences in (("to_above", found.above), ("to_best", found.best)):
+                difference = differences.get(entry.codec)
+                one[name] = difference and {"difference": difference.estimate, "interval": _pair(difference)}
+        entries.append(one)
     head = {name: getattr(board, name) for name in ("set", "anchor", "quality", "matched_bpp", "images")}
-    return json.dumps({**head, "entries": entries, "codecs": list(codecs)}, indent=2) + "\n"
+    names = ("confidence", "images", "resamples", "seed")
+    drawn = {name: getattr(found, name) for name in names} if found else None
+    return json.dumps({**head, "intervals": drawn, "entries": entries, "codecs": list(codecs)}, indent=2) + "\n"
+
+
+def _pair(one: Interval | None) -> list[float] | None:
+    return [one.low, one.high] if one is not None and one.known else None
 
 
 def _missing(value: object) -> bool:

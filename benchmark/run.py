@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import time
 from collections import Counter, deque
@@ -149,10 +150,31 @@ def prepare(
                 f"it holds {_listed(opened.generated.files)}; choose with --corruption and --severity"
             )
         sets[opened.name] = opened
-    described = provenance.describe(sets.values(), (name for name, _ in plan.conditions()), specs.values(), computing)
+    sets = _parts(sets, plan)
+    conditions = (name for name, _ in plan.conditions())
+    described = provenance.describe(sets.values(), conditions, specs.values(), computing, plan.measures)
     if spectra:
         described[provenance.SPECTRA] = provenance.settings_of(spectra)
     return Job(plan, sets, specs, tuple(pairs.values()), unavailable, described, computing, spectra)
+
+
+def _parts(sets: Mapping[str, ImageSet], plan: Plan) -> dict[str, ImageSet]:
+    """Return the sets with the images that a plan wants of them; a set that has none of those named is left out.
+
+    Raises SetError for an image that no set has.
+    """
+    held = {one.name: {source.id: source for source in one.sources} for one in sets.values()}
+    for wanted in plan.images:
+        if not any(wanted in sources for sources in held.values()):
+            near = difflib.get_close_matches(wanted, [name for sources in held.values() for name in sources], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise SetError(f"there is no image {wanted!r} in {' or '.join(held)}{hint}")
+    parts = {}
+    for name, sources in held.items():
+        chosen = [source for id_, source in sources.items() if not plan.images or id_ in plan.images][: plan.first]
+        if chosen:
+            parts[name] = sets[name] if len(chosen) == len(sources) else sets[name].part(chosen)
+    return parts
 
 
 def _listed(places: Iterable[Place]) -> str:
@@ -212,7 +234,7 @@ def run(
     with RunFile.open(out) as file:
         held = admit(job, file)
         there = file.statuses()
-        done = _done(job, there, file.with_spectra())
+        done = _done(job, file.statuses(job.plan.measures), file.with_spectra())
         tasks = list(job.tasks(done, retry_failed))
         tally = Tally(total=sum(len(task.points) for task in tasks))
         report(tally)
@@ -222,11 +244,9 @@ def run(
         if not tasks:
             return tally
         started = time.perf_counter()
-        with Pool(
-            jobs, Context(job.sets, job.specs, job.run, time_limit, share(jobs), job.device, job.spectra)
-        ) as pool:
+        with Pool(jobs, context_of(job, time_limit, share(jobs))) as pool:
             for rows in Loop(pool, job.run, tally).rows(tasks):
-                # A row that was measured again for its spectra, and this time in vain, stays as it is.
+                # A row that was measured again for what it lacked, and this time in vain, stays as it is.
                 file.append(row for row in rows if row.status == "ok" or there.get(row.key) != "ok")
                 tally.add(rows)
                 tally.wall_s = time.perf_counter() - started
@@ -250,6 +270,11 @@ def admit(job: Job, file: RunFile) -> Mapping[str, object]:
             f"{file.path} holds rows that cannot be compared with this run: {reason}; give another --out"
         )
     return held
+
+
+def context_of(job: Job, time_limit: float, memory: float) -> Context:
+    """Return what the workers of a job are told."""
+    return Context(job.sets, job.specs, job.run, time_limit, memory, job.device, job.spectra, job.plan.measures)
 
 
 class Loop:
@@ -345,9 +370,9 @@ def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False) -> E
     On a device it is a batch, of that image under several conditions. Writes nothing. What dies or hangs in the trial
     counts as no time.
     """
-    done = _done(job, statuses(out), with_spectra(out)) if out.exists() else {}
+    done = _done(job, statuses(out, job.plan.measures), with_spectra(out)) if out.exists() else {}
     rows, pool_s, lane_s = 0, 0.0, 0.0
-    context = Context(job.sets, job.specs, job.run, TIME_LIMIT, share(1), job.device, job.spectra)
+    context = context_of(job, TIME_LIMIT, share(1))
     workers, threads = division(jobs, context)
     # A corrupted shot first: unlike a clean one it pays for two references to measure against.
     conditions = list(dict.fromkeys([("gaussian_noise", 3), *job.plan.conditions()]))

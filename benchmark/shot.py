@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 
-from ..analysis.distortion import Prepared, ms_ssim, squared_error
+from ..analysis.distortion import Bare, Prepared, ms_ssim, squared_error
 from ..analysis.spectrum import Power, Settings, Transform, added, difference, gridded, transform
 from ..codecs.contract import example, misshapen
 from ..codecs.memory import resident
@@ -21,7 +21,7 @@ from ..codecs.registry import open_codec
 from ..corruptions.corruption import Image, generator
 from ..corruptions.sets import ImageSet
 from ..corruptions.table import find
-from .cell import CLEAN, Shot
+from .cell import CLEAN, EVERY_MEASURE, Shot
 from .device import Device
 from .recent import Recent
 from .store import Row, Spectra, Status
@@ -80,6 +80,13 @@ class Context:
     """Where neural codecs compute, if not in workers like any others."""
     spectra: Settings | None = None
     """How the spectra of each row are taken, if they are."""
+    measures: tuple[str, ...] = EVERY_MEASURE
+    """What is measured. Without MS-SSIM, which takes the longest, rows hold None in its place."""
+
+    @property
+    def prepared(self) -> type[Prepared]:
+        """What an image is made ready for measuring by."""
+        return Prepared if "ms_ssim" in self.measures else Bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +125,7 @@ class Worker:
             )
             return Worked(rows, 0.0, 0.0)
         start = time.perf_counter()
-        beside = beside_rows(clean.image, shown.image, self.context.spectra)
+        beside = beside_rows(shot, clean.image, shown.image, self.context.spectra)
         measure_s = time.perf_counter() - start
         rows_done = []
         for codec, point in task.points:
@@ -145,14 +152,14 @@ class Worker:
         return bool(self.outgrown)
 
     def _load(self, key: tuple[str, str]) -> Prepared:
-        return Prepared(load_clean(self.context.sets[key[0]], key[1]))
+        return self.context.prepared(load_clean(self.context.sets[key[0]], key[1]))
 
     def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared]:
         """Return the clean and the shown image of a shot: the same object where the shot is clean."""
         clean = self._clean((shot.set, shot.image))
         if shot.corruption == CLEAN:
             return clean, clean
-        return clean, Prepared(show(self.context.sets[shot.set], shot, clean.image))
+        return clean, self.context.prepared(show(self.context.sets[shot.set], shot, clean.image))
 
     def _try(
         self, shot: Shot, spec: Spec, point: Point, clean: Prepared, shown: Prepared, beside: Beside | None
@@ -307,11 +314,11 @@ class Beside:
     own: Mapping[tuple[str, str], Power]
 
 
-def beside_rows(clean: Image, shown: Image, settings: Settings | None) -> Beside | None:
+def beside_rows(shot: Shot, clean: Image, shown: Image, settings: Settings | None) -> Beside | None:
     """Return what the spectra of a shot's rows need of it; None where none are taken."""
     if settings is None:
         return None
-    if shown is clean:
+    if shot.corruption == CLEAN:
         return Beside(settings, None, _labelled("image", transform(clean, settings), clean))
     shift = transform(difference(shown, clean), settings)
     own = _labelled("shift", shift, clean) | _labelled("image", transform(shown, settings), shown)
@@ -377,7 +384,7 @@ def _measure(seen: Image, clean: Prepared, shown: Prepared) -> tuple[int, int, f
         if shown is clean:
             return 0, 0, similarity, similarity
         return 0, squared_error(shown.image, clean.image), similarity, ms_ssim(shown, clean)
-    prepared = Prepared(seen)
+    prepared = type(shown)(seen)
     similarity = ms_ssim(prepared, shown)
     if shown is clean:
         return error, error, similarity, similarity

@@ -54,6 +54,9 @@ def table(
     whole = store.spectra(path)
     if whole.empty:
         raise NoSpectra(f"{path} holds no spectra: codecshift run ... --spectra --out {path} adds them")
+    ladder = whole["point"].str.extract(r"(\d+\.?\d*)", expand=False).astype(float)  # q9 comes before q40
+    order = ["set", "corruption", "severity", "codec", "ladder", "point", "quantity", "channel"]
+    whole = whole.assign(ladder=ladder).sort_values(order, ignore_index=True).drop(columns="ladder")
     whole["label"] = whole["codec"] + ":" + whole["point"]
     is_wanted = np.ones(len(whole), bool)
     names = [name for text in corruptions for name in corruptions_named(text)]
@@ -68,7 +71,9 @@ def table(
             is_wanted &= whole[column].isin([*wanted, *always])
     for label in codecs:
         if not (whole["codec"].eq(label) | whole["label"].eq(label)).any():
-            raise NoSpectra(_nothing(path, "codec", [label], whole.loc[whole["codec"] != "", "codec"]))
+            points = whole.loc[whole["codec"] == label.partition(":")[0], "label"]
+            held = whole.loc[whole["codec"] != "", "codec"] if points.empty else points
+            raise NoSpectra(_nothing(path, "codec", [label], held))
     if codecs:
         is_wanted &= whole["codec"].isin([*codecs, ""]) | whole["label"].isin(codecs)
     numbers = [shares(power) for power in whole["power"]]
@@ -113,7 +118,8 @@ def title(of: str, part: pd.DataFrame, how: Mapping[str, Any]) -> str:
     """Return the heading of the spectra of one set."""
     window = how.get("window", "none")
     through = f", {window.capitalize()} window" if window != "none" else ""
-    return f"{of}: mean power spectra of {part['n'].max()} images{through}"
+    channels = "luminance" if set(part["channel"]) == {"Y"} else "luminance (Y), R, G and B"
+    return f"{of}: mean power spectra of {part['n'].max()} images, {channels}{through}"
 
 
 def lines(part: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

@@ -85,6 +85,7 @@ class _Held(NamedTuple):
 
     status: Status | None
     coded: tuple[int | None, int | None, int | None]
+    ms_ssim: float | None
     is_in_sums: bool
 
 
@@ -168,17 +169,17 @@ class RunFile:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
-    def statuses(self) -> dict[Key, Status]:
-        """Return the status of every row there is."""
-        return _statuses(self._connection)
+    def statuses(self, measures: Iterable[str] = ()) -> dict[Key, Status]:
+        """Return the status of every row there is, but for those whose run left out one of these measures."""
+        return _statuses(self._connection, measures)
 
     def with_spectra(self) -> set[Key]:
         """Return the keys of the rows whose spectra are in the sums."""
         return _with_spectra(self._connection)
 
-    def rows_under(self, of: str, corruption: str) -> list[Row]:
-        """Return the raw rows of one set under one corruption."""
-        return _rows_under(self._connection, of, corruption)
+    def rows_under(self, of: str, corruption: str, measures: Iterable[str] = ()) -> list[Row]:
+        """Return the raw rows of one set under one corruption, but for those as above."""
+        return _rows_under(self._connection, of, corruption, measures)
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """Return the provenance of each run that has rows here, by run id."""
@@ -195,9 +196,9 @@ class RunFile:
     def append(self, rows: Iterable[Row]) -> None:
         """Write rows, in place of any of the same key, add their spectra to the sums, and make all of it permanent.
 
-        An ok row that is in the sums, or is there when one with spectra comes, stays as it is, and the spectra are added
-        unless they are in. Both have to be of the same bytes and errors: raises RunFileError where they are not, and
-        then the file is to be closed.
+        An ok row that is in the sums, or is there when one with spectra comes, stays as it is unless it lacks MS-SSIM,
+        and the spectra are added unless they are in. Both have to be of the same bytes and errors: raises RunFileError
+        where they are not, and then the file is to be closed.
         """
         for row in rows:
             held = self._held(row.key)
@@ -210,14 +211,15 @@ class RunFile:
                 )
             if row.spectra is not None and not held.is_in_sums:
                 self._add(row.key, row.spectra)
-            if not stays:
-                self._write(row, is_in_sums=row.spectra is not None)
+            fuller = held.ms_ssim is None and row.ms_ssim is not None
+            if not stays or fuller:
+                self._write(row, is_in_sums=held.is_in_sums or row.spectra is not None)
             elif row.spectra is not None:
                 query = f"UPDATE rows SET spectra = 1 WHERE {_where(Key._fields)}"  # noqa: S608 - our own columns
                 self._connection.execute(query, row.key)
         self._commit()
 
-    def merged(self, rows: Iterable[Row], in_sums: Container[Key], sums: Mapping[_Place, _Sums]) -> None:
+    def fill(self, rows: Iterable[Row], in_sums: Container[Key], sums: Mapping[_Place, _Sums]) -> None:
         """Write rows and sums of several files into this one, which is empty."""
         for row in rows:
             self._write(row, is_in_sums=row.key in in_sums)
@@ -228,9 +230,10 @@ class RunFile:
 
     def _held(self, key: Key) -> _Held:
         """Return what there is of the row of a key, no status where there is none."""
-        query = f"SELECT status, nbytes, error, error_clean, spectra FROM rows WHERE {_where(Key._fields)}"  # noqa: S608
+        columns = "status, nbytes, error, error_clean, ms_ssim, spectra"
+        query = f"SELECT {columns} FROM rows WHERE {_where(Key._fields)}"  # noqa: S608 - our own columns
         found = self._connection.execute(query, key).fetchone()
-        return _Held(found[0], found[1:4], bool(found[4])) if found else _Held(None, (None, None, None), False)
+        return _Held(found[0], found[1:4], *found[4:]) if found else _Held(None, (None, None, None), None, False)
 
     def _write(self, row: Row, *, is_in_sums: bool) -> None:
         values = (*(getattr(row, name) for name in COLUMNS), int(is_in_sums))
@@ -295,8 +298,8 @@ def spectra(path: str | Path) -> pd.DataFrame:
     `power`, float64 of shape (64, 33), is the mean over `n` images, in squared grey levels per sample; cells as in
     `analysis.spectrum.GRID`. `quantity` is "D", decoded - clean where nothing was corrupted; "G", decoded - shown, and
     "R", decoded - clean, under a corruption; and with codec "" and point "", what the shots are: "image", what was
-    shown (the clean image of corruption "none"), and "shift", shown - clean. `channel` is "Y", or "R", "G" or "B". Empty where nothing
-    was measured with spectra. Raises RunFileError if `path` is not a run file this version can read.
+    shown (the clean image of corruption "none"), and "shift", shown - clean. `channel` is "Y", or "R", "G" or "B".
+    Empty where nothing was measured with spectra. Raises RunFileError if `path` is no run file this version can read.
     """
     import pandas as pd  # noqa: PLC0415 - heavy
 
@@ -314,10 +317,10 @@ def with_spectra(path: Path) -> set[Key]:
         return _with_spectra(connection)
 
 
-def rows_under(path: Path, of: str, corruption: str) -> list[Row]:
-    """Return the raw rows of one set under one corruption."""
+def rows_under(path: Path, of: str, corruption: str, measures: Iterable[str] = ()) -> list[Row]:
+    """Return the raw rows of one set under one corruption, but for those whose run left out one of these measures."""
     with _reading(path) as connection:
-        return _rows_under(connection, of, corruption)
+        return _rows_under(connection, of, corruption, measures)
 
 
 def faults(path: str | Path) -> pd.DataFrame:
@@ -326,10 +329,10 @@ def faults(path: str | Path) -> pd.DataFrame:
     return table[table["status"] != "ok"].reset_index(drop=True)
 
 
-def statuses(path: Path) -> dict[Key, Status]:
-    """Return the status of every row of a run file."""
+def statuses(path: Path, measures: Iterable[str] = ()) -> dict[Key, Status]:
+    """Return the status of every row of a run file, but for those whose run left out one of these measures."""
     with _reading(path) as connection:
-        return _statuses(connection)
+        return _statuses(connection, measures)
 
 
 def runs(path: str | Path) -> dict[str, dict[str, Any]]:
@@ -341,10 +344,11 @@ def runs(path: str | Path) -> dict[str, dict[str, Any]]:
 def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write the rows of several run files into `out`, which must not exist; return (rows, rows that several held).
 
-    Where two files hold the same row, one that is ok goes before one that is not. Sums of spectra add up where they are
-    of different images; one whose images are all in others stands for nothing more. Raises RunFileError where both rows
-    are ok and differ in bytes or errors, or in MS-SSIM by more than a hundred-thousandth; where sums share some images,
-    and not all; and where spectra were not taken in one way.
+    Where two files hold the same row, one that is ok goes before one that is not, and one with MS-SSIM before one whose
+    run left it out. Sums of spectra add up where they are of different images; one whose images are all in others
+    stands for nothing more. Raises RunFileError where both rows are ok and differ in bytes or errors, or in MS-SSIM by
+    more than a hundred-thousandth; where sums share some images, and not all; and where spectra were not taken in one
+    way.
     """
     if out.exists():
         raise RunFileError(f"{out} exists already: merging writes a new file")
@@ -371,14 +375,14 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
                         f"{path} and an earlier file disagree on {_cell(row.key)} {row.image}: they were not made by "
                         "the same codec or corruption"
                     )
-                if other.status != "ok":
+                if other.status != "ok" or (row.status == "ok" and other.ms_ssim is None):
                     rows[row.key] = row
     _refuse_other_settings(provenances)
     sums = {place: _united(place, several) for place, several in parts.items()}
     with RunFile.open(out) as file:
         for run, provenance in provenances.items():
             file.begin(run, provenance, started="merged", jobs=0)
-        file.merged(rows.values(), in_sums, sums)
+        file.fill(rows.values(), in_sums, sums)
     return len(rows), repeated
 
 
@@ -431,7 +435,7 @@ def _agree(one: Row, other: Row) -> bool:
         return False
     # MS-SSIM is summed in single precision: its last digits are the processor's.
     pairs = ((one.ms_ssim, other.ms_ssim), (one.ms_ssim_clean, other.ms_ssim_clean))
-    return all(a == b or (a is not None and b is not None and abs(a - b) <= 1e-5) for a, b in pairs)
+    return all(a is None or b is None or abs(a - b) <= 1e-5 for a, b in pairs)
 
 
 def _cell(key: Key) -> str:
@@ -471,10 +475,11 @@ def _quoted(names: Iterable[str]) -> Iterator[str]:
     return (f'"{name}"' for name in names)
 
 
-def _statuses(connection: sqlite3.Connection) -> dict[Key, Status]:
+def _statuses(connection: sqlite3.Connection, measures: Iterable[str]) -> dict[Key, Status]:
     columns = ", ".join(_quoted(Key._fields))
-    rows = connection.execute(f"SELECT {columns}, status FROM rows")  # noqa: S608 - names of our own columns
-    return {Key(*row[:-1]): row[-1] for row in rows}
+    lacking = _lacking(connection, measures)
+    rows = connection.execute(f"SELECT {columns}, status, run FROM rows")  # noqa: S608 - names of our own columns
+    return {Key(*key): status for *key, status, run in rows if status != "ok" or run not in lacking}
 
 
 def _with_spectra(connection: sqlite3.Connection) -> set[Key]:
@@ -484,9 +489,19 @@ def _with_spectra(connection: sqlite3.Connection) -> set[Key]:
     return {Key(*row) for row in connection.execute(f"SELECT {columns} FROM rows WHERE spectra")}  # noqa: S608
 
 
-def _rows_under(connection: sqlite3.Connection, of: str, corruption: str) -> list[Row]:
+def _rows_under(connection: sqlite3.Connection, of: str, corruption: str, measures: Iterable[str]) -> list[Row]:
     query = f'SELECT {", ".join(_quoted(COLUMNS))} FROM rows WHERE "set" = ? AND corruption = ?'  # noqa: S608 - as above
-    return [Row(*values) for values in connection.execute(query, (of, corruption))]
+    lacking = _lacking(connection, measures)
+    rows = (Row(*values) for values in connection.execute(query, (of, corruption)))
+    return [row for row in rows if row.status != "ok" or row.run not in lacking]
+
+
+def _lacking(connection: sqlite3.Connection, measures: Iterable[str]) -> set[str]:
+    """Return the runs that left out one of these measures."""
+    wanted = set(measures)
+    return {
+        run for run, provenance in _runs(connection).items() if not wanted <= set(provenance.get("measures", wanted))
+    }
 
 
 def _runs(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ import math
 import re
 from functools import partial
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +25,8 @@ from .corruption import Corruption, Image
 RMS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Root mean squares of the wave in grey levels, per sample, before clipping and rounding. Its peak is sqrt(2) times
 that, or the same where the wave alternates between two values (frequency 0 and half a cycle per pixel)."""
+
+_STRIP = 32  # rows spoiled at a time where the wave comes again so soon: what is added to them stays in the cache
 
 PREFIX = "fourier_"
 _NUMBER = "0|m?[1-9][0-9]*"
@@ -40,18 +43,30 @@ def basis(height: int, width: int, i: int, j: int) -> NDArray[np.float64]:
 
     Raises ValueError for more than half a cycle per pixel.
     """
+    wave = _period(height, width, i, j) / math.sqrt(height * width)
+    return np.tile(wave, (height // wave.shape[0], width // wave.shape[1]))
+
+
+def _period(height: int, width: int, i: int, j: int) -> NDArray[np.float64]:
+    """Return sqrt(height width) U as far as it goes before it comes again: whole parts of either side.
+
+    Whole 32nds of a cycle per pixel come again on 512 x 768 after at most 32 x 32 samples. Raises as `basis`.
+    """
     if 2 * abs(i) > height or 2 * abs(j) > width:
         raise ValueError(
             f"expected at most half a cycle per pixel, got {i} and {j} cycles over {height} rows and {width} columns"
         )
-    # Whole periods are taken off in whole numbers, so that high frequencies are as exact as low ones.
-    down = 2 * np.pi * (i * np.arange(height) % height) / height
-    across = 2 * np.pi * (j * np.arange(width) % width) / width
+    down, across = _phases(i, height), _phases(j, width)
     cosine, sine = np.cos(across), np.sin(across)
-    wave = np.outer(np.cos(down), cosine + sine)
-    wave += np.outer(np.sin(down), cosine - sine)
-    wave /= math.sqrt(height * width)
-    return wave
+    rows, columns = np.stack([np.cos(down), np.sin(down)], axis=1), np.stack([cosine + sine, cosine - sine])
+    return np.asarray(rows @ columns)
+
+
+def _phases(cycles: int, size: int) -> NDArray[np.float64]:
+    """Return the phases of a wave of so many cycles over `size` samples, those of one period in whole samples."""
+    # Whole turns are taken off in whole numbers, so that high frequencies are as exact as low ones.
+    period = size // math.gcd(cycles, size)
+    return 2 * np.pi * (cycles * np.arange(period) % size) / size
 
 
 def half_plane(height: int, width: int) -> tuple[tuple[int, int], ...]:
@@ -131,13 +146,19 @@ def _perturbed(image: Image, rms: float, rng: np.random.Generator, *, i: int, j:
     height, width = image.shape[:2]
     if of is not None:
         i, j = nearest(height, i, of), nearest(width, j, of)
-    wave = basis(height, width, i, j)
-    wave *= rms * math.sqrt(height * width)
     # Pixels are whole numbers and no sample of a wave of whole RMS is half of an odd one (sqrt(2) RMS cos(t) is that at
     # no rational part of a turn), so to round the wave is to round the sum.
-    step = np.rint(wave, out=wave).astype(np.int16)
+    step = np.rint(rms * _period(height, width, i, j)).astype(np.int8)
+    up, down = np.maximum(step, 0).view(np.uint8), np.maximum(-step, 0).view(np.uint8)
+    falls = [draw < 0.5 for draw in rng.random(3)]
+    period, across = len(step), width // step.shape[1]
+    periods = max(1, _STRIP // period)
+    raised = cv2.repeat(cv2.merge([down if fall else up for fall in falls]), periods, across)
+    lowered = cv2.repeat(cv2.merge([up if fall else down for fall in falls]), periods, across)
     spoiled = np.empty_like(image)
-    for channel, draw in enumerate(rng.random(3)):
-        shifted = image[..., channel] - step if draw < 0.5 else image[..., channel] + step
-        spoiled[..., channel] = np.clip(shifted, 0, 255, out=shifted)
+    for top in range(0, height, periods * period):
+        rows = image[top : top + periods * period]
+        # Bytes are added and subtracted with saturation, and of the two one is 0 everywhere: that is to clip.
+        brighter = cv2.add(rows, raised[: len(rows)])
+        cv2.subtract(brighter, lowered[: len(rows)], dst=spoiled[top : top + len(rows)])
     return spoiled

@@ -15,7 +15,7 @@ import os
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
@@ -146,7 +146,8 @@ class Generated:
 class ImageSet:
     """A set of images under a name that says nothing of the machine, its sources sorted by id.
 
-    `generated` is where its corrupted images are read from, None where they are made when they are wanted.
+    `generated` is where its corrupted images are read from, None where they are made when they are wanted. Of a part of
+    a set, `whole` is the digest of all of it, else "".
     """
 
     name: str
@@ -154,6 +155,11 @@ class ImageSet:
     view: View | None = None
     note: str = ""
     generated: Generated | None = field(default=None, hash=False)
+    whole: str = ""
+
+    def part(self, sources: Iterable[Source]) -> ImageSet:
+        """Return the set with these of its sources alone: name and digest stay, so that rows of both agree."""
+        return replace(self, sources=_sorted(sources), whole=self.digest)
 
     def load(self, id: str) -> Image:  # noqa: A002 - an image's id is called that everywhere
         """Return the pixels of the image `id` after the view, uint8 (H, W, 3).
@@ -179,8 +185,11 @@ class ImageSet:
     def digest(self) -> str:
         """The sha256, in hex, of what the set holds: the view, then each image's content and id, never a path or name.
 
-        An image's content is its pixels where the manifest knows them, so a re-saved PNG is the same; else its file.
+        An image's content is its pixels where the manifest knows them, so a re-saved PNG is the same; else its file. A
+        part of a set has the digest of the whole: what an image of it is does not depend on which others are looked at.
         """
+        if self.whole:
+            return self.whole
         lines = [f"view {self.view}", *(f"{source.pixels or source.sha256} {source.id}" for source in self.sources)]
         return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
@@ -552,7 +561,7 @@ def _write_rows(listing: Path, rows: Sequence[Mapping[str, str]]) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _sorted(sources: Sequence[Source]) -> tuple[Source, ...]:
+def _sorted(sources: Iterable[Source]) -> tuple[Source, ...]:
     return tuple(sorted(sources, key=lambda source: source.id))
 
 

@@ -63,7 +63,7 @@ def theory_linear(evidence: Evidence) -> tuple[Drawing, ...]:
     _against(axes[1], evidence, generalisation, "predicted", ranks, hollow=correlated)
     if correlated:
         _against(axes[1], evidence, generalisation, "correlated", ranks)
-    axes[1].set_title("G" if not correlated else "G: filled, correlation known", fontsize=TEXT)
+    axes[1].set_title("G" if not correlated else "G (hollow: as if independent)", fontsize=TEXT)
     _balances(axes[2], evidence, balance, codecs)
     _key(axes[0], evidence, sorted(set(table["corruption"]) - {"none"}), ranks)
     legend(figure, axes[:1])
@@ -109,7 +109,7 @@ def _balances(axis: Axes, evidence: Evidence, balance: pd.DataFrame, codecs: Seq
     axis.axvline(0, color=INK, lw=0.7, zorder=0)
     axis.set_yticks(range(len(codecs)), codecs)
     axis.set_ylim(len(codecs) - 0.4, -0.6)
-    axis.set_xlabel(r"$(G+R-2D-\mathrm{shift})\,/\,(2D+\mathrm{shift})$, %", fontsize=TEXT)
+    axis.set_xlabel("$G+R-2D-\\mathrm{shift}$,\n% of $2D+\\mathrm{shift}$", fontsize=TEXT)
     axis.set_title("balance, one mark per corruption", fontsize=TEXT)
     tidy(axis)
     axis.tick_params(axis="y", labelsize=SMALL, length=0)
@@ -160,7 +160,8 @@ KINDS = (
         "codec is from G + R = 2D + shift, which a linear projector keeps under an independent shift",
         rule="A mark on the left is a rank, a corruption and a severity: predicted by eigenvalues of the patches' "
         "covariance, from the mean spectra of the clean images and of the shift, which is taken as independent of "
-        "them; on the line is agreement. On the right the mean over a codec's points and severities.",
+        "them (of G, hollow marks; filled ones know the spectrum of what was shown); on the line is agreement. On the "
+        "right the mean over a codec's points and severities.",
         needs=(SPECTRA_OF_LINEAR,),
         draw=theory_linear,
     ),

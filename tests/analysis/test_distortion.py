@@ -18,6 +18,7 @@ import skimage.data
 from codecshift.analysis.distortion import (
     MEASURES,
     MS_SSIM_SMALLEST,
+    Bare,
     Prepared,
     ms_ssim,
     ms_ssim_db,
@@ -325,3 +326,10 @@ def test_ms_ssim_refuses_images_of_two_shapes(sizes: tuple[tuple[int, int], tupl
 
 def test_ms_ssim_in_decibels() -> None:
     np.testing.assert_allclose(ms_ssim_db([0, 0.9, 0.99, 1]), [0, 10, 20, math.inf], atol=1e-12)
+
+
+def test_a_bare_image_has_no_ms_ssim_and_takes_no_part_in_any() -> None:
+    image = noise(200, 200)
+    bare = Bare(image)
+    assert bare.image is image
+    assert (bare.levels, ms_ssim(bare, bare), ms_ssim(bare, Prepared(image))) == ((), None, None)

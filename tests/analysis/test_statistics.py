@@ -1,4 +1,4 @@
-"""The aggregation rules against the same sums written out in plain Python."""
+"""The aggregation rules against plain Python, intervals against SciPy and their promise, tails against their law."""
 
 import math
 import statistics
@@ -9,7 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.statistics import CELL, RULES, summarise
+import scipy.stats
+from codecshift.analysis.statistics import (
+    CELL,
+    MINIMUM_IMAGES,
+    MOST_LOST,
+    RULES,
+    Interval,
+    bootstrap,
+    interval,
+    levels,
+    summarise,
+    tail,
+)
 
 Raw = dict[str, Any]
 
@@ -154,3 +166,154 @@ def test_the_columns_are_the_cell_the_rules_and_the_runs() -> None:
     rules = list(RULES)
     after = rules.index("ms_ssim_mean") + 1
     assert list(summarise(table([row("a")]))) == [*CELL, *rules[:after], *clean, *rules[after:], "run"]
+
+
+# --- intervals
+
+DRAWS = {
+    "normal": lambda random, shape: random.normal(2, 3, shape),
+    "uniform": lambda random, shape: random.uniform(1, 3, shape),
+    "skewed": lambda random, shape: random.lognormal(-0.08, 0.4, shape) + 1,
+}
+TRUTH = {"normal": 2.0, "uniform": 2.0, "skewed": 2.0}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_of_95_percent_intervals_95_percent_hold_the_truth(name: str) -> None:
+    trials = DRAWS[name](np.random.default_rng(7), (4000, 24))
+    resampled = trials @ bootstrap(24, 2000).T / 24
+    found = [interval(one.mean(), means, 24) for one, means in zip(trials, resampled, strict=True)]
+    held = [one.holds(TRUTH[name]) for one in found]
+    assert 0.93 <= np.mean(held[:500]) <= 0.97
+    assert 0.935 <= np.mean(held) <= 0.965
+
+
+def test_of_a_normal_mean_it_is_students_interval() -> None:
+    values = scipy.stats.norm.ppf((np.arange(24) + 0.5) / 24)
+    found = interval(values.mean(), bootstrap(24, 200_000) @ values / 24, 24)
+    expected = scipy.stats.t.interval(0.95, 23, values.mean(), scipy.stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.01 * (expected[1] - expected[0]))
+
+
+def test_of_very_many_images_it_is_the_percentile_interval() -> None:
+    assert levels(1_000_000) == pytest.approx((0.025, 0.975), abs=1e-6)
+    assert levels(1_000_000, 0.8) == pytest.approx((0.1, 0.9), abs=1e-6)
+    assert levels(12)[0] < levels(24)[0] < levels(100)[0] < 0.025
+
+
+def test_it_is_scipys_percentile_bootstrap_at_those_levels() -> None:
+    values = np.random.default_rng(3).lognormal(0, 0.7, 24)
+    low, high = levels(24)
+    expected = scipy.stats.bootstrap(
+        (values,), np.mean, n_resamples=50_000, confidence_level=high - low, method="percentile", random_state=1
+    ).confidence_interval
+    found = interval(values.mean(), bootstrap(24, 50_000) @ values / 24, 24)
+    width = expected.high - expected.low
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02 * width)
+    assert found.estimate == values.mean()
+    assert found.margin == pytest.approx(width / 2, rel=0.02)
+
+
+def test_a_resample_draws_as_many_images_as_there_are() -> None:
+    counts = bootstrap(24, 20_000)
+    assert counts.shape == (20_000, 24)
+    assert np.array_equal(counts, counts.round())
+    assert counts.min() >= 0
+    assert (counts.sum(axis=1) == 24).all()
+    # Multinomial: variance 1 - 1/n, covariance -1/n.
+    expected = np.eye(24) - 1 / 24
+    np.testing.assert_allclose(np.cov(counts.T), expected, atol=0.05)
+    np.testing.assert_allclose(counts.mean(axis=0), 1, atol=0.04)
+
+
+def test_the_seed_is_all_there_is_to_chance() -> None:
+    assert np.array_equal(bootstrap(24, 100), bootstrap(24, 100))
+    assert np.array_equal(bootstrap(24, 100, 5), bootstrap(24, 100, seed=5))
+    assert not np.array_equal(bootstrap(24, 100, 5), bootstrap(24, 100, 6))
+
+
+def test_differences_of_what_images_share_are_surer_than_either() -> None:
+    random = np.random.default_rng(1)
+    common = random.normal(0, 5, 24)
+    first, second = common + random.normal(0, 0.3, 24), common + 1 + random.normal(0, 0.3, 24)
+    weights = bootstrap(24) / 24
+    own = [interval(one.mean(), weights @ one, 24) for one in (first, second)]
+    paired = interval(second.mean() - first.mean(), weights @ second - weights @ first, 24)
+    unpaired = interval(second.mean() - first.mean(), weights @ second - bootstrap(24, seed=99) @ first / 24, 24)
+    assert paired.margin < 0.2 * min(one.margin for one in own)
+    assert paired.margin < 0.2 * unpaired.margin
+    assert not paired.holds(0)
+    assert unpaired.holds(0)
+
+
+def test_an_interval_scales_with_its_unit() -> None:
+    values = np.random.default_rng(1).normal(size=24)
+    means = bootstrap(24) @ values / 24
+    one, other = interval(values.mean(), means, 24), interval(7 - 2 * values.mean(), 7 - 2 * means, 24)
+    assert (other.low, other.high) == pytest.approx((7 - 2 * one.high, 7 - 2 * one.low))
+    assert interval(0.0, means, 24, confidence=0.5).margin < one.margin
+
+
+@pytest.mark.parametrize(
+    ("estimate", "images", "lost", "known"),
+    [
+        pytest.param(1.0, 24, 0, True, id="all is there"),
+        pytest.param(1.0, 24, MOST_LOST, True, id="few are lost"),
+        pytest.param(1.0, 24, MOST_LOST + 0.01, False, id="too many are lost"),
+        pytest.param(1.0, 24, 1.0, False, id="all are lost"),
+        pytest.param(1.0, MINIMUM_IMAGES, 0, True, id="just enough images"),
+        pytest.param(1.0, MINIMUM_IMAGES - 1, 0, False, id="too few images"),
+        pytest.param(1.0, 0, 0, False, id="no images"),
+        pytest.param(math.nan, 24, 0, False, id="no estimate"),
+    ],
+)
+def test_where_there_is_no_interval_there_is_none(estimate: float, images: int, lost: float, known: bool) -> None:
+    values = np.random.default_rng(1).normal(1, 1, 1000)
+    values[: round(1000 * lost)] = math.nan
+    found = interval(estimate, values, images)
+    assert found.known == math.isfinite(found.margin) == found.holds(1) == known
+    assert found.estimate == estimate or math.isnan(estimate)
+    if known:
+        kept = values[round(1000 * lost) :]
+        assert (found.low, found.high) == pytest.approx(tuple(np.quantile(kept, levels(images))))
+
+
+def test_without_resamples_there_is_no_interval() -> None:
+    assert not interval(1.0, [], 24).known
+
+
+def test_an_interval_holds_its_ends() -> None:
+    one = Interval(1.0, 0.5, 2.0)
+    assert [one.holds(value) for value in (0.49, 0.5, 1.0, 2.0, 2.01)] == [False, True, True, True, False]
+    assert one.margin == 0.75
+    assert not Interval(1.0, math.nan, math.nan).holds(1.0)
+
+
+# --- tails
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 1.0])
+@pytest.mark.parametrize("cases", [1, 7, 10, 24, 1800])
+def test_the_value_at_risk_is_the_least_of_what_it_minimises(cases: int, share: float) -> None:
+    """Rockafellar and Uryasev 2000, theorem 1: CVaR = min over t of t + E[max(x - t, 0)] / share."""
+    values = np.random.default_rng(cases).gumbel(size=cases)
+    expected = min(t + np.maximum(values - t, 0).mean() / share for t in values)
+    assert tail(values, "high", share).cvar == pytest.approx(expected, rel=1e-12)
+    assert tail(-values, "low", share).cvar == pytest.approx(-expected, rel=1e-12)
+
+
+def test_the_worst_decile_of_whole_tenths_is_the_mildest_of_them() -> None:
+    values = np.random.default_rng(1).permutation(np.arange(1.0, 101))
+    high, low = tail(values, "high"), tail(values, "low")
+    assert (high.mean, high.decile, high.cvar, high.cases, high.lacking) == (50.5, 91, 95.5, 100, 0)
+    assert (low.decile, low.cvar) == (10, 5.5)
+    assert (values >= high.decile).mean() == pytest.approx(0.1)
+
+
+def test_what_has_no_value_is_counted_apart() -> None:
+    found = tail([[math.nan, 3.0, math.inf], [1.0, 2.0, -math.inf]], "high", 0.5)
+    assert (found.mean, found.cases, found.lacking) == (2, 3, 3)
+    assert (found.decile, found.cvar) == (2, (3 + 0.5 * 2) / 1.5)
+    nothing = tail([math.nan], "low")
+    assert (nothing.cases, nothing.lacking) == (0, 1)
+    assert all(map(math.isnan, (nothing.mean, nothing.decile, nothing.cvar)))

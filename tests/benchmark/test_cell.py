@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.cell import CLEAN, PLANS, Cell, Plan, Shot, UnknownName, named
+from codecshift.benchmark.cell import CLEAN, EVERY_MEASURE, PLANS, Cell, Plan, Shot, UnknownName, named
 from codecshift.codecs.registry import BUILT_IN, find
 from codecshift.corruptions.sets import KNOWN, SetError, open_set
 from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
@@ -133,3 +133,17 @@ def test_a_plan_resolves(plan: Plan) -> None:
 def test_the_default_plan_needs_no_network() -> None:
     assert PLANS["quick"].sets == ("sample",)
     assert PLANS["quick"].conditions() == ((CLEAN, 0), *((name, 3) for name in FIFTEEN))
+
+
+def test_images_are_counted_or_named() -> None:
+    plan = PLANS["quick"]
+    assert (plan.first, plan.images) == (None, ())
+    assert plan.narrowed(first=2).first == 2
+    assert plan.narrowed(images=iter(["b", "a", "b"])).images == ("b", "a")
+    for wrong in ({"first": 0}, {"first": 2, "images": ["a"]}):
+        with pytest.raises(UnknownName, match="expected how many images, 1 or more, or which, got"):
+            plan.narrowed(**wrong)
+
+
+def test_all_there_is_is_measured_unless_a_plan_says_otherwise() -> None:
+    assert {plan.measures for plan in PLANS.values()} == {EVERY_MEASURE} == {("bpp", "psnr", "ms_ssim")}

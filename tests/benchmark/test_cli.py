@@ -110,6 +110,9 @@ WRONG_RUNS: dict[str, tuple[Sequence[str], str]] = {
     "out-newer": (["--out", "newer.sqlite"], r"written by a newer codecshift .*upgrade with pip install -U codecshift"),
     "out-other": (["--out", "other.sqlite"], r"is a database, but not a codecshift run file"),
     "out-read-only": (["--out", "readonly.sqlite"], r"readonly\.sqlite is read-only: give another --out"),
+    "channels": (["--channels", "rgb"], r"--channels and --window go with --spectra"),
+    "channels-unknown": (["--spectra", "--channels", "r"], r"unknown channels 'r': expected one of luminance, rgb"),
+    "window": (["--spectra", "--window", "han"], r"unknown window 'han': expected one of none, hann \(did you mean"),
     "out-name-too-long": (["--out", "x" * 300], r"x{300}"),
 }
 
@@ -172,6 +175,9 @@ def test_a_run_of_what_is_not_there_is_refused_in_one_sentence(
         ["rows", "f", "--format", "xml"],
         ["leaderboard", "f", "--format", "pdf"],
         ["leaderboard", "f", "--quality", "vmaf"],
+        ["leaderboard", "f", "--resamples", "-1"],
+        ["leaderboard", "f", "--resamples", "many"],
+        ["leaderboard", "f", "--seed", "-1"],
         ["merge", "--out", "x"],
         ["merge", "f"],
         ["export", "f"],
@@ -455,6 +461,22 @@ def test_the_leaderboards_formats_agree(measured: Path, say: Callable[..., Said]
     assert sorted(codecs) == re.findall(r"^\| (\w+) \| \d \| classical ", settings, re.MULTILINE)
 
 
+def test_a_leaderboard_says_how_sure_it_is(measured: Path, say: Callable[..., Said]) -> None:
+    assert "No intervals: 2 images" in say("leaderboard", measured).out
+    assert "No intervals" not in say("leaderboard", measured, "--resamples", 0).out
+    data = json.loads(say("leaderboard", measured, "--resamples", 50, "--seed", 7, "--format", "json").out)
+    assert data["intervals"] == {"confidence": 0.95, "images": 2, "resamples": 50, "seed": 7}
+    assert json.loads(say("leaderboard", measured, "--resamples", 0, "--format", "json").out)["intervals"] is None
+
+
+def test_a_leaderboard_tells_the_worst_cases(measured: Path, say: Callable[..., Said]) -> None:
+    said = say("leaderboard", measured, "--tails")
+    assert [line for line in said.out.splitlines() if len(line) > WIDTH] == []
+    assert re.search(r"^ *codec +number +mean +worst decile +CVaR +cases +lacking$", said.out, re.MULTILINE)
+    assert re.search(r"^ *webp +PSNR clean +\S+ dB +\S+ dB +\S+ dB +4 +0$", said.out, re.MULTILINE)
+    assert "| webp | PSNR clean |" in say("leaderboard", measured, "--tails", "--format", "markdown").out
+
+
 def test_a_leaderboard_can_be_narrowed(measured: Path, say: Callable[..., Said]) -> None:
     data = json.loads(say("leaderboard", measured, "--corruption", "fog", "--anchor", "webp", "--format", "json").out)
     assert data["anchor"] == "webp"
@@ -572,7 +594,20 @@ def test_checking_what_is_not_there_is_refused(say: Callable[..., Said]) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["run", "rows", "leaderboard", "export", "merge", "codecs", "sets", "plans", "check", "doctor", "figures"],
+    [
+        "run",
+        "rows",
+        "leaderboard",
+        "export",
+        "merge",
+        "codecs",
+        "sets",
+        "plans",
+        "check",
+        "doctor",
+        "figures",
+        "spectra",
+    ],
 )
 def test_each_command_has_help(name: str, say: Callable[..., Said]) -> None:
     said = say(name, "--help")

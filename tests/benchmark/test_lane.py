@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+from codecshift.analysis.spectrum import Settings
 from codecshift.benchmark import lane, store
 from codecshift.benchmark.cell import CLEAN, Plan, Shot, UnknownName
 from codecshift.benchmark.device import Device, chosen
@@ -297,6 +298,20 @@ def test_the_lane_gives_the_rows_that_the_pool_gives(kind: str, job: Callable[..
         pd.testing.assert_frame_equal(expected, untimed(paths[size]))
         assert tally.codec_s > 0
         assert tally.measure_s > 0
+
+
+@pytest.mark.parametrize("kind", ["batched", "single"])
+def test_the_lane_gives_the_spectra_that_the_pool_gives(kind: str, job: Callable[..., Job], tmp_path: Path) -> None:
+    wanted = replace(job(spec(kind=kind), codecs=["jpeg:q30"]), spectra=Settings())
+    run(wanted, tmp_path / "pool.sqlite", jobs=2)
+    run(on_lane(wanted, 2), tmp_path / "lane.sqlite", jobs=2)
+    pool, lane = (store.spectra(tmp_path / f"{name}.sqlite") for name in ("pool", "lane"))
+    assert len(pool) == 3 + 3 * 3
+    assert set(pool["n"]) == {5}
+    pd.testing.assert_frame_equal(pool.drop(columns="power"), lane.drop(columns="power"))
+    for one, other in zip(pool["power"], lane["power"], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    assert store.with_spectra(tmp_path / "pool.sqlite") == store.with_spectra(tmp_path / "lane.sqlite")
 
 
 def test_one_codec_is_open_at_a_time_and_each_once(job: Callable[..., Job], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -536,3 +537,14 @@ def test_nothing_to_match_is_refused(pair: Path, here: Command, tmp_path: Path) 
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr.startswith("codecshift: nothing to match among identity, jpeg:q5: expected a lossy codec")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_over_some_images_looks_at_those_alone(
+    pair: Path, searched: tuple[Path, Matching], tmp_path: Path
+) -> None:
+    part = prepare(replace(plan([pair], ["webp"], "fog"), first=1), NOWHERE)
+    alone = match(part, TARGETS, tmp_path / "alone.sqlite", jobs=1)
+    shutil.copy(searched[0], tmp_path / "r.sqlite")
+    among = match(part, TARGETS, tmp_path / "r.sqlite", jobs=1)
+    assert among.matches == alone.matches
+    assert {one.achieved.images for one in among.matches} == {1}

@@ -150,3 +150,23 @@ def test_a_worker_computes_on_one_core(pool: Callable[..., Pool]) -> None:
 def test_a_task_taken_apart_has_one_point_each() -> None:
     task = Task(Shot("kodak", "kodim01", "fog", 3), (JPEG, IDENTITY))
     assert [Task(task.shot, (one,), alone=True) for one in (JPEG, IDENTITY)] == list(apart(task))
+
+
+def test_tasks_that_take_little_go_together_and_what_is_lost_among_them_is_told_apart(
+    pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = [Task(Shot("folder:pair", "hair", "contrast", n % 5 + 1), (JPEG,)) for n in range(60)]
+    bad = tasks("segfault", images=("hair",))[0]
+    alone = Task(quick[0].shot, (JPEG,), alone=True)
+    sent: list[tuple[Task, ...]] = []
+    with pool() as workers:
+        send = workers._send
+        monkeypatch.setattr(workers, "_send", lambda some: (sent.append(some), send(some))[1])
+        outcomes = list(workers.work(following([*quick, bad, alone, *quick])))
+    assert max(map(len, sent)) > 1
+    assert (alone,) in sent
+    assert [task for some in sent for task in some] == [*quick, bad, alone, *quick]
+    lost = [one.task for one in outcomes if isinstance(one, Lost)]
+    (with_bad,) = [some for some in sent if bad in some]
+    assert lost == list(with_bad)
+    assert len(outcomes) == 122

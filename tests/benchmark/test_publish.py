@@ -5,6 +5,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,20 @@ DOCUMENTED = [
 ]
 
 
-def curves(row: Rows, of: str = "kodak", **more: Any) -> list[Row]:
-    """Three codecs of five points: at equal quality "big" takes twice the bytes of "anchor", "short" has no curve."""
+def curves(row: Rows, of: str = "kodak", *, images: Sequence[str] = ("a", "b"), **more: Any) -> list[Row]:
+    """Three codecs of five points: at equal quality "big" takes twice the bytes of "anchor", "short" has no curve.
+
+    Of images after the second, "big" takes a few bytes more or less.
+    """
     rows = []
     for corruption, severity, factor in (("none", 0, 1.0), ("fog", 3, 1.5), ("gaussian_noise", 3, 2.0)):
-        for image in ("a", "b"):
+        for place, image in enumerate(images):
             for codec, size, points in (("anchor", 1, 5), ("big", 2, 5), ("short", 1, 2)):
                 for point in range(points):
                     error = round(10**6 * 4.0**-point * factor)
+                    spread = 1 + 0.03 * (-1) ** place * (place // 2) * (codec == "big")
                     fields = {
-                        "nbytes": round(1000 * 2**point * size * factor),
+                        "nbytes": round(1000 * 2**point * size * factor * spread),
                         "error": error,
                         "error_clean": 2 * error,
                     }
@@ -46,6 +51,12 @@ def curves(row: Rows, of: str = "kodak", **more: Any) -> list[Row]:
 @pytest.fixture
 def path(tmp_path: Path, row: Rows, write: Write) -> Path:
     return write(tmp_path / "r.sqlite", curves(row))
+
+
+@pytest.fixture
+def sure(tmp_path: Path, row: Rows, write: Write) -> Path:
+    """A run file of enough images for intervals."""
+    return write(tmp_path / "s.sqlite", curves(row, images="abcdefgh"))
 
 
 # --- leaderboards
@@ -129,32 +140,114 @@ def same(first: object, second: object) -> bool:
     return first == second or (isinstance(first, float) and math.isnan(first) and second in {None, ""})
 
 
-def test_csv_json_and_the_board_agree(path: Path) -> None:
-    board = publish.leaderboard(path)
+@pytest.mark.parametrize("file", ["path", "sure"])
+def test_csv_json_and_the_board_agree(file: str, request: pytest.FixtureRequest) -> None:
+    board = publish.leaderboard(request.getfixturevalue(file), resamples=500)
+    assert board.intervals is not None
     lines = list(csv.DictReader(io.StringIO(publish.as_csv(board))))
     data = json.loads(publish.as_json(board))
     names = list(Entry.__dataclass_fields__)
     assert [line["codec"] for line in lines] == [one["codec"] for one in data["entries"]] == ["anchor", "big", "short"]
     for entry, line, one in zip(board.entries, lines, data["entries"], strict=True):
         assert [line[name] for name in ("set", "anchor", "quality")] == [board.set, board.anchor, board.quality]
-        assert list(line) == ["set", "anchor", "quality", *names]
-        assert set(one) == {*names, "bd_rates"}
+        assert list(line)[: 3 + len(names)] == ["set", "anchor", "quality", *names]
+        assert set(one) == {*names, "bd_rates", "tails", "intervals", "lost", "to_above", "to_best"}
         for name in names:
             value = getattr(entry, name)
             assert same(value, one[name]), name
             shown = "" if value is None or same(value, "") else str(value)
             assert shown == line[name], name
+        for name, number in board.intervals.numbers[entry.codec].items():
+            assert one["intervals"][name] == ([number.low, number.high] if number.known else None)
+            ends = [line[f"{name}_from"], line[f"{name}_to"]]
+            assert ends == ([str(number.low), str(number.high)] if number.known else ["", ""])
+        for name in ("score", "inflation", "psnr_clean"):
+            tail = board.tails[entry.codec, name]
+            assert same(tail.cvar, one["tails"][name]["cvar"])
+            assert [line[f"{name}_cases"], one["tails"][name]["cases"]] == [str(tail.cases), tail.cases]
+        assert [line["confidence"], line["resamples"], line["seed"]] == ["0.95", "500", "24"]
     assert {name: data[name] for name in ("set", "anchor", "quality", "matched_bpp", "images")} == {
         "set": "kodak",
         "anchor": "anchor",
         "quality": "psnr",
         "matched_bpp": 0.5,
-        "images": 2,
+        "images": board.images,
     }
+    assert data["intervals"] == {"confidence": 0.95, "images": board.images, "resamples": 500, "seed": 24}
     big = data["entries"][1]["bd_rates"]
     assert list(big) == ["none@0", "fog@3", "gaussian_noise@3"]
     assert big["fog@3"]["percent"] == pytest.approx(100)
+    assert big["fog@3"]["inflation"] == pytest.approx(1.5, rel=1e-3)
     assert data["entries"][2]["bd_rates"]["fog@3"]["percent"] is None
+
+
+def test_without_resamples_there_are_no_intervals(sure: Path) -> None:
+    board = publish.leaderboard(sure, resamples=0)
+    assert board.intervals is None
+    data = json.loads(publish.as_json(board))
+    assert data["intervals"] is None
+    assert "intervals" not in data["entries"][0]
+    (line, *_) = csv.DictReader(io.StringIO(publish.as_csv(board)))
+    assert line["score_from"] == line["resamples"] == ""
+    assert "±" not in "".join(map("".join, publish.lines(board)))
+    assert not any("nterval" in line for line in publish.notes(board))
+
+
+def test_intervals_stand_below_their_numbers(sure: Path) -> None:
+    board = publish.leaderboard(sure)
+    assert board.intervals is not None
+    names = list(publish.COLUMNS)
+    shown = [dict(zip(names, line, strict=True)) for line in publish.lines(board)]
+    assert [line["codec"] for line in shown] == ["anchor", "", "big", "", "short", ""]
+    score = board.intervals.numbers["big"]["score"]
+    assert (shown[2]["BD-rate"], shown[3]["BD-rate"]) == ("+100.0%", f"±{score.margin:.1f}%")
+    assert shown[3]["inflation"].startswith("±0.0")
+    assert shown[3]["medium"] == shown[3]["n"] == shown[3]["overlap"] == ""
+    said = " ".join(publish.notes(board))
+    assert "±: half the 95% interval, from 10000 paired resamples of the 8 images." in said
+    assert "No intervals" not in said
+
+
+def test_neighbours_that_cannot_be_told_apart_are_marked(tmp_path: Path, row: Rows, write: Write) -> None:
+    rows = curves(row, images="abcdefgh")
+    twins = [replace(one, codec="twin", nbytes=one.nbytes) for one in rows if one.codec == "big" and one.nbytes]
+    board = publish.leaderboard(write(tmp_path / "t.sqlite", rows + twins))
+    marks = {line[1]: line[0] for line in publish.lines(board) if line[1]}
+    assert marks == {"anchor": "1", "big": "2", "twin": "3=", "short": ""}
+    assert "| 3= | twin |" in publish.as_markdown(board)
+    assert "= after a rank: cannot be told apart from the codec above." in " ".join(publish.notes(board))
+
+
+def test_with_few_images_there_are_no_intervals_and_it_is_said(path: Path) -> None:
+    board = publish.leaderboard(path)
+    assert [line[1] for line in publish.lines(board)] == ["anchor", "big", "short"]
+    assert "No intervals: 2 images say too little of others, it takes at least 6." in publish.notes(board)
+
+
+def test_what_lacks_an_interval_is_said(tmp_path: Path, row: Rows, write: Write) -> None:
+    """Of one codec only some of the images; of another a setting that is out of reach in many resamples."""
+    rows = [one for one in curves(row, images="abcdefgh") if one.codec != "big" or one.image in "abc"]
+    board = publish.leaderboard(write(tmp_path / "l.sqlite", rows))
+    assert "No intervals of big: it takes at least 6 images." in publish.notes(board)
+    assert board.intervals is not None
+    lost = {("anchor", "psnr_clean"): 0.25, ("anchor", "low"): 0.01}
+    said = publish.notes(replace(board, intervals=replace(board.intervals, lost=lost)))
+    assert "anchor: up to 25.0% of the resamples have no value of psnr_clean, too many for an interval." in said
+    assert "anchor: up to 1.0% of the resamples have no value of low, left out of the interval." in said
+
+
+def test_the_worst_cases_are_told_where_there_are_any(sure: Path) -> None:
+    board = publish.leaderboard(sure, resamples=0)
+    lines = publish.tail_lines(board)
+    told = {codec: [line[1] for line in lines if line[0] == codec] for codec in ("big", "short")}
+    # The cheapest setting of "big" takes 0.8 bpp, so that it is never at the matched 0.5.
+    assert told == {"big": ["BD-rate", "inflation"], "short": ["inflation", "PSNR clean"]}
+    (score,) = (line for line in lines if line[:2] == ["big", "BD-rate"])
+    # Of 8 images under 2 corruptions the worst takes 2 x 1.09 of the anchor's bytes, a tenth of them is 1.6 cases.
+    assert score[2:] == ["+100.0%", "+118.0%", "+118.0%", "16", "0"]
+    table = publish.tails_as_markdown(board)
+    assert "| big | BD-rate | +100.0% | +118.0% | +118.0% | 16 | 0 |" in table
+    assert [line for line in table.splitlines() if len(line) > 100] == []
 
 
 def test_markdown_is_a_table_that_says_the_same(path: Path) -> None:
@@ -170,6 +263,15 @@ def test_markdown_is_a_table_that_says_the_same(path: Path) -> None:
     assert body[1]["medium"] == "-"
     assert body[1]["overlap"] == "100%"
     assert publish.as_markdown(board).endswith("\n")
+
+
+def test_markdown_has_the_ends_of_intervals(sure: Path) -> None:
+    board = publish.leaderboard(sure)
+    assert board.intervals is not None
+    score = board.intervals.numbers["big"]["score"]
+    text = publish.as_markdown(board)
+    assert f"| +100.0% [+{score.low:.1f}%, +{score.high:.1f}%] |" in text
+    assert "In brackets: the 95% interval" in text
 
 
 def test_the_heading_says_what_the_ranking_is_of(path: Path) -> None:
@@ -360,3 +462,19 @@ def test_a_file_name_is_a_single_part(path: Path) -> None:
     for name in names:
         assert Path(publish.file_name(name)).name == publish.file_name(name)
         assert set(publish.file_name(name)) <= set("ab-")
+
+
+def test_the_waves_of_a_heatmap_are_in_no_leaderboard_unless_they_are_named(
+    path: Path, tmp_path: Path, row: Rows, write: Write
+) -> None:
+    wave = "fourier_3_m5_of_32"
+    waves = [row(**fields | {"corruption": wave, "severity": 3}) for fields in map(asdict, curves(row))]
+    one_wave = row(codec="anchor", point="p0", image="a", corruption="fourier_1_1_of_32")
+    both = write(tmp_path / "both.sqlite", [*curves(row), *waves, one_wave])
+    assert str(publish.leaderboard(both)) == str(publish.leaderboard(path))  # NaN is not equal to itself
+    assert publish.leaderboard(both, corruptions=[wave]).conditions == (("none", 0), (wave, 3))
+    for file, folder in ((both, "both"), (path, "path")):
+        for kind in ("rate-curves", "bd-rate-by-corruption"):
+            publish.figures(file, tmp_path / folder, [kind])
+    for drawn in (tmp_path / "path").iterdir():
+        assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes()

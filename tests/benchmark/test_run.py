@@ -10,11 +10,14 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
 from codecshift.benchmark import pool, provenance, store
 from codecshift.benchmark.cell import CLEAN, Plan
+from codecshift.benchmark.matching import Target, match
 from codecshift.benchmark.run import LOST_ALONE, Job, Tally, cores, estimate, prepare, run
 from codecshift.benchmark.store import Row, RunFile, RunFileError
 from codecshift.codecs.isolated import ended
@@ -120,6 +123,155 @@ def test_a_codec_this_machine_lacks_is_left_out_unless_it_is_all(pair: Path, mon
     assert [codec for codec, _ in job.points] == ["jpeg"]
     with pytest.raises(CodecUnavailable, match="no libwebp: install it"):
         prepare(plan(pair, ["webp"]), NOWHERE)
+
+
+# --- spectra
+
+
+@pytest.fixture(scope="module")
+def spectral(pair: Path) -> Job:
+    return prepare(plan(pair), NOWHERE, spectra=Settings())
+
+
+@pytest.fixture(scope="module")
+def whole_spectra(spectral: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with spectra that nothing disturbed."""
+    path = tmp_path_factory.mktemp("whole") / "r.sqlite"
+    assert run(spectral, path, jobs=1).done == 12
+    return path
+
+
+def same_spectra(one: Path, other: Path) -> None:
+    """Assert that two files hold the same means to rounding, of the same images."""
+    first, second = store.spectra(one), store.spectra(other)
+    pd.testing.assert_frame_equal(first.drop(columns="power"), second.drop(columns="power"))
+    for mean, again in zip(first["power"], second["power"], strict=True):
+        np.testing.assert_allclose(mean, again, rtol=1e-6)
+    assert store.with_spectra(one) == store.with_spectra(other)
+
+
+def test_a_run_with_spectra_keeps_the_mean_of_every_cell(whole: Path, whole_spectra: Path, spectral: Job) -> None:
+    pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), untimed(whole_spectra).drop(columns="run"))
+    table = store.spectra(whole_spectra)
+    codecs = [(codec, point.name) for codec, point in spectral.points]
+    expected = {
+        ("none", 0, "", "", "image"),
+        *((name, 2, "", "", quantity) for name in ("fog", "contrast") for quantity in ("shift", "image")),
+        *(("none", 0, *codec, "D") for codec in codecs),
+        *((name, 2, *codec, quantity) for name in ("fog", "contrast") for codec in codecs for quantity in "GR"),
+    }
+    columns = ["corruption", "severity", "codec", "point", "quantity"]
+    assert expected == set(table[columns].itertuples(index=False, name=None))
+    assert len(expected) == len(table)
+    assert set(table["n"]) == {2}
+    assert store.runs(whole_spectra)[spectral.run]["spectra"] == {"grid": 1, "channels": ["Y"], "window": "none"}
+
+
+def test_images_of_any_size_add_up(photographs: dict[str, np.ndarray], tmp_path: Path) -> None:
+    folder = tmp_path / "sizes"
+    folder.mkdir()
+    sizes = {"wide": (90, 170), "tall": (170, 90), "odd": (75, 33), "small": (40, 50)}
+    for name, (height, width) in sizes.items():
+        PIL.Image.fromarray(photographs["suit"][:height, :width]).save(folder / f"{name}.png")
+    path = tmp_path / "r.sqlite"
+    run(prepare(plan(folder, ["jpeg:q30"], CLEAN, "fog"), NOWHERE, spectra=Settings(EVERY_CHANNEL)), path, jobs=1)
+    table = store.spectra(path)
+    table = table[(table["quantity"] != "image") | (table["corruption"] == "none")].set_index(["quantity", "channel"])
+    assert set(table["n"]) == {4}
+    rows = pd.DataFrame(store.rows_under(path, "folder:sizes", "fog"))
+    for quantity, column in (("G", "error"), ("R", "error_clean")):
+        expected = (rows[column] / (3 * rows["height"] * rows["width"])).mean()
+        assert sum(table.loc[(quantity, one), "power"].sum() for one in "RGB") / 3 == pytest.approx(expected, rel=1e-6)
+    exact = [
+        grid(power_spectrum(photographs["suit"][:height, :width].astype(np.float64) @ [0.299, 0.587, 0.114]))
+        for height, width in sizes.values()
+    ]
+    mean = np.mean(exact, axis=0)
+    np.testing.assert_allclose(table.loc[("image", "Y"), "power"], mean, rtol=1e-4, atol=1e-7 * mean.max())
+
+
+@pytest.mark.parametrize("after", [1, 7])
+def test_an_interrupted_run_with_spectra_goes_on(
+    after: int, spectral: Job, whole_spectra: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.sqlite"
+
+    def interrupt(tally: Tally) -> None:
+        if tally.done >= after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(spectral, path, jobs=1, report=interrupt)
+    before = len(store.with_spectra(path))
+    assert after <= before == len(store.read(path)) < 12
+    assert run(spectral, path, jobs=2).total == 12 - before
+    same_spectra(whole_spectra, path)
+    assert run(spectral, path, jobs=1).total == 0
+
+
+def test_rows_that_were_there_get_their_spectra_and_stay(
+    job: Job, spectral: Job, whole: Path, whole_spectra: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.sqlite"
+    store.merge([whole], path)
+    before = store.read(path)
+    assert run(job, path, jobs=1).total == 0
+    tally = run(spectral, path, jobs=1)
+    assert (tally.total, tally.failed) == (12, 0)
+    same_spectra(whole_spectra, path)
+    pd.testing.assert_frame_equal(before, store.read(path))
+    assert run(job, path, jobs=1).total == run(spectral, path, jobs=1).total == 0
+
+
+def test_spectra_of_rows_that_are_not_the_same_are_refused(spectral: Job, whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    store.merge([whole], path)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE rows SET nbytes = nbytes + 1 WHERE image = 'suit' AND codec = 'webp'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(RunFileError, match=r"holds folder:pair/\w+@\d webp:q50 suit with other bytes or errors"):
+        run(spectral, path, jobs=1)
+
+
+def test_a_row_that_fails_when_it_is_measured_again_stays(
+    pair: Path, tmp_path: Path, with_plugins: None, whole_spectra: Path
+) -> None:
+    path = tmp_path / "r.sqlite"
+    wanted = prepare(plan(pair, ["jpeg:q30", "webp:q50", "exits"]), NOWHERE, spectra=Settings())
+    good = Row(
+        *("folder:pair", "fog", 2, "exits", "p", "hair"), *(170, 190, 1, 1, 1, 0.5, 0.5, 0.1, 0.1), "ok", "", "before"
+    )
+    with RunFile.open(path) as file:
+        file.begin("before", {**wanted.provenance}, "then", 1)
+        file.append([good])
+    assert run(wanted, path, jobs=2).failed > 0
+    assert store.statuses(path)[good.key] == "ok"
+    assert good.key not in store.with_spectra(path)
+    table = store.spectra(path)
+    assert "exits" not in set(table["codec"])
+    same = store.spectra(whole_spectra)
+    pd.testing.assert_frame_equal(same.drop(columns="power"), table.drop(columns="power"))
+
+
+@pytest.mark.parametrize("other", [Settings(window="hann"), Settings(EVERY_CHANNEL)], ids=["window", "channels"])
+def test_spectra_taken_in_another_way_are_not_added(
+    other: Settings, pair: Path, whole_spectra: Path, job: Job, tmp_path: Path
+) -> None:
+    before = whole_spectra.read_bytes()
+    with pytest.raises(RunFileError, match=r"setting of spectra '\w+' is not the same in all its runs .*another --out"):
+        run(prepare(plan(pair), NOWHERE, spectra=other), whole_spectra, jobs=1)
+    assert before == whole_spectra.read_bytes()
+    assert run(job, whole_spectra, jobs=1).total == 0
+
+
+def test_a_search_for_matched_points_takes_spectra_too(pair: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    wanted = prepare(plan(pair, ["jpeg"], CLEAN), NOWHERE, spectra=Settings())
+    found = match(wanted, [Target("psnr", 30.0)], path, jobs=1)
+    assert {row[0] for row in store.with_spectra(path)} == {"folder:pair"}
+    assert len(store.with_spectra(path)) == len(store.read(path))
+    assert run(found.job, path, jobs=1).total == 0
 
 
 # --- resuming
@@ -342,7 +494,7 @@ def arguments(pair: Path, path: Path) -> list[object]:
     """A run of some seconds, of which the first rows come early."""
     return [
         *("run", "--set", f"folder:{pair}", "--codec", "jpeg", "--out", path, "--jobs", 1),
-        *("--corruption", "low", "--corruption", "none", "--severity", 5),
+        *("--corruption", "low", "--corruption", "none", "--severity", 5, "--spectra"),
     ]
 
 
@@ -401,11 +553,12 @@ def test_a_killed_run_leaves_no_process_and_is_resumed(
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
     before = store.read(path)
-    assert 0 < len(before) < ROWS
+    assert 0 < len(before) == len(store.with_spectra(path)) < ROWS
     done = command(*arguments(pair, path))
     assert done.returncode == 0, done.stderr
     assert len(store.statuses(path)) == ROWS
     pd.testing.assert_frame_equal(untimed(undisturbed), untimed(path))
+    same_spectra(undisturbed, path)
     assert len(before) == len(store.read(path).merge(before, how="inner"))
 
 
@@ -455,3 +608,42 @@ def test_at_least_one_core_is_usable() -> None:
 def test_the_plugins_of_these_tests_come_by_entry_points(with_plugins: None) -> None:
     assert {"segfault", "exits", "hang"} <= set(catalogue().specs)
     assert catalogue().faults == {"faulty (codecshift-bad-codecs)": "RuntimeError: this plugin is broken"}
+
+
+# --- some of the images, some of the measures
+
+
+def test_some_images_can_be_chosen_and_more_be_added(pair: Path, whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    first = prepare(replace(plan(pair), first=1), NOWHERE)
+    named = prepare(replace(plan(pair), images=("hair",)), NOWHERE)
+    assert (first.rows(), named.sets) == (6, first.sets)
+    assert run(first, path, jobs=1).done == 6
+    assert set(store.read(path)["image"]) == {"hair"}
+    more = prepare(replace(plan(pair), first=5), NOWHERE)
+    assert run(more, path, jobs=1).done == 6
+    pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), untimed(path).drop(columns="run"))
+    assert provenance.conflict(store.runs(path).values()) == ""
+
+
+def test_a_set_that_has_none_of_the_images_is_left_out(pair: Path, save_set: Callable[..., Path]) -> None:
+    other = save_set("other", ["hull"])
+    both = replace(plan(pair), sets=(f"folder:{pair}", f"folder:{other}"))
+    assert list(prepare(replace(both, images=("hull",)), NOWHERE).sets) == ["folder:other"]
+    with pytest.raises(SetError, match="no image 'hul' in folder:pair or folder:other; did you mean 'hull'"):
+        prepare(replace(both, images=("hair", "hul")), NOWHERE)
+
+
+def test_a_run_may_leave_ms_ssim_out_and_another_fill_it_in(job: Job, pair: Path, whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    bare = prepare(replace(plan(pair), measures=("bpp", "psnr")), NOWHERE)
+    assert bare.provenance["measures"] == {"bpp": 1, "psnr": 1}
+    assert run(bare, path, jobs=1).done == 12
+    rows = store.read(path)
+    assert rows[["ms_ssim", "ms_ssim_clean"]].isna().all(axis=None)
+    same = ["nbytes", "psnr", "psnr_clean"]
+    pd.testing.assert_frame_equal(rows[same], store.read(whole)[same])
+    assert estimate(job, path, 1).rows == 12
+    assert run(job, path, jobs=1).done == 12
+    pd.testing.assert_frame_equal(untimed(whole), untimed(path))
+    assert run(bare, path, jobs=1).done == 0

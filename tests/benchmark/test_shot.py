@@ -16,6 +16,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from codecshift.analysis.distortion import Prepared, ms_ssim
+from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
 from codecshift.benchmark.cell import CLEAN, Shot
 from codecshift.benchmark.shot import Context, Task, Worker, blank, points_of
 from codecshift.benchmark.store import Row
@@ -32,9 +33,9 @@ WEBP = ("webp", find("webp:q45")[1][0])
 IDENTITY = ("identity", Point("raw"))
 
 
-def worker(images: ImageSet, *specs: Spec) -> Worker:
+def worker(images: ImageSet, *specs: Spec, spectra: Settings | None = None) -> Worker:
     known = {**catalogue().specs, **{spec.name: spec for spec in specs}}
-    return Worker(Context({images.name: images}, known, "run-id", 60.0))
+    return Worker(Context({images.name: images}, known, "run-id", 60.0, spectra=spectra))
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +170,87 @@ def test_the_time_in_codecs_is_the_sum_over_the_rows(images: ImageSet) -> None:
     assert worked.measure_s > 0
 
 
+# --- spectra
+
+REAL = {"jpeg": ("JPEG", 50, JPEG), "webp": ("WEBP", 45, WEBP)}
+LUMINANCE = np.array([0.299, 0.587, 0.114])
+
+
+def pixels(
+    photograph: np.ndarray, image: str, corruption: str, severity: int, codec: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what was decoded, shown and clean, in floats, made by hand."""
+    shown = photograph
+    if corruption != CLEAN:
+        seed = blake2b(f"folder:pair/{image}/{corruption}@{severity}".encode(), digest_size=16).digest()
+        rng = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "little")))
+        shown = CORRUPTIONS[corruption](photograph.copy(), severity, rng)
+    buffer = io.BytesIO()
+    format_, quality, _ = REAL[codec]
+    PIL.Image.fromarray(shown).save(buffer, format_, quality=quality, method=6)
+    seen = np.asarray(PIL.Image.open(buffer).convert("RGB"))
+    return seen.astype(np.float64), shown.astype(np.float64), photograph.astype(np.float64)
+
+
+@pytest.mark.parametrize("codec", REAL)
+@pytest.mark.parametrize(
+    ("corruption", "severity"), [("gaussian_noise", 3), ("fog", 5), ("contrast", 1), ("brightness", 4)]
+)
+def test_spectra_obey_the_identities_on_real_codecs(
+    codec: str, corruption: str, severity: int, images: ImageSet, photographs: dict[str, np.ndarray]
+) -> None:
+    one = worker(images, spectra=Settings(EVERY_CHANNEL))
+    (row,) = one.work(Task(Shot("folder:pair", "suit", corruption, severity), (REAL[codec][2],))).rows
+    assert row.spectra is not None
+    found = {**row.spectra.own, **row.spectra.shot}
+    assert set(found) == {(quantity, channel) for quantity in ("G", "R", "shift", "image") for channel in "YRGB"}
+    samples = row.height * row.width * 3  # type: ignore[operator]
+    # Parseval, with the errors as they are stored.
+    for quantity, error in (("G", row.error), ("R", row.error_clean)):
+        assert sum(found[quantity, channel].sum() for channel in "RGB") / 3 == pytest.approx(error / samples, rel=1e-6)
+    seen, shown, clean = pixels(photographs["suit"], "suit", corruption, severity, codec)
+    for place, channel in enumerate("RGBY"):
+        lost, shift = (one @ LUMINANCE if channel == "Y" else one[..., place] for one in (seen - shown, shown - clean))
+        transforms = [np.fft.fft2(one) / one.size for one in (lost, shift)]
+        cross = grid(np.real(transforms[0] * transforms[1].conj()))
+        expected = found["G", channel] + found["shift", channel] + 2 * cross
+        np.testing.assert_allclose(found["R", channel], expected, rtol=1e-4, atol=1e-7 * found["R", channel].max())
+        image = shown @ LUMINANCE if channel == "Y" else shown[..., place]
+        for quantity, difference in (("G", lost), ("shift", shift), ("R", lost + shift), ("image", image)):
+            exact = grid(power_spectrum(difference))
+            np.testing.assert_allclose(found[quantity, channel], exact, rtol=1e-4, atol=1e-6 * exact.max())
+
+
+@pytest.mark.parametrize("codec", REAL)
+def test_the_spectra_of_a_clean_row_are_of_its_error_and_of_the_image(
+    codec: str, images: ImageSet, photographs: dict[str, np.ndarray]
+) -> None:
+    one = worker(images, spectra=Settings())
+    (row,) = one.work(Task(Shot("folder:pair", "hair", CLEAN, 0), (REAL[codec][2],))).rows
+    assert row.spectra is not None
+    assert (list(row.spectra.own), list(row.spectra.shot)) == ([("D", "Y")], [("image", "Y")])
+    seen, _, clean = pixels(photographs["hair"], "hair", CLEAN, 0, codec)
+    for found, exact in ((row.spectra.own["D", "Y"], seen - clean), (row.spectra.shot["image", "Y"], clean)):
+        expected = grid(power_spectrum(exact @ LUMINANCE))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * expected.max())
+
+
+def test_a_lossless_codec_has_the_shift_alone(images: ImageSet) -> None:
+    one = worker(images, spectra=Settings())
+    (row,) = one.work(Task(Shot("folder:pair", "hair", "fog", 2), (IDENTITY,))).rows
+    assert row.spectra is not None
+    assert row.spectra.own["G", "Y"].sum() == 0
+    np.testing.assert_array_equal(row.spectra.own["R", "Y"], row.spectra.shot["shift", "Y"])
+
+
+def test_rows_are_the_same_with_and_without_spectra(images: ImageSet) -> None:
+    task = Task(Shot("folder:pair", "hair", "fog", 2), (JPEG, WEBP))
+    plain, spectral = (worker(images, spectra=how).work(task).rows for how in (None, Settings()))
+    assert [untimed(row) for row in plain] == [untimed(row) for row in spectral]
+    assert all(row.spectra is None for row in plain)
+    assert all(row.spectra is not None for row in spectral)
+
+
 # --- what goes wrong
 
 BEHAVIOURS: dict[str, tuple[Callable[[np.ndarray], object], str]] = {
@@ -272,6 +354,15 @@ def test_an_encoder_that_misbehaves_costs_its_row(
     codec: Identity, reason: str, images: ImageSet, offer: Callable[[str, object], Spec]
 ) -> None:
     is_failed(beside_jpeg(images, offer("bad", opened_as(codec))), reason)
+
+
+def test_a_failed_row_has_no_spectra(images: ImageSet, offer: Callable[[str, object], Spec]) -> None:
+    spec = offer("bad", opened_as(EncodeRaises()))
+    task = Task(Shot(images.name, "hair", "fog", 2), (JPEG, (spec.name, Point("p"))))
+    good, bad = worker(images, spec, spectra=Settings()).work(task).rows
+    assert (good.status, bad.status) == ("ok", "failed")
+    assert good.spectra is not None
+    assert bad.spectra is None
 
 
 def test_a_codec_that_cannot_be_opened_costs_its_row(images: ImageSet, offer: Callable[[str, object], Spec]) -> None:

@@ -85,6 +85,13 @@ def test_it_is_the_formula():
     np.testing.assert_allclose(basis(12, 15, -5, 4), (np.cos(turn) + np.sin(turn)) / np.sqrt(12 * 15), atol=1e-14)
 
 
+@pytest.mark.parametrize(("i", "j"), [(0, 0), (16, 24), (-7, 12), (6, -5), (9, 9)])
+def test_it_is_the_formula_where_it_comes_again_within_the_image(i, j):
+    y, x = np.mgrid[:32, :48]
+    turn = 2 * np.pi * (i * y / 32 + j * x / 48)
+    np.testing.assert_allclose(basis(32, 48, i, j), (np.cos(turn) + np.sin(turn)) / np.sqrt(32 * 48), atol=1e-14)
+
+
 def test_the_negative_frequency_is_a_quarter_period_away():
     one, other = (np.fft.fft2(basis(32, 40, sign * 3, sign * 5))[3, 5] for sign in (1, -1))
     assert np.angle(one / other) % (2 * np.pi) == pytest.approx(3 * np.pi / 2)
@@ -104,7 +111,9 @@ def test_more_than_half_a_cycle_per_pixel_is_refused(i, j):
 # --- the perturbation
 
 
-@pytest.mark.parametrize("size", [(32, 32), (33, 47), (64, 35), (200, 301)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "size", [(32, 32), (33, 47), (64, 35), (200, 301), (288, 432)], ids=lambda size: f"{size[0]}x{size[1]}"
+)
 @pytest.mark.parametrize(
     "name", ["fourier_0_0", "fourier_3_m5", "fourier_16_15", "fourier_5_7_of_32", "fourier_16_16_of_32"]
 )

@@ -414,3 +414,16 @@ def test_importing_is_cheap() -> None:
     script = f"import sys, codecshift.corruptions.sets; print([m for m in {heavy} if m in sys.modules])"
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
+
+
+def test_a_part_of_a_set_is_of_that_set(tmp_path: Path) -> None:
+    """What an image is does not depend on which others are looked at, so rows of a part and of the whole agree."""
+    for number, name in enumerate("abc"):
+        save(tmp_path / f"{name}.png", noise(number))
+    whole = open_set(f"folder:{tmp_path}", NOWHERE)
+    part = whole.part([whole.sources[2], whole.sources[0]])
+    assert (ids(part), part.name, part.digest) == (["a", "c"], whole.name, whole.digest)
+    assert (ids(part.part(part.sources[:1])), part.part(part.sources[:1]).digest) == (["a"], whole.digest)
+    np.testing.assert_array_equal(part.load("c"), whole.load("c"))
+    with pytest.raises(SetError, match="has no image 'b'"):
+        part.load("b")

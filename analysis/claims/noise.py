@@ -1,0 +1,231 @@
+"""Claims of what codecs do to noise: H4, H5 and H6."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..rate import Curve, bd_rate
+from ..statistics import Interval, bootstrap, interval
+from .evidence import (
+    MATCHED_BPP,
+    Claim,
+    Decision,
+    Evidence,
+    Finding,
+    Floats,
+    Lacking,
+    Rows,
+    above,
+    at,
+    because,
+    below,
+    mean,
+    per_image,
+    rows_of,
+    spoken,
+    together,
+)
+
+MATCHED_PSNR = 32.0
+"""The PSNR in dB on clean images near which codecs are compared at one quality."""
+NEAR_PSNR = 1.5
+"""How far from that a codec's point may be."""
+TO_DIFFER = 5.0
+"""Points of the noise kept, out of a hundred, by which codecs must differ to differ."""
+CLOSE = 10.0
+"""Percent of BD-rate that pruning may cost."""
+HURT = -0.2
+"""Decibels that pruning may cost under noise."""
+
+
+def noise_is_removed(evidence: Evidence) -> Finding:
+    """At each codec's point nearest 0.5 bpp on clean images, mean over codecs, noises and severities.
+
+    Supported where three intervals are beyond 0, refuted where one is on the other side: PSNR against the clean image
+    exceeds that of the noisy image itself (the effect); it does so by more than at the codec's highest rate, which must
+    be at least twice as high; PSNR against the image given is below that on clean images.
+    """
+    rows = rows_of(evidence)
+    noisy = rows.under(evidence.noises())
+    if noisy.empty:
+        raise Lacking(f"rows under noise are needed: {evidence.command('--corruption none --corruption high')}")
+    if noisy["uncompressed"].isna().all():
+        ask = evidence.command("--corruption none --corruption high --codec identity")
+        raise Lacking(f"the PSNR of the noisy images themselves is needed: {ask}")
+    highest = _highest(rows, noisy)
+    if not highest:
+        ask = evidence.command("--corruption none --corruption high --codec jpeg --codec jpeg2000")
+        raise Lacking(f"a codec is needed with points near {MATCHED_BPP} bpp and at twice that or more: {ask}")
+    noisy = noisy.assign(gain=noisy["psnr_clean"] - noisy["uncompressed"])
+    held = [(codec, rows.near[codec].point) for codec in highest]
+    at_low, at_high, at_clean = at(noisy, held), at(noisy, highest.items()), at(rows.clean, held)
+    gain = per_image(at_low, "gain")
+    effect = mean(gain)
+    more = mean(gain - per_image(at_high, "gain"))
+    fall = mean(per_image(at_low, "psnr") - per_image(at_clean, "psnr"))
+    decision = together([above(effect, 0), above(more, 0), below(fall, 0)])
+    table = pd.concat([at_low, at_high, at_clean])
+    told = (
+        f"PSNR against the clean image {spoken(effect)} dB from that of the noisy image, {spoken(more)} dB from what "
+        f"it is at the highest rates; PSNR against the image given {spoken(fall)} dB from that on clean images"
+    )
+    return Finding(decision, effect, "dB", len(table), rows.used(table), because(len(gain), decision, told))
+
+
+def _highest(rows: Rows, noisy: pd.DataFrame) -> dict[str, str]:
+    """Return the point of highest rate of each codec that has one near the matched rate and one at twice that."""
+    rates = rows.clean.groupby(["codec", "point"])["bpp"].mean()
+    found = {}
+    for codec, near in rows.near.items():
+        of = rates[codec]
+        if of.max() >= 2 * near.bpp and (noisy["codec"] == codec).any():
+            found[codec] = str(of.idxmax())
+    return found
+
+
+def noise_is_kept_differently(evidence: Evidence) -> Finding:
+    """The share of the noise's squared error that is kept, (R - D) / shift, over all noises and severities.
+
+    Supported where neural less classical codecs (the effect) has an interval beyond 5 points on either side, each codec
+    at its point nearest 0.5 bpp on clean images, and where the order of the codecs is another one at their points
+    nearest 32 dB. Refuted by an interval within 5 points, or by the same order.
+    """
+    rows = rows_of(evidence)
+    noisy = rows.under(evidence.noises())
+    noisy = noisy[noisy[["D", "R", "shift"]].notna().all(axis=1)]
+    by_rate = {codec: near.point for codec, near in rows.near.items()}
+    by_quality = _nearest_quality(rows.clean)
+    codecs = [codec for codec in by_rate if codec in by_quality and (noisy["codec"] == codec).any()]
+    neural = [codec for codec in codecs if evidence.is_neural(codec)]
+    if not neural or len(neural) == len(codecs):
+        more = "--corruption none --corruption high --codec identity --codec jpeg --codec ARCH@FOLDER"
+        raise Lacking(
+            f"a neural and a classical codec are needed under noise, with points near {MATCHED_BPP} bpp and near "
+            f"{MATCHED_PSNR:g} dB, and identity beside them: {evidence.command(more)}"
+        )
+    points = {(codec, of[codec]) for codec in codecs for of in (by_rate, by_quality)}
+    table = at(noisy, points)
+    images = list(per_image(table, "R").index)
+    weights = np.vstack([np.ones(len(images)), bootstrap(len(images))]) if images else np.ones((1, 0))
+    kept = {point: 100 * _kept(at(table, [point]), images, weights) for point in points}
+    means = [
+        np.mean([kept[codec, by_rate[codec]] for codec in codecs if (codec in neural) == which], axis=0)
+        for which in (True, False)
+    ]
+    difference = means[0] - means[1]
+    effect = interval(float(difference[0]), difference[1:], len(images))
+    orders = [
+        [codec for _, codec in sorted((float(kept[codec, of[codec]][0]), codec) for codec in codecs)]
+        for of in (by_rate, by_quality)
+    ]
+    decision = together([_beyond(effect, TO_DIFFER), "supported" if orders[0] != orders[1] else "refuted"])
+    told = (
+        f"neural codecs keep {spoken(effect)} points more of the noise than classical ones; from least to most at one "
+        f"rate: {', '.join(orders[0])}; at one quality: {', '.join(orders[1])}"
+    )
+    reason = because(len(images), decision, told)
+    return Finding(decision, effect, "points of 100 of the noise", len(table), rows.used(table), reason)
+
+
+def _nearest_quality(clean: pd.DataFrame) -> dict[str, str]:
+    """Return each codec's point nearest MATCHED_PSNR, where that is within NEAR_PSNR."""
+    quality = clean.groupby(["codec", "point"], sort=False)["psnr"].mean()
+    off = (quality - MATCHED_PSNR).abs()
+    found = {}
+    for codec in dict.fromkeys(clean["codec"]):
+        if off[codec].min() <= NEAR_PSNR:
+            found[str(codec)] = str(off[codec].idxmin())
+    return found
+
+
+def _kept(table: pd.DataFrame, images: Sequence[str], weights: Floats) -> Floats:
+    """Return the share of noise that one point keeps, in all images and in each resample of them."""
+    sums = table.assign(kept=table["R"] - table["D"]).groupby("image")[["kept", "shift"]].sum().loc[list(images)]
+    kept, shift = sums.to_numpy(np.float64).T
+    with np.errstate(invalid="ignore"):
+        return np.asarray((weights @ kept) / (weights @ shift), np.float64)
+
+
+def _beyond(effect: Interval, size: float) -> Decision:
+    """Decide that an effect is of some size, on whichever side."""
+    if effect.low > size or effect.high < -size:
+        return "supported"
+    return "refuted" if effect.low > -size and effect.high < size else "undecided"
+
+
+def pruning_costs_little(evidence: Evidence) -> Finding:
+    """Each neural codec whose name says that it is pruned, against that of its architecture which is not.
+
+    Supported where the BD-rate on clean images is at most +10 %, and PSNR against the clean image under noise, each
+    codec at its point nearest 0.5 bpp, pruned less not pruned (the effect, mean over pairs), has an interval above
+    -0.2 dB. Refuted where one of the two is on the other side.
+    """
+    rows = rows_of(evidence)
+    high = rows.under(evidence.noises())
+    able = [name for name in rows.near if evidence.is_neural(name) and (high["codec"] == name).any()]
+    pairs = [
+        (base, pruned)
+        for base, pruned in itertools.permutations(able, 2)
+        if _is_pruned(pruned) and not _is_pruned(base) and base.partition("@")[0] == pruned.partition("@")[0]
+    ]
+    if not pairs:
+        more = "--corruption none --corruption high --codec ARCH@FOLDER --codec ARCH@PRUNED-FOLDER"
+        raise Lacking(
+            "a neural codec whose name says that it is pruned is needed, and one of its architecture that is not, "
+            f"under noise and near {MATCHED_BPP} bpp: {evidence.command(more)}"
+        )
+    parts = {codec: at(high, [(codec, rows.near[codec].point)]) for codec in dict.fromkeys(itertools.chain(*pairs))}
+    values = {codec: per_image(part, "psnr_clean") for codec, part in parts.items()}
+    costs = pd.concat([values[pruned] - values[base] for base, pruned in pairs], axis=1).dropna().mean(axis=1)
+    effect = mean(costs)
+    rates = [_bd_rate(rows.clean, *pair) for pair in pairs]
+    decision = together([*map(_is_close, rates), above(effect, HURT)])
+    table = pd.concat(parts.values())
+    told = (
+        f"BD-rate on clean images {', '.join(f'{rate:+.1f}' for rate in rates)} % from the codec that is not pruned; "
+        f"PSNR against the clean image under noise {spoken(effect, '+.2f')} dB from it"
+    )
+    return Finding(decision, effect, "dB", len(table), rows.used(table), because(len(costs), decision, told))
+
+
+def _is_pruned(codec: str) -> bool:
+    return "prun" in codec.lower()
+
+
+def _is_close(percent: float) -> Decision:
+    return "undecided" if math.isnan(percent) else "supported" if percent <= CLOSE else "refuted"
+
+
+def _bd_rate(clean: pd.DataFrame, anchor: str, codec: str) -> float:
+    return bd_rate(*(_curve(clean[clean["codec"] == one]) for one in (anchor, codec))).percent
+
+
+def _curve(rows: pd.DataFrame) -> Curve:
+    means = rows.groupby("point")[["bpp", "psnr"]].mean()
+    return Curve.through(means["bpp"].to_numpy(), means["psnr"].to_numpy())
+
+
+CLAIMS: Iterable[Claim] = (
+    Claim(
+        "H4",
+        "Under noise PSNR falls, but PSNR against the clean image exceeds that of the noisy image itself, more so at "
+        "low rate.",
+        noise_is_removed,
+    ),
+    Claim(
+        "H5",
+        "Classical and neural codecs differ in how much noise they keep, and their ranking depends on whether rate or "
+        "quality is matched.",
+        noise_is_kept_differently,
+    ),
+    Claim(
+        "H6",
+        "Pruning keeps clean rate-distortion close and does not hurt R under high-band shifts.",
+        pruning_costs_little,
+    ),
+)

@@ -1,0 +1,485 @@
+"""Each claim on rows where it is true, where it is false, and where nothing can be said."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+from codecshift.analysis.claims import CLAIMS, Evidence, Finding, judged
+from codecshift.analysis.claims.evidence import above, below, by_size, rows_of, together
+from codecshift.analysis.claims.shapes import moved
+from codecshift.analysis.statistics import Interval
+
+BANDS = {
+    "fog": "low",
+    "contrast": "low",
+    "defocus_blur": "medium",
+    "gaussian_noise": "high",
+    "shot_noise": "high",
+    "speckle_noise": "extra",
+}
+NOISES = ("gaussian_noise", "shot_noise")
+IMAGES = tuple(f"kodim{number:02}" for number in range(1, 9))
+NOISY = 20.0  # dB, PSNR of a noisy image against the clean one
+NEURAL, PRUNED, VARIABLE = "hyperprior@base", "hyperprior@pruned95", "hyperprior-lct@all"
+
+
+# --- rows made by hand
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What a codec is given, and what it makes of the clean image; `wobble` is each image's own number, about 0."""
+
+    codec: str
+    rung: int
+    corruption: str
+    wobble: float
+    bpp: float
+    psnr: float
+
+
+Measured = tuple[float, float, float]
+"""bpp, PSNR in dB against the image given, and against the clean one."""
+
+
+def fallen(shot: Shot) -> Measured:
+    return shot.bpp, shot.psnr - 5, shot.psnr - 6
+
+
+def table(
+    codecs: Iterable[str],
+    measured: Callable[[Shot], Measured] = fallen,
+    corruptions: Sequence[str] = NOISES,
+    *,
+    of: str = "kodak",
+    images: Sequence[str] = IMAGES,
+    offsets: Mapping[str, float] | None = None,
+    rate_wobbles: bool = True,
+) -> pd.DataFrame:
+    """Return rows at points p0 to p4 on clean images and at severity 3; `offsets` are dB of codecs on clean images.
+
+    Rates on clean images double from point to point, from 1/8 bpp, and vary with the image unless `rate_wobbles` not.
+    """
+    lines = []
+    for codec, corruption, rung, place in itertools.product(
+        codecs, ("none", *corruptions), range(5), range(len(images))
+    ):
+        wobble = 0.3 * math.sin(1 + 2.4 * place)
+        rate = 0.125 * 2**rung * math.exp(wobble if rate_wobbles else 0)
+        shot = Shot(codec, rung, corruption, wobble, rate, 24 + 4 * rung + wobble + (offsets or {}).get(codec, 0))
+        bpp, psnr, psnr_clean = (shot.bpp, shot.psnr, shot.psnr) if corruption == "none" else measured(shot)
+        cell = {"set": of, "corruption": corruption, "severity": 3 * (corruption != "none"), "codec": codec}
+        scores = {"bpp": bpp, "psnr": psnr, "psnr_clean": psnr_clean, "ms_ssim": 0.9, "ms_ssim_clean": 0.9}
+        more = {"height": 512, "width": 768, "nbytes": round(bpp * 49152), "encode_s": 1.0, "decode_s": 1.0}
+        lines.append(
+            {**cell, "point": f"p{rung}", "image": images[place], **scores, **more, "status": "ok", "run": "r"}
+        )
+    return pd.DataFrame(lines)
+
+
+def identity(corruptions: Sequence[str] = NOISES) -> pd.DataFrame:
+    """Return the rows of a codec that gives back what it was shown."""
+    rows = table(("identity",), lambda shot: (24.0, math.inf, NOISY + shot.wobble), corruptions)
+    return rows[rows["point"] == "p0"].assign(psnr=math.inf, point="raw")
+
+
+def spectrum(tilt: float) -> np.ndarray:
+    """Return a spectrum on the grid of which `tilt` percent lie in its upper half."""
+    power = np.ones((64, 33))
+    power[:32] *= tilt
+    power[32:] *= 100 - tilt
+    return power
+
+
+def spectra(*entries: tuple[str, str, int, str, str, float]) -> pd.DataFrame:
+    """Return spectra of quantity, corruption, severity, codec, point and tilt."""
+    columns = ["quantity", "corruption", "severity", "codec", "point", "power"]
+    lines = [(*place, spectrum(tilt)) for *place, tilt in entries]
+    return pd.DataFrame(lines, columns=columns).assign(set="kodak", channel="Y", n=8)
+
+
+def evidence(*rows: pd.DataFrame, of_spectra: pd.DataFrame | None = None) -> Evidence:
+    whole = pd.concat(rows, ignore_index=True)
+    kinds = {name: "neural" if "hyperprior" in name else "classical" for name in whole["codec"].unique()}
+    return Evidence(whole, BANDS, spectra() if of_spectra is None else of_spectra, kinds, "k.sqlite")
+
+
+def finding(name: str, one: Evidence) -> Finding:
+    (verdict,) = judged(one, [name])
+    assert verdict.claim is CLAIMS[name]
+    found = verdict.finding
+    if found.decision != "undecided":
+        assert found.count
+        assert found.used
+        assert found.unit
+        assert math.isfinite(found.effect.estimate)
+    return found
+
+
+# --- what decides
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "over", "under"),
+    [
+        (1, 2, "supported", "refuted"),
+        (-2, -1, "refuted", "supported"),
+        (-1, 1, "undecided", "undecided"),
+        (math.nan, math.nan, "undecided", "undecided"),
+    ],
+)
+def test_an_interval_decides_where_it_lies_beyond_the_threshold(low: float, high: float, over: str, under: str) -> None:
+    one = Interval((low + high) / 2, low, high)
+    assert (above(one, 0), below(one, 0)) == (over, under)
+
+
+def test_an_effect_without_interval_decides_by_two_thresholds() -> None:
+    assert [by_size(effect, 10, 5) for effect in (10, 7, 5)] == ["supported", "undecided", "refuted"]
+
+
+def test_one_part_refutes_a_claim_and_all_must_support_it() -> None:
+    assert together(["supported", "refuted", "undecided"]) == "refuted"
+    assert together(["supported", "undecided"]) == "undecided"
+    assert together(["supported", "supported"]) == "supported"
+
+
+def test_every_claim_says_its_rule_and_what_it_counts() -> None:
+    assert list(CLAIMS) == ["H1", "H3", "H4", "H5", "H6", "H7", "H9", "H10", "H12"]
+    for claim in CLAIMS.values():
+        assert claim.statement.endswith(".")
+        assert "upported" in claim.rule
+        assert "efuted" in claim.rule
+        assert "\n" not in claim.rule
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("rows", [table(()), table(("jpeg",)).assign(status="failed")], ids=["no-rows", "failed"])
+def test_without_rows_each_claim_is_undecided_and_says_what_would_decide_it(name: str, rows: pd.DataFrame) -> None:
+    columns = list(table(("jpeg",)).columns)
+    found = finding(name, Evidence(rows.reindex(columns=columns), BANDS, spectra(), {}, "k.sqlite"))
+    assert found.decision == "undecided"
+    assert "codecshift " in found.reason
+    assert "--out k.sqlite" in found.reason
+
+
+def test_all_claims_are_judged_unless_some_are_asked_for() -> None:
+    one = evidence(table(("jpeg",)))
+    assert [verdict.claim.name for verdict in judged(one)] == list(CLAIMS)
+    assert [verdict.claim.name for verdict in judged(one, ["H9", "H1"])] == ["H9", "H1"]
+    with pytest.raises(KeyError):
+        judged(one, ["H2"])
+
+
+def test_the_set_with_the_most_images_decides_without_theory_and_estimates() -> None:
+    codecs = ("jpeg", "linear", "hyperprior-est@base")
+    rows = rows_of(evidence(table(codecs), identity(), table(("webp",), of="other", images=IMAGES[:3])))
+    assert (rows.set, rows.codecs(), list(rows.near)) == ("kodak", ["jpeg"], ["jpeg"])
+    assert rows.near["jpeg"].point == "p2"
+
+
+def test_squared_errors_are_those_of_the_same_image() -> None:
+    rows = rows_of(evidence(table(("jpeg",)), identity()))
+    row = rows.table[(rows.table["corruption"] == "shot_noise") & (rows.table["point"] == "p1")].iloc[2]
+    clean = rows.clean[(rows.clean["point"] == "p1") & (rows.clean["image"] == row["image"])].iloc[0]
+    for name, psnr in (
+        ("D", clean["psnr"]),
+        ("G", row["psnr"]),
+        ("R", row["psnr_clean"]),
+        ("shift", row["uncompressed"]),
+    ):
+        assert row[name] == pytest.approx(255**2 * 10 ** (-psnr / 10))
+    assert row["uncompressed"] == pytest.approx(NOISY + 0.3 * math.sin(1 + 2.4 * 2))
+    assert row["bpp_clean"] == clean["bpp"]
+
+
+# --- H4: noise is removed, more so at low rate
+
+
+def gaining(at_low: float, at_high: float, spread: float = 0.0) -> Callable[[Shot], Measured]:
+    """Return measurements that beat the noisy image by so many dB at 0.5 bpp, and at 2 bpp."""
+
+    def measured(shot: Shot) -> Measured:
+        gain = {2: at_low, 4: at_high}.get(shot.rung, 0) + spread * shot.wobble
+        return shot.bpp, shot.psnr - 10, NOISY + shot.wobble + gain
+
+    return measured
+
+
+@pytest.mark.parametrize(
+    ("at_low", "at_high", "spread", "decision"),
+    [
+        (3, 1, 1, "supported"),
+        (-1, -2, 1, "refuted"),  # worse than the noisy image
+        (1, 3, 0, "refuted"),  # more so at high rate
+        (0.1, -1, 30, "undecided"),
+    ],
+)
+def test_h4(at_low: float, at_high: float, spread: float, decision: str) -> None:
+    found = finding("H4", evidence(table(("jpeg", "webp"), gaining(at_low, at_high, spread)), identity()))
+    assert found.decision == decision
+    wobble = np.mean([0.3 * math.sin(1 + 2.4 * place) for place in range(8)])
+    assert found.effect.estimate == pytest.approx(at_low + spread * wobble)
+    assert found.count == 2 * 8 * (2 + 2 + 1)  # codecs x images x noises at low and at high rate, and clean
+
+
+def test_h4_where_psnr_does_not_fall() -> None:
+    def measured(shot: Shot) -> Measured:
+        bpp, _, psnr_clean = gaining(3, 1)(shot)
+        return bpp, shot.psnr + 1, psnr_clean
+
+    assert finding("H4", evidence(table(("jpeg",), measured), identity())).decision == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("rows", "lacking"),
+    [
+        ([table(("jpeg",), corruptions=("fog",))], "--corruption high"),
+        ([table(("jpeg",))], "--codec identity"),
+        ([table(("jpeg",)).query("point in ['p0', 'p1', 'p2']"), identity()], "at twice that"),
+        ([table(("jpeg",), gaining(3, 1), images=IMAGES[:3]), identity()], "at least 6 are needed"),
+    ],
+    ids=["no-noise", "no-identity", "no-high-rate", "three-images"],
+)
+def test_h4_says_what_lacks(rows: list[pd.DataFrame], lacking: str) -> None:
+    found = finding("H4", evidence(*rows))
+    assert found.decision == "undecided"
+    assert lacking in found.reason
+
+
+# --- H5: kept noise
+
+
+def keeping(kept: Mapping[str, Mapping[int, float]]) -> Callable[[Shot], Measured]:
+    """Return measurements that keep a share of the noise at each rung."""
+
+    def measured(shot: Shot) -> Measured:
+        noise = 255**2 * 10 ** (-(NOISY + shot.wobble) / 10)
+        error = 255**2 * 10 ** (-shot.psnr / 10) + kept[shot.codec].get(shot.rung, 0.5) * noise
+        return shot.bpp, shot.psnr - 10, 10 * math.log10(255**2 / error)
+
+    return measured
+
+
+@pytest.mark.parametrize(
+    ("at_rate", "at_quality", "decision"),
+    [(0.5, 0.95, "supported"), (0.5, 0.6, "refuted"), (0.88, 0.95, "refuted")],
+    ids=["differ-and-swap", "same-order", "alike"],
+)
+def test_h5(at_rate: float, at_quality: float, decision: str) -> None:
+    kept = {"jpeg": {2: 0.9}, NEURAL: {2: at_rate, 1: at_quality}}
+    rows = table(kept, keeping(kept), offsets={NEURAL: 4})  # 32 dB at 0.25 bpp, at 0.5 bpp for jpeg
+    found = finding("H5", evidence(rows, identity()))
+    assert found.decision == decision
+    assert found.effect.estimate == pytest.approx(100 * (at_rate - 0.9))
+
+
+def test_h5_needs_both_kinds_and_the_noise_itself() -> None:
+    kept: dict[str, dict[int, float]] = {"jpeg": {}, NEURAL: {}}
+    for rows in ((table(("jpeg",), keeping(kept)), identity()), (table(kept, keeping(kept)),)):
+        found = finding("H5", evidence(*rows))
+        assert found.decision == "undecided"
+        assert "a neural and a classical codec are needed" in found.reason
+
+
+# --- H6: pruning
+
+
+@pytest.mark.parametrize(
+    ("clean", "noisy", "decision"),
+    [(-0.1, -0.1, "supported"), (-3, -0.1, "refuted"), (-0.1, -1, "refuted"), (-0.1, -0.2, "undecided")],
+    ids=["close-and-unhurt", "far-on-clean", "hurt", "at-the-threshold"],
+)
+def test_h6(clean: float, noisy: float, decision: str) -> None:
+    def measured(shot: Shot) -> Measured:
+        return shot.bpp, shot.psnr, 22 + (noisy + 0.1 * shot.wobble if shot.codec == PRUNED else 0)
+
+    found = finding("H6", evidence(table((NEURAL, PRUNED), measured, offsets={PRUNED: clean})))
+    assert found.decision == decision
+    assert found.effect.estimate == pytest.approx(noisy, abs=0.03)
+
+
+def test_h6_needs_a_pruned_codec_of_the_same_architecture() -> None:
+    for codecs in ((NEURAL,), (NEURAL, "elic@pruned"), (PRUNED,)):
+        found = finding("H6", evidence(table(codecs)))
+        assert found.decision == "undecided"
+        assert "ARCH@PRUNED-FOLDER" in found.reason
+
+
+# --- H9: rate
+
+RATES = {"gaussian_noise": 2.0, "shot_noise": 2.0, "defocus_blur": 0.7, "fog": 0.8, "contrast": 0.5}
+
+
+def inflating(rates: Mapping[str, float]) -> Callable[[Shot], Measured]:
+    return lambda shot: (shot.bpp * rates[shot.corruption] * math.exp(0.2 * shot.wobble), shot.psnr, shot.psnr)
+
+
+@pytest.mark.parametrize(
+    ("changed", "decision"),
+    [
+        ({}, "supported"),
+        ({"fog": 1.3}, "refuted"),
+        ({"gaussian_noise": 1.05, "shot_noise": 1.05}, "refuted"),
+        ({"contrast": 1.0}, "undecided"),
+    ],
+    ids=["as-claimed", "fog-costs-more", "noise-hardly-rises", "contrast-as-before"],
+)
+def test_h9(changed: Mapping[str, float], decision: str) -> None:
+    rates = {**RATES, **changed}
+    found = finding("H9", evidence(table(("jpeg", "webp"), inflating(rates), list(rates))))
+    assert found.decision == decision
+    wobble = np.mean([0.06 * math.sin(1 + 2.4 * place) for place in range(8)])
+    assert found.effect.estimate == pytest.approx(100 * (rates["shot_noise"] * math.exp(wobble) - 1))
+    assert found.count == 2 * 5 * 8 * 5
+
+
+def test_h9_leaves_out_what_holds_its_rate() -> None:
+    free = table(("jpeg",), inflating(RATES), list(RATES))
+    held = table(("jpeg2000",), inflating(dict.fromkeys(RATES, 1.0)), list(RATES), rate_wobbles=False)
+    both, alone = (finding("H9", evidence(*rows)) for rows in ((free, held), (free,)))
+    assert both.effect == alone.effect
+    assert "hold their rate: jpeg2000" in both.reason
+    assert "does not hold its rate" in finding("H9", evidence(held)).reason
+
+
+def test_h9_names_the_corruptions_that_lack() -> None:
+    rates = {name: rate for name, rate in RATES.items() if name not in {"fog", "defocus_blur"}}
+    found = finding("H9", evidence(table(("jpeg",), inflating(rates), list(rates))))
+    assert found.decision == "undecided"
+    assert "--corruption defocus_blur --corruption fog" in found.reason
+    assert "--corruption contrast" not in found.reason
+
+
+# --- H10: single frequencies
+
+WAVES = [f"fourier_{number}_0_of_32" for number in range(1, 17)]
+
+
+@pytest.mark.parametrize(
+    ("jpeg2000", "neural", "decision"),
+    [(0.5, 3, "supported"), (3, 0.5, "refuted"), (0, 3, "refuted"), (0.5, 0.5, "undecided")],
+)
+def test_h10(jpeg2000: float, neural: float, decision: str) -> None:
+    swing = {"jpeg2000": jpeg2000, NEURAL: neural}
+
+    def measured(shot: Shot) -> Measured:
+        wave = math.sqrt(2) * math.sin(2 * math.pi * WAVES.index(shot.corruption) / len(WAVES))
+        own = 0.01 * math.sin(99 * shot.wobble) if shot.codec == NEURAL else 0
+        return shot.bpp, 30 + (swing[shot.codec] + own) * wave, 30
+
+    found = finding("H10", evidence(table(swing, measured, WAVES)))
+    assert found.decision == decision
+    assert found.effect.estimate == pytest.approx(neural - jpeg2000, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("codecs", "waves"), [((NEURAL,), WAVES), (("jpeg2000",), WAVES), (("jpeg2000", NEURAL), WAVES[:9])]
+)
+def test_h10_needs_jpeg2000_a_neural_codec_and_many_frequencies(codecs: tuple[str, ...], waves: list[str]) -> None:
+    found = finding("H10", evidence(table(codecs, corruptions=waves)))
+    assert found.decision == "undecided"
+    assert "16 Fourier perturbations" in found.reason
+
+
+# --- H12: two sets
+
+
+def set_of(name: str, codecs: Sequence[str]) -> pd.DataFrame:
+    """Return rows of a set on which each codec is half a dB worse than the one before."""
+    return table(codecs, of=name, offsets={codec: -0.5 * place for place, codec in enumerate(codecs)})
+
+
+FOUR = ("avif", "webp", "jpeg2000", "jpeg")
+
+
+@pytest.mark.parametrize(
+    ("order", "tau", "decision"),
+    [
+        (FOUR, 1, "supported"),
+        (("webp", "avif", "jpeg2000", "jpeg"), 2 / 3, "undecided"),
+        (("jpeg", "jpeg2000", "webp", "avif"), -1, "refuted"),
+    ],
+)
+def test_h12(order: tuple[str, ...], tau: float, decision: str) -> None:
+    found = finding("H12", evidence(set_of("kodak", FOUR), set_of("clic2020-test", order)))
+    assert found.decision == decision
+    assert found.effect.estimate == pytest.approx(tau)
+    assert f"kodak: {', '.join(FOUR)}" in found.reason
+
+
+def test_h12_needs_both_sets_and_four_codecs() -> None:
+    assert "rows of a set of clic are needed" in finding("H12", evidence(set_of("kodak", FOUR))).reason
+    two = finding("H12", evidence(set_of("kodak", FOUR[2:]), set_of("clic2020-test", FOUR)))
+    assert "4 codecs that are ranked on both sets are needed, 2 are" in two.reason
+
+
+# --- H1, H3, H7: shapes
+
+
+def test_power_that_moves_is_what_lies_elsewhere() -> None:
+    assert moved(spectrum(50), 7 * spectrum(80)) == pytest.approx(30)
+    assert moved(spectrum(0), spectrum(100)) == pytest.approx(100)
+
+
+def clean_spectra(tilts: Mapping[str, float]) -> pd.DataFrame:
+    return spectra(*(("D", "none", 0, codec, f"p{rung}", tilt) for codec, tilt in tilts.items() for rung in range(5)))
+
+
+@pytest.mark.parametrize(("tilt", "decision"), [(80, "supported"), (57, "undecided"), (52, "refuted")])
+def test_h1(tilt: float, decision: str) -> None:
+    found = finding("H1", evidence(table(("jpeg", "webp")), of_spectra=clean_spectra({"jpeg": 50, "webp": tilt})))
+    assert found.decision == decision
+    assert found.effect.estimate == pytest.approx(tilt - 50)
+    assert "jpeg:p0 and webp:p0" in found.reason
+    assert ("between" in found.reason) == (decision == "undecided")
+
+
+def test_h1_compares_only_what_is_equal_on_clean_images() -> None:
+    one = evidence(table(("jpeg", "webp"), offsets={"webp": 1}), of_spectra=clean_spectra({"jpeg": 50, "webp": 80}))
+    assert "within 10% of bpp and 0.5 dB" in finding("H1", one).reason
+    assert "spectra are needed (D)" in finding("H1", evidence(table(("jpeg", "webp")))).reason
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "decision"),
+    [(52, 80, "supported"), (80, 60, "refuted"), (52, 57, "undecided"), (75, 90, "undecided")],
+    ids=["as-claimed", "the-other-way", "hardly", "low-changes-too"],
+)
+def test_h3(low: float, high: float, decision: str) -> None:
+    of_spectra = spectra(
+        ("D", "none", 0, "jpeg", "p1", 50),
+        ("G", "fog", 3, "jpeg", "p1", low),
+        ("G", "shot_noise", 3, "jpeg", "p1", high),
+    )
+    found = finding("H3", evidence(table(("jpeg",)), of_spectra=of_spectra))
+    assert found.decision == decision
+    assert found.effect.estimate == pytest.approx(high - low)
+    assert found.count == 3
+
+
+def test_h3_needs_both_bands() -> None:
+    of_spectra = spectra(("D", "none", 0, "jpeg", "p1", 50), ("G", "fog", 3, "jpeg", "p1", 60))
+    found = finding("H3", evidence(table(("jpeg",)), of_spectra=of_spectra))
+    assert found.decision == "undecided"
+    assert "--corruption low --corruption high --spectra" in found.reason
+
+
+@pytest.mark.parametrize(("tilt", "decision"), [(80, "supported"), (57, "undecided"), (52, "refuted")])
+def test_h7(tilt: float, decision: str) -> None:
+    rows = table(("jpeg", NEURAL, VARIABLE), offsets={VARIABLE: -3})  # matched by rate alone
+    tilts = {"jpeg": 0, NEURAL: 50, VARIABLE: tilt}
+    found = finding("H7", evidence(rows, of_spectra=clean_spectra(tilts)))
+    assert found.decision == decision
+    assert found.effect.estimate == pytest.approx(tilt - 50)
+
+
+def test_h7_needs_both_models_at_one_rate() -> None:
+    fixed = evidence(table(("jpeg", NEURAL)), of_spectra=clean_spectra({NEURAL: 50}))
+    assert "variable-rate and a fixed-rate" in finding("H7", fixed).reason
+    rows = pd.concat([table((NEURAL,)), table((VARIABLE,)).eval("bpp = bpp * 1.4")])
+    apart = evidence(rows, of_spectra=clean_spectra({NEURAL: 50, VARIABLE: 80}))
+    assert "within 10% of bpp of each other" in finding("H7", apart).reason
