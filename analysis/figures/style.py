@@ -144,8 +144,8 @@ def legend_height(labels: Sequence[str], width: float) -> float:
 
 
 def headed(axis: Axes, name: str, band: str) -> None:
-    """Give a panel the name of a corruption and of its band, the longest as wide as a fifth of the page."""
-    axis.set_title(f"{spoken(name)} ({band})", fontsize=TINY + 0.4, pad=3)
+    """Give a panel the name of a corruption and of its band, the longest as wide as a fifth of the page less its axis."""
+    axis.set_title(f"{spoken(name)} ({band})", fontsize=TINY - 0.2, pad=3)
 
 
 def spoken(name: str) -> str:
