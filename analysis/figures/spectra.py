@@ -203,7 +203,7 @@ def _shift_curves(
     figure.supxlabel(
         f"distance from frequency 0, cycles/pixel (severity {severity}; one scale for all panels)", fontsize=TEXT
     )
-    figure.supylabel("power density, dB", fontsize=TEXT)
+    figure.supylabel(UNIT.replace(" re ", "\nre "), fontsize=TEXT, multialignment="center")
     return figure
 
 

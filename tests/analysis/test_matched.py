@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from codecshift.analysis.matched import OVERALL, Held, Line, under_corruption
+from codecshift.analysis.matched import OVERALL, Held, Line, Near, nearest_to, under_corruption
 
 BANDS = {"fog": "low", "snow": "low", "shot_noise": "high", "saturate": "extra"}
 HELD = [Held("bpp=0.5", "jpeg", "q20"), Held("bpp=0.5", "webp", "q30"), Held("", "identity", "raw")]
@@ -116,3 +116,40 @@ def test_of_nothing_there_are_no_lines(rows: pd.DataFrame) -> None:
     assert under_corruption(rows, BANDS, []) == []
     assert under_corruption(rows.iloc[:0], BANDS, HELD) == []
     assert under_corruption(rows, BANDS, [Held("", "jpeg", "q20")]) == []
+
+
+# --- the point nearest a rate
+
+
+def ladder(*rates: float, codec: str = "jpeg", **more: Any) -> pd.DataFrame:
+    """Return clean rows of two images whose mean rate is as given, a point each; PSNR is ten times that."""
+    return pd.DataFrame(
+        [
+            row(codec, CLEAN, image, share * rate, 10 * rate, point=f"p{place}", **more)
+            for place, rate in enumerate(rates)
+            for image, share in (("a", 0.5), ("b", 1.5))
+        ]
+    )
+
+
+def test_the_nearest_point_is_so_by_ratio_of_mean_rates() -> None:
+    assert nearest_to(0.5, ladder(0.3, 0.8)) == {"jpeg": Near("jpeg", "p1", 0.8, 8.0)}  # 1.6 times against 1.67
+    assert nearest_to(0.5, ladder(0.32, 0.8)) == {"jpeg": Near("jpeg", "p0", 0.32, 3.2)}
+
+
+def test_a_codec_that_comes_nowhere_near_has_no_point() -> None:
+    both = pd.concat([ladder(0.2, 1.1), ladder(0.6, codec="webp")])
+    assert list(nearest_to(0.5, both)) == ["webp"]
+    assert list(nearest_to(0.5, both, within=2.5)) == ["jpeg", "webp"]
+
+
+def test_lossless_and_failed_rows_are_no_points() -> None:
+    assert nearest_to(0.5, ladder(0.5).assign(psnr=math.inf)) == {}
+    assert nearest_to(0.5, ladder(0.5).assign(status="failed")) == {}
+
+
+def test_a_point_that_was_only_looked_at_on_clean_images_gives_way() -> None:
+    held = ladder(0.5, 0.7)
+    fog = held[held["point"] == "p1"].assign(corruption="fog", severity=3)
+    assert nearest_to(0.5, held)["jpeg"].point == "p0"
+    assert nearest_to(0.5, pd.concat([held, fog]))["jpeg"].point == "p1"
