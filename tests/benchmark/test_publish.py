@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from codecshift.analysis.leaderboard import Entry, NotComparable
-from codecshift.benchmark import fairness, publish, store
+from codecshift.benchmark import drawing, fairness, publish, store
 from codecshift.benchmark.store import Row, RunFileError
 
 Rows = Callable[..., Row]
@@ -474,7 +474,7 @@ def test_the_waves_of_a_heatmap_are_in_no_leaderboard_unless_they_are_named(
     assert str(publish.leaderboard(both)) == str(publish.leaderboard(path))  # NaN is not equal to itself
     assert publish.leaderboard(both, corruptions=[wave]).conditions == (("none", 0), (wave, 3))
     for file, folder in ((both, "both"), (path, "path")):
-        for kind in ("rate-curves", "bd-rate-by-corruption"):
-            publish.figures(file, tmp_path / folder, [kind])
-    for drawn in (tmp_path / "path").iterdir():
+        names = ["rate-curves", "bd-rate-by-corruption"]
+        assert len(list(drawing.figures(file, tmp_path / folder, names, ["png"], tmp_path))) == 4
+    for drawn in (tmp_path / "path").glob("*.png"):  # the captions tell how many rows were left aside
         assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes()
