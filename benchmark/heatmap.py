@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..analysis import figures_heatmap
 from ..analysis import heatmap as analysis
+from ..analysis.figures import heatmap as maps
 from ..analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full, low
 from ..corruptions.corruption import Corruption
 from ..corruptions.fourier import RMS, full_band, low_band
@@ -175,7 +175,7 @@ def draw(heatmaps: Sequence[Heatmap], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for heading, some in grouped(heatmaps):
-        figure = figures_heatmap.draw(some)
+        figure = maps.draw(some)
         stem = f"fourier-heatmap-{file_name(some[0].set)}-rms{some[0].rms:g}"
         for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None, "Producer": None})):
             target = folder / f"{stem}{suffix}"
@@ -183,6 +183,6 @@ def draw(heatmaps: Sequence[Heatmap], folder: Path) -> list[Path]:
             written.append(target)
         caption = folder / f"{stem}.txt"
         codecs = ", ".join(f"{one.codec}:{one.point} ({len(one.images)} images)" for one in some)
-        caption.write_text(f"{figures_heatmap.ABOUT}. Set {heading}; {codecs}. {RULE}\n")
+        caption.write_text(f"{maps.ABOUT}. Set {heading}; {codecs}. {RULE}\n")
         written.append(caption)
     return written

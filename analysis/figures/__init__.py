@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import curves, pictures, rankings, spectra, theory, variants, waves
+from . import curves, heatmap, pictures, rankings, spectra, theory, variants
 from .evidence import Drawing, Evidence, Kind, Need, NothingToDraw, Pictures
 
 __all__ = ["FIGURES", "Drawing", "Evidence", "Kind", "Need", "NothingToDraw", "Pictures"]
@@ -13,7 +13,7 @@ __all__ = ["FIGURES", "Drawing", "Evidence", "Kind", "Need", "NothingToDraw", "P
 FIGURES: Mapping[str, Kind] = MappingProxyType(
     {
         kind.name: kind
-        for family in (pictures, spectra, waves, curves, rankings, variants, theory)
+        for family in (pictures, spectra, heatmap, curves, rankings, variants, theory)
         for kind in family.KINDS
     }
 )

@@ -16,7 +16,7 @@ from ..grid import CLEAN
 from ..matched import Near, nearest_to
 from .evidence import BANDS, Drawing, Evidence, Image, Kind, NothingToDraw, Pictures, used
 from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS, TARGET_BPP, command, require
-from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, spoken
+from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, spoken, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,9 +77,13 @@ def reconstructions(evidence: Evidence) -> tuple[Drawing, ...]:
     for suffix, codecs in pages(list(points), CODECS_A_PAGE):
         columns = 2 + len(codecs)
         width = TWO_COLUMNS / max(columns, 5)
-        figure = close_sheet(width * columns, len(conditions) * (2 * width + 0.17) + 0.2)
+        figure = close_sheet(width * columns, len(conditions) * (2 * width + 0.17) + 0.35)
         axes = figure.subplots(2 * len(conditions), columns, squeeze=False)
-        for axis, title in zip(axes[0], ["clean", "given", *map(evidence.label, codecs)], strict=True):
+        for axis, title in zip(
+            axes[0],
+            ["clean", "given", *(wrapped(evidence.label(codec), width, SMALL) for codec in codecs)],
+            strict=True,
+        ):
             axis.set_title(title, fontsize=SMALL, pad=3)
         for (name, at), above, below in zip(conditions, axes[::2], axes[1::2], strict=True):
             shown = pictures.shown(image, name, at)
@@ -128,14 +132,14 @@ def matched_example(evidence: Evidence) -> tuple[Drawing, ...]:
     for suffix, codecs in pages(list(points), CODECS_A_PAGE):
         columns = 2 + len(codecs)
         width = TWO_COLUMNS / max(columns, 5)
-        figure = close_sheet(width * columns, 2 * width + 0.32)
+        figure = close_sheet(width * columns, 2 * width + 0.45)
         axes = figure.subplots(2, columns, squeeze=False)
         decoded = [pictures.decoded(image, *CLEAN, codec, points[codec].point) for codec in codecs]
         titles = ["the image", "the original"]
         for codec in codecs:
             row = cells[*CLEAN, codec]
             point = f"{evidence.label(codec)} {points[codec].point}"
-            titles.append(f"{point}\n{row['bpp']:.2f} bpp, {row['psnr']:.1f} dB")
+            titles.append(f"{wrapped(point, width, TINY)}\n{row['bpp']:.2f} bpp, {row['psnr']:.1f} dB")
         for axis, title in zip(axes[0], titles, strict=True):
             axis.set_title(title, fontsize=SMALL if "\n" not in title else TINY, pad=3)
         for row, corner in zip(axes, corners, strict=True):

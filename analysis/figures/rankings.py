@@ -28,8 +28,12 @@ from .style import (
     sheet,
     spoken,
     tidy,
+    widest,
+    wrapped,
 )
 
+NAME_WIDTH = 1.3  # inches that a codec's name takes beside the ranking, in as many lines as that needs
+FAINT = 0.35  # opacity of what rests on a part of the conditions
 OVERALL = "all"
 """The name of the mean over all corruptions, beside "clean" and the bands."""
 
@@ -52,12 +56,19 @@ def bd_rate_by_corruption(evidence: Evidence) -> tuple[Drawing, ...]:
     for number, (codec, look) in enumerate(styles.items()):
         offset = 0.7 * ((number + 0.5) / len(styles) - 0.5)
         found = [_over_severities(board, codec, name) for name in ordered]
+        partly = [_is_partial(board, codec, name) for name in ordered]
         places = np.arange(len(ordered)) + offset
-        for name, place in zip(ordered, places, strict=True):
+        for name, place, part in zip(ordered, places, partly, strict=True):
             one = sure.by_corruption.get((codec, name))
             if one is not None and one.known:
-                axis.plot([one.low, one.high], [place, place], color=look["color"], lw=1.2, solid_capstyle="butt")
-        axis.plot(found, places, label=evidence.label(codec), ms=4.0, **{**look, "linestyle": "none"})
+                stroke = {"color": look["color"], "lw": 1.2, "solid_capstyle": "butt", "alpha": FAINT if part else 1}
+                axis.plot([one.low, one.high], [place, place], **stroke)
+        dots = {**look, "linestyle": "none", "ms": 4.0}
+        sure_of = [math.nan if part else value for value, part in zip(found, partly, strict=True)]
+        axis.plot(sure_of, places, label=evidence.label(codec), **dots)
+        if any(partly):
+            rest = [value if part else math.nan for value, part in zip(found, partly, strict=True)]
+            axis.plot(rest, places, alpha=FAINT, label="_faint", **dots)
     axis.axvline(0, color=INK, lw=0.8)
     axis.set_yticks(range(len(ordered)), [_labelled(name, evidence.bands) for name in ordered], fontsize=SMALL)
     axis.set_ylim(len(ordered) - 0.5, -0.5)
@@ -68,7 +79,13 @@ def bd_rate_by_corruption(evidence: Evidence) -> tuple[Drawing, ...]:
     legend(figure, [axis])
     rows = evidence.tabled()
     told = used(int((rows["status"] == "ok").sum()), evidence, "measured")
-    return (Drawing(figure, told, _sureness(sure, "Lines are")),)
+    notes = [
+        "Faint: not every severity can be compared, and the mean is over the others.",
+        _sureness(sure, "Lines are"),
+    ]
+    if sure.known:
+        notes.append("A mark without a line can be compared on too few images, or in too few resamples.")
+    return (Drawing(figure, told, " ".join(notes)),)
 
 
 def rate_inflation(evidence: Evidence) -> tuple[Drawing, ...]:
@@ -90,8 +107,11 @@ def rate_inflation(evidence: Evidence) -> tuple[Drawing, ...]:
         shown = text if math.isfinite(value) else "-"
         axis.text(column, line, shown, ha="center", va="center", fontsize=TINY, color="white" if dark else "black")
     axis.set_yticks(range(len(ordered)), [_labelled(name, evidence.bands) for name in ordered], fontsize=SMALL)
-    names = [f"{evidence.label(one.codec)}\n{one.point}\n{one.bpp:.2f}".replace(" ", "\n") for one in points.values()]
-    axis.set_xticks(range(len(points)), names, fontsize=TINY)
+    stacked = [f"{evidence.label(one.codec)}\n{one.point}\n{one.bpp:.2f}".replace(" ", "\n") for one in points.values()]
+    lying = [f"{evidence.label(one.codec)} {one.point}, {one.bpp:.2f}" for one in points.values()]
+    fits = widest(stacked, TINY) < (width - 1.5) / len(points)
+    figure.set_figheight(figure.get_figheight() + (0 if fits else widest(lying, TINY) - 0.3))
+    axis.set_xticks(range(len(points)), stacked if fits else lying, fontsize=TINY, rotation=0 if fits else 90)
     axis.tick_params(length=0)
     axis.set_xlabel("codec, point, bpp on clean images", fontsize=SMALL)
     bands = [evidence.bands[name] for name in ordered]
@@ -130,21 +150,22 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
                 axis.annotate(
                     value, (x, column.places[codec]), (0, 4.5), textcoords="offset points", ha="center", fontsize=TINY
                 )
-        for aside, x, ha in ((-8, 0, "right"), (8, len(columns) - 1, "left")):
+        for aside, x, ha in ((-13, 0, "right"), (13, len(columns) - 1, "left")):
             if codec in columns[x].places:
                 at = (x, columns[x].places[codec])
                 axis.annotate(
-                    evidence.label(codec), at, (aside, 0), textcoords="offset points", ha=ha, va="center",
-                    fontsize=SMALL, color=look["color"],
+                    wrapped(evidence.label(codec), NAME_WIDTH, SMALL), at, (aside, 0), textcoords="offset points",
+                    ha=ha, va="center", fontsize=SMALL, color=look["color"],
                 )  # fmt: skip
     last = columns[-1]
-    if last.name == OVERALL and last.whole:
-        for codec in last.places:
-            if sure.tied(codec) and last.places[codec] > 1:
-                place = last.places[codec]
-                axis.plot([len(columns) - 1] * 2, [place - 1, place], color="0.8", lw=6, zorder=0, label="_tied")
+    tied = [codec for codec in last.places if last.name == OVERALL and last.whole and sure.tied(codec)]
+    for codec in tied:
+        place = last.places[codec]
+        axis.plot([len(columns) - 1] * 2, [place - 1, place], color="0.8", lw=6, zorder=0, label="_tied")
     axis.set_xticks(range(len(columns)), [column.title for column in columns], fontsize=TEXT)
-    axis.set_xlim(-0.62, len(columns) - 1 + 0.62)
+    names = widest((wrapped(evidence.label(codec), NAME_WIDTH, SMALL) for codec in codecs), SMALL) + 0.3
+    margin = names * (len(columns) - 1) / (TWO_COLUMNS - 0.6 - 2 * names)
+    axis.set_xlim(-margin, len(columns) - 1 + margin)
     axis.set_ylim(most + 0.4, 0.4)
     axis.set_yticks(range(1, most + 1))
     axis.set_ylabel("rank", fontsize=TEXT)
@@ -161,7 +182,8 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
         f"Not comparable in any column: {', '.join(left)}." * bool(left),
         f"Not comparable in every column: {', '.join(sorted(gaps))}." * bool(gaps),
         "A condition is a corruption at a severity; of a column those count that all its codecs can be compared under.",
-        _sureness(sure, "A grey bar joins neighbours whose difference over all corruptions may be 0, by the"),
+        _sureness(sure, "A grey bar joins neighbours whose difference over all corruptions may be 0, by the")
+        * bool(tied),
     ]
     return (Drawing(figure, told, " ".join(note for note in notes if note)),)
 
@@ -221,6 +243,12 @@ def _over_severities(board: Leaderboard, codec: str, name: str) -> float:
     results = [board.bd_rates[codec, one].percent for one in board.conditions if one[0] == name]
     finite = [value for value in results if math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else math.nan
+
+
+def _is_partial(board: Leaderboard, codec: str, name: str) -> bool:
+    """Say whether a corruption can be compared at some severities and not at others."""
+    able = {math.isfinite(board.bd_rates[codec, one].percent) for one in board.conditions if one[0] == name}
+    return len(able) > 1
 
 
 def _at_points(evidence: Evidence, points: Mapping[str, Near]) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from .style import (
     TINY,
     TWO_COLUMNS,
     colour_bar,
+    columns_of,
     legend,
     legend_height,
     looks,
@@ -31,6 +32,7 @@ from .style import (
     spoken,
     square_grid,
     tidy,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +57,9 @@ def psd_d(evidence: Evidence) -> tuple[Drawing, ...]:
     limits = _limits(maps.values())
     for axis, (codec, power) in zip(axes, maps.items(), strict=True):
         image = _map(axis, power, limits)
-        axis.set_title(_pointed(evidence, points[codec]), fontsize=SMALL)
+        axis.set_title(
+            _pointed(evidence, points[codec], "\n", figure.get_figwidth() / columns_of(len(maps)) - 0.2), fontsize=SMALL
+        )
     _frequencies(figure)
     colour_bar(figure, image, axes, f"{UNIT} (one scale for all panels)", "both")
     choice = f"D, luminance, clean images, {_told(points)}"
@@ -92,7 +96,7 @@ def _under_corruptions(evidence: Evidence, quantity: str) -> tuple[Drawing, ...]
         for row, codec in zip(axes, codecs, strict=True):
             for axis, place in zip(row, places[codec], strict=True):
                 image = _map(axis, powers[place], limits)
-            row[0].set_ylabel(_pointed(evidence, points[codec]), fontsize=SMALL)
+            row[0].set_ylabel(_pointed(evidence, points[codec], "\n", 1.35), fontsize=SMALL)
         for axis, heading in zip(axes[0], headings, strict=True):
             axis.set_title(heading, fontsize=SMALL)
         _frequencies(figure)
@@ -329,8 +333,9 @@ def _limit_from(axes: Iterable[Axes], least: float = 0.0) -> None:
     axes[0].set_ylim(float(every.min()) - margin, float(every.max()) + margin)
 
 
-def _pointed(evidence: Evidence, one: Near, after: str = "\n") -> str:
-    return f"{evidence.label(one.codec)} {one.point}{after}{one.bpp:.2f} bpp, {one.psnr:.1f} dB"
+def _pointed(evidence: Evidence, one: Near, after: str, inches: float = 7.0) -> str:
+    name = wrapped(f"{evidence.label(one.codec)} {one.point}", inches, SMALL)
+    return f"{name}{after}{one.bpp:.2f} bpp, {one.psnr:.1f} dB"
 
 
 def _told(points: Mapping[str, Near]) -> str:

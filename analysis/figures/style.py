@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -144,8 +145,21 @@ def legend_height(labels: Sequence[str], width: float) -> float:
 
 
 def headed(axis: Axes, name: str, band: str) -> None:
-    """Give a panel the name of a corruption and of its band, the longest as wide as a fifth of the page less its axis."""
-    axis.set_title(f"{spoken(name)} ({band})", fontsize=TINY - 0.2, pad=3)
+    """Give a panel the name of a corruption and of its band, in two lines where a fifth of the page is too narrow."""
+    between = " " if len(name) + len(band) < 22 else "\n"
+    axis.set_title(f"{spoken(name)}{between}({band})", fontsize=TINY + 0.4, pad=3)
+
+
+def wrapped(text: str, inches: float, size: float) -> str:
+    """Return a text broken, also at hyphens and at @, into lines that are so wide at most in points of that size."""
+    most = max(6, int(72 * inches / (0.56 * size)))
+    lines = textwrap.wrap(text.replace("@", "-@"), most, break_long_words=False)
+    return "\n".join(lines).replace("-@", "@").replace("-\n@", "\n@")
+
+
+def widest(texts: Iterable[str], size: float) -> float:
+    """Return about how many inches wide the widest line of some texts is in points of that size."""
+    return max((len(line) for text in texts for line in text.split("\n")), default=0) * 0.56 * size / 72
 
 
 def spoken(name: str) -> str:

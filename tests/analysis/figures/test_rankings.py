@@ -44,6 +44,17 @@ def test_a_condition_without_a_comparison_has_no_mark(
     assert [math.isnan(value) for value in values] == [False, True, False, False]
 
 
+def test_a_mean_over_some_of_the_severities_is_faint(
+    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = rows(("jpeg2000", "webp"))
+    table.loc[(table["codec"] == "webp") & (table["corruption"] == "fog") & (table["severity"] == 3), "psnr"] += 100
+    strong, faint = (one for one in marks(evidence(table)).lines if len(one.get_xdata()) == 4)
+    assert [math.isnan(value) for value in strong.get_xdata()] == [False, True, False, False]
+    assert [math.isnan(value) for value in faint.get_xdata()] == [True, False, True, True]
+    assert faint.get_alpha() < 0.5
+
+
 def test_an_anchor_alone_draws_no_bd_rates(
     evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
 ) -> None:
@@ -75,7 +86,7 @@ def test_intervals_are_lines_about_the_marks(
 
 def test_too_few_images_for_intervals_are_told(evidence: Callable[..., Evidence]) -> None:
     (drawing,) = FIGURES["bd-rate-by-corruption"].draw(evidence())
-    assert drawing.note == "There are too few images for intervals."
+    assert drawing.note.endswith("There are too few images for intervals.")
 
 
 def test_inflation_is_the_rate_over_the_clean_one_and_the_geometric_mean_over_severities(
