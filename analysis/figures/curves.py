@@ -177,8 +177,20 @@ def bpp_vs_severity(evidence: Evidence) -> tuple[Drawing, ...]:
 
 def lossy(evidence: Evidence) -> pd.DataFrame:
     """Return the means of each cell (as `summarise` gives them), without those where an image came back unchanged."""
-    table = summarise(evidence.tabled())
+    table = summarise(_of_the_same_images(evidence.tabled()))
     return table[(table["n"] > 0) & (table["n_lossless"] == 0)]
+
+
+def _of_the_same_images(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return, in each condition, the rows of the images that every setting there has; all where they share none."""
+    ok = rows[rows["status"] == "ok"]
+    condition = ["corruption", "severity"]
+    settings = ok.drop_duplicates([*condition, "codec", "point"]).groupby(condition).size()
+    held = ok.groupby([*condition, "image"]).size().reset_index(name="held")
+    held = held.merge(settings.reset_index(name="settings"))
+    whole = held["held"] == held["settings"]
+    shared = whole.groupby([held[name] for name in condition]).transform("any")
+    return rows.merge(held.loc[whole | ~shared, [*condition, "image"]])
 
 
 def _curves(
@@ -268,24 +280,24 @@ KINDS = (
     Kind(
         name="rate-curves",
         about="PSNR against the image given, over bpp, on clean images and in each band of corruptions",
-        rule="A mark is one setting of a codec: the mean over images, then over the corruptions and severities "
-        "of the band. A setting that is lossless under one of them is left out.",
+        rule="A mark is one setting of a codec: the mean over the images that all settings have, then over the "
+        "corruptions and severities of the band. A setting that is lossless under one of them is left out.",
         needs=(ROWS,),
         draw=rate_curves,
     ),
     Kind(
         name="rd-clean",
         about="PSNR and MS-SSIM over bpp on clean images",
-        rule="A mark is one setting of a codec: the mean over images; MS-SSIM is averaged before it is put into dB. A "
-        "setting that is lossless on an image is left out.",
+        rule="A mark is one setting of a codec: the mean over the images that all settings have; MS-SSIM is averaged "
+        "before it is put into dB. A setting that is lossless on an image is left out.",
         needs=(CLEAN_ROWS,),
         draw=rd_clean,
     ),
     Kind(
         name="rd-ood",
         about="PSNR over bpp under each corruption, against the image given or against the clean image",
-        rule="A mark is one setting of a codec: the mean over images. A setting that is lossless on an image is left "
-        "out. ",
+        rule="A mark is one setting of a codec: the mean over the images that all settings have. A setting that is "
+        "lossless on an image is left out. ",
         needs=(SHIFTED_ROWS,),
         draw=rd_ood,
     ),
@@ -293,7 +305,8 @@ KINDS = (
         name="psnr-vs-severity",
         about="PSNR over severity in each band of corruptions, against the image given and against the clean image",
         rule=f"Each codec is held at the setting whose mean rate on clean images is nearest {TARGET_BPP:g} bpp. A mark "
-        "is the mean over images, then over the corruptions of the band; severity 0 is the clean images.",
+        "is the mean over the images that all settings have, then over the corruptions of the band; severity 0 is the "
+        "clean images.",
         needs=(SEVERITIES, MATCHED_POINTS),
         draw=psnr_vs_severity,
     ),
@@ -301,7 +314,7 @@ KINDS = (
         name="bpp-vs-severity",
         about="bpp over severity under each corruption",
         rule=f"Each codec is held at the setting whose mean rate on clean images is nearest {TARGET_BPP:g} bpp. A mark "
-        "is the mean over images; severity 0 is the clean images.",
+        "is the mean over the images that all settings have; severity 0 is the clean images.",
         needs=(SEVERITIES, MATCHED_POINTS),
         draw=bpp_vs_severity,
     ),

@@ -38,6 +38,19 @@ def test_clean_curves_are_of_clean_images_in_both_measures(evidence: Callable[..
     assert similarity.lines[0].get_ydata() == pytest.approx([10] * 5)  # -10 log10(1 - 0.9)
 
 
+def test_curves_are_of_the_images_that_all_settings_have(
+    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+) -> None:
+    whole = rows()
+    lacking = (whole["codec"] == "webp") & (whole["image"] == whole["image"].iloc[0]) & (whole["corruption"] == "none")
+    paired = whole[~((whole["image"] == whole["image"].iloc[0]) & (whole["corruption"] == "none"))]
+    found, expected = (drawn("rd-clean", evidence(some))[0].lines for some in (whole[~lacking], paired))
+    assert len(found) == len(expected) == 3
+    for one, other in zip(found, expected, strict=True):
+        assert list(one.get_ydata()) == pytest.approx(list(other.get_ydata()))
+    assert list(found[0].get_ydata()) != pytest.approx(straight())
+
+
 def test_images_too_small_for_ms_ssim_have_one_panel(
     evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
 ) -> None:
