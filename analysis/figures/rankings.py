@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,9 @@ from .style import (
     widest,
     wrapped,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NAME_WIDTH = 1.3  # inches that a codec's name takes beside the ranking, in as many lines as that needs
 FAINT = 0.35  # opacity of what rests on a part of the conditions
@@ -70,9 +74,10 @@ def bd_rate_by_corruption(evidence: Evidence) -> tuple[Drawing, ...]:
             rest = [value if part else math.nan for value, part in zip(found, partly, strict=True)]
             axis.plot(rest, places, alpha=FAINT, label="_faint", **dots)
     axis.axvline(0, color=INK, lw=0.8)
+    _ratio_scale(axis)
     axis.set_yticks(range(len(ordered)), [_labelled(name, evidence.bands) for name in ordered], fontsize=SMALL)
     axis.set_ylim(len(ordered) - 0.5, -0.5)
-    axis.set_xlabel(f"BD-rate against {board.anchor}, % (less is better)", fontsize=TEXT)
+    axis.set_xlabel(f"BD-rate against {board.anchor}, % (log scale of bits; less is better)", fontsize=TEXT)
     tidy(axis)
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
@@ -86,6 +91,26 @@ def bd_rate_by_corruption(evidence: Evidence) -> tuple[Drawing, ...]:
     if sure.known:
         notes.append("A mark without a line can be compared on too few images, or in too few resamples.")
     return (Drawing(figure, told, " ".join(notes)),)
+
+
+PERCENTS = (-95, -90, -80, -70, -60, -50, -40, -30, -20, -10, 0, 10, 20, 50, 100, 200, 400, 800, 1600, 3200, 6400)
+
+
+def _ratio_scale(axis: Axes) -> None:
+    """Give percentages of more or fewer bits an axis on which half and twice as many are as far from none."""
+    bounds = np.log1p(np.maximum([axis.dataLim.x0, axis.dataLim.x1], -99) / 100)
+    margin = 0.05 * max(float(np.ptp(bounds)), 0.1)
+    low, high = (float(one) for one in 100 * np.expm1(np.add(bounds, (-margin, margin))))
+    axis.set_xscale("function", functions=(lambda x: np.log1p(np.maximum(x, -99.9) / 100), lambda y: 100 * np.expm1(y)))
+    axis.set_xlim(low, high)
+    apart = (math.log1p(high / 100) - math.log1p(low / 100)) / 14
+    ticks: list[int] = [0]
+    for one in sorted(PERCENTS, key=abs):
+        place = math.log1p(one / 100)
+        if low <= one <= high and all(abs(place - math.log1p(other / 100)) >= apart for other in ticks):
+            ticks.append(one)
+    axis.set_xticks(sorted(ticks), [f"{one:+d}" if one else "0" for one in sorted(ticks)])
+    axis.minorticks_off()
 
 
 def rate_inflation(evidence: Evidence) -> tuple[Drawing, ...]:
