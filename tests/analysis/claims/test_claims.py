@@ -438,6 +438,13 @@ def test_h1(tilt: float, decision: str) -> None:
     assert ("between" in found.reason) == (decision == "undecided")
 
 
+def test_h1_is_not_refuted_by_codecs_that_are_alike_where_others_are_not() -> None:
+    tilts = {"jpeg": 50, "webp": 51, "avif": 52, "jpeg2000": 62}
+    found = finding("H1", evidence(table(tuple(tilts)), of_spectra=clean_spectra(tilts)))
+    assert found.effect.estimate < 10
+    assert found.decision == "undecided"
+
+
 def test_h1_compares_only_what_is_equal_on_clean_images() -> None:
     one = evidence(table(("jpeg", "webp"), offsets={"webp": 1}), of_spectra=clean_spectra({"jpeg": 50, "webp": 80}))
     assert "within 10% of bpp and 0.5 dB" in finding("H1", one).reason
