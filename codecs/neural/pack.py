@@ -113,7 +113,7 @@ def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: l
         f"{recipe.about[:1].upper()}{recipe.about[1:]}. Ours, and not the weights of any paper.",
         "",
         f"- architecture: `{recipe.architecture}`, {size}",
-        f"- data: {about.get('images', '?')} photographs (digest {about.get('data_sha256', '?')[:16]}), random crops of "
+        f"- data: {about.get('images', '?')} photographs (digest {about.get('data_sha256', '?')[:16]}), crops of "
         f"{recipe.crop}x{recipe.crop}, {recipe.batch} a step",
         f"- training: {steps}; Adam at {recipe.learning_rate:g}; loss lambda · 255² · MSE + bpp; `recipe.toml` holds "
         "the rest, `log.csv` the course",
