@@ -705,6 +705,31 @@ def train(
 
 
 @app.command()
+def pack(
+    training: Annotated[Path, typer.Argument(metavar="DIR", help="What codecshift train wrote, to its end.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to; its name is the codec's.")],
+    valid: Annotated[Path, typer.Option(metavar="DIR", help="Photographs to compare precisions on.")],
+) -> None:
+    """Pack a training for others: its best checkpoints in half precision, recipe, logs and a model card."""
+    from ..codecs.neural.recipe import TrainingError
+
+    try:
+        from ..codecs.neural import pack as packing
+    except ImportError as error:
+        _refuse(f"packing needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
+    try:
+        packed = packing.pack(training, out, valid, _say)
+    except TrainingError as error:
+        _refuse(str(error))
+    scores = [[f"{score.bpp_real:.4f} bpp {score.psnr:.3f} dB" for score in (one.before, one.after)] for one in packed]
+    lines = [
+        [one.file, f"{one.after.lam:g}", one.steps, *pair, "float16" if one.half else "float32"]
+        for one, pair in zip(packed, scores, strict=True)
+    ]
+    _print_table(["file", "lambda", "steps", "as trained", "in half precision", "kept as"], lines)
+
+
+@app.command()
 def doctor(
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="What trying one codec on an 8x8 image may take.")

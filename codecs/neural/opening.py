@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from ..protocol import CodecUnavailable, Point
-from . import architectures, checkpoint, codec, device, metadata, weights
+from . import architectures, checkpoint, codec, device, metadata, shipped, weights
 from .codec import Dial, NeuralCodec, NeuralEstimate
 from .names import ARCHITECTURES
 from .specs import zoo_files
@@ -72,6 +72,18 @@ def zoo_estimate(name: str, **params: Params) -> Iterator[NeuralEstimate]:
 
 
 @contextmanager
+def ours(family: str, **params: Params) -> Iterator[NeuralCodec]:
+    """Open a codec whose checkpoints come with the package; raise CodecUnavailable."""
+    yield _checkpoint(NeuralCodec, *_ours(family, params), params)
+
+
+@contextmanager
+def ours_estimate(family: str, **params: Params) -> Iterator[NeuralEstimate]:
+    """Open the same weights for estimates."""
+    yield _checkpoint(NeuralEstimate, *_ours(family, params), params)
+
+
+@contextmanager
 def file(argument: str, **params: Params) -> Iterator[NeuralCodec]:
     """Open a checkpoint, `argument` being "architecture@digest@path"; raise CodecUnavailable, as if it has changed."""
     yield _checkpoint(NeuralCodec, *_file(argument), params)
@@ -93,6 +105,11 @@ def folder(argument: str, **params: Params) -> Iterator[NeuralCodec]:
 def folder_estimate(argument: str, **params: Params) -> Iterator[NeuralEstimate]:
     """Open the same weights for estimates."""
     yield _checkpoint(NeuralEstimate, *_in_folder(argument, params), params)
+
+
+def _ours(family: str, params: Mapping[str, Params]) -> tuple[str, Path, str]:
+    path = shipped.FOLDER / family / str(params.get("file", f"{family}.safetensors"))
+    return metadata.read_facts(path).architecture, path, ""
 
 
 def _file(argument: str) -> tuple[str, Path, str]:

@@ -1,4 +1,4 @@
-"""The neural codecs as specs, known without torch: CompressAI's zoo, and checkpoints by label."""
+"""The neural codecs as specs, known without torch: our own, CompressAI's zoo, and checkpoints by label."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..protocol import CodecUnavailable, Point, Scale, Spec
-from . import weights, zoo
+from . import shipped, weights, zoo
 from .metadata import BadCheckpoint, Facts, digest, read_facts
 from .names import ARCHITECTURES
 
@@ -21,6 +21,7 @@ ESTIMATE = "-est"
 LAMBDA = Scale("l", "lam", 0.0012, 0.26, integer=False)
 GAIN = Scale("g", "gain", 0.1, 1, integer=False)
 _LAMBDAS = LAMBDA.ladder(0.0012, 0.0035, 0.01, 0.03, 0.09, 0.26)
+_SPAN = LAMBDA.ladder(0.0018, 0.005, 0.013, 0.035, 0.09)
 _GAINS = GAIN.ladder(0.1, 0.139, 0.193, 0.269, 0.373, 0.518, 0.72, 1)
 
 _OPENING = "codecshift.codecs.neural.opening"
@@ -72,10 +73,6 @@ def estimated(spec: Spec) -> Spec:
         settings=f"{spec.settings}; rate estimated from likelihoods, no bytes",
         estimated=True,
     )
-
-
-SPECS = _zoo()
-ESTIMATES = tuple(map(estimated, SPECS))
 
 
 def named(label: str) -> tuple[Spec, str]:
@@ -157,6 +154,21 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.+\-]", "-", name)
 
 
+def _ours(family: str) -> Spec:
+    """Return the codec of a family of checkpoints that comes with the package."""
+    facts = sorted(((read_facts(path), path) for path in shipped.files(family)), key=lambda one: one[0].lam or 0.0)
+    first = facts[0][0]
+    points, scale = tuple(Point(f"l{one.lam:g}", {"file": path.name}) for one, path in facts), None
+    if ARCHITECTURES[first.architecture].conditional:
+        points, scale = _SPAN, LAMBDA
+    return _spec(family, f"ours:{family}", f"identify_ours:{family}", points, scale, f"ours, {_settings(first)}")
+
+
+OURS = tuple(map(_ours, shipped.families()))
+SPECS = (*OURS, *_zoo())
+ESTIMATES = tuple(map(estimated, SPECS))
+
+
 def identify_zoo() -> str:
     """Return the versions of CompressAI and torch; raise CodecUnavailable where they are not installed."""
     missing = [name for name in ("torch", "compressai", "safetensors") if importlib.util.find_spec(name) is None]
@@ -170,6 +182,11 @@ def identify_zoo() -> str:
 def identify_checkpoint(sha256: str) -> str:
     """Return the versions and the digest of the weights; raise CodecUnavailable."""
     return f"{identify_zoo()}, weights {sha256}"
+
+
+def identify_ours(family: str) -> str:
+    """Return the versions and the digest of the weights of a family of ours; raise CodecUnavailable."""
+    return f"{identify_zoo()}, weights {shipped.digest_of(family)}"
 
 
 def prepare(spec: Spec, points: Sequence[Point], progress: weights.Progress | None = None) -> None:

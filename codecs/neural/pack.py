@@ -1,0 +1,133 @@
+"""Packing a finished training for others: its best checkpoints, in half precision where that changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ..protocol import Image
+from . import checkpoint, photographs
+from .checkpoint import Checkpoint
+from .recipe import Recipe, TrainingError, read
+from .validation import Score, validate
+
+RATE, PSNR = 1e-3, 0.01
+"""By how much, relatively and in dB, half precision may change what any checkpoint makes of the validation images."""
+
+CARD = "CARD.md"
+KEPT = "## Measured"
+"""The heading in a card from which on it is written by hand, and kept when a family is packed again."""
+
+_ENTROPY = ("entropy_bottleneck.", "quantiles")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A checkpoint at one lambda as it was packed: its scores before and after, and whether it is in half precision."""
+
+    file: str
+    steps: str
+    before: Score
+    after: Score
+    half: bool
+
+
+def pack(training: Path, out: Path, valid: Path, report: Callable[[str], None] = lambda _note: None) -> list[Packed]:
+    """Write to `out` the best checkpoints of a training, its recipe, logs and model card; return how each did.
+
+    A checkpoint goes into half precision (but for its entropy models, which are small) where on the images in `valid`
+    rate then stays within 0.1 % and PSNR within 0.01 dB. A network for all rates is named after the folder `out`.
+    Raises TrainingError where `training` is none, or is not finished.
+    """
+    recipe = _recipe(training)
+    told = photographs.load(valid, torch.device("cpu"))
+    images = tuple(map(told.image, range(min(len(told), recipe.validation_images))))
+    packed = []
+    out.mkdir(parents=True, exist_ok=True)
+    first: Checkpoint | None = None
+    stems = [recipe.name] if recipe.variable else [f"l{lam:g}" for lam in recipe.lambdas]
+    for name in (f"{stem}.safetensors" for stem in stems):
+        best = training / "best" / name
+        if not best.is_file():
+            raise TrainingError(f"there is no {best}: expected a training that has been validated to its end")
+        found = checkpoint.read(best)
+        first = first or found
+        report(f"packing {name}")
+        target = out / (f"{out.name}.safetensors" if recipe.variable else name)
+        packed += _pack(found, recipe, images, target)
+    for name in ("recipe.toml", "log.csv", "valid.csv"):
+        shutil.copyfile(training / name, out / name)
+    assert first is not None  # noqa: S101 - a recipe has at least one lambda
+    card = out / CARD
+    measured = card.read_text(encoding="utf-8").partition(KEPT)[2] if card.exists() else "\n"
+    card.write_text(_card(out.name, recipe, first, len(images), packed) + KEPT + measured, encoding="utf-8")
+    return packed
+
+
+def halved(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return weights in half precision, those of the entropy models as they are."""
+    return {
+        name: value if not value.is_floating_point() or any(part in name for part in _ENTROPY) else value.half()
+        for name, value in state.items()
+    }
+
+
+def _pack(found: Checkpoint, recipe: Recipe, images: tuple[Image, ...], target: Path) -> list[Packed]:
+    before, after = (
+        validate(recipe, state, found.lam, images, torch.device("cpu")) for state in (found.state, halved(found.state))
+    )
+    same = all(
+        abs(two.bpp_real / one.bpp_real - 1) <= RATE and abs(two.psnr - one.psnr) <= PSNR
+        for one, two in zip(before, after, strict=True)
+    )
+    state = halved(found.state) if same else found.state
+    checkpoint.save(target, found.architecture, found.config, found.lam, found.metric, state, found.about)
+    return [Packed(target.name, found.about.get("steps", "?"), *pair, same) for pair in zip(before, after, strict=True)]
+
+
+def _recipe(training: Path) -> Recipe:
+    """Return the recipe that a folder holds a training of."""
+    try:
+        name = str(json.loads((training / "training.json").read_text(encoding="utf-8"))["recipe"])
+        return replace(read(training / "recipe.toml"), name=name)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise TrainingError(f"{training} holds no training: expected what codecshift train wrote") from error
+
+
+def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: list[Packed]) -> str:
+    about = first.about
+    size = ", ".join(f"{key} = {value}" for key, value in recipe.config.items())
+    steps = f"{recipe.steps} steps"
+    if recipe.start == "neighbour" and recipe.neighbour_steps:
+        steps += (
+            f" at the first lambda, {recipe.neighbour_steps} at each other, which begins with its neighbour's weights"
+        )
+    lines = [
+        f"# {family}",
+        "",
+        f"{recipe.about[:1].upper()}{recipe.about[1:]}. Ours, and not the weights of any paper.",
+        "",
+        f"- architecture: `{recipe.architecture}`, {size}",
+        f"- data: {about.get('images', '?')} photographs (digest {about.get('data_sha256', '?')[:16]}), crops of "
+        f"{recipe.crop}x{recipe.crop}, {recipe.batch} a step",
+        f"- training: {steps}; Adam at {recipe.learning_rate:g}; loss lambda · 255² · MSE + bpp; `recipe.toml` holds "
+        "the rest, `log.csv` the course",
+        f"- hardware: {about.get('device', '?')}, {recipe.precision}",
+        "",
+        f"On {images} validation photographs, real bytes, means over images:",
+        "",
+        "| lambda | steps | bpp | PSNR, dB | on disk |",
+        "| ---: | ---: | ---: | ---: | :--- |",
+        *(
+            f"| {one.after.lam:g} | {one.steps} | {one.after.bpp_real:.4f} | {one.after.psnr:.3f} "
+            f"| {'float16' if one.half else 'float32'} |"
+            for one in packed
+        ),
+        "",
+    ]
+    return "\n".join(lines) + "\n"

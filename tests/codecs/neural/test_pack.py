@@ -1,0 +1,100 @@
+"""Packing: half the bytes where rate and quality stay, recipe and logs beside, and what was written by hand kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+torch = pytest.importorskip("torch", exc_type=ImportError)
+pytest.importorskip("codecshift.codecs.neural.train", exc_type=ImportError)
+
+from codecshift.benchmark.cli import main  # noqa: E402
+from codecshift.codecs.neural import checkpoint, pack, train  # noqa: E402
+from codecshift.codecs.neural.recipe import Recipe, TrainingError  # noqa: E402
+
+TINY = Recipe("tiny", "bmshj2018-factorized", 4, 6, (0.02,), 4, crop=64, batch=2, learning_rate=1e-3)
+CONDITIONAL = replace(TINY, architecture="hyperprior-lct", lambdas=(0.002, 0.2))
+
+
+def photographs(folder: Path, count: int, seed: int) -> Path:
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    for place in range(count):
+        small = Pillow.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
+        small.resize((80, 80), Pillow.Resampling.BICUBIC).save(folder / f"{place}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return photographs(tmp_path_factory.mktemp("valid") / "valid", 2, 2)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, valid: Path) -> Callable[[Recipe], Path]:
+    place = tmp_path_factory.mktemp("trained")
+    data = photographs(place / "data", 3, 1)
+
+    def one(recipe: Recipe) -> Path:
+        out = place / recipe.architecture
+        train.train(train.order(recipe, data, out, valid=valid, device="cpu"))
+        return out
+
+    return one
+
+
+@pytest.mark.parametrize("recipe", [TINY, CONDITIONAL], ids=lambda recipe: recipe.architecture)
+def test_what_is_packed_codes_as_what_was_trained(
+    trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path, recipe: Recipe
+) -> None:
+    packed = pack.pack(trained(recipe), tmp_path / "family-cs", valid)
+    assert [one.after.lam for one in packed] == list(recipe.lambdas)
+    for one in packed:
+        assert one.after.bpp_real == pytest.approx(one.before.bpp_real, rel=1e-3)
+        assert one.after.psnr == pytest.approx(one.before.psnr, abs=0.01)
+    (file,) = {one.file for one in packed}
+    assert file == ("family-cs.safetensors" if recipe.variable else "l0.02.safetensors")
+    before = checkpoint.read(next((trained(recipe) / "best").iterdir()))
+    after = checkpoint.read(tmp_path / "family-cs" / file)
+    assert dict(after.about) == dict(before.about)
+    kinds = {name: value.dtype for name, value in after.state.items()}
+    assert {kind for name, kind in kinds.items() if name.startswith("g_a")} == {torch.float16}
+    assert {kind for name, kind in kinds.items() if name.startswith("entropy_bottleneck.")} == {torch.float32}
+    names = {path.name for path in (tmp_path / "family-cs").iterdir()}
+    assert names == {file, "recipe.toml", "log.csv", "valid.csv", "CARD.md"}
+
+
+def test_what_would_change_in_half_precision_stays_whole(
+    trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "PSNR", -1.0)
+    (one,) = pack.pack(trained(TINY), tmp_path / "whole", valid)
+    assert not one.half
+    state = checkpoint.read(tmp_path / "whole" / one.file).state
+    assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
+
+
+def test_a_card_keeps_what_was_written_by_hand(trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path) -> None:
+    card = tmp_path / "family" / "CARD.md"
+    pack.pack(trained(TINY), card.parent, valid)
+    first = card.read_text()
+    assert "bmshj2018-factorized" in first
+    card.write_text(first.replace("4 x", "") + "\nOn fog it fails.\n")
+    pack.pack(trained(TINY), card.parent, valid)
+    assert card.read_text() == first + "\nOn fog it fails.\n"
+
+
+def test_a_folder_that_holds_no_training_is_named(
+    tmp_path: Path, valid: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(TrainingError, match="holds no training"):
+        pack.pack(tmp_path, tmp_path / "out", valid)
+    monkeypatch.setattr("sys.argv", ["codecshift", "pack", str(tmp_path), "--out", "out", "--valid", str(valid)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "holds no training" in capsys.readouterr().err
