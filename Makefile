@@ -13,7 +13,7 @@ run: setup
 	$(BIN)/codecshift run
 
 test: setup
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .
