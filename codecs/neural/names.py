@@ -12,18 +12,20 @@ class Architecture:
 
     Images are padded to a multiple of `multiple`, by which its smallest latent is smaller. `gain` says that one set of
     weights serves a range of rates by a gain on its latents, `conditional` that it does by the lambda it is told.
+    `principal` says that training may begin with principal components: four stages of stride 2, nearly linear at first.
     """
 
     model: str
     multiple: int = 64
     gain: bool = False
     conditional: bool = False
+    principal: bool = False
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "bmshj2018-factorized": Architecture("FactorizedPrior", multiple=16),
+    "bmshj2018-factorized": Architecture("FactorizedPrior", multiple=16, principal=True),
     "bmshj2018-factorized-relu": Architecture("FactorizedPriorReLU", multiple=16),
-    "bmshj2018-hyperprior": Architecture("ScaleHyperprior"),
+    "bmshj2018-hyperprior": Architecture("ScaleHyperprior", principal=True),
     "mbt2018-mean": Architecture("MeanScaleHyperprior"),
     "mbt2018": Architecture("JointAutoregressiveHierarchicalPriors"),
     "cheng2020-anchor": Architecture("Cheng2020Anchor"),
@@ -34,5 +36,5 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "cheng2020-anchor-checkerboard": Architecture("Cheng2020AnchorCheckerboard"),
     "elic2022-official": Architecture("Elic2022Official"),
     "elic2022-chandelier": Architecture("Elic2022Chandelier"),
-    "hyperprior-lct": Architecture("ConditionalHyperprior", conditional=True),
+    "hyperprior-lct": Architecture("ConditionalHyperprior", conditional=True, principal=True),
 }

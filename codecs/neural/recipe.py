@@ -19,6 +19,7 @@ from .names import ARCHITECTURES
 FOLDER = Path(__file__).parent / "recipes"
 LOSSES = ("mse", "ms-ssim")
 PRECISIONS = ("float32", "bfloat16")
+INITIALS = ("random", "principal")
 STARTS = ("scratch", "neighbour", "checkpoint")
 GAINS = 8  # of CompressAI's gain-based networks
 SMALLEST_MS_SSIM_CROP = 176  # five scales of an 11x11 window want more than 160 pixels
@@ -52,14 +53,15 @@ class Pruning:
 class Recipe:
     """How networks of one architecture are trained, one for each of `lambdas`, or one for all where it takes any.
 
-    The loss is lambda * 255^2 * MSE + bpp, or with `loss` = "ms-ssim" lambda * (1 - MS-SSIM) + bpp. Adam's rate falls
-    tenfold at each of the fractions `drops` of the steps. With `start` = "neighbour" each network begins with the
-    weights that the one before it had after the fraction `head_start` of its steps, and takes `neighbour_steps`
-    (0: `steps`); with "checkpoint" it begins with those of a file. `stage_one` is the fraction of the steps that a
-    gain-based network spends at its highest rate alone. A network for all rates weights the loss at a
-    lambda by lambda^-`balance`. A save, every `save_every` steps, validates and writes
-    the checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is of the
-    transforms alone: for CUDA devices, and for processors that compute in it (AVX-512 BF16, AMX).
+    The loss is lambda * 255^2 * MSE + bpp, or with `loss` = "ms-ssim" lambda * (1 - MS-SSIM) + bpp. Adam's rate rises
+    for the first `warm_up` steps, and falls tenfold at each of the fractions `drops` of the steps. Weights that nothing
+    else gives are `initial`: "random", or "principal", the principal components of the photographs (of factorized and
+    scale hyperpriors). With `start` = "neighbour" each network begins with the weights that the one before it had after
+    the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`); with "checkpoint" it begins with
+    those of a file. `stage_one` is the fraction of the steps that a gain-based network spends at its highest rate
+    alone. A network for all rates weighs the loss at a lambda by lambda^-`balance`. A save, every `save_every` steps,
+    validates and writes the checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is
+    of the transforms alone: for CUDA devices, and for processors that compute in it (AVX-512 BF16, AMX).
     """
 
     name: str
@@ -76,8 +78,10 @@ class Recipe:
     learning_rate: float = 1e-4
     aux_learning_rate: float = 1e-3
     clip: float = 1.0
+    warm_up: int = 0
     drops: tuple[float, ...] = (0.8, 0.95)
     seed: int = 1
+    initial: str = "random"
     start: str = "scratch"
     head_start: float = 1.0
     stage_one: float = 0.3
@@ -106,7 +110,8 @@ class Recipe:
 
     def rate_at(self, step: int, steps: int) -> float:
         """Return Adam's learning rate for the step that follows `step` finished ones of `steps`."""
-        return float(self.learning_rate * 0.1 ** sum(step >= round(drop * steps) for drop in self.drops))
+        warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        return float(warm * self.learning_rate * 0.1 ** sum(step >= round(drop * steps) for drop in self.drops))
 
     def digest(self) -> str:
         """Return the sha256 of all that decides what is learnt."""
@@ -266,11 +271,14 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
         ("loss", "mse, which the range of lambdas of a conditional network is of", made.loss == "mse" or told_none),
         ("precision", f"one of {', '.join(PRECISIONS)}", made.precision in PRECISIONS),
         ("start", f"one of {', '.join(STARTS)}", made.start in STARTS),
+        ("initial", f"one of {', '.join(INITIALS)}", made.initial in INITIALS),
+        ("initial", f"random for {made.architecture}", made.initial == "random" or kind.principal),
         ("crop", f"a multiple of 16, at least {smallest}", made.crop % 16 == 0 and made.crop >= smallest),
         ("drops", "rising fractions of the steps", _rising(made.drops)),
         ("head_start", "a fraction of the steps, more than 0", 0 < made.head_start <= 1),
         ("stage_one", "a fraction of the steps", 0 <= made.stage_one <= 1),
         ("balance", "from 0 to 1", 0 <= made.balance <= 1),
+        ("warm_up", "0 or more", made.warm_up >= 0),
         ("neighbour_steps", "0 or more", made.neighbour_steps >= 0),
         ("seed", "0 or more", made.seed >= 0),
         ("keep_seconds", "0 or more", made.keep_seconds >= 0),

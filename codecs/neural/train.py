@@ -23,9 +23,10 @@ import torch
 from torch import nn
 
 from ..protocol import Image
-from . import checkpoint, journal, photographs
+from . import checkpoint, journal, photographs, principal
 from .architectures import construct
 from .compat import compressai
+from .conditional import HIGH, LOW
 from .metadata import Metric
 from .mixed import mix, unleash
 from .objective import rates, terms, weights
@@ -162,7 +163,7 @@ class _Lane:
         given = self.job.begin[self.place]
         if state is None and given is not None:
             state = dict(given.state)
-        self._make()
+        self._make(fresh=state is None)
         if state is not None:
             _fill(self.network, state)
         self.settle()
@@ -173,7 +174,7 @@ class _Lane:
         try:
             # By way of the CPU, where Adam counts its steps: counted on a device they would be waited for.
             told = torch.load(self.kept, map_location="cpu", weights_only=True)
-            self._make()
+            self._make(fresh=False)
             self.network.load_state_dict(told["network"])
             self.optimizer.load_state_dict(told["optimizer"])
             self.aux_optimizer.load_state_dict(told["aux_optimizer"])
@@ -187,10 +188,13 @@ class _Lane:
         self.settle()
         self.begun = True
 
-    def _make(self) -> None:
+    def _make(self, *, fresh: bool) -> None:
         recipe = self.recipe
         torch.manual_seed(_seed(recipe.seed, self.place, 2**32 - 1))
         self.network = construct(recipe.architecture, recipe.config).to(self.job.device).train()
+        if fresh and recipe.initial == "principal":
+            images = crops(self.job.data, 512, 64, np.random.default_rng([recipe.seed, self.place]))
+            principal.begin(self.network, images, self.lam or math.sqrt(LOW * HIGH))
         if self.job.device.type == "cuda":
             unleash(self.network)
         elif recipe.precision == "bfloat16":

@@ -205,6 +205,7 @@ RESUMED = {
     "neighbours": NEIGHBOURS,
     "overlapping neighbours": replace(NEIGHBOURS, head_start=0.5),
     "pruned": PRUNED,
+    "from principal components": replace(TINY, initial="principal", warm_up=4),
     "in bfloat16": replace(TINY, architecture="bmshj2018-hyperprior", precision="bfloat16"),
     "conditional": replace(TINY, architecture="hyperprior-lct", lambdas=(0.002, 0.2)),
 }
