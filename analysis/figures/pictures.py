@@ -217,10 +217,11 @@ def _next_busiest(image: Image, side: int, first: Corner) -> Corner:
 def _by_detail(image: Image, side: int) -> list[Corner]:
     height, width = image.shape[:2]
     step = side // 2
+    margin = step if min(height, width) >= 3 * side else 0  # scans have edges, which no photograph is chosen for
     corners = [
         (top, left)
-        for top in range(0, max(1, height - side + 1), step)
-        for left in range(0, max(1, width - side + 1), step)
+        for top in range(margin, max(margin, height - side - margin) + 1, step)
+        for left in range(margin, max(margin, width - side - margin) + 1, step)
     ]
     grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY).astype(np.float64)
     detail = np.abs(np.diff(grey, axis=0, append=grey[-1:])) + np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
