@@ -21,7 +21,8 @@ lint: setup
 	$(BIN)/mypy
 
 perf: setup
-	$(BIN)/python -m pytest tests/perf --benchmark-enable --benchmark-columns=min,median,rounds
+	@# One thread, as the workers of a run have.
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/perf --benchmark-enable --benchmark-columns=min,median,rounds
 
 setup: .venv/installed-$(EXTRAS)
 

@@ -53,5 +53,7 @@ def test_spectra_add_little_to_a_run(job: Job, tmp_path: Path, benchmark) -> Non
     rows = len(tasks) * len(job.points)
     for name in WAYS:
         benchmark.extra_info[name] = f"{taken[name] / rows * 1e3:.1f} ms a row, {taken[name] / taken['without']:.3f}"
+    if benchmark.enabled and os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        pytest.skip("workers have one thread each, and here the time of several would be added up: make perf")
     if benchmark.enabled:
         assert taken["luminance"] < MOST * taken["without"]
