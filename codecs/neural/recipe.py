@@ -54,7 +54,8 @@ class Recipe:
     """How networks of one architecture are trained, one for each of `lambdas`, or one for all where it takes any.
 
     The loss is lambda * 255^2 * MSE + bpp, or with `loss` = "ms-ssim" lambda * (1 - MS-SSIM) + bpp. Adam's rate rises
-    for the first `warm_up` steps, and falls tenfold at each of the fractions `drops` of the steps. Weights that nothing
+    for the first `warm_up` steps, and falls tenfold at each of the fractions `drops` of the steps; that
+    of GDN's parameters is `gdn_rate` times as high: its inverse explodes where they grow too fast. Weights that nothing
     else gives are `initial`: "random", or "principal", the principal components of the photographs (of factorized and
     scale hyperpriors). With `start` = "neighbour" each network begins with the weights that the one before it had after
     the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`); with "checkpoint" it begins with
@@ -77,6 +78,7 @@ class Recipe:
     crop: int = 256
     learning_rate: float = 1e-4
     aux_learning_rate: float = 1e-3
+    gdn_rate: float = 1.0
     clip: float = 1.0
     warm_up: int = 0
     drops: tuple[float, ...] = (0.8, 0.95)
@@ -261,7 +263,8 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
         return [("architecture", f"one of {', '.join(ARCHITECTURES)}", False)]
     smallest = SMALLEST_MS_SSIM_CROP if made.loss == "ms-ssim" else 64
     told_none = not kind.conditional
-    positive = ("N", "M", "steps", "batch", "learning_rate", "aux_learning_rate", "clip", "log_every", "save_every")
+    rates = ("learning_rate", "aux_learning_rate", "gdn_rate", "clip")
+    positive = ("N", "M", "steps", "batch", *rates, "log_every", "save_every")
     return [
         *((key, "more than 0", _positive(getattr(made, key))) for key in positive),
         ("lambdas", "one or more numbers above 0", bool(made.lambdas) and all(map(_positive, made.lambdas))),

@@ -205,7 +205,10 @@ class _Lane:
         named = dict(self.network.named_parameters())
         self.weights = [value for name, value in named.items() if not name.endswith(".quantiles")]
         quantiles = [value for name, value in named.items() if name.endswith(".quantiles")]
-        self.optimizer = torch.optim.Adam(self.weights, lr=recipe.learning_rate)
+        norms = [value for name, value in named.items() if name.endswith((".beta", ".gamma"))]
+        others = [value for value in self.weights if not any(value is one for one in norms)]
+        groups = [{"params": others, "part": 1.0}, {"params": norms, "part": recipe.gdn_rate}]
+        self.optimizer = torch.optim.Adam([one for one in groups if one["params"]], lr=recipe.learning_rate)
         self.aux_optimizer = torch.optim.Adam(quantiles, lr=recipe.aux_learning_rate)
         self.pruner = Pruner(self.network, recipe.pruning, self.steps) if recipe.pruning else None
         self.rates = rates(recipe, self.lam)
@@ -221,7 +224,7 @@ class _Lane:
         with self._in_turn():
             x = crops(self.job.data, recipe.batch, recipe.crop, rng)
             for group in self.optimizer.param_groups:
-                group["lr"] = recipe.rate_at(self.step, self.steps)
+                group["lr"] = group["part"] * recipe.rate_at(self.step, self.steps)
             self.optimizer.zero_grad()
             self.aux_optimizer.zero_grad()
             through = self.step / self.steps

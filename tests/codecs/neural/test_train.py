@@ -434,3 +434,19 @@ def test_mixed_precision_leaves_likelihoods_in_float32(name: str) -> None:
     assert {found["x_hat"].dtype, *(one.dtype for one in found["likelihoods"].values())} == {torch.float32}
     assert not torch.equal(found["x_hat"], expected["x_hat"])
     assert torch.allclose(found["x_hat"], expected["x_hat"], atol=0.02)
+
+
+def test_gdn_may_be_trained_at_a_rate_of_its_own(data: Path, tmp_path: Path) -> None:
+    from codecshift.codecs.neural.architectures import construct
+
+    network = {}
+    for rate in (1.0, 1e-9):
+        recipe = replace(TINY, gdn_rate=rate, steps=4)
+        train.train(train.order(recipe, data, tmp_path / f"{rate}", device="cpu"))
+        network[rate] = checkpoint.read(tmp_path / f"{rate}" / "l0.02.safetensors").state
+    begun = construct(TINY.architecture, TINY.config).state_dict()  # GDN begins the same with every seed
+    norms = [name for name in begun if name.endswith((".beta", ".gamma"))]
+    assert norms
+    for name in norms:
+        assert torch.allclose(network[1e-9][name], begun[name], atol=1e-6)
+        assert not torch.allclose(network[1.0][name], begun[name], atol=1e-6)
