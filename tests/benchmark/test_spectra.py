@@ -77,18 +77,16 @@ def test_there_is_no_residual_between_different_images(tmp_path: Path, row: Rows
 
 
 @pytest.mark.parametrize(
-    ("chosen", "expected"),
+    ("labels", "expected"),
     [
-        ({"codecs": ["jpeg:q80"]}, {("", ""), ("jpeg", "q80")}),
-        ({"codecs": ["jpeg"]}, {("", ""), ("jpeg", "q30"), ("jpeg", "q80")}),
-        ({"codecs": ["jpeg:q30", "webp"]}, {("", ""), ("jpeg", "q30"), ("webp", "q50")}),
+        (("jpeg:q80",), {("", ""), ("jpeg", "q80")}),
+        (("jpeg",), {("", ""), ("jpeg", "q30"), ("jpeg", "q80")}),
+        (("jpeg:q30", "webp"), {("", ""), ("jpeg", "q30"), ("webp", "q50")}),
     ],
-    ids=str,
+    ids=["one-point", "a-codec", "both"],
 )
-def test_codecs_are_chosen_by_label(
-    chosen: dict[str, Sequence[str]], expected: set[tuple[str, str]], measured: Path
-) -> None:
-    table = spectra.table(measured, codecs=chosen["codecs"])
+def test_codecs_are_chosen_by_label(labels: Sequence[str], expected: set[tuple[str, str]], measured: Path) -> None:
+    table = spectra.table(measured, codecs=labels)
     assert expected == set(table[["codec", "point"]].itertuples(index=False, name=None))
     whole = spectra.table(measured)
     kept = whole[[one in expected for one in whole[["codec", "point"]].itertuples(index=False, name=None)]]
