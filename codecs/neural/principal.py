@@ -18,6 +18,12 @@ from torch.nn.functional import pixel_unshuffle
 NOISE = 0.1
 """What is left of the random weights, so that channels that begin without a task can find one."""
 
+PIXELS = 2**21
+"""How many pixels of photographs are enough to find components of: 32 crops of 256x256."""
+
+HYPER = 3.0
+"""The standard deviation that hyper-latents begin with."""
+
 _SCALES = (0.25, 0.5, 0.5)  # of the stages but the last: small enough that GDN is nearly linear, and its inverse tame
 _BLOCK = slice(2, 4)  # the taps of a 5x5 kernel, of stride 2, that see a 2x2 block
 
@@ -36,8 +42,8 @@ def begin(network: Any, images: Tensor, lam: float) -> None:
     """Give a factorized prior or a hyperprior of Balle et al. such weights, in place.
 
     `images`: (B, 3, H, W) in 0..1, sides multiples of 16, many enough for covariances of 4 N values; `lam` decides how
-    large the latents are beside the rounding. A conditional network is given the weights of the middle of its lambdas,
-    its modulation being what it is.
+    large the latents are beside the rounding, and the densities of the prior are made as wide. A conditional network is
+    given the weights of the middle of its lambdas, its modulation being what it is.
     """
     analysis, synthesis = list(_stages(network.g_a)), list(_stages(network.g_s))
     features = images
@@ -47,10 +53,44 @@ def begin(network: Any, images: Tensor, lam: float) -> None:
         scale = 1 / (step(lam) * math.prod(_SCALES)) if last else _SCALES[place]
         _become(convolution, back, features, scale)
         features = activation(convolution(features))
+    latents = features
     if hasattr(network, "h_s"):
-        # The prior expects each channel to be as wide as it is.
-        *_, (convolution, _) = _stages(network.h_s)
-        convolution.bias.copy_(features.std(dim=(0, 2, 3)).clamp(min=0.2))
+        latents = _expect(network, features)
+    _fit(network.entropy_bottleneck, latents)
+
+
+def _expect(network: Any, y: Tensor) -> Tensor:
+    """Let a hyperprior expect each channel of latents y to be as wide as it is, and look at it in proportion.
+
+    Returns the hyper-latents that it then has.
+    """
+    spread = y.std(dim=(0, 2, 3)).clamp(min=0.2)
+    analysis = list(_stages(network.h_a))
+    first, last = analysis[0][0], analysis[-1][0]
+    first.weight.div_(spread.view(1, -1, 1, 1))
+    *_, (convolution, _) = _stages(network.h_s)
+    convolution.weight.mul_(spread.view(-1, 1, 1, 1))
+    convolution.bias.copy_(spread)
+    z = y.abs()
+    for layer, activation in analysis:
+        z = activation(layer(z))
+    # Of random weights nothing but zeros would come through the rounding.
+    grown = HYPER / z.std()
+    last.weight.mul_(grown)
+    last.bias.mul_(grown)
+    return z * grown
+
+
+def _fit(bottleneck: Any, latents: Tensor) -> None:
+    """Make the density of each channel as wide as the channel: a logistic one, nearly, of its standard deviation."""
+    values = latents.transpose(0, 1).flatten(1)
+    scale = values.std(dim=1).clamp(min=0.1) * math.sqrt(3) / math.pi
+    for matrix in bottleneck.matrices:
+        gain = scale ** (-1 / len(bottleneck.matrices)) / matrix.shape[1]
+        matrix.copy_(gain.expm1().log().view(-1, 1, 1).expand_as(matrix))
+    reach = 20 * scale
+    middle = values.median(dim=1).values
+    bottleneck.quantiles.copy_(torch.stack([middle - reach, middle, middle + reach], 1)[:, None])
 
 
 def _stages(chain: nn.Module) -> Iterator[tuple[Any, Callable[[Tensor], Tensor]]]:

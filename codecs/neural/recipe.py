@@ -19,6 +19,8 @@ from .names import ARCHITECTURES
 FOLDER = Path(__file__).parent / "recipes"
 LOSSES = ("mse", "ms-ssim")
 PRECISIONS = ("float32", "bfloat16")
+SCHEDULES = ("drops", "cosine")
+RATES = ("absolute", "relative")
 INITIALS = ("random", "principal")
 STARTS = ("scratch", "neighbour", "checkpoint")
 GAINS = 8  # of CompressAI's gain-based networks
@@ -54,15 +56,18 @@ class Recipe:
     """How networks of one architecture are trained, one for each of `lambdas`, or one for all where it takes any.
 
     The loss is lambda * 255^2 * MSE + bpp, or with `loss` = "ms-ssim" lambda * (1 - MS-SSIM) + bpp. Adam's rate rises
-    for the first `warm_up` steps, and falls tenfold at each of the fractions `drops` of the steps; that
-    of GDN's parameters is `gdn_rate` times as high: its inverse explodes where they grow too fast. Weights that nothing
-    else gives are `initial`: "random", or "principal", the principal components of the photographs (of factorized and
-    scale hyperpriors). With `start` = "neighbour" each network begins with the weights that the one before it had after
-    the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`); with "checkpoint" it begins with
-    those of a file. `stage_one` is the fraction of the steps that a gain-based network spends at its highest rate
-    alone. A network for all rates weighs the loss at a lambda by lambda^-`balance`. A save, every `save_every` steps,
-    validates and writes the checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is
-    of the transforms alone: for CUDA devices, and for processors that compute in it (AVX-512 BF16, AMX).
+    for the first `warm_up` steps; with `schedule` "drops" it falls tenfold at each of the fractions `drops` of the
+    steps, with "cosine" along half a cosine to 0. It is `gdn_rate` times as high for GDN's parameters, whose inverse
+    explodes where they grow too fast, and `prior_rate` times for the entropy bottleneck and the hyper-transforms; with
+    `rates` "relative" it is in proportion to the weights (`relative`). Weights that nothing else gives are `initial`:
+    "random", or "principal", the principal components of the photographs (of factorized and scale hyperpriors). With
+    `start` = "neighbour" each network begins with the weights, made to suit its lambda (`carry`), that the one of the
+    nearest lambda before it had after the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`);
+    with "checkpoint" it begins with those of a file, a conditional network also with a scale hyperprior's. `stage_one`
+    is the fraction of the steps that a gain-based network spends at its highest rate alone. A network for all rates
+    weighs the loss at a lambda by lambda^-`balance`. A save, every `save_every` steps, validates and writes the
+    checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is of the transforms alone:
+    for CUDA devices, and for processors that compute in it (AVX-512 BF16, AMX).
     """
 
     name: str
@@ -79,8 +84,11 @@ class Recipe:
     learning_rate: float = 1e-4
     aux_learning_rate: float = 1e-3
     gdn_rate: float = 1.0
+    prior_rate: float = 1.0
+    rates: str = "absolute"
     clip: float = 1.0
     warm_up: int = 0
+    schedule: str = "drops"
     drops: tuple[float, ...] = (0.8, 0.95)
     seed: int = 1
     initial: str = "random"
@@ -106,6 +114,11 @@ class Recipe:
         """The arguments that make the network."""
         return {"N": self.N} if self.architecture.startswith("cheng2020") else {"N": self.N, "M": self.M}
 
+    def neighbour(self, lane: int) -> int | None:
+        """Return the place of `lambdas` whose network the one at this place begins with, None for the first."""
+        here = math.log(self.lambdas[lane])
+        return min(range(lane), key=lambda one: abs(math.log(self.lambdas[one]) - here), default=None)
+
     def steps_of(self, lane: int) -> int:
         """Return the steps of the network at this place of `lambdas`."""
         return self.neighbour_steps if lane and self.start == "neighbour" and self.neighbour_steps else self.steps
@@ -113,6 +126,8 @@ class Recipe:
     def rate_at(self, step: int, steps: int) -> float:
         """Return Adam's learning rate for the step that follows `step` finished ones of `steps`."""
         warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        if self.schedule == "cosine":
+            return warm * self.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
         return float(warm * self.learning_rate * 0.1 ** sum(step >= round(drop * steps) for drop in self.drops))
 
     def digest(self) -> str:
@@ -263,8 +278,8 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
         return [("architecture", f"one of {', '.join(ARCHITECTURES)}", False)]
     smallest = SMALLEST_MS_SSIM_CROP if made.loss == "ms-ssim" else 64
     told_none = not kind.conditional
-    rates = ("learning_rate", "aux_learning_rate", "gdn_rate", "clip")
-    positive = ("N", "M", "steps", "batch", *rates, "log_every", "save_every")
+    numbers = ("learning_rate", "aux_learning_rate", "gdn_rate", "prior_rate", "clip")
+    positive = ("N", "M", "steps", "batch", *numbers, "log_every", "save_every")
     return [
         *((key, "more than 0", _positive(getattr(made, key))) for key in positive),
         ("lambdas", "one or more numbers above 0", bool(made.lambdas) and all(map(_positive, made.lambdas))),
@@ -274,6 +289,8 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
         ("loss", "mse, which the range of lambdas of a conditional network is of", made.loss == "mse" or told_none),
         ("precision", f"one of {', '.join(PRECISIONS)}", made.precision in PRECISIONS),
         ("start", f"one of {', '.join(STARTS)}", made.start in STARTS),
+        ("schedule", f"one of {', '.join(SCHEDULES)}", made.schedule in SCHEDULES),
+        ("rates", f"one of {', '.join(RATES)}", made.rates in RATES),
         ("initial", f"one of {', '.join(INITIALS)}", made.initial in INITIALS),
         ("initial", f"random for {made.architecture}", made.initial == "random" or kind.principal),
         ("crop", f"a multiple of 16, at least {smallest}", made.crop % 16 == 0 and made.crop >= smallest),

@@ -14,7 +14,7 @@ import math
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,19 @@ import torch
 from torch import nn
 
 from ..protocol import Image
-from . import checkpoint, journal, photographs, principal
+from . import carry, checkpoint, journal, photographs, principal
 from .architectures import construct
 from .compat import compressai
 from .conditional import HIGH, LOW
 from .metadata import Metric
 from .mixed import mix, unleash
+from .names import ARCHITECTURES
 from .objective import rates, terms, weights
 from .photographs import Photographs, crops
 from .prune import Pruner, sparsity
 from .recipe import Diverged, Recipe, TrainingError, as_toml, read
+from .relative import ScaledAdam
+from .relative import factors as scales
 from .validation import validate, worth
 
 Report = Callable[[int, int, str], None]
@@ -166,6 +169,7 @@ class _Lane:
         self._make(fresh=state is None)
         if state is not None:
             _fill(self.network, state)
+        self._optimise()
         self.settle()
         self.begun = True
 
@@ -176,6 +180,7 @@ class _Lane:
             told = torch.load(self.kept, map_location="cpu", weights_only=True)
             self._make(fresh=False)
             self.network.load_state_dict(told["network"])
+            self._optimise(told["factors"])
             self.optimizer.load_state_dict(told["optimizer"])
             self.aux_optimizer.load_state_dict(told["aux_optimizer"])
             self.step, self.best, self.count = told["step"], told["best"], told["count"]
@@ -193,7 +198,8 @@ class _Lane:
         torch.manual_seed(_seed(recipe.seed, self.place, 2**32 - 1))
         self.network = construct(recipe.architecture, recipe.config).to(self.job.device).train()
         if fresh and recipe.initial == "principal":
-            images = crops(self.job.data, 512, 64, np.random.default_rng([recipe.seed, self.place]))
+            count = max(1, principal.PIXELS // recipe.crop**2)
+            images = crops(self.job.data, count, recipe.crop, np.random.default_rng([recipe.seed, self.place]))
             principal.begin(self.network, images, self.lam or math.sqrt(LOW * HIGH))
         if self.job.device.type == "cuda":
             unleash(self.network)
@@ -205,15 +211,20 @@ class _Lane:
         named = dict(self.network.named_parameters())
         self.weights = [value for name, value in named.items() if not name.endswith(".quantiles")]
         quantiles = [value for name, value in named.items() if name.endswith(".quantiles")]
-        norms = [value for name, value in named.items() if name.endswith((".beta", ".gamma"))]
-        others = [value for value in self.weights if not any(value is one for one in norms)]
-        groups = [{"params": others, "part": 1.0}, {"params": norms, "part": recipe.gdn_rate}]
-        self.optimizer = torch.optim.Adam([one for one in groups if one["params"]], lr=recipe.learning_rate)
         self.aux_optimizer = torch.optim.Adam(quantiles, lr=recipe.aux_learning_rate)
         self.pruner = Pruner(self.network, recipe.pruning, self.steps) if recipe.pruning else None
         self.rates = rates(recipe, self.lam)
         self.sums = torch.zeros(5, dtype=torch.float64, device=self.job.device)
         self.count = 0
+
+    def _optimise(self, factors: dict[str, torch.Tensor] | None = None) -> None:
+        """Make the optimizer of the weights, with given factors or with those of the weights as they are."""
+        recipe = self.recipe
+        weights = {name: one for name, one in self.network.named_parameters() if not name.endswith(".quantiles")}
+        if factors is None:
+            relative = recipe.rates == "relative"
+            factors = scales(self.network, relative=relative, gdn=recipe.gdn_rate, prior=recipe.prior_rate)
+        self.optimizer = ScaledAdam(weights, factors, recipe.learning_rate)
 
     def advance(self) -> None:
         """Take one step; on a CUDA device ask for it, and do not wait."""
@@ -224,7 +235,7 @@ class _Lane:
         with self._in_turn():
             x = crops(self.job.data, recipe.batch, recipe.crop, rng)
             for group in self.optimizer.param_groups:
-                group["lr"] = group["part"] * recipe.rate_at(self.step, self.steps)
+                group["lr"] = recipe.rate_at(self.step, self.steps)
             self.optimizer.zero_grad()
             self.aux_optimizer.zero_grad()
             through = self.step / self.steps
@@ -293,6 +304,7 @@ class _Lane:
         told = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "factors": self.optimizer.factors,
             "aux_optimizer": self.aux_optimizer.state_dict(),
             "step": self.step,
             "best": self.best,
@@ -408,15 +420,17 @@ class _Course:
             if lane.begun:
                 continue
             state = None
-            if lane.place and recipe.start == "neighbour":
-                before = self.lanes[lane.place - 1]
+            place = recipe.neighbour(lane.place) if recipe.start == "neighbour" and not recipe.variable else None
+            if place is not None:
+                before = self.lanes[place]
                 head = max(1, round(recipe.head_start * before.steps))
                 if before.step < head:
-                    return
+                    continue
                 if before.step > head:
                     raise TrainingError(f"{lane.kept} is missing: it began with weights that are no longer there")
                 before.settle()
-                state = {name: value.clone() for name, value in before.network.state_dict().items()}
+                ratio = recipe.lambdas[lane.place] / recipe.lambdas[place]
+                state = carry.rescaled(before.network.state_dict(), recipe.architecture, ratio)
             lane.begin(state)
             # Before its neighbour is kept again: one that is past the handing over has a successor on disk.
             lane.keep()
@@ -424,7 +438,7 @@ class _Course:
     def _after(self, lane: _Lane) -> None:
         recipe = self.job.recipe
         last = lane.step == lane.steps
-        self._begin_after(lane)
+        self._begin_after()
         if last or lane.step % recipe.log_every == 0:
             self.note = lane.log(self.seconds)
         if last or lane.step % recipe.save_every == 0:
@@ -434,9 +448,9 @@ class _Course:
         if time.monotonic() - self.last_kept >= recipe.keep_seconds:
             self.keep()
 
-    def _begin_after(self, lane: _Lane) -> None:
+    def _begin_after(self) -> None:
         """Hand over at once where a neighbour waits for this very step."""
-        if lane.place + 1 < len(self.lanes) and not self.lanes[lane.place + 1].begun:
+        if self.job.recipe.start == "neighbour" and not all(one.begun for one in self.lanes):
             self._begin()
 
 
@@ -515,12 +529,13 @@ def _begin(recipe: Recipe, start: Path | None) -> tuple[checkpoint.Checkpoint | 
             one = checkpoint.read(path)
         except checkpoint.BadCheckpoint as error:
             raise TrainingError(str(error)) from error
-        if (one.architecture, dict(one.config)) != (recipe.architecture, recipe.config):
+        given = ARCHITECTURES[recipe.architecture].conditional and one.architecture == "bmshj2018-hyperprior"
+        if (one.architecture != recipe.architecture and not given) or dict(one.config) != recipe.config:
             raise TrainingError(
                 f"{path} holds {one.architecture} of {dict(one.config)}: expected {recipe.architecture} of "
                 f"{recipe.config}"
             )
-        found.append(one)
+        found.append(replace(one, state=carry.conditioned(one.state, one.lam)) if given else one)
     return tuple(found)
 
 
