@@ -19,6 +19,7 @@ from .names import ARCHITECTURES
 FOLDER = Path(__file__).parent / "recipes"
 LOSSES = ("mse", "ms-ssim")
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZERS = ("adam", "soap")
 SCHEDULES = ("drops", "cosine")
 RATES = ("absolute", "relative")
 INITIALS = ("random", "principal")
@@ -55,19 +56,20 @@ class Pruning:
 class Recipe:
     """How networks of one architecture are trained, one for each of `lambdas`, or one for all where it takes any.
 
-    The loss is lambda * 255^2 * MSE + bpp, or with `loss` = "ms-ssim" lambda * (1 - MS-SSIM) + bpp. Adam's rate rises
-    for the first `warm_up` steps; with `schedule` "drops" it falls tenfold at each of the fractions `drops` of the
-    steps, with "cosine" along half a cosine to 0. It is `gdn_rate` times as high for GDN's parameters, whose inverse
-    explodes where they grow too fast, and `prior_rate` times for the entropy bottleneck and the hyper-transforms; with
-    `rates` "relative" it is in proportion to the weights (`relative`). Weights that nothing else gives are `initial`:
-    "random", or "principal", the principal components of the photographs (of factorized and scale hyperpriors). With
-    `start` = "neighbour" each network begins with the weights, made to suit its lambda (`carry`), that the one of the
-    nearest lambda before it had after the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`);
-    with "checkpoint" it begins with those of a file, a conditional network also with a scale hyperprior's. `stage_one`
-    is the fraction of the steps that a gain-based network spends at its highest rate alone. A network for all rates
-    weighs the loss at a lambda by lambda^-`balance`. A save, every `save_every` steps, validates and writes the
-    checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is of the transforms alone:
-    for CUDA devices, and for processors that compute in it (AVX-512 BF16, AMX).
+    The loss is lambda * 255^2 * MSE + bpp, or with `loss` = "ms-ssim" lambda * (1 - MS-SSIM) + bpp. The learning rate
+    of `optimizer` ("adam", or "soap" of Vyas et al. 2024, which takes fewer and longer steps) rises for the first
+    `warm_up` steps; with `schedule` "drops" it falls tenfold at each of the fractions `drops` of the steps, with
+    "cosine" along half a cosine to 0. It is `gdn_rate` times as high for GDN's parameters, whose inverse explodes where
+    they grow too fast, and `prior_rate` times for the entropy bottleneck and the hyper-transforms; with `rates`
+    "relative" it is in proportion to the weights (`relative`). Weights that nothing else gives are `initial`: "random",
+    or "principal", the principal components of the photographs (of factorized and scale hyperpriors). With `start` =
+    "neighbour" each network begins with the weights, made to suit its lambda (`carry`), that the one of the nearest
+    lambda before it had after the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`); with
+    "checkpoint" it begins with those of a file, a conditional network also with a scale hyperprior's. `stage_one` is
+    the fraction of the steps that a gain-based network spends at its highest rate alone. A network for all rates weighs
+    the loss at a lambda by lambda^-`balance`. A save, every `save_every` steps, validates and writes the checkpoint;
+    every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is of the transforms alone: for CUDA
+    devices, and for processors that compute in it (AVX-512 BF16, AMX).
     """
 
     name: str
@@ -81,6 +83,7 @@ class Recipe:
     neighbour_steps: int = 0
     batch: int = 8
     crop: int = 256
+    optimizer: str = "adam"
     learning_rate: float = 1e-4
     aux_learning_rate: float = 1e-3
     gdn_rate: float = 1.0
@@ -289,6 +292,7 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
         ("loss", "mse, which the range of lambdas of a conditional network is of", made.loss == "mse" or told_none),
         ("precision", f"one of {', '.join(PRECISIONS)}", made.precision in PRECISIONS),
         ("start", f"one of {', '.join(STARTS)}", made.start in STARTS),
+        ("optimizer", f"one of {', '.join(OPTIMIZERS)}", made.optimizer in OPTIMIZERS),
         ("schedule", f"one of {', '.join(SCHEDULES)}", made.schedule in SCHEDULES),
         ("rates", f"one of {', '.join(RATES)}", made.rates in RATES),
         ("initial", f"one of {', '.join(INITIALS)}", made.initial in INITIALS),

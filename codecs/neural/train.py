@@ -34,8 +34,7 @@ from .objective import rates, terms, weights
 from .photographs import Photographs, crops
 from .prune import Pruner, sparsity
 from .recipe import Diverged, Recipe, TrainingError, as_toml, read
-from .relative import ScaledAdam
-from .relative import factors as scales
+from .relative import factors, optimizer
 from .validation import validate, worth
 
 Report = Callable[[int, int, str], None]
@@ -217,14 +216,13 @@ class _Lane:
         self.sums = torch.zeros(5, dtype=torch.float64, device=self.job.device)
         self.count = 0
 
-    def _optimise(self, factors: dict[str, torch.Tensor] | None = None) -> None:
+    def _optimise(self, kept: dict[str, torch.Tensor] | None = None) -> None:
         """Make the optimizer of the weights, with given factors or with those of the weights as they are."""
         recipe = self.recipe
         weights = {name: one for name, one in self.network.named_parameters() if not name.endswith(".quantiles")}
-        if factors is None:
-            relative = recipe.rates == "relative"
-            factors = scales(self.network, relative=relative, gdn=recipe.gdn_rate, prior=recipe.prior_rate)
-        self.optimizer = ScaledAdam(weights, factors, recipe.learning_rate)
+        relative = recipe.rates == "relative"
+        self.factors = kept or factors(self.network, relative=relative, gdn=recipe.gdn_rate, prior=recipe.prior_rate)
+        self.optimizer = optimizer(recipe.optimizer, weights, self.factors, recipe.learning_rate)
 
     def advance(self) -> None:
         """Take one step; on a CUDA device ask for it, and do not wait."""
@@ -304,7 +302,7 @@ class _Lane:
         told = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "factors": self.optimizer.factors,
+            "factors": self.factors,
             "aux_optimizer": self.aux_optimizer.state_dict(),
             "step": self.step,
             "best": self.best,
