@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..analysis.distortion import MEASURES
+from ..codecs.neural import shipped
 from ..corruptions.corruption import SEVERITIES
 from ..corruptions.fourier import PREFIX
 from ..corruptions.table import CORRUPTIONS, FIFTEEN, find
@@ -152,19 +153,21 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-FAST = ("jpeg", "webp", "jpeg2000")
+OURS = shipped.families()
+"""The learned codecs that come with the package; a run leaves them out, and says so, where torch is not installed."""
+
+FAST = ("jpeg", "webp", "jpeg2000", *(name for name in OURS if name == "hyperprior-cs"))
 CLASSICAL = (
     *("identity", "jpeg", "jpeg-444", "jpeg2000", "webp", "jxl", "avif", "avif-420", "heic", "hevc", "hevc-420", "vvc"),
 )
+EVERY = (*CLASSICAL, *OURS)
 
 PLANS: Mapping[str, Plan] = {
     plan.name: plan
     for plan in (
         Plan("quick", "the embedded default: minutes, no network", ("sample",), FAST, severities=(3,)),
-        Plan("kodak-c", "the 24 Kodak images, 15 corruptions x 5 severities", ("kodak",), CLASSICAL),
-        Plan(
-            "clic-c", "the 428 images of CLIC 2020 test, 15 corruptions x 5 severities", ("clic2020-test",), CLASSICAL
-        ),
-        Plan("paper", "both sets of the paper, every codec", ("clic2020-test", "kodak"), CLASSICAL),
+        Plan("kodak-c", "the 24 Kodak images, 15 corruptions x 5 severities", ("kodak",), EVERY),
+        Plan("clic-c", "the 428 images of CLIC 2020 test, 15 corruptions x 5 severities", ("clic2020-test",), EVERY),
+        Plan("paper", "both sets of the paper, every codec", ("clic2020-test", "kodak"), EVERY),
     )
 }

@@ -15,9 +15,27 @@ def test_a_recipe_that_ships_reads(name: str) -> None:
     recipe = recipes.find(name)
     assert recipe.name == name
     assert recipe.about
-    # The paper's, but where a processor has few steps to take.
-    assert (recipe.aux_learning_rate, recipe.clip, recipe.batch) == (1e-3, 1.0, 8)
-    assert recipe.learning_rate == 1e-4 or (recipe.learning_rate == 3e-4 and name.endswith("-cs-small"))
+    assert (recipe.aux_learning_rate, recipe.clip) == (1e-3, 1.0)
+    if name.endswith("-cs-small"):  # a processor has few steps to take
+        assert (recipe.optimizer, recipe.rates, recipe.schedule) == ("soap", "relative", "cosine")
+        assert recipe.batch * recipe.crop**2 >= 8 * 128**2
+    else:  # the paper's
+        assert (recipe.optimizer, recipe.rates, recipe.learning_rate, recipe.batch) == ("adam", "absolute", 1e-4, 8)
+
+
+def test_a_rate_may_follow_a_cosine() -> None:
+    recipe = recipes.changed(TINY, {"schedule": "cosine", "learning_rate": "0.01", "warm_up": "10"})
+    rates = [recipe.rate_at(step, 100) for step in range(101)]
+    assert rates[50] == pytest.approx(0.005)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[0] == pytest.approx(0.001)
+    assert rates[100] == pytest.approx(0)
+
+
+def test_a_neighbour_is_the_nearest_lambda_before() -> None:
+    recipe = recipes.changed(TINY, {"lambdas": "[0.013, 0.035, 0.005, 0.09, 0.0018]"})
+    assert [recipe.neighbour(place) for place in range(5)] == [None, 0, 0, 1, 2]
 
 
 def test_the_recipes_the_paper_needs_are_there() -> None:

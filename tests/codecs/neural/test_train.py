@@ -206,6 +206,7 @@ RESUMED = {
     "overlapping neighbours": replace(NEIGHBOURS, head_start=0.5),
     "pruned": PRUNED,
     "from principal components": replace(TINY, initial="principal", warm_up=4),
+    "with SOAP": replace(TINY, optimizer="soap", rates="relative", schedule="cosine", steps=24, keep_seconds=1e9),
     "in bfloat16": replace(TINY, architecture="bmshj2018-hyperprior", precision="bfloat16"),
     "conditional": replace(TINY, architecture="hyperprior-lct", lambdas=(0.002, 0.2)),
 }
@@ -450,3 +451,24 @@ def test_gdn_may_be_trained_at_a_rate_of_its_own(data: Path, tmp_path: Path) -> 
     for name in norms:
         assert torch.allclose(network[1e-9][name], begun[name], atol=1e-6)
         assert not torch.allclose(network[1.0][name], begun[name], atol=1e-6)
+
+
+def test_many_neighbours_begin_with_the_nearest(run: Callable[..., Path]) -> None:
+    recipe = replace(TINY, lambdas=(0.02, 0.06, 0.006), start="neighbour", neighbour_steps=2, log_every=1)
+    out = run(recipe)
+    rows = [(float(row["lambda"]), int(row["step"])) for row in table(out / "log.csv")]
+    steps = {lam: [step for one, step in rows if one == lam] for lam in recipe.lambdas}
+    assert steps == {0.02: list(range(1, 13)), 0.06: [1, 2], 0.006: [1, 2]}
+    # Both begin with what the first has learnt, made to suit their lambda: the third not with what the second has.
+    alone = run(replace(recipe, lambdas=(0.02, 0.006)), "alone")
+    parent, other = ([float(row["mse"]) for row in table(folder / "log.csv")][-2:] for folder in (out, alone))
+    assert parent == pytest.approx(other, rel=0.1)
+
+
+def test_a_conditional_network_may_begin_with_a_hyperprior(run: Callable[..., Path]) -> None:
+    fixed = run(replace(TINY, architecture="bmshj2018-hyperprior", initial="principal"), "fixed")
+    recipe = replace(TINY, architecture="hyperprior-lct", lambdas=(0.002, 0.2), steps=2, log_every=1)
+    begun = run(replace(recipe, start="checkpoint"), "begun", start=fixed / "l0.02.safetensors")
+    alone = run(recipe, "alone")
+    first = [float(table(folder / "log.csv")[0]["mse"]) for folder in (begun, alone)]
+    assert first[0] < first[1] / 4
