@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -171,7 +172,7 @@ def pruning_costs_little(evidence: Evidence) -> Finding:
     pairs = [
         (base, pruned)
         for base, pruned in itertools.permutations(able, 2)
-        if _is_pruned(pruned) and not _is_pruned(base) and base.partition("@")[0] == pruned.partition("@")[0]
+        if _is_pruned(pruned) and not _is_pruned(base) and _base(base) == _base(pruned)
     ]
     if not pairs:
         more = "--corruption none --corruption high --codec ARCH@FOLDER --codec ARCH@PRUNED-FOLDER"
@@ -195,6 +196,15 @@ def pruning_costs_little(evidence: Evidence) -> Finding:
 
 def _is_pruned(codec: str) -> bool:
     return "prun" in codec.lower()
+
+
+def _base(codec: str) -> str:
+    """Return the architecture, or of a codec of ours the family, that a codec is a pruned or a dense one of.
+
+    >>> _base("bmshj2018-hyperprior@pruned95"), _base("hyperprior-pruned95-cs")
+    ('bmshj2018-hyperprior', 'hyperprior-cs')
+    """
+    return re.sub(r"-pruned\d*", "", codec.partition("@")[0])
 
 
 def _is_close(percent: float) -> Decision:

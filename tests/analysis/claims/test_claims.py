@@ -302,8 +302,14 @@ def test_h6(clean: float, noisy: float, decision: str) -> None:
     assert found.effect.estimate == pytest.approx(noisy, abs=0.03)
 
 
+def test_h6_knows_the_families_that_ship() -> None:
+    ours = {NEURAL: "hyperprior-cs", PRUNED: "hyperprior-pruned95-cs"}
+    rows = table((NEURAL, PRUNED), offsets={PRUNED: -0.1}).replace({"codec": ours})
+    assert finding("H6", evidence(rows)).effect.estimate == pytest.approx(-0.1, abs=0.05)
+
+
 def test_h6_needs_a_pruned_codec_of_the_same_architecture() -> None:
-    for codecs in ((NEURAL,), (NEURAL, "elic@pruned"), (PRUNED,)):
+    for codecs in ((NEURAL,), (NEURAL, "elic@pruned"), (PRUNED,), ("hyperprior-lct-cs", "hyperprior-pruned95-cs")):
         found = finding("H6", evidence(table(codecs)))
         assert found.decision == "undecided"
         assert "ARCH@PRUNED-FOLDER" in found.reason
@@ -482,6 +488,14 @@ def test_h7(tilt: float, decision: str) -> None:
     found = finding("H7", evidence(rows, of_spectra=clean_spectra(tilts)))
     assert found.decision == decision
     assert found.effect.estimate == pytest.approx(tilt - 50)
+
+
+@pytest.mark.parametrize("name", ["hyperprior-lct-cs", "mbt2018-mean-vbr-mse", "hyperprior-lct@all", "x-vbr"])
+def test_variable_rate_is_known_by_name(name: str) -> None:
+    from codecshift.analysis.claims import shapes
+
+    assert shapes._is_variable(name)
+    assert not shapes._is_variable("hyperprior-cs@lct")
 
 
 def test_h7_needs_both_models_at_one_rate() -> None:
