@@ -64,12 +64,12 @@ class Recipe:
     "relative" it is in proportion to the weights (`relative`). Weights that nothing else gives are `initial`: "random",
     or "principal", the principal components of the photographs (of factorized and scale hyperpriors). With `start` =
     "neighbour" each network begins with the weights, made to suit its lambda (`carry`), that the one of the nearest
-    lambda before it had after the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`); with
-    "checkpoint" it begins with those of a file, a conditional network also with a scale hyperprior's. `stage_one` is
-    the fraction of the steps that a gain-based network spends at its highest rate alone. A network for all rates weighs
-    the loss at a lambda by lambda^-`balance`. A save, every `save_every` steps, validates and writes the checkpoint;
-    every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is of the transforms alone: for CUDA
-    devices, and for processors that compute in it (AVX-512 BF16, AMX).
+    lambda before it had after the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`) at
+    `neighbour_rate` times the rate; with "checkpoint" it begins with those of a file, a conditional network also with a
+    scale hyperprior's. `stage_one` is the fraction of the steps that a gain-based network spends at its highest rate
+    alone. A network for all rates weighs the loss at a lambda by lambda^-`balance`. A save, every `save_every` steps,
+    validates and writes the checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is
+    of the transforms alone: for CUDA devices, and for processors that compute in it (AVX-512 BF16, AMX).
     """
 
     name: str
@@ -81,6 +81,7 @@ class Recipe:
     about: str = ""
     loss: str = "mse"
     neighbour_steps: int = 0
+    neighbour_rate: float = 1.0
     batch: int = 8
     crop: int = 256
     optimizer: str = "adam"
@@ -126,12 +127,14 @@ class Recipe:
         """Return the steps of the network at this place of `lambdas`."""
         return self.neighbour_steps if lane and self.start == "neighbour" and self.neighbour_steps else self.steps
 
-    def rate_at(self, step: int, steps: int) -> float:
-        """Return Adam's learning rate for the step that follows `step` finished ones of `steps`."""
+    def rate_at(self, step: int, lane: int = 0) -> float:
+        """Return the learning rate for the step that follows `step` finished ones, at this place of `lambdas`."""
+        steps = self.steps_of(lane)
+        peak = self.learning_rate * (self.neighbour_rate if lane and self.start == "neighbour" else 1.0)
         warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         if self.schedule == "cosine":
-            return warm * self.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
-        return float(warm * self.learning_rate * 0.1 ** sum(step >= round(drop * steps) for drop in self.drops))
+            return warm * peak * (1 + math.cos(math.pi * step / steps)) / 2
+        return float(warm * peak * 0.1 ** sum(step >= round(drop * steps) for drop in self.drops))
 
     def digest(self) -> str:
         """Return the sha256 of all that decides what is learnt."""
@@ -281,7 +284,7 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
         return [("architecture", f"one of {', '.join(ARCHITECTURES)}", False)]
     smallest = SMALLEST_MS_SSIM_CROP if made.loss == "ms-ssim" else 64
     told_none = not kind.conditional
-    numbers = ("learning_rate", "aux_learning_rate", "gdn_rate", "prior_rate", "clip")
+    numbers = ("learning_rate", "aux_learning_rate", "gdn_rate", "prior_rate", "neighbour_rate", "clip")
     positive = ("N", "M", "steps", "batch", *numbers, "log_every", "save_every")
     return [
         *((key, "more than 0", _positive(getattr(made, key))) for key in positive),

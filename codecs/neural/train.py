@@ -233,7 +233,7 @@ class _Lane:
         with self._in_turn():
             x = crops(self.job.data, recipe.batch, recipe.crop, rng)
             for group in self.optimizer.param_groups:
-                group["lr"] = recipe.rate_at(self.step, self.steps)
+                group["lr"] = recipe.rate_at(self.step, self.place)
             self.optimizer.zero_grad()
             self.aux_optimizer.zero_grad()
             through = self.step / self.steps
@@ -282,7 +282,7 @@ class _Lane:
             "step": self.step,
             "lambda": math.nan if self.lam is None else self.lam,
             **means,
-            "lr": self.recipe.rate_at(self.step - 1, self.steps),
+            "lr": self.recipe.rate_at(self.step - 1, self.place),
             "sparsity": sparsity(self.network) if self.pruner else 0.0,
             "seconds": round(seconds, 2),
         }

@@ -25,7 +25,7 @@ def test_a_recipe_that_ships_reads(name: str) -> None:
 
 def test_a_rate_may_follow_a_cosine() -> None:
     recipe = recipes.changed(TINY, {"schedule": "cosine", "learning_rate": "0.01", "warm_up": "10"})
-    rates = [recipe.rate_at(step, 100) for step in range(101)]
+    rates = [recipe.rate_at(step) for step in range(101)]
     assert rates[50] == pytest.approx(0.005)
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
@@ -36,6 +36,13 @@ def test_a_rate_may_follow_a_cosine() -> None:
 def test_a_neighbour_is_the_nearest_lambda_before() -> None:
     recipe = recipes.changed(TINY, {"lambdas": "[0.013, 0.035, 0.005, 0.09, 0.0018]"})
     assert [recipe.neighbour(place) for place in range(5)] == [None, 0, 0, 1, 2]
+
+
+def test_a_neighbour_may_learn_at_another_rate_for_fewer_steps() -> None:
+    told = {"start": "neighbour", "neighbour_steps": "50", "neighbour_rate": "0.25", "drops": "[0.8]"}
+    recipe = recipes.changed(TINY, {"lambdas": "[0.01, 0.03]", "learning_rate": "0.01", **told})
+    assert [recipe.rate_at(step, 0) for step in (0, 79, 80)] == pytest.approx([0.01, 0.01, 0.001])
+    assert [recipe.rate_at(step, 1) for step in (0, 39, 40)] == pytest.approx([0.0025, 0.0025, 0.00025])
 
 
 def test_the_recipes_the_paper_needs_are_there() -> None:
@@ -125,7 +132,7 @@ def test_a_file_that_is_no_recipe_is_refused_by_name(text: str, tmp_path: Path) 
 
 def test_the_rate_falls_tenfold_at_each_drop() -> None:
     recipe = recipes.changed(TINY, {"drops": "[0.5, 0.9]", "learning_rate": "0.01"})
-    rates = [recipe.rate_at(step, 100) for step in (0, 49, 50, 89, 90, 99)]
+    rates = [recipe.rate_at(step) for step in (0, 49, 50, 89, 90, 99)]
     assert rates == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-4])
 
 
