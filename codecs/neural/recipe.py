@@ -65,11 +65,12 @@ class Recipe:
     or "principal", the principal components of the photographs (of factorized and scale hyperpriors). With `start` =
     "neighbour" each network begins with the weights, made to suit its lambda (`carry`), that the one of the nearest
     lambda before it had after the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`) at
-    `neighbour_rate` times the rate; with "checkpoint" it begins with those of a file, a conditional network also with a
-    scale hyperprior's. `stage_one` is the fraction of the steps that a gain-based network spends at its highest rate
-    alone. A network for all rates weighs the loss at a lambda by lambda^-`balance`. A save, every `save_every` steps,
-    validates and writes the checkpoint; every `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is
-    of the transforms alone: for CUDA devices, and for processors that compute in it (AVX-512 BF16, AMX).
+    `neighbour_rate` (0: `learning_rate`) times the root of the first lambda over its own; with "checkpoint" it begins
+    with those of a file, a conditional network also with a scale hyperprior's. `stage_one` is the fraction of the steps
+    that a gain-based network spends at its highest rate alone. A network for all rates weighs the loss at a lambda by
+    lambda^-`balance`. A save, every `save_every` steps, validates and writes the checkpoint; every `keep_seconds` what
+    is needed to go on is kept. `precision` bfloat16 is of the transforms alone: for CUDA devices, and for processors
+    that compute in it (AVX-512 BF16, AMX).
     """
 
     name: str
@@ -81,7 +82,7 @@ class Recipe:
     about: str = ""
     loss: str = "mse"
     neighbour_steps: int = 0
-    neighbour_rate: float = 1.0
+    neighbour_rate: float = 0.0
     batch: int = 8
     crop: int = 256
     optimizer: str = "adam"
@@ -130,7 +131,10 @@ class Recipe:
     def rate_at(self, step: int, lane: int = 0) -> float:
         """Return the learning rate for the step that follows `step` finished ones, at this place of `lambdas`."""
         steps = self.steps_of(lane)
-        peak = self.learning_rate * (self.neighbour_rate if lane and self.start == "neighbour" else 1.0)
+        peak = self.learning_rate
+        if lane and self.start == "neighbour" and self.neighbour_rate:
+            # The noise that steps leave in the images grows with their square, and counts as much as lambda.
+            peak = self.neighbour_rate * math.sqrt(self.lambdas[0] / self.lambdas[lane])
         warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         if self.schedule == "cosine":
             return warm * peak * (1 + math.cos(math.pi * step / steps)) / 2
@@ -284,7 +288,7 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
         return [("architecture", f"one of {', '.join(ARCHITECTURES)}", False)]
     smallest = SMALLEST_MS_SSIM_CROP if made.loss == "ms-ssim" else 64
     told_none = not kind.conditional
-    numbers = ("learning_rate", "aux_learning_rate", "gdn_rate", "prior_rate", "neighbour_rate", "clip")
+    numbers = ("learning_rate", "aux_learning_rate", "gdn_rate", "prior_rate", "clip")
     positive = ("N", "M", "steps", "batch", *numbers, "log_every", "save_every")
     return [
         *((key, "more than 0", _positive(getattr(made, key))) for key in positive),
@@ -307,6 +311,7 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
         ("balance", "from 0 to 1", 0 <= made.balance <= 1),
         ("warm_up", "0 or more", made.warm_up >= 0),
         ("neighbour_steps", "0 or more", made.neighbour_steps >= 0),
+        ("neighbour_rate", "0 or more", 0 <= made.neighbour_rate < math.inf),
         ("seed", "0 or more", made.seed >= 0),
         ("keep_seconds", "0 or more", made.keep_seconds >= 0),
         ("validation_images", "0 or more", made.validation_images >= 0),

@@ -39,10 +39,10 @@ def test_a_neighbour_is_the_nearest_lambda_before() -> None:
 
 
 def test_a_neighbour_may_learn_at_another_rate_for_fewer_steps() -> None:
-    told = {"start": "neighbour", "neighbour_steps": "50", "neighbour_rate": "0.25", "drops": "[0.8]"}
-    recipe = recipes.changed(TINY, {"lambdas": "[0.01, 0.03]", "learning_rate": "0.01", **told})
+    told = {"start": "neighbour", "neighbour_steps": "50", "neighbour_rate": "0.0025", "drops": "[0.8]"}
+    recipe = recipes.changed(TINY, {"lambdas": "[0.01, 0.04]", "learning_rate": "0.01", **told})
     assert [recipe.rate_at(step, 0) for step in (0, 79, 80)] == pytest.approx([0.01, 0.01, 0.001])
-    assert [recipe.rate_at(step, 1) for step in (0, 39, 40)] == pytest.approx([0.0025, 0.0025, 0.00025])
+    assert [recipe.rate_at(step, 1) for step in (0, 39, 40)] == pytest.approx([0.00125, 0.00125, 0.000125])
 
 
 def test_the_recipes_the_paper_needs_are_there() -> None:
