@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import nn
 
 from ..protocol import Image
@@ -116,7 +117,7 @@ def train(job: Order, report: Report | None = None) -> Outcome:
     """
     began = time.perf_counter()
     cuda = [job.device] if job.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda), _tuned():
+    with _alone(job.out), torch.random.fork_rng(devices=cuda), _tuned():
         course = _Course(job, report or (lambda _done, _total, _note: None))
         before = course.done
         try:
@@ -131,6 +132,16 @@ def train(job: Order, report: Report | None = None) -> Outcome:
             ) from error
     files = tuple(lane.file for lane in course.lanes)
     return Outcome(course.done, before, time.perf_counter() - began, files)
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep other processes from training in a folder meanwhile; raise TrainingError where one does."""
+    try:
+        with FileLock(out / "state" / "lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise TrainingError(f"another process is training in {out}: wait for it, or choose another --out") from error
 
 
 @contextlib.contextmanager

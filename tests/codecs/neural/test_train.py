@@ -232,6 +232,20 @@ def test_a_finished_training_has_nothing_to_do(data: Path, tmp_path: Path) -> No
     assert (tmp_path / "out" / "log.csv").read_bytes() == log
 
 
+def test_two_processes_do_not_train_in_one_folder(data: Path, tmp_path: Path) -> None:
+    def report(_done: int, _total: int, _note: str) -> None:
+        before = (tmp_path / "out" / "log.csv").read_bytes() if (tmp_path / "out" / "log.csv").exists() else b""
+        with pytest.raises(TrainingError, match=r"another process is training in .*out: wait for it"):
+            train.train(train.order(TINY, data, tmp_path / "out"))
+        if before:
+            assert (tmp_path / "out" / "log.csv").read_bytes() == before
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train.train(train.order(TINY, data, tmp_path / "out"), report)
+    assert train.train(train.order(TINY, data, tmp_path / "out")).steps == 12
+
+
 def test_an_interrupted_training_keeps_what_it_learnt(data: Path, tmp_path: Path) -> None:
     def report(done: int, _total: int, _note: str) -> None:
         if done == 5:
