@@ -23,6 +23,8 @@ CARD = "CARD.md"
 KEPT = "## Measured"
 """The heading in a card from which on it is written by hand, and kept when a family is packed again."""
 
+OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
+
 _ENTROPY = ("entropy_bottleneck.", "quantiles")
 
 
@@ -115,8 +117,8 @@ def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: l
         f"- architecture: `{recipe.architecture}`, {size}",
         f"- data: {about.get('images', '?')} photographs (digest {about.get('data_sha256', '?')[:16]}), crops of "
         f"{recipe.crop}x{recipe.crop}, {recipe.batch} a step",
-        f"- training: {steps}; Adam at {recipe.learning_rate:g}; loss lambda · 255² · MSE + bpp; `recipe.toml` holds "
-        "the rest, `log.csv` the course",
+        f"- training: {steps}; {OPTIMIZERS[recipe.optimizer]} at {recipe.learning_rate:g}; loss lambda · 255² · MSE + "
+        "bpp; `recipe.toml` holds the rest, `log.csv` the course",
         f"- hardware: {about.get('device', '?')}, {recipe.precision}",
         "",
         f"On {images} validation photographs, real bytes, means over images:",

@@ -71,7 +71,7 @@ def optimizer(
 
 
 def soap(values: Sequence[nn.Parameter], rate: float) -> Any:
-    """Return SOAP as its authors set it, but that bases are found anew every 20 steps, which halves their cost.
+    """Return SOAP as its authors set it, but without weight decay, and with new bases only every 20 steps.
 
     It is Adam in the eigenbases of the gradients' covariances: what Adam needs where the inputs of a layer differ in
     size as principal components do.
