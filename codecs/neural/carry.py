@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .conditional import HIGH, LOW
+from .names import HIGH, LOW
 
 State = dict[str, Tensor]
 
@@ -60,7 +60,7 @@ def _renamed(name: str) -> str:
 def _widen(made: State, grown: float) -> None:
     """Widen the densities of an entropy bottleneck: its first layer multiplies by softplus(matrix)."""
     stem = "entropy_bottleneck."
-    first = next(name for name in made if name.startswith(stem) and name.endswith(("matrices.0", "_matrix0")))
+    first = next(name for name in made if name.startswith(stem) and name.endswith("matrices.0"))
     slope = torch.nn.functional.softplus(made[first].double()) / grown
     made[first] = slope.expm1().log().to(made[first].dtype)
     made[f"{stem}quantiles"] *= grown

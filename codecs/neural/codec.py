@@ -16,6 +16,7 @@ from ..protocol import CodecError, DecodeError, Image
 from . import bitstream, coder
 from .bitstream import Desync, Stream
 from .coder import String
+from .names import HIGH, LOW
 
 AHEAD = 8
 """How many images an accelerator transforms together: the memory they take is what bounds it."""
@@ -42,7 +43,7 @@ class Dial:
         return float(self.low * (self.high / self.low) ** (index / bitstream.LAST_INDEX))
 
 
-LAMBDA = Dial("lam", 0.0012, 0.26)
+LAMBDA = Dial("lam", LOW, HIGH)
 GAIN = Dial("inputscale", 0.05, 2.0)
 
 

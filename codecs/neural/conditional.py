@@ -10,37 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from .compat import compressai
+from .names import HIGH, LOW
 
-LOW, HIGH = 0.0012, 0.26
-"""The range of lambda, drawn log-uniformly in training (Lieberman et al. 2023)."""
-
-INDICES = 2**16
 _HALF = math.log(HIGH / LOW) / 2
 _MIDDLE = math.log(HIGH * LOW) / 2
 
 _layers, _models = compressai("layers"), compressai("models")
 _utils, _entropy = compressai("models.utils"), compressai("entropy_models")
-
-
-def quantised(lam: float) -> tuple[int, float]:
-    """Return the 2-byte index of the nearest lambda that streams can name, and that lambda; raise ValueError.
-
-    Indices divide the logarithm of the range evenly, 0.008 % from one lambda to the next: encoder and decoder both
-    work with the second value, which `dequantised` gives again from the index alone.
-    """
-    if not (math.isfinite(lam) and lam > 0 and LOW - 1e-9 <= lam <= HIGH + 1e-9):
-        raise ValueError(f"expected a lambda from {LOW:g} to {HIGH:g}, got {lam:g}")
-    through = math.log(lam / LOW) / math.log(HIGH / LOW)
-    index = min(max(round(through * (INDICES - 1)), 0), INDICES - 1)
-    return index, dequantised(index)
-
-
-def dequantised(index: int) -> float:
-    """Return the lambda of a 2-byte index; raise ValueError outside 0..65535."""
-    if not 0 <= index < INDICES:
-        raise ValueError(f"expected an index from 0 to {INDICES - 1}, got {index}")
-    lam: float = LOW * (HIGH / LOW) ** (index / (INDICES - 1))
-    return lam
 
 
 def condition(lam: Tensor) -> Tensor:
@@ -133,11 +109,6 @@ class ConditionalHyperprior(_models.CompressionModel):  # type: ignore[misc, nam
             Modulated(conv(N, M, stride=1, kernel_size=3), M, nn.ReLU(), power=0.5),
         )
 
-    @property
-    def downsampling_factor(self) -> int:
-        """What the sides of its images are multiples of."""
-        return 64
-
     def forward(self, x: Tensor, lam: Tensor) -> dict[str, Any]:
         """Return {"x_hat", "likelihoods": {"y", "z"}} of images (B, 3, H, W) in 0..1 at lambdas (B,)."""
         told = condition(lam)
@@ -150,7 +121,7 @@ class ConditionalHyperprior(_models.CompressionModel):  # type: ignore[misc, nam
         return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
     def compress(self, x: Tensor, lam: float) -> dict[str, Any]:
-        """Return {"strings": [y, z], "shape"} of images at the lambda that `quantised` makes of `lam`."""
+        """Return {"strings": [y, z], "shape"} of images at a lambda."""
         told = self._told(lam, x)
         y = self.g_a(x, told)
         z = self.h_a(y.abs(), told)
@@ -171,5 +142,4 @@ class ConditionalHyperprior(_models.CompressionModel):  # type: ignore[misc, nam
 
     @staticmethod
     def _told(lam: float, like: Tensor) -> Tensor:
-        _, exact = quantised(lam)
-        return condition(torch.full((like.size(0),), exact, dtype=torch.float64)).to(like.device)
+        return condition(torch.full((like.size(0),), lam, dtype=torch.float64)).to(like.device)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+LOW, HIGH = 0.0012, 0.26
+"""The range of lambda of a network that is told it, drawn log-uniformly in training (Lieberman et al. 2023)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Architecture:

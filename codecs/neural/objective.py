@@ -12,8 +12,7 @@ import torch
 from pytorch_msssim import ms_ssim
 from torch import Tensor, nn
 
-from . import conditional
-from .names import ARCHITECTURES
+from .names import ARCHITECTURES, HIGH, LOW
 from .recipe import Recipe
 
 
@@ -54,7 +53,7 @@ class Conditional:
 
     def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, through: float) -> tuple[Any, Tensor]:  # noqa: ARG002
         """Return the output, each image at a lambda of its own."""
-        drawn = np.exp(rng.uniform(math.log(conditional.LOW), math.log(conditional.HIGH), len(x)))
+        drawn = np.exp(rng.uniform(math.log(LOW), math.log(HIGH), len(x)))
         lam = torch.from_numpy(drawn).to(x.device)
         return network(x, lam), lam.float()
 
@@ -95,7 +94,7 @@ def weights(recipe: Recipe, lam: Tensor) -> Tensor | float:
     """
     if not recipe.variable:
         return 1.0
-    middle = math.sqrt(conditional.LOW * conditional.HIGH)
+    middle = math.sqrt(LOW * HIGH)
     return (lam / middle) ** -recipe.balance
 
 

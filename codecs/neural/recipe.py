@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from .names import ARCHITECTURES
+from .names import ARCHITECTURES, HIGH, LOW
 
 FOLDER = Path(__file__).parent / "recipes"
 LOSSES = ("mse", "ms-ssim")
@@ -65,12 +65,12 @@ class Recipe:
     or "principal", the principal components of the photographs (of factorized and scale hyperpriors). With `start` =
     "neighbour" each network begins with the weights, made to suit its lambda (`carry`), that the one of the nearest
     lambda before it had after the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`) at
-    `neighbour_rate` (0: `learning_rate`) times the root of the first lambda over its own; with "checkpoint" it begins
-    with those of a file, a conditional network also with a scale hyperprior's. `stage_one` is the fraction of the steps
-    that a gain-based network spends at its highest rate alone. A network for all rates weighs the loss at a lambda by
-    lambda^-`balance`. A save, every `save_every` steps, validates and writes the checkpoint; every `keep_seconds` what
-    is needed to go on is kept. `precision` bfloat16 is of the transforms alone: for CUDA devices, and for processors
-    that compute in it (AVX-512 BF16, AMX).
+    `neighbour_rate` times the root of the first lambda over its own (0: at `learning_rate`); with "checkpoint" it
+    begins with those of a file, a conditional network also with a scale hyperprior's. `stage_one` is the fraction of
+    the steps that a gain-based network spends at its highest rate alone. A network for all rates weighs the loss at a
+    lambda by lambda^-`balance`. A save, every `save_every` steps, validates and writes the checkpoint; every
+    `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is of the transforms alone: for CUDA devices,
+    and for processors that compute in it (AVX-512 BF16, AMX).
     """
 
     name: str
@@ -113,6 +113,11 @@ class Recipe:
         """Whether one network serves all rates."""
         kind = ARCHITECTURES[self.architecture]
         return kind.gain or kind.conditional
+
+    @property
+    def stems(self) -> dict[str, float | None]:
+        """Names of its networks' files before the dot, each with its lambda, None of one network for all rates."""
+        return {self.name: None} if self.variable else {f"l{lam:g}": lam for lam in self.lambdas}
 
     @property
     def config(self) -> dict[str, int]:
@@ -186,16 +191,17 @@ def changed(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
     >>> changed(recipe, {"crop": "64", "lambdas": "[0.01, 0.02]"}).lambdas
     (0.01, 0.02)
     """
-    told: dict[str, Any] = {
-        key: value for key, value in dataclasses.asdict(recipe).items() if value is not None and value != ()
-    }
+    told: dict[str, Any] = {key: value for key, value in dataclasses.asdict(recipe).items() if value is not None}
     for name, text in settings.items():
         table, dot, key = name.rpartition(".")
         if dot and table != "pruning":
             raise TrainingError(f"unknown key {name!r}: {_expected(name, _keys(Recipe))}")
         if name == "name":
             raise TrainingError("a recipe is named by its file: 'name' cannot be set")
-        (told.setdefault("pruning", {}) if dot else told)[key] = _value(text)
+        inner = told.setdefault("pruning", {}) if dot else told
+        if not isinstance(inner, dict):
+            raise TrainingError(f"pruning = {inner!r}: expected a table")
+        inner[key] = _value(text)
     return _made(Recipe, told)
 
 
@@ -293,6 +299,11 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
     return [
         *((key, "more than 0", _positive(getattr(made, key))) for key in positive),
         ("lambdas", "one or more numbers above 0", bool(made.lambdas) and all(map(_positive, made.lambdas))),
+        (
+            "lambdas",
+            f"numbers from {LOW:g} to {HIGH:g}",
+            not kind.conditional or all(LOW <= one <= HIGH for one in made.lambdas),
+        ),
         ("lambdas", "no number twice", len({f"{one:g}" for one in made.lambdas}) == len(made.lambdas)),
         ("loss", f"one of {', '.join(LOSSES)}", made.loss in LOSSES),
         ("lambdas", f"{GAINS} numbers, one for each gain", not kind.gain or len(made.lambdas) == GAINS),

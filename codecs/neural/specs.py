@@ -13,12 +13,12 @@ from pathlib import Path
 from ..protocol import CodecUnavailable, Point, Scale, Spec
 from . import shipped, weights, zoo
 from .metadata import BadCheckpoint, Facts, digest, read_facts
-from .names import ARCHITECTURES
+from .names import ARCHITECTURES, HIGH, LOW
 
 ESTIMATE = "-est"
 """What the name of a codec ends in (before an @) whose rate is estimated from likelihoods."""
 
-LAMBDA = Scale("l", "lam", 0.0012, 0.26, integer=False)
+LAMBDA = Scale("l", "lam", LOW, HIGH, integer=False)
 GAIN = Scale("g", "gain", 0.1, 1, integer=False)
 _LAMBDAS = LAMBDA.ladder(0.0012, 0.0035, 0.01, 0.03, 0.09, 0.26)
 _SPAN = LAMBDA.ladder(0.0018, 0.005, 0.013, 0.035, 0.09)
@@ -158,9 +158,15 @@ def _ours(family: str) -> Spec:
     """Return the codec of a family of checkpoints that comes with the package."""
     facts = sorted(((read_facts(path), path) for path in shipped.files(family)), key=lambda one: one[0].lam or 0.0)
     first = facts[0][0]
-    points, scale = tuple(Point(f"l{one.lam:g}", {"file": path.name}) for one, path in facts), None
-    if ARCHITECTURES[first.architecture].conditional:
+    known = ARCHITECTURES[first.architecture]
+    points: tuple[Point, ...]
+    scale: Scale | None = None
+    if known.conditional:
         points, scale = _SPAN, LAMBDA
+    elif known.gain:
+        points, scale = _GAINS, GAIN
+    else:
+        points = tuple(Point(f"l{one.lam:g}", {"file": path.name}) for one, path in facts)
     return _spec(family, f"ours:{family}", f"identify_ours:{family}", points, scale, f"ours, {_settings(first)}")
 
 

@@ -9,7 +9,9 @@ pytest.importorskip("codecshift.codecs.neural.conditional")
 
 from codecshift.codecs.neural import conditional  # noqa: E402
 from codecshift.codecs.neural.architectures import loaded  # noqa: E402
-from codecshift.codecs.neural.conditional import HIGH, LOW, ConditionalHyperprior, Film  # noqa: E402
+from codecshift.codecs.neural.codec import LAMBDA  # noqa: E402
+from codecshift.codecs.neural.conditional import ConditionalHyperprior, Film  # noqa: E402
+from codecshift.codecs.neural.names import HIGH, LOW  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +34,15 @@ def images() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("lam", [LOW, 0.0018, 0.013, 0.0483, HIGH])
-def test_a_quantised_lambda_is_near_and_stays(lam: float) -> None:
-    index, exact = conditional.quantised(lam)
+def test_a_lambda_that_streams_can_name_is_near_and_stays(lam: float) -> None:
+    index = LAMBDA.index(lam)
     assert 0 <= index < 2**16
-    assert exact == pytest.approx(lam, rel=5e-5)
-    assert conditional.quantised(exact) == (index, exact)
-    assert conditional.dequantised(index) == exact
+    assert LAMBDA.value(index) == pytest.approx(lam, rel=5e-5)
+    assert LAMBDA.index(LAMBDA.value(index)) == index
 
 
 def test_every_index_comes_back() -> None:
-    wrong = [index for index in range(2**16) if conditional.quantised(conditional.dequantised(index))[0] != index]
-    assert wrong == []
-
-
-@pytest.mark.parametrize("lam", [0.0, -1.0, LOW / 2, 2 * HIGH, math.nan, math.inf])
-def test_a_lambda_outside_the_range_is_refused(lam: float) -> None:
-    with pytest.raises(ValueError, match=r"0\.0012 to 0\.26"):
-        conditional.quantised(lam)
+    assert [index for index in range(2**16) if LAMBDA.index(LAMBDA.value(index)) != index] == []
 
 
 def test_the_condition_is_the_logarithm_from_minus_one_to_one() -> None:
@@ -94,7 +88,7 @@ def test_the_rate_rises_with_lambda(network: torch.nn.Module, images: torch.Tens
 
 
 def test_the_bytes_decode_to_what_forward_sees(network: torch.nn.Module, images: torch.Tensor) -> None:
-    _, lam = conditional.quantised(0.02)
+    lam = 0.02
     made = network.compress(images, lam)
     with torch.inference_mode():
         decoded = network.decompress(made["strings"], made["shape"], lam)["x_hat"]

@@ -110,12 +110,18 @@ def test_a_wrong_change_is_one_sentence(key: str, value: str, sentence: str) -> 
     [
         ({"loss": "ms-ssim"}, "at least 176"),
         ({"architecture": "hyperprior-lct", "loss": "ms-ssim", "crop": "256"}, "expected mse"),
+        ({"architecture": "hyperprior-lct", "lambdas": "[0.01, 0.5]"}, r"expected numbers from 0\.0012 to 0\.26"),
+        ({"pruning": "0.5", "pruning.sparsity": "0.8"}, r"pruning = 0\.5: expected a table"),
         ({"architecture": "bmshj2018-hyperprior-vbr"}, "expected 8 numbers"),
     ],
 )
 def test_what_does_not_go_together_is_refused(settings: dict[str, str], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
         recipes.changed(TINY, settings)
+
+
+def test_a_list_may_be_set_to_nothing() -> None:
+    assert recipes.changed(recipes.changed(TINY, {"drops": "[]"}), {"steps": "50"}).drops == ()
 
 
 def test_an_unknown_recipe_is_told_the_nearest() -> None:
