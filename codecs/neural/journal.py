@@ -20,7 +20,7 @@ def append(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, float
     """Add rows to a CSV file, which gets its header first; NaN is an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         writer.writerow(columns)
     for row in rows:
         writer.writerow([_field(row[column]) for column in columns])

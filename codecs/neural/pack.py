@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 from ..protocol import Image
-from . import checkpoint, photographs
-from .checkpoint import Checkpoint
+from . import checkpoint, journal, photographs
+from .checkpoint import BadCheckpoint, Checkpoint
 from .recipe import Recipe, TrainingError, read
-from .validation import Score, validate
+from .validation import Score, held_out, validate
 
 RATE, PSNR = 1e-3, 0.01
 """By how much, relatively and in dB, half precision may change what any checkpoint makes of the validation images."""
@@ -23,6 +23,7 @@ CARD = "CARD.md"
 KEPT = "## Measured"
 """The heading in a card from which on it is written by hand, and kept when a family is packed again."""
 
+LOSSES = {"mse": "lambda · 255² · MSE + bpp", "ms-ssim": "lambda · (1 - MS-SSIM) + bpp"}
 OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
 
 _ENTROPY = ("entropy_bottleneck.", "quantiles")
@@ -47,26 +48,18 @@ def pack(training: Path, out: Path, valid: Path, report: Callable[[str], None] =
     Raises TrainingError where `training` is none, or is not finished.
     """
     recipe = _recipe(training)
-    told = photographs.load(valid, torch.device("cpu"))
-    images = tuple(map(told.image, range(min(len(told), recipe.validation_images))))
+    images = held_out(recipe, photographs.load(valid, torch.device("cpu")))
+    best = _best(training, recipe)
     packed = []
     out.mkdir(parents=True, exist_ok=True)
-    first: Checkpoint | None = None
-    stems = [recipe.name] if recipe.variable else [f"l{lam:g}" for lam in recipe.lambdas]
-    for name in (f"{stem}.safetensors" for stem in stems):
-        best = training / "best" / name
-        if not best.is_file():
-            raise TrainingError(f"there is no {best}: expected a training that has been validated to its end")
-        found = checkpoint.read(best)
-        first = first or found
-        report(f"packing {name}")
-        target = out / (f"{out.name}.safetensors" if recipe.variable else name)
-        packed += _pack(found, recipe, images, target)
+    for stem, found in best.items():
+        report(f"packing {stem}")
+        packed += _pack(found, recipe, images, out / f"{out.name if recipe.variable else stem}.safetensors")
     for name in ("recipe.toml", "log.csv", "valid.csv"):
         shutil.copyfile(training / name, out / name)
-    assert first is not None  # noqa: S101 - a recipe has at least one lambda
     card = out / CARD
     measured = card.read_text(encoding="utf-8").partition(KEPT)[2] if card.exists() else "\n"
+    first = next(iter(best.values()))
     card.write_text(_card(out.name, recipe, first, len(images), packed) + KEPT + measured, encoding="utf-8")
     return packed
 
@@ -101,6 +94,19 @@ def _recipe(training: Path) -> Recipe:
         raise TrainingError(f"{training} holds no training: expected what codecshift train wrote") from error
 
 
+def _best(training: Path, recipe: Recipe) -> dict[str, Checkpoint]:
+    """Return the best checkpoint of each network by the name of its file; raise TrainingError where one lacks."""
+    seen = {(f"{row['lambda']:g}", int(row["step"])) for row in journal.read(training / "valid.csv")}
+    for place, lam in enumerate(recipe.lambdas):
+        steps = recipe.steps_of(0 if recipe.variable else place)
+        if (f"{lam:g}", steps) not in seen:
+            raise TrainingError(f"{training} is not finished: lambda {lam:g} was not validated at step {steps}")
+    try:
+        return {stem: checkpoint.read(training / "best" / f"{stem}.safetensors") for stem in recipe.stems}
+    except BadCheckpoint as error:
+        raise TrainingError(str(error)) from error
+
+
 def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: list[Packed]) -> str:
     about = first.about
     size = ", ".join(f"{key} = {value}" for key, value in recipe.config.items())
@@ -117,8 +123,8 @@ def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: l
         f"- architecture: `{recipe.architecture}`, {size}",
         f"- data: {about.get('images', '?')} photographs (digest {about.get('data_sha256', '?')[:16]}), crops of "
         f"{recipe.crop}x{recipe.crop}, {recipe.batch} a step",
-        f"- training: {steps}; {OPTIMIZERS[recipe.optimizer]} at {recipe.learning_rate:g}; loss lambda · 255² · MSE + "
-        "bpp; `recipe.toml` holds the rest, `log.csv` the course",
+        f"- training: {steps}; {OPTIMIZERS[recipe.optimizer]} at {recipe.learning_rate:g}; loss "
+        f"{LOSSES[recipe.loss]}; `recipe.toml` holds the rest, `log.csv` the course",
         f"- hardware: {about.get('device', '?')}, {recipe.precision}",
         "",
         f"On {images} validation photographs, real bytes, means over images:",

@@ -68,8 +68,15 @@ def load(folder: Path, device: torch.device, crop: int = 1, report: Report | Non
         shown = ", ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
         raise TrainingError(f"smaller than the crop of {crop}x{crop}: {shown}; take them out, or --set crop=...")
     sizes = np.array([image.size for image in images], np.int64)
+    pixels = torch.from_numpy(np.concatenate([image.reshape(-1) for image in images]))
+    try:
+        pixels = pixels.to(device)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"the images in {folder} take {pixels.numel() / 2**30:.1f} GiB, more than {device} has free: take some out"
+        ) from error
     return Photographs(
-        torch.from_numpy(np.concatenate([image.reshape(-1) for image in images])).to(device),
+        pixels,
         np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64),
         np.array([image.shape[0] for image in images], np.int64),
         np.array([image.shape[1] for image in images], np.int64),

@@ -8,10 +8,12 @@ CPU the numbers are the same to the last bit, with the same count of threads; a 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.metadata
 import json
 import math
 import pickle
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,20 +25,19 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from ..protocol import Image
+from ..protocol import CodecError, Image
 from . import carry, checkpoint, journal, photographs, principal
 from .architectures import construct
 from .compat import compressai
-from .conditional import HIGH, LOW
 from .metadata import Metric
 from .mixed import mix, unleash
-from .names import ARCHITECTURES
+from .names import ARCHITECTURES, HIGH, LOW
 from .objective import rates, terms, weights
 from .photographs import Photographs, crops
 from .prune import Pruner, sparsity
 from .recipe import Diverged, Recipe, TrainingError, as_toml, read
 from .relative import factors, optimizer
-from .validation import validate, worth
+from .validation import held_out, validate, worth
 
 Report = Callable[[int, int, str], None]
 """Told of steps done, steps in all, and what there is to say of the last ones."""
@@ -79,7 +80,7 @@ def order(
     _constructible(recipe)
     begin = _begin(recipe, start)
     images = photographs.load(data, where, recipe.crop, reading)
-    held_out: tuple[Image, ...] = ()
+    judges: tuple[Image, ...] = ()
     if valid is not None:
         watched = photographs.load(valid, torch.device("cpu"), report=reading)
         shared = sorted(set(watched.hashes) & set(images.hashes))
@@ -87,20 +88,18 @@ def order(
             raise TrainingError(
                 f"{len(shared)} of the images of {valid} are among those of {data}: nothing is held out"
             )
-        held_out = tuple(map(watched.image, range(min(len(watched), recipe.validation_images))))
-        if recipe.loss == "ms-ssim" and any(min(one.shape[:2]) <= 160 for one in held_out):
-            raise TrainingError(f"{valid} holds an image with a side below 161 pixels, which has no MS-SSIM")
-    _claim(out, recipe, images.digest, begin)
-    return Order(recipe, images, held_out, begin, out, where)
+        judges = held_out(recipe, watched)
+    _claim(out, recipe, images, begin)
+    return Order(recipe, images, judges, begin, out, where)
 
 
 def choose(device: str) -> torch.device:
     """Return the device called cpu, cuda, cuda:1 or auto, which is CUDA where there is one; raise TrainingError."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = device.partition(":")
-    if kind not in {"cpu", "cuda"} or (number and not number.isdecimal()):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", device):
         raise TrainingError(f"expected --device cpu, cuda or auto, got {device!r}")
+    kind, _, number = device.partition(":")
     if kind == "cuda" and not torch.cuda.is_available():
         raise TrainingError("there is no CUDA device here that torch can use: --device cpu, or auto")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
@@ -118,13 +117,14 @@ def train(job: Order, report: Report | None = None) -> Outcome:
     began = time.perf_counter()
     cuda = [job.device] if job.device.type == "cuda" else []
     with _alone(job.out), torch.random.fork_rng(devices=cuda), _tuned():
-        course = _Course(job, report or (lambda _done, _total, _note: None))
-        before = course.done
         try:
-            course.run()
-        except KeyboardInterrupt:
-            course.keep()
-            raise
+            course = _Course(job, report or (lambda _done, _total, _note: None))
+            before = course.done
+            try:
+                course.run()
+            except KeyboardInterrupt:
+                course.keep()
+                raise
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 f"{job.device} is out of memory: a smaller batch or crop, or fewer lambdas at once, take less; the "
@@ -162,13 +162,14 @@ class _Lane:
         self.job, self.place, self.lam = job, place, lam
         self.recipe = job.recipe
         self.steps = self.recipe.steps_of(place)
-        self.stem = _stem(self.recipe, lam)
+        self.stem = list(self.recipe.stems)[place]
         self.file = job.out / f"{self.stem}.safetensors"
         self.kept = job.out / "state" / f"{self.stem}.pt"
         self.begun = self.busy = False
-        self.step = 0
+        self.step = self.published = 0
         self.kept_step = -1
         self.best = math.inf
+        self.judges = hashlib.sha256(b"".join(one.tobytes() for one in job.valid)).hexdigest()
         self.stream: Any = _stream(job.device) if job.device.type == "cuda" else None
 
     def begin(self, state: dict[str, torch.Tensor] | None) -> None:
@@ -193,10 +194,14 @@ class _Lane:
             self._optimise(told["factors"])
             self.optimizer.load_state_dict(told["optimizer"])
             self.aux_optimizer.load_state_dict(told["aux_optimizer"])
-            self.step, self.best, self.count = told["step"], told["best"], told["count"]
+            self.step, self.published, self.count = told["step"], told["published"], told["count"]
+            # What other images found to be the best is no measure for these.
+            self.best = told["best"] if told["judges"] == self.judges else math.inf
             self.sums.copy_(told["sums"])
             if self.pruner:
                 self.pruner.masks = [mask.to(self.job.device) for mask in told["masks"]]
+        except torch.OutOfMemoryError:
+            raise
         except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
             raise TrainingError(f"{self.kept} is damaged ({type(error).__name__}): choose another --out") from error
         self.kept_step = self.step
@@ -316,7 +321,9 @@ class _Lane:
             "factors": self.factors,
             "aux_optimizer": self.aux_optimizer.state_dict(),
             "step": self.step,
+            "published": self.published,
             "best": self.best,
+            "judges": self.judges,
             "sums": self.sums,
             "count": self.count,
             "masks": self.pruner.masks if self.pruner else [],
@@ -327,15 +334,27 @@ class _Lane:
         self.kept_step = self.step
 
     def publish(self, seconds: float) -> str:
-        """Validate, write the checkpoint, keep the better one apart; return what validation says in few words."""
+        """Validate, write the checkpoint, keep the better one apart; return what validation says in few words.
+
+        Until all that is done, what is kept says that it is not, so that a training killed meanwhile does it again.
+        """
         self.keep()
+        said = self._published(seconds)
+        self.published = self.step
+        self.keep()
+        return said
+
+    def _published(self, seconds: float) -> str:
         recipe, job = self.recipe, self.job
         state = _exported(recipe, self.network)
         about, metric = self._about(seconds), _metric(recipe)
         checkpoint.save(self.file, recipe.architecture, recipe.config, self.lam, metric, state, about)
         if not job.valid:
             return ""
-        scores = validate(recipe, state, self.lam, job.valid, job.device)
+        try:
+            scores = validate(recipe, state, self.lam, job.valid, job.device)
+        except CodecError as error:
+            raise Diverged(f"{self.stem} cannot code the validation images after step {self.step}: {error}") from error
         rows = [
             {
                 "step": self.step,
@@ -353,7 +372,6 @@ class _Lane:
             self.best = worth(scores)
             better = job.out / "best" / self.file.name
             checkpoint.save(better, recipe.architecture, recipe.config, self.lam, metric, state, about)
-        self.keep()
         return ", ".join(f"{one.bpp_real:.3f} bpp {one.psnr:.2f} dB" for one in scores[:1])
 
     def _about(self, seconds: float) -> dict[str, str]:
@@ -377,19 +395,24 @@ class _Course:
     def __init__(self, job: Order, report: Report) -> None:
         self.job, self.report, self.note = job, report, ""
         recipe = job.recipe
-        lambdas: Sequence[float | None] = [None] if recipe.variable else recipe.lambdas
-        self.lanes = [_Lane(job, place, lam) for place, lam in enumerate(lambdas)]
+        self.lanes = [_Lane(job, place, lam) for place, lam in enumerate(recipe.stems.values())]
         for lane in self.lanes:
             if lane.kept.exists():
                 lane.resume()
-        # In a network for all rates every lambda of the log is its own.
-        steps = {f"{lane.lam:.6g}": lane.step for lane in self.lanes if lane.lam is not None}
-        if recipe.variable:
-            steps = dict.fromkeys(["", *(f"{lam:.6g}" for lam in recipe.lambdas)], self.lanes[0].step)
-        for name in ("log.csv", "valid.csv"):
-            journal.forget(job.out / name, steps)
+        # Sums that are kept are those of steps that no row tells of yet.
+        self._forget("log.csv", [lane.step - bool(lane.step and lane.count) for lane in self.lanes])
+        self._forget("valid.csv", [lane.published for lane in self.lanes])
         self.spent = max((row["seconds"] for row in journal.read(job.out / "log.csv")), default=0.0)
         self.started = self.last_kept = time.monotonic()
+
+    def _forget(self, name: str, done: Sequence[int]) -> None:
+        """Drop the rows of a log that come after the steps that each network has done."""
+        recipe = self.job.recipe
+        steps = {f"{lane.lam:.6g}": step for lane, step in zip(self.lanes, done, strict=True) if lane.lam is not None}
+        if recipe.variable:
+            # Every lambda of the log is its own.
+            steps = dict.fromkeys(["", *(f"{lam:.6g}" for lam in recipe.lambdas)], done[0])
+        journal.forget(self.job.out / name, steps)
 
     @property
     def done(self) -> int:
@@ -404,11 +427,11 @@ class _Course:
     def run(self) -> None:
         """Take every step that is left."""
         total = sum(lane.steps for lane in self.lanes)
-        while True:
-            self._begin()
-            ready = [lane for lane in self.lanes if lane.begun and lane.step < lane.steps]
-            if not ready:
-                break
+        self._begin()
+        for lane in self.lanes:
+            if lane.begun and lane.step:
+                self._record(lane)
+        while ready := [lane for lane in self.lanes if lane.begun and lane.step < lane.steps]:
             # On a CUDA device networks take turns, each on a stream of its own; a CPU has nothing to gain from that.
             for lane in ready if self.job.device.type == "cuda" else ready[:1]:
                 lane.advance()
@@ -445,27 +468,21 @@ class _Course:
             lane.keep()
 
     def _after(self, lane: _Lane) -> None:
+        self._begin()
+        self._record(lane)
+        if time.monotonic() - self.last_kept >= self.job.recipe.keep_seconds:
+            self.keep()
+
+    def _record(self, lane: _Lane) -> None:
+        """Log, validate and save what this step is to, as far as it was not done before a kill."""
         recipe = self.job.recipe
         last = lane.step == lane.steps
-        self._begin_after()
-        if last or lane.step % recipe.log_every == 0:
+        if lane.count and (last or lane.step % recipe.log_every == 0):
             self.note = lane.log(self.seconds)
-        if last or lane.step % recipe.save_every == 0:
+        if lane.published < lane.step and (last or lane.step % recipe.save_every == 0):
             found = lane.publish(self.seconds)
             self.note += f", validation {found}" if found else ""
             journal.draw(self.job.out, recipe.name)
-        if time.monotonic() - self.last_kept >= recipe.keep_seconds:
-            self.keep()
-
-    def _begin_after(self) -> None:
-        """Hand over at once where a neighbour waits for this very step."""
-        if self.job.recipe.start == "neighbour" and not all(one.begun for one in self.lanes):
-            self._begin()
-
-
-def _stem(recipe: Recipe, lam: float | None) -> str:
-    """Return the name that the files of a network have before the dot."""
-    return recipe.name if lam is None else f"l{lam:g}"
 
 
 def _stream(device: torch.device) -> Any:
@@ -519,7 +536,6 @@ def _exported(recipe: Recipe, network: nn.Module) -> dict[str, torch.Tensor]:
 
 def _begin(recipe: Recipe, start: Path | None) -> tuple[checkpoint.Checkpoint | None, ...]:
     """Return the checkpoint that each network begins with; raise TrainingError."""
-    lambdas: Sequence[float | None] = [None] if recipe.variable else recipe.lambdas
     if (start is None) != (recipe.start != "checkpoint"):
         raise TrainingError(
             f"recipe {recipe.name!r} begins with trained weights: expected --start FILE.safetensors, or their folder"
@@ -527,11 +543,10 @@ def _begin(recipe: Recipe, start: Path | None) -> tuple[checkpoint.Checkpoint | 
             else f"--start is for recipes with start = 'checkpoint', got {recipe.start!r}: --set start=checkpoint"
         )
     if start is None:
-        return (None,) * len(lambdas)
+        return (None,) * len(recipe.stems)
     found = []
-    for lam in lambdas:
-        name = f"{_stem(recipe, lam)}.safetensors"
-        path = start / name if start.is_dir() else start
+    for stem in recipe.stems:
+        path = start / f"{stem}.safetensors" if start.is_dir() else start
         if not path.is_file():
             raise TrainingError(f"there is no file {path} to begin with")
         try:
@@ -548,12 +563,14 @@ def _begin(recipe: Recipe, start: Path | None) -> tuple[checkpoint.Checkpoint | 
     return tuple(found)
 
 
-def _claim(out: Path, recipe: Recipe, data: str, begin: Sequence[checkpoint.Checkpoint | None]) -> None:
+def _claim(out: Path, recipe: Recipe, data: Photographs, begin: Sequence[checkpoint.Checkpoint | None]) -> None:
     """Make the folder of a training, or find it as this very training left it; raise TrainingError."""
     told = {
         "recipe": recipe.name,
         "recipe_sha256": recipe.digest(),
-        "data_sha256": data,
+        "data_sha256": data.digest,
+        # Crops are drawn by place: under other names the same images would be other crops.
+        "order_sha256": hashlib.sha256("".join(data.hashes).encode()).hexdigest(),
         "begin_sha256": [one.digest if one else "" for one in begin],
     }
     note = out / "training.json"
@@ -580,7 +597,10 @@ def _difference(out: Path, recipe: Recipe, found: dict[str, Any], told: dict[str
     if found.get("recipe") != told["recipe"]:
         return f"of recipe {found.get('recipe')!r}"
     if found.get("recipe_sha256") == told["recipe_sha256"]:
-        return "of other images" if found.get("data_sha256") != told["data_sha256"] else "from other weights"
+        if found.get("data_sha256") != told["data_sha256"]:
+            return "of other images"
+        renamed = found.get("order_sha256") != told["order_sha256"]
+        return "of these images under other names" if renamed else "from other weights"
     try:
         theirs = read(out / "recipe.toml")
     except TrainingError:

@@ -15,7 +15,8 @@ from ..protocol import Image
 from .architectures import loaded
 from .codec import GAIN, LAMBDA, NeuralCodec, NeuralEstimate
 from .names import ARCHITECTURES
-from .recipe import Recipe
+from .photographs import Photographs
+from .recipe import Recipe, TrainingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,14 @@ class Score:
     psnr: float
     bpp_est: float
     loss: float
+
+
+def held_out(recipe: Recipe, photographs: Photographs) -> tuple[Image, ...]:
+    """Return the images that a recipe is judged by; raise TrainingError where its loss is none of one of them."""
+    images = tuple(map(photographs.image, range(min(len(photographs), recipe.validation_images))))
+    if recipe.loss == "ms-ssim" and any(min(one.shape[:2]) <= 160 for one in images):
+        raise TrainingError("a validation image has a side below 161 pixels, and so no MS-SSIM")
+    return images
 
 
 def validate(

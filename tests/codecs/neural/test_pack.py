@@ -1,5 +1,6 @@
 """Packing: half the bytes where rate and quality stay, recipe and logs beside, and what was written by hand kept."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("codecshift.codecs.neural.train", exc_type=ImportError)
 
 from codecshift.benchmark.cli import main  # noqa: E402
-from codecshift.codecs.neural import checkpoint, pack, train  # noqa: E402
+from codecshift.codecs.neural import checkpoint, pack, specs, train  # noqa: E402
 from codecshift.codecs.neural.recipe import Recipe, TrainingError  # noqa: E402
 
 TINY = Recipe("tiny", "bmshj2018-factorized", 4, 6, (0.02,), 4, crop=64, batch=2, learning_rate=1e-3)
@@ -83,9 +84,41 @@ def test_a_card_keeps_what_was_written_by_hand(trained: Callable[[Recipe], Path]
     pack.pack(trained(TINY), card.parent, valid)
     first = card.read_text()
     assert "bmshj2018-factorized" in first
-    card.write_text(first.replace("4 x", "") + "\nOn fog it fails.\n")
+    card.write_text(first.replace("factorized", "x") + "\nOn fog it fails.\n")
     pack.pack(trained(TINY), card.parent, valid)
     assert card.read_text() == first + "\nOn fog it fails.\n"
+
+
+def test_an_unfinished_training_is_not_packed(trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained(TINY), tmp_path / "training")
+    log = tmp_path / "training" / "valid.csv"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(TrainingError, match=r"is not finished: lambda 0\.02 was not validated at step 4"):
+        pack.pack(tmp_path / "training", tmp_path / "out", valid)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_checkpoint_is_not_packed(trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained(TINY), tmp_path / "training")
+    (tmp_path / "training" / "best" / "l0.02.safetensors").write_bytes(b"cut")
+    with pytest.raises(TrainingError, match=r"l0\.02\.safetensors is no safetensors file"):
+        pack.pack(tmp_path / "training", tmp_path / "out", valid)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("recipe", [TINY, CONDITIONAL], ids=lambda recipe: recipe.architecture)
+def test_a_family_that_is_packed_is_a_codec(
+    trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Recipe
+) -> None:
+    pack.pack(trained(recipe), tmp_path / "family-cs", valid)
+    monkeypatch.setattr(specs.shipped, "FOLDER", tmp_path)
+    spec = specs._ours("family-cs")
+    if recipe.variable:
+        assert [point.name for point in spec.points] == ["l0.0018", "l0.005", "l0.013", "l0.035", "l0.09"]
+        assert spec.scale
+    else:
+        assert [point.name for point in spec.points] == ["l0.02"]
+        assert not spec.scale
 
 
 def test_a_folder_that_holds_no_training_is_named(
