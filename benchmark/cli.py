@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..analysis.figures import Kind
     from ..analysis.heatmap import Heatmap
     from ..analysis.leaderboard import Leaderboard
     from ..analysis.spectrum import Settings
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from .run import Job, Tally
 
 WIDTH = 100  # columns that text output fits in
+_FEWEST_RESAMPLES = 100  # whose ends of intervals mean something
 
 app = typer.Typer(
     help="How image codecs behave when the images shift.",
@@ -236,6 +239,7 @@ def leaderboard(
     from . import publish
 
     part: dict[str, Any] = {"of": of, "corruptions": corruption or (), "severities": severity or ()}
+    _of_rankings(resamples, told=matched and (anchor, tails, resamples, seed) != (None, False, None, None))
     if matched:
         table = publish.matched(file, **part)
         if table.empty:
@@ -272,6 +276,14 @@ def leaderboard(
         typer.echo(publish.as_markdown(board, publish.facts_behind(file, board)), nl=False)
         if tails:
             typer.echo("\n" + publish.tails_as_markdown(board), nl=False)
+
+
+def _of_rankings(resamples: int | None, *, told: bool) -> None:
+    """Refuse resamples too few for intervals, and what is told of a ranking where none is asked for."""
+    if told:
+        _refuse("--anchor, --tails, --resamples and --seed are of rankings: leave them out with --matched")
+    if resamples is not None and 0 < resamples < _FEWEST_RESAMPLES:
+        _refuse(f"expected 0 resamples, no intervals, or at least {_FEWEST_RESAMPLES}, got {resamples}")
 
 
 @app.command()
@@ -318,7 +330,7 @@ def figures(
 
     images, _ = _data_folder(data_dir, None)
     if list_:
-        _print_kinds(drawing.listing(file, images, only or ()) if file else None)
+        _print_kinds(drawing.listing(file, images, only or ()) if file else drawing.kinds(only or ()))
         return
     if file is None:
         _refuse("expected a run file: codecshift figures FILE, or --list for what there is to draw")
@@ -730,6 +742,32 @@ def pack(
 
 
 @app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What CompressAI's training wrote, or weights alone.")],
+    architecture: Annotated[str, typer.Option(metavar="ARCH", help="The model, by CompressAI's name: mbt2018-mean.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.safetensors", help="The checkpoint to write.")],
+    lam: Annotated[
+        float | None, typer.Option("--lambda", metavar="X", help="Of its loss. Not of models for all rates.")
+    ] = None,
+    metric: Annotated[str, typer.Option(metavar="mse|ms-ssim", help="What it was trained for.")] = "mse",
+) -> None:
+    """Make a checkpoint of CompressAI's into one that can be measured: ARCH@FILE.safetensors is then a codec."""
+    try:
+        from ..codecs.neural import convert as converting
+    except ImportError as error:
+        _refuse(f"this needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
+    from ..codecs.neural.metadata import BadCheckpoint
+
+    try:
+        made = converting.convert(file, architecture, lam, out, metric)
+    except BadCheckpoint as error:
+        _refuse(str(error))
+    size = ", ".join(f"{key}={value}" for key, value in made.config.items())
+    _say(f"{architecture} of {size}: codecshift check {architecture}@{out}")
+    typer.echo(out)
+
+
+@app.command()
 def doctor(
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="What trying one codec on an 8x8 image may take.")
@@ -928,9 +966,18 @@ def _measure(
             _say(f"{tally.overhead(workers):.2f} x the time inside encode, decode and measures")
     else:
         _say(f"nothing to do: all {job.rows()} rows are in {path}")
-    for reason, times in tally.reasons.most_common(5):
+    reasons = tally.reasons if tally.total else _faults(path)
+    for reason, times in reasons.most_common(5):
         _say(f"  {times} x {reason}")
     return job, tally
+
+
+def _faults(path: Path) -> Counter[str]:
+    """Return why rows of a run file failed or were skipped, as a run counts it."""
+    from .store import faults
+
+    table = faults(path)
+    return Counter(f"{codec}: {message}" for codec, message in zip(table["codec"], table["message"], strict=True))
 
 
 def _match(
@@ -990,6 +1037,7 @@ def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool, targets
     from .matching import LOOKS_EXPECTED, foresee
     from .run import estimate
 
+    _say("trying one image of each set through every codec and point")
     foreseen = foresee(job, targets, path, retry_failed=retry_failed) if targets else None
     job = foreseen.job if foreseen else job
     guess = estimate(job, path, jobs, retry_failed=retry_failed)
@@ -1026,12 +1074,14 @@ def _print_codecs(entries: Sequence[Entry]) -> None:
     _print_table(["codec", "settings", "library"], [[one.spec.name, one.spec.settings, found(one)] for one in entries])
 
 
-def _print_kinds(states: Sequence[State] | None) -> None:
-    """Print every kind of figure with what it needs, or how it stands with a run file."""
-    from ..analysis.figures import FIGURES
+def _print_kinds(found: Sequence[Kind | State]) -> None:
+    """Print kinds of figures with what they need, or how they stand with a run file."""
+    from .drawing import State
 
-    if states is None:
-        lines = [[kind.name, kind.about, "; ".join(need.about for need in kind.needs)] for kind in FIGURES.values()]
+    states = [one for one in found if isinstance(one, State)]
+    if not states:
+        kinds = [one for one in found if not isinstance(one, State)]
+        lines = [[kind.name, kind.about, "; ".join(need.about for need in kind.needs)] for kind in kinds]
         _print_table(["figure", "what", "needs"], lines)
         return
     several = len({state.set for state in states}) > 1

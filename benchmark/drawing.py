@@ -72,8 +72,8 @@ def evidence(path: Path, data_dir: Path, extra: Sequence[Spec] = ()) -> Iterator
 
 def listing(path: Path, data_dir: Path, names: Sequence[str] = ()) -> list[State]:
     """Return how each kind of figure, or each of `names`, stands with each set of a run file; raises as `figures`."""
-    kinds = _kinds(names)
-    return [State(kind, of, kind.missing(one)) for of, one in evidence(path, data_dir) for kind in kinds]
+    chosen = kinds(names)
+    return [State(kind, of, kind.missing(one)) for of, one in evidence(path, data_dir) for kind in chosen]
 
 
 def figures(
@@ -92,13 +92,13 @@ def figures(
     same bytes. Raises RunFileError; UnknownName for a name that is no figure; NotComparable as `evidence`;
     NothingToDraw for a figure of `names` that no set suffices for, or where nothing can be drawn at all.
     """
-    kinds = _kinds(names)
+    chosen = kinds(names)
     sets = list(evidence(path, data_dir, extra))
     folder.mkdir(parents=True, exist_ok=True)
     drawn: set[str] = set()
     reasons: dict[str, str] = {}
     for of, one in sets:
-        for kind in kinds:
+        for kind in chosen:
             title = f"{kind.name} of {of}" if len(sets) > 1 else kind.name
             try:
                 with plain():
@@ -115,7 +115,8 @@ def figures(
         raise NothingToDraw(f"{lacking[0]}: {reasons[lacking[0]]}")
 
 
-def _kinds(names: Sequence[str]) -> list[Kind]:
+def kinds(names: Sequence[str] = ()) -> list[Kind]:
+    """Return the kinds of figures of these names, all without names; raise UnknownName for one that is none."""
     return [named("figure", name, FIGURES) for name in dict.fromkeys(names)] or list(FIGURES.values())
 
 

@@ -373,7 +373,7 @@ def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False) -> E
     done = _done(job, statuses(out, job.plan.measures), with_spectra(out)) if out.exists() else {}
     rows, pool_s, lane_s = 0, 0.0, 0.0
     context = context_of(job, TIME_LIMIT, share(1))
-    workers, threads = division(jobs, context)
+    workers, threads = division(min(jobs, cores()), context)
     # A corrupted shot first: unlike a clean one it pays for two references to measure against.
     conditions = list(dict.fromkeys([("gaussian_noise", 3), *job.plan.conditions()]))
     with Pool(1, context) as pool:

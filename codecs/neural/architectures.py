@@ -28,6 +28,8 @@ def infer(architecture: str, state: State) -> dict[str, int]:
         return {"N": state["g_a.0.conv1.weight"].shape[0]}
     if architecture.startswith("elic2022"):
         return {"N": state["g_a.0.weight"].shape[0], "M": state["g_a.13.weight"].shape[0]}
+    if ARCHITECTURES[architecture].conditional:
+        return {"N": state["g_a.0.convolution.weight"].shape[0], "M": state["g_a.3.convolution.weight"].shape[0]}
     return {"N": state["g_a.0.weight"].shape[0], "M": state["g_a.6.weight"].shape[0]}
 
 

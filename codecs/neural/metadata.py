@@ -59,7 +59,7 @@ def read_facts(path: Path) -> Facts:
     if path.suffix != ".safetensors":
         raise BadCheckpoint(
             f"{path}: expected a .safetensors file; files that must be unpickled (.pth, .pt, .ckpt) can run any "
-            "program when they are loaded, and are refused"
+            "program when they are loaded, and are refused: `codecshift convert` reads their tensors, and nothing else"
         )
     try:
         with path.open("rb") as file:
@@ -80,7 +80,9 @@ def read_facts(path: Path) -> Facts:
 
 def _facts(said: Mapping[str, str]) -> Facts:
     if "codecshift" not in said:
-        raise ValueError("expected the metadata that `codecshift train` writes, found none")
+        raise ValueError(
+            "expected the metadata that `codecshift train` writes, found none: `codecshift convert` adds it"
+        )
     if said["codecshift"] != FORMAT:
         raise ValueError(
             f"expected metadata of version {FORMAT}, got {said['codecshift']!r}: a newer codecshift wrote this file"

@@ -132,6 +132,8 @@ def _reason(error: Exception) -> str:
 def state(path: Path) -> Mapping[str, torch.Tensor]:
     """Return the weights in a .pth.tar file, in today's names; raise CodecUnavailable for what is not plain tensors.
 
+    They may lie under "state_dict", as in what CompressAI's training script saves.
+
     Such a file is a pickle, which can run any program when it is loaded. It is read with torch's `weights_only`, which
     knows tensors and containers and refuses the rest.
     """
@@ -148,6 +150,8 @@ def state(path: Path) -> Mapping[str, torch.Tensor]:
             f"{path} is refused: it is damaged, or holds more than tensors and would have to be unpickled, which can "
             f"run any program ({str(error).strip().splitlines()[0][:120]})"
         ) from error
+    if isinstance(found, Mapping):
+        found = found.get("state_dict", found)
     if not isinstance(found, Mapping) or not all(isinstance(one, torch.Tensor) for one in found.values()):
         raise CodecUnavailable(f"{path}: expected tensors by name, got something else")
     renamed: dict[str, torch.Tensor] = compressai("zoo.pretrained").load_pretrained(found)

@@ -230,8 +230,11 @@ def test_reading_what_is_no_run_file_is_refused(
         (["--set", "kodak"], "holds no rows of 'kodak': expected one of folder:pair"),
         (["--corruption", "fgo"], "did you mean 'fog'"),
         (["--severity", "9"], "severity"),
+        (["--resamples", "99"], "expected 0 resamples, no intervals, or at least 100, got 99"),
+        (["--matched", "--anchor", "jpeg"], "--anchor, --tails, --resamples and --seed are of rankings"),
+        (["--matched", "--seed", "1"], "are of rankings: leave them out with --matched"),
     ],
-    ids=["anchor", "anchor-without-curve", "set", "corruption", "severity"],
+    ids=["anchor", "anchor-without-curve", "set", "corruption", "severity", "resamples", "matched", "matched-seed"],
 )
 def test_a_leaderboard_of_what_is_not_there_is_refused(
     arguments: Sequence[str], sentence: str, measured: Path, say: Callable[..., Said]
@@ -355,6 +358,9 @@ def test_a_damaged_image_does_not_end_a_run(
     assert "1 x jpeg: image: UnreadableImage: hull.png: " in said.err
     assert str(folder) not in said.err
     assert store.read(path).set_index("image")["status"].to_dict() == {"hair": "ok", "hull": "failed", "suit": "ok"}
+    again = say("run", "--set", f"folder:{folder}", "--codec", "jpeg:q50", "--corruption", "none", "--out", path)
+    assert again.err.startswith("nothing to do: ")
+    assert "1 x jpeg: image: UnreadableImage: hull.png: " in again.err
 
 
 def test_a_run_of_which_nothing_came_ends_with_1(pair: Path, tmp_path: Path, command: Command) -> None:
@@ -464,8 +470,8 @@ def test_the_leaderboards_formats_agree(measured: Path, say: Callable[..., Said]
 def test_a_leaderboard_says_how_sure_it_is(measured: Path, say: Callable[..., Said]) -> None:
     assert "No intervals: 2 images" in say("leaderboard", measured).out
     assert "No intervals" not in say("leaderboard", measured, "--resamples", 0).out
-    data = json.loads(say("leaderboard", measured, "--resamples", 50, "--seed", 7, "--format", "json").out)
-    assert data["intervals"] == {"confidence": 0.95, "images": 2, "resamples": 50, "seed": 7}
+    data = json.loads(say("leaderboard", measured, "--resamples", 100, "--seed", 7, "--format", "json").out)
+    assert data["intervals"] == {"confidence": 0.95, "images": 2, "resamples": 100, "seed": 7}
     assert json.loads(say("leaderboard", measured, "--resamples", 0, "--format", "json").out)["intervals"] is None
 
 

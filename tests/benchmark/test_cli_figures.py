@@ -30,6 +30,9 @@ def test_the_list_names_every_figure_and_its_needs(here: Here) -> None:
     for name in FIGURES:
         assert name in said.stdout
     assert "spectra D" in said.stdout
+    few = here("figures", "--list", "--only", "psd-g").stdout
+    assert "psd-g" in few
+    assert "psd-d" not in few
 
 
 def test_the_list_of_a_file_says_what_lacks(measured: Path, pair: Path, here: Here) -> None:
@@ -67,9 +70,10 @@ def test_a_figure_that_lacks_something_is_refused_in_one_sentence(measured: Path
     [
         (["figures"], "expected a run file"),
         (["figures", "FILE", "--only", "psd-x"], "did you mean 'psd-"),
+        (["figures", "--list", "--only", "psd-x"], "did you mean 'psd-"),
         (["figures", "FILE", "--data-dir", "nowhere"], "no folder nowhere"),
     ],
-    ids=["no-file", "unknown", "data-dir"],
+    ids=["no-file", "unknown", "unknown-in-list", "data-dir"],
 )
 def test_wrong_input_is_refused(arguments: list[str], sentence: str, measured: Path, here: Here) -> None:
     said = here(*(str(measured) if word == "FILE" else word for word in arguments))

@@ -601,6 +601,18 @@ def test_an_estimate_writes_nothing_and_counts_what_is_left(job: Job, whole: Pat
     assert before == whole.read_bytes()
 
 
+def test_an_estimate_is_of_the_cores_there_are(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = []
+
+    def division(jobs: int, context: Any) -> tuple[int, int]:
+        counted.append(jobs)
+        return jobs, 0
+
+    monkeypatch.setattr("codecshift.benchmark.run.division", division)
+    estimate(job, tmp_path / "r.sqlite", 10_000)
+    assert counted[0] == cores()
+
+
 def test_at_least_one_core_is_usable() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
 
