@@ -168,6 +168,6 @@ PLANS: Mapping[str, Plan] = {
         Plan("quick", "the embedded default: minutes, no network", ("sample",), FAST, severities=(3,)),
         Plan("kodak-c", "the 24 Kodak images, 15 corruptions x 5 severities", ("kodak",), EVERY),
         Plan("clic-c", "the 428 images of CLIC 2020 test, 15 corruptions x 5 severities", ("clic2020-test",), EVERY),
-        Plan("paper", "both sets of the paper, every codec", ("clic2020-test", "kodak"), EVERY),
+        Plan("paper", "both sets of the paper, the same codecs", ("clic2020-test", "kodak"), EVERY),
     )
 }

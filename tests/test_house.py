@@ -228,9 +228,12 @@ def oldest_python() -> tuple[int, int]:
 def test_the_oldest_python_is_the_same_everywhere() -> None:
     major, minor = oldest_python()
     assert PYPROJECT["tool"]["ruff"]["target-version"] == f"py{major}{minor}"
-    makefile = (ROOT / "Makefile").read_text()
-    assert f"sys.version_info < ({major}, {minor})" in makefile
-    assert f"needs Python {major}.{minor} or newer" in makefile
+    makefile, readme = ((ROOT / name).read_text() for name in ("Makefile", "README.md"))
+    found = re.search(rf"\({major}, {minor}\) <= sys\.version_info < \({major}, (\d+)\)", makefile)
+    assert found
+    newest = f"Python {major}.{minor} to {major}.{int(found[1]) - 1}"
+    assert newest in makefile
+    assert newest in readme
 
 
 def test_ci_tries_the_oldest_python() -> None:
