@@ -29,8 +29,25 @@ def sparsity(network: nn.Module) -> float:
     return sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
 
 
+def scores(weights: list[Tensor], by: str) -> Tensor:
+    """Return what the weights of all tensors, one after the other, are worth: those of least worth go first.
+
+    `by` is "magnitude", of all tensors together, or "lamp": w^2 over the sum of all u^2 with |u| >= |w| in the same
+    tensor (Lee et al. 2021), which is the same however large the weights of a tensor are, and keeps its largest.
+    """
+    if by == "magnitude":
+        return torch.cat([weight.abs().flatten() for weight in weights])
+    worth = []
+    for weight in weights:
+        squares = weight.double().square().flatten()
+        order = torch.argsort(squares, descending=True, stable=True)
+        ordered = squares[order]
+        worth.append(torch.empty_like(squares).scatter_(0, order, ordered / ordered.cumsum(0).clamp(min=1e-300)))
+    return torch.cat(worth)
+
+
 class Pruner:
-    """The masks of one network's weights while it is pruned, globally by magnitude."""
+    """The masks of one network's weights while it is pruned."""
 
     def __init__(self, network: nn.Module, pruning: Pruning, steps: int) -> None:
         self.pruning = pruning
@@ -50,8 +67,8 @@ class Pruner:
     @torch.no_grad()
     def _choose(self, share: float) -> None:
         """Mask exactly floor(share * all) weights: pruned ones are zero, hence the smallest, and stay pruned."""
-        sizes = [weight.abs().masked_fill(~mask, -1) for weight, mask in zip(self.weights, self.masks, strict=True)]
-        flat = torch.cat([one.flatten() for one in sizes])
+        flat = scores(self.weights, self.pruning.by)
+        flat = flat.masked_fill(~torch.cat([mask.flatten() for mask in self.masks]), -1)
         count = int(share * flat.numel() + 1e-9)
         kept = torch.ones_like(flat, dtype=torch.bool)
         kept[torch.argsort(flat, stable=True)[:count]] = False

@@ -22,6 +22,7 @@ PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adam", "soap")
 SCHEDULES = ("drops", "cosine")
 RATES = ("absolute", "relative")
+PRUNED_BY = ("magnitude", "lamp")
 INITIALS = ("random", "principal")
 STARTS = ("scratch", "neighbour", "checkpoint")
 GAINS = 8  # of CompressAI's gain-based networks
@@ -44,9 +45,14 @@ class Diverged(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """Gradual magnitude pruning to `sparsity`, from fraction `begin` of the steps to `end`, every `every` steps."""
+    """Gradual pruning to `sparsity`, from fraction `begin` of the steps to `end`, every `every` steps.
+
+    The weights that go are the smallest of all with `by` = "magnitude", or "lamp", the smallest beside the larger ones
+    of their tensor, where tensors have weights of very different size.
+    """
 
     sparsity: float
+    by: str = "magnitude"
     begin: float = 0.0
     end: float = 0.6
     every: int = 50
@@ -284,6 +290,7 @@ def _shown(value: Any) -> str:
 def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
     if isinstance(made, Pruning):
         return [
+            ("by", f"one of {', '.join(PRUNED_BY)}", made.by in PRUNED_BY),
             ("sparsity", "more than 0 and less than 1", 0 < made.sparsity < 1),
             ("begin", "a fraction of the steps, from 0", 0 <= made.begin < 1),
             ("end", "a fraction of the steps, more than begin and at most 1", made.begin < made.end <= 1),

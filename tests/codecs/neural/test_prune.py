@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from codecshift.codecs.neural.prune import Pruner, prunable, sparsity, target  # noqa: E402
+from codecshift.codecs.neural.prune import Pruner, prunable, scores, sparsity, target  # noqa: E402
 from codecshift.codecs.neural.recipe import Pruning  # noqa: E402
 
 nn = torch.nn
@@ -60,6 +60,29 @@ def test_the_end_is_exactly_sparse_and_took_the_smallest(share: float) -> None:
     # Nothing else changed, so these are the smallest of all layers together, as by a sort.
     assert float(before[after == 0].max()) <= float(before[after != 0].min())
     assert torch.equal(before[after != 0], after[after != 0])
+
+
+def test_lamp_is_what_its_paper_says() -> None:
+    weights = [torch.tensor([[3.0, -1.0], [0.0, 2.0]]), torch.tensor([0.5, -0.25])]
+    # w^2 over the sum of the squares in its tensor that are as large or larger: 9/9, 1/14, 0/14, 4/13; then 1 and 1/5.
+    expected = [1, 1 / 14, 0, 4 / 13, 1, 1 / 5]
+    assert scores(weights, "lamp").tolist() == pytest.approx(expected)
+    assert scores(weights, "magnitude").tolist() == [3.0, 1.0, 0.0, 2.0, 0.5, 0.25]
+
+
+def test_lamp_does_not_care_how_large_a_tensor_is_and_empties_none() -> None:
+    masks = []
+    for factor in (1.0, 1e-6):
+        made = network()
+        with torch.no_grad():
+            made[0].weight.mul_(factor)
+        pruner = Pruner(made, Pruning(0.95, by="lamp", end=0.5, every=3), 100)
+        for step in range(1, 101):
+            pruner.after(step)
+        masks.append(torch.cat([mask.flatten() for mask in pruner.masks]))
+        assert all(bool(mask.any()) for mask in pruner.masks)
+        assert sparsity(made) == int(0.95 * len(masks[0]) + 1e-9) / len(masks[0])
+    assert torch.equal(*masks)
 
 
 def test_what_is_pruned_stays_pruned_while_the_rest_learns() -> None:

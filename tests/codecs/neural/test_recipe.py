@@ -95,6 +95,7 @@ def test_keys_are_changed_by_name() -> None:
         ("drops", "[0.9, 0.5]", "expected rising fractions"),
         ("architecture", "resnet", "expected one of bmshj2018-factorized"),
         ("pruning", "0.5", "expected a table"),
+        ("pruning", "{sparsity = 0.5, by = 'size'}", "by = 'size': expected one of magnitude, lamp".replace("'", '"')),
         ("pruning.sparsity", "1.5", "sparsity = 1.5: expected more than 0 and less than 1"),
     ],
 )
