@@ -18,6 +18,9 @@ Config = Mapping[str, int]
 TABLES = ("_offset", "_quantized_cdf", "_cdf_length", "scale_table")
 """The entropy coder's buffers, which `update` computes from the weights."""
 
+_CONSTANTS = (".bound", ".pedestal", ".scale_bound")
+"""Buffers that training does not change: CompressAI's own are used, since 1e-9 is 0 in weights of half precision."""
+
 
 def infer(architecture: str, state: State) -> dict[str, int]:
     """Return the constructor's whole-number arguments, N and where it has one M, that weights belong to.
@@ -87,10 +90,11 @@ def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
         options["vr_entbttlnck"] = True
     model = construct(architecture, config, **options)
     # Tables from an earlier `update` may belong to other weights; empty ones are what a new model has.
-    tables = {key: value for key, value in model.state_dict().items() if key.endswith(TABLES)}
-    weights = {key: value for key, value in state.items() if not key.endswith(TABLES)}
+    own = (*TABLES, *_CONSTANTS)
+    buffers = {key: value for key, value in model.state_dict().items() if key.endswith(own)}
+    weights = {key: value for key, value in state.items() if not key.endswith(own)}
     try:
-        model.load_state_dict({**tables, **weights})
+        model.load_state_dict({**buffers, **weights})
     except RuntimeError as error:
         raise ValueError(f"the weights are not those of {architecture} of {dict(config)}: {_gist(error)}") from error
     model.eval()

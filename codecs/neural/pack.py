@@ -26,7 +26,8 @@ KEPT = "## Measured"
 LOSSES = {"mse": "lambda · 255² · MSE + bpp", "ms-ssim": "lambda · (1 - MS-SSIM) + bpp"}
 OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
 
-_ENTROPY = ("entropy_bottleneck.", "quantiles")
+_HALVED = (".weight", ".bias", ".beta", ".gamma")
+_ENTROPY = "entropy_bottleneck."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,9 @@ def pack(training: Path, out: Path, valid: Path, report: Callable[[str], None] =
 
 
 def halved(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return weights in half precision, those of the entropy models as they are."""
+    """Return the weights of the transforms in half precision, all else as it is: constants of 1e-9 are 0 there."""
     return {
-        name: value if not value.is_floating_point() or any(part in name for part in _ENTROPY) else value.half()
+        name: value.half() if name.endswith(_HALVED) and _ENTROPY not in name else value
         for name, value in state.items()
     }
 

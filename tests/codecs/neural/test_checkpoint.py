@@ -147,3 +147,13 @@ def test_a_config_that_does_not_fit_is_refused(architecture: str, config: dict[s
 )
 def test_elics_groups(channels: int, expected: list[int]) -> None:
     assert architectures.groups(channels) == expected
+
+
+def test_weights_of_half_precision_do_not_bring_constants_that_are_zero_there() -> None:
+    whole = architectures.construct("bmshj2018-hyperprior", {"N": 4, "M": 6}).state_dict()
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in whole.items()}
+    model = architectures.loaded("bmshj2018-hyperprior", {"N": 4, "M": 6}, halves)
+    constants = {name for name in whole if name.endswith(("bound", "pedestal"))}
+    assert "gaussian_conditional.likelihood_lower_bound.bound" in constants
+    found = model.state_dict()
+    assert all(torch.equal(found[name], whole[name]) for name in constants)

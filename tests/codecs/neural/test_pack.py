@@ -63,8 +63,12 @@ def test_what_is_packed_codes_as_what_was_trained(
     after = checkpoint.read(tmp_path / "family-cs" / file)
     assert dict(after.about) == dict(before.about)
     kinds = {name: value.dtype for name, value in after.state.items()}
-    assert {kind for name, kind in kinds.items() if name.startswith("g_a")} == {torch.float16}
+    halved = {kind for name, kind in kinds.items() if name.startswith("g_a") and name.endswith((".weight", ".beta"))}
+    assert halved == {torch.float16}
     assert {kind for name, kind in kinds.items() if name.startswith("entropy_bottleneck.")} == {torch.float32}
+    constants = {name: value for name, value in after.state.items() if name.endswith(("bound", ".pedestal"))}
+    assert constants
+    assert all(torch.equal(value, before.state[name]) for name, value in constants.items())
     names = {path.name for path in (tmp_path / "family-cs").iterdir()}
     assert names == {file, "recipe.toml", "log.csv", "valid.csv", "CARD.md"}
 
