@@ -55,6 +55,15 @@ class Pruner:
         self.weights = prunable(network)
         self.masks = [torch.ones_like(weight, dtype=torch.bool) for weight in self.weights]
 
+    def before(self) -> None:
+        """Take from the gradients what is of pruned weights.
+
+        An optimizer that turns gradients, as SOAP does, would let those weights, which do not move, steer the others.
+        """
+        for weight, mask in zip(self.weights, self.masks, strict=True):
+            if weight.grad is not None:
+                weight.grad.mul_(mask)
+
     def after(self, step: int) -> None:
         """Prune as the schedule wants after step number `step`, counted from 1, and keep what is pruned at zero."""
         last = step == self.steps or step == round(self.pruning.end * self.steps)

@@ -259,6 +259,8 @@ class _Lane:
             # One way back serves both: quantiles get their gradient from `aux` alone, all others theirs from the loss.
             loss: Any = cost.loss + aux
             loss.backward()
+            if self.pruner:
+                self.pruner.before()
             nn.utils.clip_grad_norm_(self.weights, recipe.clip)
             self.optimizer.step()
             self.aux_optimizer.step()

@@ -62,6 +62,29 @@ def test_the_end_is_exactly_sparse_and_took_the_smallest(share: float) -> None:
     assert torch.equal(before[after != 0], after[after != 0])
 
 
+def test_pruned_weights_do_not_steer_an_optimizer_that_turns_gradients() -> None:
+    pytest.importorskip("pytorch_optimizer")
+    from pytorch_optimizer import SOAP
+
+    found = []
+    for pull in (0.0, 100.0):  # on the weights that are pruned
+        made = nn.Conv2d(3, 4, 1, bias=False)
+        with torch.no_grad():
+            made.weight.copy_(torch.arange(1.0, 13.0).view(4, 3, 1, 1))
+        pruner = Pruner(made, Pruning(0.5, end=0.5, every=1), 2)
+        optimizer = SOAP(made.parameters(), lr=0.1)
+        pruner.after(1)
+        for step in range(2, 12):
+            wanted = torch.where(pruner.masks[0], 20.0, pull)
+            ((made.weight - wanted) ** 2).sum().backward()
+            pruner.before()
+            optimizer.step()
+            optimizer.zero_grad()
+            pruner.after(step)
+        found.append(made.weight.detach().clone())
+    assert torch.equal(*found)
+
+
 def test_lamp_is_what_its_paper_says() -> None:
     weights = [torch.tensor([[3.0, -1.0], [0.0, 2.0]]), torch.tensor([0.5, -0.25])]
     # w^2 over the sum of the squares in its tensor that are as large or larger: 9/9, 1/14, 0/14, 4/13; then 1 and 1/5.
