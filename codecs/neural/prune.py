@@ -55,12 +55,6 @@ class Pruner:
         self.weights = prunable(network)
         self.masks = [torch.ones_like(weight, dtype=torch.bool) for weight in self.weights]
 
-    def keep_zeros(self) -> None:
-        """Keep the zeros of a network that is as sparse as is wanted already: it has only to learn on."""
-        zeros = sum(int((weight == 0).sum()) for weight in self.weights)
-        if zeros >= int(self.pruning.sparsity * sum(weight.numel() for weight in self.weights) + 1e-9):
-            self.masks = [weight.detach() != 0 for weight in self.weights]
-
     def before(self) -> None:
         """Take from the gradients what is of pruned weights.
 
@@ -84,8 +78,7 @@ class Pruner:
         """Mask exactly floor(share * all) weights: pruned ones are zero, hence the smallest, and stay pruned."""
         flat = scores(self.weights, self.pruning.by)
         flat = flat.masked_fill(~torch.cat([mask.flatten() for mask in self.masks]), -1)
-        gone = flat.numel() - sum(int(mask.sum()) for mask in self.masks)
-        count = max(gone, int(share * flat.numel() + 1e-9))
+        count = int(share * flat.numel() + 1e-9)
         kept = torch.ones_like(flat, dtype=torch.bool)
         kept[torch.argsort(flat, stable=True)[:count]] = False
         start = 0

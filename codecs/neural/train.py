@@ -180,8 +180,6 @@ class _Lane:
         self._make(fresh=state is None)
         if state is not None:
             _fill(self.network, state)
-        if self.pruner:
-            self.pruner.keep_zeros()
         self._optimise()
         self.settle()
         self.begun = True

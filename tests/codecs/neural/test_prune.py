@@ -108,25 +108,6 @@ def test_lamp_does_not_care_how_large_a_tensor_is_and_empties_none() -> None:
     assert torch.equal(*masks)
 
 
-def test_a_network_that_is_sparse_already_keeps_its_zeros() -> None:
-    first = network()
-    pruner = Pruner(first, Pruning(0.9, end=0.5, every=5), 20)
-    for step in range(1, 21):
-        pruner.after(step)
-    before = [weight.detach().clone() for weight in prunable(first)]
-    again = Pruner(first, Pruning(0.9, end=0.01, every=5), 100)
-    again.keep_zeros()
-    for step in range(1, 21):
-        with torch.no_grad():
-            for weight in prunable(first):
-                weight.add_(1e-3)
-        again.after(step)
-    assert all(torch.equal(weight == 0, one == 0) for weight, one in zip(prunable(first), before, strict=True))
-    dense = Pruner(network(), Pruning(0.9), 100)
-    dense.keep_zeros()
-    assert all(bool(mask.all()) for mask in dense.masks)
-
-
 def test_what_is_pruned_stays_pruned_while_the_rest_learns() -> None:
     made = network()
     pruner = Pruner(made, Pruning(0.9, end=0.5, every=2), 40)
