@@ -103,7 +103,7 @@ TRIED = {
     "wrong_dtype": "decode returned float64 (8, 8, 3), expected uint8 (8, 8, 3)",
     "writes": "encode wrote to its input",
     "leaks": "leaks memory: 50 MiB each time an 8x8 image is encoded and decoded",
-    "hangs": "no answer within 3 s",
+    "hangs": "no answer within 12 s",
     "segfault": "its process died of SIGSEGV",
     "os_exit": "its process ended with exit code 0",
     "sys_exit": "raised SystemExit: 3",
@@ -169,7 +169,7 @@ def faulty(site: Path) -> Iterator[None]:
 
 
 def test_codecs_and_doctor_name_every_fault(here: Command) -> None:
-    listed = here("codecs", "--format", "json", "--time-limit", 3)
+    listed = here("codecs", "--format", "json", "--time-limit", 12)  # loading torch takes some
     assert listed.returncode == 0
     data = json.loads(listed.stdout)
     assert data["faults"] == {f"{name} (faulty)": fault for name, (_, fault) in IMPORTS.items()}
@@ -179,7 +179,7 @@ def test_codecs_and_doctor_name_every_fault(here: Command) -> None:
     assert {name: fault for name, fault in found.items() if fault} == TRIED
     assert {"jpeg", "healthy"} <= set(found)
 
-    said = here("doctor", "--time-limit", 3)
+    said = here("doctor", "--time-limit", 12)
     assert said.returncode == 0
     for name, (_, fault) in IMPORTS.items():
         assert f"!!  plugin {name} (faulty) {fault}" in re.sub(" +", " ", said.stdout).replace("!! ", "!!  ")
