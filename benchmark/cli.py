@@ -330,7 +330,10 @@ def figures(
 
     images, _ = _data_folder(data_dir, None)
     if list_:
-        _print_kinds(drawing.listing(file, images, only or ()) if file else drawing.kinds(only or ()))
+        if file:
+            _print_states(drawing.listing(file, images, only or ()))
+        else:
+            _print_kinds(drawing.kinds(only or ()))
         return
     if file is None:
         _refuse("expected a run file: codecshift figures FILE, or --list for what there is to draw")
@@ -966,17 +969,18 @@ def _measure(
             _say(f"{tally.overhead(workers):.2f} x the time inside encode, decode and measures")
     else:
         _say(f"nothing to do: all {job.rows()} rows are in {path}")
-    reasons = tally.reasons if tally.total else _faults(path)
+    reasons = tally.reasons if tally.total else _faults(path, job)
     for reason, times in reasons.most_common(5):
         _say(f"  {times} x {reason}")
     return job, tally
 
 
-def _faults(path: Path) -> Counter[str]:
-    """Return why rows of a run file failed or were skipped, as a run counts it."""
+def _faults(path: Path, job: Job) -> Counter[str]:
+    """Return why rows of a job's codecs and sets failed or were skipped in a run file, as a run counts it."""
     from .store import faults
 
     table = faults(path)
+    table = table[table["codec"].isin(list(job.specs)) & table["set"].isin(list(job.sets))]
     return Counter(f"{codec}: {message}" for codec, message in zip(table["codec"], table["message"], strict=True))
 
 
@@ -1074,16 +1078,14 @@ def _print_codecs(entries: Sequence[Entry]) -> None:
     _print_table(["codec", "settings", "library"], [[one.spec.name, one.spec.settings, found(one)] for one in entries])
 
 
-def _print_kinds(found: Sequence[Kind | State]) -> None:
-    """Print kinds of figures with what they need, or how they stand with a run file."""
-    from .drawing import State
+def _print_kinds(kinds: Sequence[Kind]) -> None:
+    """Print kinds of figures with what they need."""
+    lines = [[kind.name, kind.about, "; ".join(need.about for need in kind.needs)] for kind in kinds]
+    _print_table(["figure", "what", "needs"], lines)
 
-    states = [one for one in found if isinstance(one, State)]
-    if not states:
-        kinds = [one for one in found if not isinstance(one, State)]
-        lines = [[kind.name, kind.about, "; ".join(need.about for need in kind.needs)] for kind in kinds]
-        _print_table(["figure", "what", "needs"], lines)
-        return
+
+def _print_states(states: Sequence[State]) -> None:
+    """Print how kinds of figures stand with a run file."""
     several = len({state.set for state in states}) > 1
     for state in states:
         where = f" ({state.set})" if several else ""
