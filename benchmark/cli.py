@@ -721,7 +721,10 @@ def train(
 
 @app.command()
 def pack(
-    training: Annotated[Path, typer.Argument(metavar="DIR", help="What codecshift train wrote, to its end.")],
+    trainings: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="What codecshift train wrote, to its end."),
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to; its name is the codec's.")],
     valid: Annotated[Path, typer.Option(metavar="DIR", help="Photographs to compare precisions on.")],
 ) -> None:
@@ -733,7 +736,7 @@ def pack(
     except ImportError as error:
         _refuse(f"packing needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
     try:
-        packed = packing.pack(training, out, valid, _say)
+        packed = packing.pack(trainings, out, valid, _say)
     except TrainingError as error:
         _refuse(str(error))
     scores = [[f"{score.bpp_real:.4f} bpp {score.psnr:.3f} dB" for score in (one.before, one.after)] for one in packed]
@@ -795,10 +798,12 @@ def _train(
         from ..codecs.neural import train as training
     except ImportError as error:
         _refuse(f"training needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
+    from ..codecs.memory import keep_freed
     from ..codecs.neural.recipe import Diverged
 
     if jobs is not None:
         torch.set_num_threads(jobs)
+    keep_freed()
     try:
         with _Progress("images") as progress:
             job = training.order(recipe, data, out, valid=valid, start=start, device=device, reading=progress.task)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 from ..protocol import Image
 from . import checkpoint, journal, photographs
 from .checkpoint import BadCheckpoint, Checkpoint
-from .recipe import Recipe, TrainingError, read
+from .recipe import Recipe, TrainingError, as_toml, read
 from .validation import Score, held_out, validate
 
 RATE, PSNR = 1e-3, 0.01
@@ -41,27 +40,40 @@ class Packed:
     half: bool
 
 
-def pack(training: Path, out: Path, valid: Path, report: Callable[[str], None] = lambda _note: None) -> list[Packed]:
+def pack(
+    trainings: Sequence[Path], out: Path, valid: Path, report: Callable[[str], None] = lambda _note: None
+) -> list[Packed]:
     """Write to `out` the best checkpoints of a training, its recipe, logs and model card; return how each did.
 
     A checkpoint goes into half precision (but for its entropy models, which are small) where on the images in `valid`
     rate then stays within 0.1 % and PSNR within 0.01 dB. A network for all rates is named after the folder `out`.
-    Raises TrainingError where `training` is none, or is not finished.
+    Several trainings become one family where they differ in their lambdas alone. Raises TrainingError where one of
+    them is none, is not finished, or is of something else.
     """
-    recipe = _recipe(training)
+    recipes = [_recipe(training) for training in trainings]
+    recipe = _joined(recipes)
     images = held_out(recipe, photographs.load(valid, torch.device("cpu")))
-    best = _best(training, recipe)
+    best: dict[str, Checkpoint] = {}
+    for training, its in zip(trainings, recipes, strict=True):
+        best |= _best(training, its)
+    if len({found.about.get("data_sha256") for found in best.values()}) > 1:
+        raise TrainingError("these trainings learnt from different photographs: no family is made of them")
     packed = []
     out.mkdir(parents=True, exist_ok=True)
     for stem, found in best.items():
         report(f"packing {stem}")
         packed += _pack(found, recipe, images, out / f"{out.name if recipe.variable else stem}.safetensors")
-    for name in ("recipe.toml", "log.csv", "valid.csv"):
-        shutil.copyfile(training / name, out / name)
+    (out / "recipe.toml").write_text(as_toml(recipe), encoding="utf-8")
+    for name in ("log.csv", "valid.csv"):
+        header, *_ = logs = [(training / name).read_text(encoding="utf-8") for training in trainings]
+        rows = "".join(log.partition("\n")[2] for log in logs)
+        (out / name).write_text(header.partition("\n")[0] + "\n" + rows, encoding="utf-8")
     card = out / CARD
     measured = card.read_text(encoding="utf-8").partition(KEPT)[2] if card.exists() else "\n"
     first = next(iter(best.values()))
-    card.write_text(_card(out.name, recipe, first, len(images), packed) + KEPT + measured, encoding="utf-8")
+    card.write_text(
+        _card(out.name, recipe, first, len(images), packed, len(trainings)) + KEPT + measured, encoding="utf-8"
+    )
     return packed
 
 
@@ -95,6 +107,21 @@ def _recipe(training: Path) -> Recipe:
         raise TrainingError(f"{training} holds no training: expected what codecshift train wrote") from error
 
 
+def _joined(recipes: Sequence[Recipe]) -> Recipe:
+    """Return the recipe of a family that several trainings make; raise TrainingError where they do not."""
+    first, *others = recipes
+    if not others:
+        return first
+    lambdas = tuple(lam for recipe in recipes for lam in recipe.lambdas)
+    if any(replace(recipe, name=first.name, lambdas=first.lambdas) != first for recipe in others):
+        raise TrainingError("these trainings differ in more than their lambdas: no family is made of them")
+    if first.variable or first.start == "neighbour":
+        raise TrainingError(f"{first.name}: only trainings of separate networks, one for each lambda, make one family")
+    if len(set(lambdas)) < len(lambdas):
+        raise TrainingError("two of these trainings have the same lambda: a family has one network for each")
+    return replace(first, lambdas=lambdas)
+
+
 def _best(training: Path, recipe: Recipe) -> dict[str, Checkpoint]:
     """Return the best checkpoint of each network by the name of its file; raise TrainingError where one lacks."""
     seen = {(f"{row['lambda']:g}", int(row["step"])) for row in journal.read(training / "valid.csv")}
@@ -108,7 +135,7 @@ def _best(training: Path, recipe: Recipe) -> dict[str, Checkpoint]:
         raise TrainingError(str(error)) from error
 
 
-def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: list[Packed]) -> str:
+def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: list[Packed], trainings: int) -> str:
     about = first.about
     size = ", ".join(f"{key} = {value}" for key, value in recipe.config.items())
     steps = f"{recipe.steps} steps"
@@ -116,6 +143,8 @@ def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: l
         steps += (
             f" at the first lambda, {recipe.neighbour_steps} at each other, which begins with its neighbour's weights"
         )
+    if trainings > 1:
+        steps += f" at each lambda, in {trainings} trainings"
     lines = [
         f"# {family}",
         "",

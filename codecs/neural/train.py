@@ -396,6 +396,7 @@ class _Course:
 
     def __init__(self, job: Order, report: Report) -> None:
         self.job, self.report, self.note = job, report, ""
+        self.diverged: dict[_Lane, Diverged] = {}
         recipe = job.recipe
         self.lanes = [_Lane(job, place, lam) for place, lam in enumerate(recipe.stems.values())]
         for lane in self.lanes:
@@ -427,25 +428,41 @@ class _Course:
         return self.spent + time.monotonic() - self.started
 
     def run(self) -> None:
-        """Take every step that is left."""
+        """Take every step that is left; raise Diverged when all others are done where the loss of one is no number."""
         total = sum(lane.steps for lane in self.lanes)
         self._begin()
         for lane in self.lanes:
             if lane.begun and lane.step:
-                self._record(lane)
-        while ready := [lane for lane in self.lanes if lane.begun and lane.step < lane.steps]:
+                with self._aside(lane):
+                    self._record(lane)
+        while ready := [lane for lane in self.lanes if lane.begun and lane.step < lane.steps and self._sound(lane)]:
             # On a CUDA device networks take turns, each on a stream of its own; a CPU has nothing to gain from that.
             for lane in ready if self.job.device.type == "cuda" else ready[:1]:
-                lane.advance()
-                self._after(lane)
+                with self._aside(lane):
+                    lane.advance()
+                    self._after(lane)
                 self.report(self.done, total, self.note)
+        if self.diverged:
+            raise Diverged("; ".join(str(error) for error in self.diverged.values()))
 
     def keep(self) -> None:
         """Keep every network that is between two steps."""
         for lane in self.lanes:
-            if lane.begun and not lane.busy and lane.step != lane.kept_step:
-                lane.keep()
+            if lane.begun and not lane.busy and lane.step != lane.kept_step and self._sound(lane):
+                with self._aside(lane):
+                    lane.keep()
         self.last_kept = time.monotonic()
+
+    @contextlib.contextmanager
+    def _aside(self, lane: _Lane) -> Iterator[None]:
+        """Leave a network aside whose loss is no number: the others go on."""
+        try:
+            yield
+        except Diverged as error:
+            self.diverged[lane] = error
+
+    def _sound(self, lane: _Lane) -> bool:
+        return lane not in self.diverged
 
     def _begin(self) -> None:
         """Begin the networks whose turn it is: a neighbour's weights must have come far enough."""
@@ -465,9 +482,10 @@ class _Course:
                 before.settle()
                 ratio = recipe.lambdas[lane.place] / recipe.lambdas[place]
                 state = carry.rescaled(before.network.state_dict(), recipe.architecture, ratio)
-            lane.begin(state)
-            # Before its neighbour is kept again: one that is past the handing over has a successor on disk.
-            lane.keep()
+            with self._aside(lane):
+                lane.begin(state)
+                # Before its neighbour is kept again: one that is past the handing over has a successor on disk.
+                lane.keep()
 
     def _after(self, lane: _Lane) -> None:
         self._begin()

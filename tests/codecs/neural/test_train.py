@@ -408,6 +408,30 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(run: Callable[..
     assert checkpoint.read(state.parents[1] / "l0.02.safetensors").about["steps"] == "6"
 
 
+def test_a_network_that_diverges_leaves_the_others_to_their_end(run: Callable[..., Path]) -> None:
+    recipe = replace(TINY, lambdas=(0.02, 0.01))
+    whole = run(recipe, "whole")
+    original = train.terms
+
+    def poisoned(output: Any, x: Any, lam: Any, *others: Any) -> Any:
+        found = original(output, x, lam, *others)
+        return replace(found, loss=found.loss * torch.nan) if float(lam[0]) == pytest.approx(0.02) else found
+
+    run(recipe, killed_at=7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "terms", poisoned)
+        for _again in range(2):
+            with pytest.raises(Diverged, match=r"^the loss of l0\.02 is no longer a number after step [^;]*; [^;]*$"):
+                run(recipe)
+    out = run(recipe, killed_at=23)
+    steps = [int(row["step"]) for row in table(out / "log.csv") if row["lambda"] == "0.01"]
+    assert steps == [2, 4, 6, 8, 10, 12]
+    run(recipe)
+    for name in ("l0.02.safetensors", "l0.01.safetensors"):
+        ours, theirs = weights(out / name), weights(whole / name)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
