@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,14 +57,14 @@ def load(folder: Path, device: torch.device, crop: int = 1, report: Report | Non
     if not paths:
         raise TrainingError(f"no images in {folder}: expected {', '.join(sorted(SUFFIXES))}")
     images, hashes, small = [], [], []
-    for done, path in enumerate(paths):
-        image, digest = _read(path)
-        if min(image.shape[:2]) < crop:
-            small.append(f"{path.relative_to(folder)} ({image.shape[1]}x{image.shape[0]})")
-        images.append(image)
-        hashes.append(digest)
-        if report:
-            report("reading", done + 1, len(paths))
+    with ThreadPoolExecutor() as pool:
+        for done, (path, (image, digest)) in enumerate(zip(paths, pool.map(_read, paths), strict=True)):
+            if min(image.shape[:2]) < crop:
+                small.append(f"{path.relative_to(folder)} ({image.shape[1]}x{image.shape[0]})")
+            images.append(image)
+            hashes.append(digest)
+            if report:
+                report("reading", done + 1, len(paths))
     if small:
         shown = ", ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
         raise TrainingError(f"smaller than the crop of {crop}x{crop}: {shown}; take them out, or --set crop=...")
