@@ -798,12 +798,10 @@ def _train(
         from ..codecs.neural import train as training
     except ImportError as error:
         _refuse(f"training needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
-    from ..codecs.memory import keep_freed
     from ..codecs.neural.recipe import Diverged
 
     if jobs is not None:
         torch.set_num_threads(jobs)
-    keep_freed()
     try:
         with _Progress("images") as progress:
             job = training.order(recipe, data, out, valid=valid, start=start, device=device, reading=progress.task)

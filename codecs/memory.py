@@ -11,7 +11,6 @@ from pathlib import Path
 _STATM = Path("/proc/self/statm")
 _CGROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may have, which is less than what its machine has
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 LEAST_SHARE = 2 * 2**30
 """Bytes: a worker with a large image or a neural codec holds more than 1 GiB without leaking any."""
 
@@ -31,17 +30,6 @@ def settled() -> int:
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
     return resident()
-
-
-def keep_freed() -> None:
-    """Have malloc keep what is freed: training frees all its tensors and asks for the same ones again at every step.
-
-    Else the system takes large ones back each time, and zeroes each page of them anew. Only glibc has this.
-    """
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_MAX, 0)
-        library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def machine() -> int:

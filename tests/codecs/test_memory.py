@@ -1,8 +1,5 @@
 """What a process holds is what it was given, and its share leaves room for the others."""
 
-import platform
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,26 +46,3 @@ def test_a_container_has_what_it_is_given(
     assert memory.machine() == expected
     assert memory.share(2) == expected // 4
     assert memory.share(1000) == 2 * 2**30
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
-def test_memory_that_is_kept_is_not_taken_from_the_system_again() -> None:
-    child = """
-import resource
-import numpy as np
-from codecshift.codecs import memory
-
-def fresh_pages():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(4):
-        np.ones(96 * 2**20, np.uint8)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-print(fresh_pages())
-memory.keep_freed()
-fresh_pages()
-print(fresh_pages())
-"""
-    told = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
-    before, after = map(int, told.stdout.split())
-    assert after < before / 20
