@@ -31,8 +31,17 @@ def photograph() -> Image:
     return np.ascontiguousarray(skimage.data.chelsea()[20:276, 40:424])
 
 
-def test_there_are_some() -> None:
-    assert {"factorized-cs", "hyperprior-cs"} <= set(FAMILIES)
+def test_there_are_four() -> None:
+    assert set(FAMILIES) == {"factorized-cs", "hyperprior-cs", "hyperprior-lct-cs", "hyperprior-pruned95-cs"}
+
+
+def test_a_pruned_family_has_the_zeros_of_its_name() -> None:
+    checkpoint = pytest.importorskip("codecshift.codecs.neural.checkpoint", exc_type=ImportError)
+    for path in shipped.files("hyperprior-pruned95-cs"):
+        state = checkpoint.read(path).state
+        weights = [value for name, value in state.items() if name.endswith(".weight") and value.ndim == 4]
+        zeros = sum(int((value == 0).sum()) for value in weights)
+        assert zeros / sum(value.numel() for value in weights) == pytest.approx(0.95, abs=1e-4)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
