@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -1276,13 +1277,24 @@ def _print_table(
     for place, heading in enumerate(headings):
         right = bool(sides) and sides[place] == "right"
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
-    for line in lines:
+    for line in _broken_at_hyphens([headings, *lines])[1:]:
         table.add_row(*line)
     console = Console(width=WIDTH, highlight=False, markup=False)
     with console.capture() as capture:
         console.print(table)
     for row in capture.get().splitlines():
         typer.echo(row.rstrip(), err=err)
+
+
+def _broken_at_hyphens(lines: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Break the names of the widest column where a table is too wide for them: at hyphens, not anywhere."""
+    columns = [list(column) for column in zip(*lines, strict=True)]
+    widths = [max((len(part) for cell in column for part in cell.splitlines()), default=0) for column in columns]
+    room = max(widths) - (sum(widths) + len(widths) + 1 - WIDTH)  # a space between columns, and one on each side
+    names = columns[widths.index(max(widths))]
+    if 12 <= room < max(widths) and not any(" " in name for name in names):
+        names[:] = ["\n".join(textwrap.wrap(name, room)) for name in names]
+    return [list(line) for line in zip(*columns, strict=True)]
 
 
 class _Progress:

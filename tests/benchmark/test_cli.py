@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from codecshift.benchmark import store
 from codecshift.benchmark.cell import PLANS
-from codecshift.benchmark.cli import WIDTH, main
+from codecshift.benchmark.cli import WIDTH, _print_table, main
 from codecshift.benchmark.store import SCHEMA_VERSION, Row, RunFile
 from codecshift.codecs.registry import BUILT_IN
 from codecshift.corruptions.sets import KNOWN
@@ -632,3 +632,13 @@ def test_help_loads_nothing_heavy(environment: dict[str, str]) -> None:
         [sys.executable, "-c", program, "run", "--help"], check=True, capture_output=True, text=True, env=environment
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_long_name_is_broken_at_a_hyphen(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = ["+12.3%"] * 9
+    _print_table(["codec", *figures], [["hyperprior-pruned95-cs" * 2, *figures], ["jpeg", *figures]])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    names = [line.split()[0] for line in lines if line[1:2].isalpha()]
+    assert names == ["codec", "hyperprior-pruned95-cshyperprior-", "pruned95-cs", "jpeg"]
+    assert sum("+12.3%" in line for line in lines) == 3
