@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from ..rate import Curve, bd_rate
+from ..rate import BdRate, Curve, bd_rate
 from ..statistics import Interval, bootstrap, interval
 from .evidence import (
     MATCHED_BPP,
@@ -174,21 +173,27 @@ def pruning_costs_little(evidence: Evidence) -> Finding:
         for base, pruned in itertools.permutations(able, 2)
         if _is_pruned(pruned) and not _is_pruned(base) and _base(base) == _base(pruned)
     ]
+    command = evidence.command("--corruption none --corruption high --codec ARCH@FOLDER --codec ARCH@PRUNED-FOLDER")
     if not pairs:
-        more = "--corruption none --corruption high --codec ARCH@FOLDER --codec ARCH@PRUNED-FOLDER"
         raise Lacking(
             "a neural codec whose name says that it is pruned is needed, and one of its architecture that is not, "
-            f"under noise and near {MATCHED_BPP} bpp: {evidence.command(more)}"
+            f"under noise and near {MATCHED_BPP} bpp: {command}"
         )
+    rates = {pair: _bd_rate(rows.clean, *pair) for pair in pairs}
+    pairs = [pair for pair in pairs if not rates[pair].reason]
+    if not pairs:
+        why = "; ".join(f"{pruned}: {rate.reason}" for (_, pruned), rate in rates.items())
+        raise Lacking(f"a BD-rate on clean images is needed, with four checkpoints in each folder: {command} ({why})")
     parts = {codec: at(high, [(codec, rows.near[codec].point)]) for codec in dict.fromkeys(itertools.chain(*pairs))}
     values = {codec: per_image(part, "psnr_clean") for codec, part in parts.items()}
     costs = pd.concat([values[pruned] - values[base] for base, pruned in pairs], axis=1).dropna().mean(axis=1)
     effect = mean(costs)
-    rates = [_bd_rate(rows.clean, *pair) for pair in pairs]
-    decision = together([*map(_is_close, rates), above(effect, HURT)])
+    percents = [rates[pair].percent for pair in pairs]
+    decision = together([*map(_is_close, percents), above(effect, HURT)])
     table = pd.concat(parts.values())
+    costs_of_rate = ", ".join(f"{percent:+.1f}" for percent in percents)
     told = (
-        f"BD-rate on clean images {', '.join(f'{rate:+.1f}' for rate in rates)} % from the codec that is not pruned; "
+        f"BD-rate on clean images {costs_of_rate} % from the codec that is not pruned; "
         f"PSNR against the clean image under noise {spoken(effect, '+.2f')} dB from it"
     )
     return Finding(decision, effect, "dB", len(table), rows.used(table), because(len(costs), decision, told))
@@ -208,11 +213,11 @@ def _base(codec: str) -> str:
 
 
 def _is_close(percent: float) -> Decision:
-    return "undecided" if math.isnan(percent) else "supported" if percent <= CLOSE else "refuted"
+    return "supported" if percent <= CLOSE else "refuted"
 
 
-def _bd_rate(clean: pd.DataFrame, anchor: str, codec: str) -> float:
-    return bd_rate(*(_curve(clean[clean["codec"] == one]) for one in (anchor, codec))).percent
+def _bd_rate(clean: pd.DataFrame, anchor: str, codec: str) -> BdRate:
+    return bd_rate(*(_curve(clean[clean["codec"] == one]) for one in (anchor, codec)))
 
 
 def _curve(rows: pd.DataFrame) -> Curve:

@@ -315,6 +315,16 @@ def test_h6_needs_a_pruned_codec_of_the_same_architecture() -> None:
         assert "ARCH@PRUNED-FOLDER" in found.reason
 
 
+def test_h6_needs_a_curve_of_the_pruned_codec() -> None:
+    rows = table((NEURAL, PRUNED))
+    two = rows[(rows["codec"] == NEURAL) | rows["point"].isin(["p1", "p2"])]
+    found = finding("H6", evidence(two))
+    assert found.decision == "undecided"
+    assert f"({PRUNED}: its own curve has 2 points, at least 4 are needed)" in found.reason
+    more = table(("hyperprior-x@", "hyperprior-x@pruned"), offsets={"hyperprior-x@pruned": -0.1})
+    assert finding("H6", evidence(two, more)).effect.estimate == pytest.approx(-0.1, abs=0.05)
+
+
 # --- H9: rate
 
 RATES = {"gaussian_noise": 2.0, "shot_noise": 2.0, "defocus_blur": 0.7, "fog": 0.8, "contrast": 0.5}
