@@ -125,8 +125,8 @@ def noise_is_kept_differently(evidence: Evidence) -> Finding:
     ]
     decision = together([_beyond(effect, TO_DIFFER), "supported" if orders[0] != orders[1] else "refuted"])
     told = (
-        f"neural codecs keep {spoken(effect)} points more of the noise than classical ones; from least to most at one "
-        f"rate: {', '.join(orders[0])}; at one quality: {', '.join(orders[1])}"
+        f"the share of the noise that neural codecs keep, less that of classical ones, is {spoken(effect)} points; "
+        f"from least to most at one rate: {', '.join(orders[0])}; at one quality: {', '.join(orders[1])}"
     )
     reason = because(len(images), decision, told)
     return Finding(decision, effect, "points of 100 of the noise", len(table), rows.used(table), reason)
