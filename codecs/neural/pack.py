@@ -115,8 +115,10 @@ def _joined(recipes: Sequence[Recipe]) -> Recipe:
     lambdas = tuple(lam for recipe in recipes for lam in recipe.lambdas)
     if any(replace(recipe, name=first.name, lambdas=first.lambdas) != first for recipe in others):
         raise TrainingError("these trainings differ in more than their lambdas: no family is made of them")
-    if first.variable or first.start == "neighbour":
-        raise TrainingError(f"{first.name}: only trainings of separate networks, one for each lambda, make one family")
+    if first.variable:
+        raise TrainingError(f"a {first.architecture} serves all rates: its family is one training")
+    if first.start == "neighbour":
+        raise TrainingError('with start = "neighbour" lambdas begin with each other\'s weights: train them together')
     if len(set(lambdas)) < len(lambdas):
         raise TrainingError("two of these trainings have the same lambda: a family has one network for each")
     return replace(first, lambdas=lambdas)

@@ -18,6 +18,7 @@ from codecshift.codecs.neural import checkpoint, pack, specs, train  # noqa: E40
 from codecshift.codecs.neural.recipe import Recipe, TrainingError, read  # noqa: E402
 
 TINY = Recipe("tiny", "bmshj2018-factorized", 4, 6, (0.02,), 4, crop=64, batch=2, learning_rate=1e-3)
+NEIGHBOUR = replace(TINY, start="neighbour")
 CONDITIONAL = replace(TINY, architecture="hyperprior-lct", lambdas=(0.002, 0.2))
 
 
@@ -91,7 +92,8 @@ def test_trainings_of_one_lambda_each_become_a_family(
     [
         ((TINY, TINY), "two of these trainings have the same lambda"),
         ((TINY, replace(TINY, lambdas=(0.004,), learning_rate=2e-3)), "differ in more than their lambdas"),
-        ((CONDITIONAL, replace(CONDITIONAL, lambdas=(0.01, 0.02))), "only trainings of separate networks"),
+        ((CONDITIONAL, replace(CONDITIONAL, lambdas=(0.01, 0.02))), "hyperprior-lct serves all rates"),
+        ((NEIGHBOUR, replace(NEIGHBOUR, lambdas=(0.004,))), 'with start = "neighbour" lambdas begin with'),
     ],
 )
 def test_trainings_that_make_no_family_are_not_packed(
