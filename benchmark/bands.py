@@ -18,7 +18,7 @@ import numpy as np
 from ..analysis.spectrum import Bands, Third, bands, mean, power_spectrum, third
 from ..corruptions.corruption import MINIMUM_SIDE, SEVERITIES, generator
 from ..corruptions.sets import ImageSet, SetError
-from ..corruptions.table import FIFTEEN, find
+from ..corruptions.table import FIFTEEN, find, prepare
 from .cell import Shot
 from .provenance import describe
 
@@ -92,6 +92,7 @@ def measure(
                 f"{images.name}: {source.id} is {source.width}x{source.height}, "
                 f"corruptions need at least {MINIMUM_SIDE} pixels a side"
             )
+    prepare(corruptions)
     described = describe([images], corruptions, [])
     provenance = {key: described[key] for key in RESTS_ON}
     conditions = [(find(name), severity) for name in corruptions for severity in severities]

@@ -204,7 +204,8 @@ def rows(file: File, format: Annotated[RowsFormat, typer.Option(help="Of the out
         elif format is RowsFormat.json:
             table.to_json(sys.stdout, orient="records", lines=True, double_precision=15)
         else:
-            table.to_parquet(sys.stdout.buffer, index=False)
+            # pandas takes a buffered stdout for a file of its name, and would write to `<stdout>` in this folder.
+            sys.stdout.buffer.write(table.to_parquet(None, index=False))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, `head` for one, has seen enough; what is left must not be flushed at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

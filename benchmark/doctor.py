@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..codecs.registry import catalogue
+from ..corruptions import textures
 from ..corruptions.sets import SetError, SetMissing, default_data_dir, open_set
 from .fairness import PROBE_LIMIT, entries
 from .provenance import LIBRARIES, cpu, git_state
 from .run import cores
 
 SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and their images come close
+
+OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 
 
 def findings(limit: float = PROBE_LIMIT) -> Iterator[tuple[bool, str, str]]:
@@ -27,6 +30,9 @@ def findings(limit: float = PROBE_LIMIT) -> Iterator[tuple[bool, str, str]]:
             yield True, name, importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             yield False, name, f"not installed: pip install {name}"
+    yield _opencv()
+    kept = textures.wheel()
+    yield True, "frost textures", str(kept) if kept else "not here yet: fetched by the first run with frost"
     found = catalogue()
     for entry in entries(found.specs.values(), limit):
         # What the user has to bring is told of, and is nothing amiss.
@@ -44,6 +50,24 @@ def findings(limit: float = PROBE_LIMIT) -> Iterator[tuple[bool, str, str]]:
         except SetError as error:
             yield False, f"set {name}", str(error)
     yield _space(folder)
+
+
+def _opencv() -> tuple[bool, str, str]:
+    """Say whether another build of OpenCV is installed over the one this suite uses: they write into one folder."""
+    others = [name for name in OTHER_OPENCV if _installed(name)]
+    if not others:
+        return True, "opencv builds", "one, without a desktop"
+    names = " ".join(others)
+    mend = f"pip uninstall {names} && pip install --force-reinstall --no-deps opencv-python-headless"
+    return False, "opencv builds", f"{names} and opencv-python-headless overwrite each other: {mend}"
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _checkout() -> str:

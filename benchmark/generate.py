@@ -39,10 +39,10 @@ from ..corruptions.generated import (
 )
 from ..corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
 from ..corruptions.sets import KNOWN, ImageSet, SetError, open_set
-from ..corruptions.table import find
+from ..corruptions.table import find, prepare
 from .cell import CLEAN, PLANS, Plan, Shot, UnknownName, named
 from .processes import IN_FLIGHT, Line, flown, processes
-from .provenance import LIBRARIES
+from .provenance import libraries
 from .run import cores
 
 _FOLDERS = "folder:"
@@ -81,7 +81,7 @@ class Order:
             digest=self.images.digest,
             view=str(self.images.view or ""),
             images=tuple(Original(one.id, one.sha256, one.height, one.width) for one in self.images.sources),
-            made_with={name: version(name) for name in ("codecshift", *LIBRARIES)},
+            made_with={"codecshift": version("codecshift")} | libraries(),
             recipes=_recipes(self.conditions),
             conditions=self.conditions,
             files={},
@@ -107,6 +107,7 @@ def order(
         raise UnknownName(f"{CLEAN} is the clean image itself: expected corruptions or bands (low, medium, high)")
     plan = Plan(name, "", (clean,), ()).narrowed(corruptions=corruptions, severities=severities)
     conditions = in_order([one for one in plan.conditions() if one[0] != CLEAN])
+    prepare((name for name, _ in conditions), progress)
     images = open_set(clean, data_dir, download=download, progress=progress)
     for source in images.sources:
         height, width = source.height, source.width

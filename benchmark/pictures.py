@@ -16,6 +16,7 @@ from ..corruptions.download import DownloadError
 from ..corruptions.generated import GeneratedError
 from ..corruptions.pixels import UnreadableImage
 from ..corruptions.sets import ImageSet, SetError, UnknownSet, open_set
+from ..corruptions.table import prepare
 from . import store
 from .cell import CLEAN, Shot
 from .recent import Recent
@@ -90,8 +91,9 @@ class Remade:
             if corruption == CLEAN and not codec:
                 return load_clean(images, image)
             if not codec:
+                prepare([corruption])
                 return show(images, shot, self.clean(image))
-        except (SetError, UnreadableImage, GeneratedError, KeyError, ValueError) as error:
+        except (SetError, UnreadableImage, GeneratedError, DownloadError, KeyError, ValueError) as error:
             raise NothingToDraw(f"{shot} cannot be made again: {error}") from error
         return self._decode(shot, codec, point)
 

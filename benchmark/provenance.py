@@ -15,13 +15,15 @@ from ..analysis.distortion import MEASURES
 from ..analysis.spectrum import GRID_VERSION, Settings
 from ..codecs.protocol import Spec
 from ..codecs.registry import identify
+from ..corruptions import textures
 from ..corruptions.sets import ImageSet
 from ..corruptions.table import find
 from .cell import CLEAN, EVERY_MEASURE
 from .device import Device, kind_of
 from .fairness import headers, stated
 
-LIBRARIES = ("numpy", "scipy", "opencv-python", "pillow", "scikit-image", "imagecorruptions")
+LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "scikit-image")
+"""What corrupts and measures, by the names the packages are installed under."""
 
 DEVICE = "device"
 """Where the provenance of a run says on what its neural codecs computed; without it, that was the CPU."""
@@ -55,7 +57,7 @@ def describe(
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": cpu(),
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "libraries": libraries(),
         "sets": {one.name: {"digest": one.digest, "images": len(one.sources)} for one in sets},
         "corruptions": {name: find(name).version for name in corruptions if name != CLEAN},
         "measures": {measure.name: measure.version for measure in MEASURES if measure.name in wanted},
@@ -69,6 +71,11 @@ def describe(
         for spec in neural:
             described["codecs"][spec.name]["batch"] = device.batch
     return described
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of what corrupts and measures; imagecorruptions is read from and not installed."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES} | {"imagecorruptions": textures.VERSION}
 
 
 def run_id(provenance: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from ..codecs.registry import prepare as fetch
 from ..corruptions.corruption import SEVERITIES
 from ..corruptions.generated import Place
 from ..corruptions.sets import ImageSet, SetError, open_set
+from ..corruptions.table import prepare as fetch_for
 from . import provenance
 from .cell import CLEAN, Plan, Shot
 from .device import Device, chosen
@@ -139,6 +140,7 @@ def prepare(
     computing = chosen(device, specs.values())
     sets: dict[str, ImageSet] = {}
     corrupted = [one for one in plan.conditions() if one[0] != CLEAN]
+    fetch_for((name for name, _ in corrupted), progress)
     for name in plan.sets:
         opened = open_set(name, data_dir, download=download, progress=progress)
         if opened.name in sets:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .download import Progress
 
 Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
@@ -25,7 +28,8 @@ class Corruption:
     """One row of the corruption table.
 
     `apply(image, level, rng)` is pure: it neither writes to `image` nor draws from anything but `rng`. `levels` holds
-    its parameters for severities 1 to 5. `version` rises whenever a pixel of the output may change.
+    its parameters for severities 1 to 5. `version` rises whenever a pixel of the output may change. `prepare` fetches
+    what `apply` reads from disk, where this machine lacks it, and raises DownloadError.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Corruption:
     apply: Callable[[Image, Any, np.random.Generator], Image]
     band: Band
     version: int = 1
+    prepare: Callable[[Progress | None], None] | None = None
 
     def __call__(self, image: Image, severity: int, rng: np.random.Generator) -> Image:
         """Return `image` spoiled at `severity` (1 to 5): a new uint8 array of the same shape.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from . import blur, digital, fourier, noise, weather
+from . import blur, digital, fourier, noise, textures, weather
 from .corruption import Corruption
+from .download import Progress
 
 _ROWS = (
     Corruption("snow", weather.SNOW, weather.snow, "low"),
-    Corruption("frost", weather.FROST, weather.frost, "low"),
+    Corruption("frost", weather.FROST, weather.frost, "low", prepare=textures.fetch),
     Corruption("fog", weather.FOG, weather.fog, "low"),
     Corruption("brightness", weather.BRIGHTNESS, weather.brightness, "low"),
     Corruption("contrast", digital.CONTRAST, digital.contrast, "low"),
@@ -46,3 +47,11 @@ def find(name: str) -> Corruption:
     if name.startswith(fourier.PREFIX):
         return fourier.fourier(*fourier.parse(name))
     return CORRUPTIONS[name]
+
+
+def prepare(names: Iterable[str], progress: Progress | None = None) -> None:
+    """Fetch what these corruptions read from disk and this machine lacks. Raises DownloadError."""
+    for name in dict.fromkeys(names):
+        corruption = find(name)
+        if corruption.prepare:
+            corruption.prepare(progress)

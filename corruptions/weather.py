@@ -5,11 +5,9 @@ Formulas and levels: Hendrycks & Dietterich 2019, as in imagecorruptions 1.1.2.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +18,7 @@ from .corruption import Image
 from .grey import UNIT, UNIT32, Floats, in_three, looked_up, on_unit_scale, truncated
 from .hsv import adjusted
 from .strips import strips
+from .textures import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +129,8 @@ def _enlarged(field: Floats, factor: float) -> Floats:
 def frost(image: Image, level: tuple[float, float], rng: np.random.Generator) -> Image:
     """Cover the picture with a random part of one of five photographs of frost; `level` weighs picture and frost.
 
-    Same pixels as imagecorruptions 1.1.2 given the same random state. Raises FileNotFoundError when the package, which
-    the photographs come from, is not installed.
+    Same pixels as imagecorruptions 1.1.2 given the same random state. Raises TexturesMissing where the photographs are
+    not on this machine.
     """
     height, width = image.shape[:2]
     texture = _fitted(int(rng.integers(5)), height, width)
@@ -165,13 +164,8 @@ def _fitted(index: int, height: int, width: int) -> Image:
 @lru_cache(maxsize=len(FROST_FILES))
 def _texture(index: int) -> NDArray[np.uint8]:
     """Return frost photograph `index` as stored, BGR."""
-    package = importlib.util.find_spec("imagecorruptions")  # finds the folder; importing it would fail
-    if package is None or not package.submodule_search_locations:
-        raise FileNotFoundError(
-            "frost needs the textures of the package imagecorruptions: pip install imagecorruptions"
-        )
-    path = Path(package.submodule_search_locations[0]) / "frost" / FROST_FILES[index]
-    texture = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
+    stored = np.frombuffer(read(f"imagecorruptions/frost/{FROST_FILES[index]}"), dtype=np.uint8)
+    texture = cv2.imdecode(stored, cv2.IMREAD_COLOR)
     return np.asarray(texture, dtype=np.uint8)
 
 

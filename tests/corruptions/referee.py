@@ -6,17 +6,18 @@ Loaded by path (see `conftest.py`), because test folders are not packages. Nothi
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import importlib.util
 import io
+import tempfile
 import types
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+from codecshift.corruptions import textures
 
-VERSION = "1.1.2"
+VERSION = textures.VERSION
 
 # What was renamed or removed since 2019; no line of any algorithm changes. The last one seeds the one draw that the
 # package takes from scikit-image's own, unseeded generator.
@@ -36,23 +37,24 @@ class Legacy(np.random.RandomState):
         return self.randint(low, high, size=size)
 
 
-def load() -> types.ModuleType:
-    """Return the patched module."""
-    assert importlib.metadata.version("imagecorruptions") == VERSION
-    package = importlib.util.find_spec("imagecorruptions")  # finds the folder without running its __init__
-    folder = Path(package.submodule_search_locations[0])
-    source = (folder / "corruptions.py").read_text(encoding="utf-8")
+def load(folder: Path) -> types.ModuleType:
+    """Return the patched module; it is unpacked into `folder`, and not installed, since that brings opencv-python."""
+    textures.fetch()
+    with zipfile.ZipFile(textures.wheel()) as packed:
+        packed.extractall(folder)
+    source = (folder / "imagecorruptions" / "corruptions.py").read_text(encoding="utf-8")
     for old, new in PATCHES.items():
         assert old in source, f"expected {old!r} in imagecorruptions {VERSION}"
         source = source.replace(old, new)
     module = types.ModuleType("imagecorruptions_referee")
-    module.resource_filename = lambda _package, name: str(folder / name)
+    module.resource_filename = lambda _package, name: str(folder / "imagecorruptions" / name)
     with warnings.catch_warnings(action="ignore"):
-        exec(compile(source, str(folder / "corruptions.py"), "exec"), module.__dict__)  # noqa: S102 - pinned source
+        exec(compile(source, str(folder / "imagecorruptions" / "corruptions.py"), "exec"), module.__dict__)  # noqa: S102 - pinned source
     return module
 
 
-MODULE = load()
+FOLDER = tempfile.TemporaryDirectory()  # removed when the process ends
+MODULE = load(Path(FOLDER.name))
 
 
 def corrupt(name: str, image: np.ndarray, severity: int, seed: int) -> np.ndarray:

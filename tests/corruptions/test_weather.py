@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import numpy as np
 import pytest
 from codecshift.corruptions import weather
 from codecshift.corruptions.corruption import generator
-
-
-def test_frost_without_its_textures_says_what_to_install(monkeypatch, picture):
-    weather._texture.cache_clear()
-    weather._fitted.cache_clear()
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(FileNotFoundError, match="pip install imagecorruptions"):
-        weather.frost(picture("32x32"), weather.FROST[0], generator("x"))
 
 
 def test_frost_draws_from_five_textures():
