@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -835,8 +836,13 @@ def main() -> None:
         raise SystemExit(130) from None
     except OSError as error:
         _refuse(f"{error.strerror}: {error.filename}" if error.filename else str(error))
+    except ImportError as error:
+        sentence = _unloadable(error)
+        if not sentence:
+            raise
+        _refuse(sentence)
     except Exception as error:
-        if not isinstance(error, _foreseen()):
+        if not _foreseen(error):
             raise
         _refuse(str(error))
 
@@ -845,29 +851,58 @@ def _interrupted(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _foreseen() -> tuple[type[Exception], ...]:
-    """Return the errors whose message is meant for the user."""
-    from ..analysis.figures import NothingToDraw
-    from ..analysis.heatmap import NoHeatmap
-    from ..analysis.leaderboard import NotComparable
-    from ..codecs.described import BadDescription
-    from ..codecs.neural.recipe import TrainingError
-    from ..codecs.protocol import CodecUnavailable
-    from ..codecs.registry import UnknownCodec
-    from ..corruptions.download import DownloadError
-    from ..corruptions.generated import GeneratedError
-    from ..corruptions.pixels import UnreadableImage
-    from ..corruptions.sets import SetError, UnknownSet
-    from .bands import MeasurementError
-    from .cell import UnknownName
-    from .matching import WrongTarget
-    from .store import RunFileError
+FORESEEN = (
+    *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.leaderboard.NotComparable"),
+    *("codecs.described.BadDescription", "codecs.neural.recipe.TrainingError", "codecs.protocol.CodecUnavailable"),
+    *("codecs.registry.UnknownCodec", "corruptions.download.DownloadError", "corruptions.generated.GeneratedError"),
+    *("corruptions.pixels.UnreadableImage", "corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
+    *("benchmark.bands.MeasurementError", "benchmark.cell.UnknownName", "benchmark.matching.WrongTarget"),
+    "benchmark.store.RunFileError",
+)
+"""The errors whose message is meant for the user."""
 
-    wrong_names = (UnknownName, UnknownCodec, UnknownSet, WrongTarget)
-    wrong_rows = (RunFileError, NotComparable, NothingToDraw, NoHeatmap)
-    wrong_images = (SetError, GeneratedError, UnreadableImage, DownloadError)
-    others = (MeasurementError, CodecUnavailable, BadDescription, TrainingError)
-    return (*wrong_names, *wrong_rows, *wrong_images, *others)
+
+def _foreseen(error: Exception) -> bool:
+    """Say whether the message of an error is meant for the user.
+
+    Nothing is imported for that: what was raised has been, and what is broken may not be importable.
+    """
+    root = __package__.rpartition(".")[0]
+    for name in FORESEEN:
+        module, _, kind = name.rpartition(".")
+        loaded = sys.modules.get(f"{root}.{module}")
+        if loaded is not None and isinstance(error, getattr(loaded, kind)):
+            return True
+    return False
+
+
+def _unloadable(error: ImportError) -> str:
+    """Return what to do about a library that this system or this Python lacks; "" where the fault is our own."""
+    while isinstance(error.__cause__, ImportError):  # packages raise one of their own, which hides what is lacking
+        error = error.__cause__
+    name = (error.name or "").partition(".")[0]
+    lacking = re.match(r"(lib\S+): cannot open shared object file", str(error))
+    if lacking and lacking[1].startswith(("libGL", "libgthread", "libglib", "libSM", "libX")):
+        return (
+            f"OpenCV needs {lacking[1]}, which this system lacks: another build of OpenCV was installed over the one "
+            "without a desktop: pip uninstall opencv-python opencv-contrib-python, then pip install --force-reinstall "
+            "--no-deps opencv-python-headless"
+        )
+    if lacking:
+        return f"this system lacks {lacking[1]}, which {name or 'a library'} needs: install the package it comes in"
+    if name.removeprefix("_") in sys.stdlib_module_names or name in sys.stdlib_module_names:
+        module = name.removeprefix("_")
+        return (
+            f"this Python ({sys.executable}) was built without its module {module}: use another Python, or install the "
+            f"headers of {_HEADERS.get(module, module)} and build it again"
+        )
+    if not name or name == "codecshift":
+        return ""
+    return f"{name} cannot be loaded ({error}): install codecshift again, pip install -c constraints.txt ."
+
+
+_HEADERS = {"sqlite3": "SQLite", "lzma": "liblzma", "bz2": "bzip2", "ctypes": "libffi", "ssl": "OpenSSL"}
+"""What the modules of the standard library that a build of Python may lack are made from."""
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -28,10 +29,11 @@ class TexturesMissing(FileNotFoundError):
 
 
 def folders() -> tuple[Path, ...]:
-    """Return where the wheel is looked for: in this Python environment, then in the user's cache."""
+    """Return where the wheel is looked for: in the virtual environment, if this is one, then in the user's cache."""
     import pooch  # noqa: PLC0415 - importing a room stays cheap
 
-    return Path(sys.prefix, "share", "codecshift"), Path(pooch.os_cache("codecshift"))
+    environment = [Path(sys.prefix, "share", "codecshift")] if sys.prefix != sys.base_prefix else []
+    return *environment, Path(pooch.os_cache("codecshift"))
 
 
 def wheel() -> Path | None:
@@ -53,21 +55,27 @@ def read(member: str) -> bytes:
         return packed.read(member)
 
 
+def target() -> Path:
+    """Return the folder that the wheel is kept in: the first that can be written to."""
+    return next((folder for folder in folders() if _writable(folder)), folders()[-1])
+
+
 def by_hand() -> str:
     """Return the command that fetches the wheel, for a user to paste."""
-    return f"python -m pip download --no-deps --dest {folders()[-1]} imagecorruptions=={VERSION}"
+    folder = shlex.quote(str(target()))
+    return f"python -m pip download --no-deps --dest {folder} imagecorruptions=={VERSION}"
 
 
 def fetch(progress: Progress | None = None) -> None:
-    """Download the wheel with pip into the user's cache, unless it is on this machine. Raises DownloadError."""
+    """Download the wheel with pip, unless it is on this machine. Raises DownloadError."""
     if wheel() is not None:
         return
     if progress is not None:
         progress("fetching photographs of frost", 0, 0)
-    target = folders()[-1] / WHEEL
+    folder = target()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetching-") as temporary:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as temporary:
             command = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps")
             done = subprocess.run(
                 (*command, "--dest", temporary, f"imagecorruptions=={VERSION}"),
@@ -85,13 +93,18 @@ def fetch(progress: Progress | None = None) -> None:
             if hashlib.sha256(fetched.read_bytes()).hexdigest() != SHA256:
                 raise DownloadError(_sentence("what arrived does not have the expected sha256"))
             fetched.chmod(0o644)
-            fetched.replace(target)
+            fetched.replace(folder / WHEEL)
     except subprocess.TimeoutExpired:
         raise DownloadError(_sentence(f"pip took longer than {_TIME_LIMIT} s")) from None
     except DownloadError:
         raise
     except OSError as error:
         raise DownloadError(_sentence(os.strerror(error.errno) if error.errno else str(error))) from error
+
+
+def _writable(folder: Path) -> bool:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def _sentence(reason: str) -> str:

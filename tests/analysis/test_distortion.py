@@ -165,9 +165,10 @@ SPOILT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def referee(first: np.ndarray, second: np.ndarray) -> float:
-    """Return MS-SSIM by pytorch-msssim in double precision; the test is skipped where it is not installed."""
-    torch = pytest.importorskip("torch", exc_type=ImportError)
-    pytorch_msssim = pytest.importorskip("pytorch_msssim", exc_type=ImportError)
+    """Return MS-SSIM by pytorch-msssim in double precision."""
+    import pytorch_msssim
+    import torch
+
     # Each channel as an image of its own, on one thread: the same mean, in half the time.
     tensors = [torch.from_numpy(image.copy()).permute(2, 0, 1)[:, None].double() for image in (first, second)]
     threads = torch.get_num_threads()
@@ -200,11 +201,13 @@ JPEG = ("jpeg-q5", "jpeg-q50", "jpeg-q95")
 CASES = [f"{picture} {spoilt}" for picture in PICTURES for spoilt in (SPOILT if picture in SMALL else JPEG)]
 
 
+@pytest.mark.needs("pytorch_msssim")
 @pytest.mark.parametrize("case", CASES)
 def test_ms_ssim_is_the_referees(case: str) -> None:
     assert measured(*pair(case)) == pytest.approx(referee_of(case), abs=TOLERANCE)
 
 
+@pytest.mark.needs("pytorch_msssim")
 @pytest.mark.parametrize("level", [0, 3, 128, 252, 255])
 def test_ms_ssim_is_nearly_the_referees_on_flat_pictures(level: int) -> None:
     # A variance is a difference of large numbers: in single precision flat black and flat white keep the fewest bits.
@@ -213,16 +216,10 @@ def test_ms_ssim_is_nearly_the_referees_on_flat_pictures(level: int) -> None:
     assert measured(flat, seen) == pytest.approx(referee(flat, seen), abs=5 * TOLERANCE)
 
 
-def kodak() -> Path:
-    folder = Path(os.environ.get("CODECSHIFT_DATA", "")) / "kodak"
-    if "CODECSHIFT_DATA" not in os.environ or not folder.is_dir():
-        pytest.skip("CODECSHIFT_DATA names no folder that holds kodak/")
-    return folder
-
-
+@pytest.mark.needs("kodak", "pytorch_msssim")
 @pytest.mark.parametrize(("name", "quality"), [("kodim01", 50), ("kodim04", 5), ("kodim20", 95)])
 def test_ms_ssim_is_the_referees_on_kodak(name: str, quality: int) -> None:
-    image = np.array(PIL.Image.open(kodak() / f"{name}.png"))
+    image = np.array(PIL.Image.open(Path(os.environ["CODECSHIFT_DATA"], "kodak", f"{name}.png")))
     seen = jpeg(image, quality)
     assert measured(image, seen) == pytest.approx(referee(image, seen), abs=TOLERANCE)
 
@@ -256,6 +253,7 @@ def test_ms_ssim_is_the_stored_value_of_the_referee(case: str) -> None:
     assert measured(*pair(case)) == pytest.approx(golden()[case]["ms_ssim"], abs=TOLERANCE)
 
 
+@pytest.mark.needs("pytorch_msssim")
 @pytest.mark.parametrize("case", GOLDEN_CASES)
 def test_the_stored_value_is_the_referees(case: str) -> None:
     assert golden()[case]["ms_ssim"] == pytest.approx(referee_of(case), abs=1e-9)

@@ -375,11 +375,10 @@ def test_rows_without_a_lossless_one_have_no_balance() -> None:
 # --- the real codec on real photographs
 
 
+@pytest.mark.needs("kodak")
 @pytest.mark.parametrize("rank", [1, 10, 36])
 def test_the_codec_does_to_kodak_what_theory_says(rank: int) -> None:
     """D, G and R of 8-bit pixels, by the codec's own components and the moments of images and shift: to rounding."""
-    if not KODAK.is_dir():
-        pytest.skip("CODECSHIFT_DATA names no folder that holds kodak/")
     from codecshift.codecs.linear import Linear, bases
     from codecshift.corruptions.pixels import read_pixels
     from codecshift.corruptions.table import CORRUPTIONS

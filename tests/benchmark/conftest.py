@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+import skimage.data
 from codecshift.benchmark.store import Row, RunFile
 from codecshift.codecs.registry import catalogue
 
@@ -110,7 +111,7 @@ def broken():
 @pytest.fixture(scope="session")
 def photographs() -> dict[str, np.ndarray]:
     """Crops of a photograph, just large enough for MS-SSIM."""
-    astronaut = pytest.importorskip("skimage.data").astronaut()
+    astronaut = skimage.data.astronaut()
     corners = {"hair": (0, 100), "suit": (300, 150), "hull": (60, 300)}
     return {name: astronaut[y : y + HEIGHT, x : x + WIDTH].copy() for name, (y, x) in corners.items()}
 

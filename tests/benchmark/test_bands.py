@@ -202,10 +202,7 @@ def test_noises_are_white_but_for_clipping() -> None:
         assert read().at(1)[name].centroid == pytest.approx(white, rel=0.02)
 
 
-@pytest.mark.skipif(
-    not (Path(os.environ.get("CODECSHIFT_DATA", "nowhere")) / "kodak").is_dir(),
-    reason="CODECSHIFT_DATA names no folder that holds kodak/",
-)
+@pytest.mark.needs("kodak")
 @pytest.mark.parametrize("name", ["contrast", "shot_noise"])
 def test_measuring_kodak_again_gives_what_is_stored(name: str) -> None:
     kodak = open_set("kodak", Path(os.environ["CODECSHIFT_DATA"]))

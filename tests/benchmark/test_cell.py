@@ -103,9 +103,7 @@ def test_an_unknown_name_without_a_neighbour_lists_what_there_is() -> None:
 
 @pytest.mark.parametrize("severity", [-1, 0, 6])
 def test_a_severity_off_the_scale_is_one_of_the_errors_told_to_users(severity: int) -> None:
-    from codecshift.benchmark.cli import _foreseen
-
-    with pytest.raises(_foreseen(), match=f"expected a severity from 1 to 5, got {severity}"):
+    with pytest.raises(UnknownName, match=f"expected a severity from 1 to 5, got {severity}"):
         PLAN.narrowed(severities=[severity])
 
 

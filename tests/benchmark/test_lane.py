@@ -1,7 +1,6 @@
 """The lane gives the rows that the pool gives, whatever the size of its batches and whatever dies on the way."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -432,7 +431,7 @@ def good(path: Path) -> pd.DataFrame:
         ("exits", 60, "its process ended with exit code 3"),
         pytest.param(
             *("hangs", 1, "no answer within 1 s"),
-            marks=pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm"),
+            marks=pytest.mark.needs("alarm"),
         ),
         ("deaf", 1, "no answer within 1 s"),
     ],
@@ -767,9 +766,11 @@ def test_an_unknown_device_is_told_with_the_nearest() -> None:
         chosen("cude", [])
 
 
+@pytest.mark.needs("torch")
 def test_this_machine_can_be_asked() -> None:
     """The answer is torch's own, from a process apart."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     found = chosen("auto", [spec()])
     assert (found is not None) == torch.cuda.is_available()
     if found:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -90,7 +89,7 @@ def test_a_pool_can_be_given_more_work_and_no_work(pool: Callable[..., Pool]) ->
     ],
     ids=["segfault", "exit-code", "exit-code-0", "hang", "hang-deaf-to-the-alarm"],
 )
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm")
+@pytest.mark.needs("alarm")
 def test_what_takes_its_process_with_it_is_lost_and_the_rest_is_worked(
     codec: str, limit: float, reason: str, pool: Callable[..., Pool]
 ) -> None:
@@ -117,9 +116,8 @@ def test_a_worker_that_grew_too_large_is_replaced_and_every_row_comes_once(pool:
     assert all(one.outgrown == one.rows[0].codec for one in outcomes)
 
 
+@pytest.mark.needs("proc")
 def test_no_worker_outlives_its_pool(pool: Callable[..., Pool]) -> None:
-    if not Path("/proc/self/stat").exists():
-        pytest.skip("needs /proc")
     with pool(jobs=2, time_limit=300) as workers:
         outcomes = workers.work(following(tasks(images=("hair",)) + tasks("hang", images=("suit",))))
         assert isinstance(next(outcomes), Worked)
@@ -127,10 +125,8 @@ def test_no_worker_outlives_its_pool(pool: Callable[..., Pool]) -> None:
     assert children() == set()
 
 
+@pytest.mark.needs("proc")
 def test_leaving_a_pool_by_an_error_ends_its_workers(pool: Callable[..., Pool]) -> None:
-    if not Path("/proc/self/stat").exists():
-        pytest.skip("needs /proc")
-
     def interrupted() -> None:
         with pool(jobs=2, time_limit=300) as workers:
             next(workers.work(following(tasks() + tasks("hang"))))

@@ -184,8 +184,6 @@ def test_each_conflict_is_named(described: dict[str, Any]) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    if not shutil.which("git"):
-        pytest.skip("needs git")
     for arguments in (["init", "-q"], ["config", "user.email", "a@b.c"], ["config", "user.name", "n"]):
         subprocess.run(["git", "-C", tmp_path, *arguments], check=True)
     (tmp_path / "file").write_text("one")
@@ -194,6 +192,7 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.needs("git")
 def test_the_state_of_a_checkout(repository: Path) -> None:
     head = subprocess.run(
         ["git", "-C", repository, "rev-parse", "HEAD"], check=True, capture_output=True, text=True

@@ -378,7 +378,7 @@ CULPRITS = {
 
 
 @pytest.mark.parametrize("codec", CULPRITS)
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm")
+@pytest.mark.needs("alarm")
 def test_a_codec_that_takes_its_process_with_it_costs_its_own_rows_only(
     codec: str, pair: Path, tmp_path: Path, with_plugins: None
 ) -> None:

@@ -101,9 +101,11 @@ def test_a_row_is_what_an_independent_computation_says(
     assert min(row.encode_s, row.decode_s) > 0
 
 
+@pytest.mark.needs("pytorch_msssim")
 def test_ms_ssim_agrees_with_the_common_implementation(images: ImageSet, photographs: dict[str, np.ndarray]) -> None:
-    torch = pytest.importorskip("torch")
-    referee = pytest.importorskip("pytorch_msssim")
+    import pytorch_msssim as referee
+    import torch
+
     buffer = io.BytesIO()
     PIL.Image.fromarray(photographs["hair"]).save(buffer, "JPEG", quality=50)
     first, second = (
@@ -502,7 +504,7 @@ def test_an_image_too_small_to_be_corrupted_has_its_clean_row(
     assert spoiled.message == "image: ValueError: fog needs at least 32 pixels a side, got 40x31"
 
 
-@pytest.mark.skipif(not hasattr(signal, "getitimer"), reason="this system has no alarm")
+@pytest.mark.needs("alarm")
 def test_the_alarm_is_set_only_while_a_codec_works(images: ImageSet, offer: Callable[[str, object], Spec]) -> None:
     seen_alarms = []
 

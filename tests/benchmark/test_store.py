@@ -383,9 +383,8 @@ def test_a_read_only_file_is_refused(tmp_path: Path, row: Rows, write: Write) ->
     assert len(store.read(path)) == 1
 
 
+@pytest.mark.needs("proc")  # a folder in which even root makes no file
 def test_a_place_where_no_file_can_be_made_is_refused() -> None:
-    if not Path("/proc/self").is_dir():
-        pytest.skip("needs /proc, a folder in which even root makes no file")
     refused = pytest.raises(RunFileError, match="it cannot be opened there")
     with refused, RunFile.open(Path("/proc/r.sqlite")):
         pass

@@ -1,6 +1,7 @@
 """BPG and VTM get the arguments their programs know, shown by stand-ins that refuse any other."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -94,7 +95,9 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that holds the stand-ins, on PATH."""
     for name, code in PROGRAMS.items():
         path = tmp_path / name
-        path.write_text(f"#!{sys.executable}\n{code}")
+        # Not as the first line's interpreter: a path there may hold no space, and not be long.
+        (tmp_path / f"{name}.py").write_text(code)
+        path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(path))}.py "$@"\n')
         path.chmod(0o755)
     (tmp_path / "encoder_intra_vtm.cfg").write_text("IntraPeriod : 1\n")
     for variable in VARIABLES:

@@ -20,7 +20,6 @@ from codecshift.codecs.registry import find, identify, open_codec
 
 NAMES = [spec.name for spec in SPECS]
 KODAK = Path(os.environ.get("CODECSHIFT_DATA", "nowhere")) / "kodak"
-with_kodak = pytest.mark.skipif(not KODAK.is_dir(), reason="CODECSHIFT_DATA names no folder that holds kodak/")
 
 
 @pytest.fixture(params=SPECS, ids=NAMES)
@@ -95,7 +94,7 @@ def test_the_ladder_rises_on_a_photograph_and_spans_what_matters(spec: Spec) -> 
     assert results[-1][0] >= 1.5
 
 
-@with_kodak
+@pytest.mark.needs("kodak")
 def test_hevc_is_where_x265_is_known_to_be_on_kodak() -> None:
     """Published BPG 4:4:4 curves pass 0.5 bpp at 32.5 to 33.5 dB in the mean over Kodak; here over a third of it."""
     images = [np.array(PIL.Image.open(KODAK / f"kodim{n:02d}.png")) for n in range(1, 25, 3)]

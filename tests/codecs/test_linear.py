@@ -79,10 +79,9 @@ def test_sides_that_are_no_multiple_of_8_are_continued() -> None:
     np.testing.assert_array_equal(seen, codec.decode(codec.encode(whole))[:17, :33])
 
 
+@pytest.mark.needs("kodak")
 @pytest.mark.parametrize("name", ["kodim04", "kodim23"])
 def test_on_photographs_the_departure_is_that_of_rounding_and_clipping(name: str) -> None:
-    if not (KODAK / f"{name}.png").is_file():
-        pytest.skip("CODECSHIFT_DATA names no folder that holds kodak/")
     image = read_pixels(KODAK / f"{name}.png")
     seen = Linear(10).decode(Linear(10).encode(image))
     departure = seen @ LUMINANCE - projected(image @ LUMINANCE, 10)

@@ -7,7 +7,7 @@ import pytest
 from codecshift.codecs import memory
 
 MIB = 2**20
-pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+pytestmark = pytest.mark.needs("proc")
 
 
 def test_what_is_held_shows_and_what_is_freed_goes() -> None:

@@ -98,7 +98,7 @@ def test_rate_and_quality_rise_along_the_ladder_and_span_the_rates_of_interest(s
     assert rates[-1] == max(rates[-1], HIGHEST)
 
 
-@pytest.mark.skipif(not KODAK.is_dir(), reason="CODECSHIFT_DATA names no folder that holds kodak/")
+@pytest.mark.needs("kodak")
 @pytest.mark.parametrize("spec", SPECS, ids=NAMES)
 def test_so_they_do_on_kodak_in_the_mean(spec: Spec) -> None:
     images = [read_pixels(KODAK / f"kodim{number:02}.png") for number in (15, 22)]

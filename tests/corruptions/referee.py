@@ -5,8 +5,10 @@ Loaded by path (see `conftest.py`), because test folders are not packages. Nothi
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
+import shutil
 import tempfile
 import types
 import warnings
@@ -53,8 +55,9 @@ def load(folder: Path) -> types.ModuleType:
     return module
 
 
-FOLDER = tempfile.TemporaryDirectory()  # removed when the process ends
-MODULE = load(Path(FOLDER.name))
+FOLDER = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, FOLDER)
+MODULE = load(Path(FOLDER))
 
 
 def corrupt(name: str, image: np.ndarray, severity: int, seed: int) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from codecshift.corruptions.corruption import SEVERITIES
@@ -12,7 +10,6 @@ from codecshift.corruptions.table import CORRUPTIONS
 SMALL = ("32x32", "33x47", "61x40", "grey", "white", "black", "flat", "poster")
 MIDDLE = ("200x301", "300x64")
 LARGE = ("512x768", "768x512", "1363x2048")
-SLOW = pytest.mark.skipif(os.environ.get("CODECSHIFT_SLOW") != "1", reason="minutes; runs with CODECSHIFT_SLOW=1")
 
 
 def assert_same_pixels(referee, name, image, severity, seed):
@@ -41,7 +38,7 @@ def test_many_seeds(referee, picture, name):
         assert_same_pixels(referee, name, picture("33x47"), 1 + seed % 5, seed)
 
 
-@SLOW
+@pytest.mark.needs("slow")
 @pytest.mark.parametrize("size", LARGE)
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_large_pictures(referee, picture, name, size):

@@ -44,7 +44,8 @@ def test_sample_is_four_photographs_that_need_no_network() -> None:
         "coffee": (400, 600),
         "rocket": (427, 640),
     }
-    data = pytest.importorskip("skimage.data")
+    from skimage import data
+
     for source in sample.sources:
         np.testing.assert_array_equal(getattr(data, source.id)(), sample.load(source.id))
 
@@ -131,13 +132,7 @@ def test_missing_kodak_says_where_it_was_looked_for_and_how_to_get_it(tmp_path: 
     )
 
 
-real_kodak = pytest.mark.skipif(
-    not Path(os.environ.get("CODECSHIFT_DATA", NOWHERE), "kodak").is_dir(),
-    reason="$CODECSHIFT_DATA names no folder with the real Kodak images",
-)
-
-
-@real_kodak
+@pytest.mark.needs("kodak")
 def test_the_real_kodak_is_what_the_manifest_says() -> None:
     kodak = open_set("kodak", default_data_dir())
     portrait = {"kodim04", "kodim09", "kodim10", "kodim17", "kodim18", "kodim19"}
@@ -148,7 +143,7 @@ def test_the_real_kodak_is_what_the_manifest_says() -> None:
         assert pixel_digest(kodak.load(source.id)) == source.pixels
 
 
-@real_kodak
+@pytest.mark.needs("kodak")
 def test_the_real_kodak_saved_anew_is_accepted(tmp_path: Path) -> None:
     shutil.copytree(default_data_dir() / "kodak", tmp_path / "kodak", copy_function=shutil.copyfile)
     path = tmp_path / "kodak" / "kodim23.png"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,8 +15,8 @@ from codecshift.corruptions.download import DownloadError
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the user's cache of a machine that has no wheel yet."""
-    monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
+    """Return the user's cache of a machine that has no wheel yet, and no virtual environment."""
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for cached in (weather._texture, weather._fitted):
         cached.cache_clear()
@@ -76,7 +75,16 @@ def test_other_bytes_are_refused_when_they_arrive_and_when_they_lie_there(index,
         textures.read("imagecorruptions/frost/frost1.png")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+@pytest.mark.needs("no-root")
+def test_an_environment_that_cannot_be_written_leaves_the_cache(index, bare, tmp_path, monkeypatch):
+    environment = tmp_path / "environment"
+    environment.mkdir(mode=0o500)
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    textures.fetch()
+    assert textures.wheel() == bare / textures.WHEEL
+
+
+@pytest.mark.needs("no-root")
 def test_a_cache_that_cannot_be_written_is_one_sentence(index, bare):
     bare.parent.mkdir()
     bare.parent.chmod(0o500)
@@ -90,8 +98,11 @@ def test_the_command_told_is_the_one_that_mends_it(index, bare):
     assert textures.read("imagecorruptions/frost/frost1.png").startswith(b"\x89PNG")
 
 
-def test_the_environment_comes_before_the_cache(index, bare):
-    target = Path(sys.prefix, "share", "codecshift")
-    target.mkdir(parents=True)
-    shutil.copy(index / textures.WHEEL, target)
-    assert textures.wheel() == target / textures.WHEEL
+def test_a_virtual_environment_keeps_its_own(index, bare, tmp_path, monkeypatch):
+    environment = tmp_path / "with space" / ".venv"
+    environment.mkdir(parents=True)
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    assert f"--dest '{environment}/share/codecshift'" in textures.by_hand()
+    textures.fetch()
+    assert textures.wheel() == environment / "share" / "codecshift" / textures.WHEEL
+    assert not bare.exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from codecshift.corruptions.corruption import SEVERITIES, generator
 from codecshift.corruptions.table import CORRUPTIONS
 
 
+@cache
 def load_referee():
     path = Path(__file__).parents[1] / "corruptions" / "referee.py"
     spec = importlib.util.spec_from_file_location("corruptions_referee", path)

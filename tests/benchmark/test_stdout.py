@@ -1,0 +1,89 @@
+"""What a command prints is the same through a pipe and into a file, buffered and not, and no stray file is left."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from codecshift.benchmark import store
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def measured(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Command) -> Path:
+    """A run file with curves of two codecs, spectra, a matched point and a wave."""
+    folder = tmp_path_factory.mktemp("measured")
+    path = folder / "r.sqlite"
+    images = ("--set", f"folder:{pair}", "--out", path)
+    for arguments in (
+        ("--codec", "jpeg", "--codec", "webp", "--corruption", "none", "--corruption", "fog", "--spectra"),
+        ("--codec", "jpeg", "--corruption", "none", "--corruption", "fog", "--match", "bpp=1"),
+        ("--codec", "jpeg:q50", "--corruption", "none", "--corruption", "fourier_3_m5_of_32"),
+    ):
+        done = command("run", *images, *arguments, "--severity", "3", cwd=folder)
+        assert done.returncode == 0, done.stderr
+    assert [file.name for file in folder.iterdir()] == ["r.sqlite"]
+    return path
+
+
+PRINTED = {
+    **{f"rows-{form}": ("rows", "FILE", "--format", form) for form in ("csv", "json", "parquet")},
+    **{
+        f"leaderboard-{form}": ("leaderboard", "FILE", "--anchor", "jpeg", "--resamples", "100", "--format", form)
+        for form in ("text", "csv", "markdown", "json")
+    },
+    **{f"matched-{form}": ("leaderboard", "FILE", "--matched", "--format", form) for form in ("csv", "json")},
+    **{f"claims-{form}": ("claims", "FILE", "--only", "H9", "--format", form) for form in ("text", "markdown", "json")},
+    **{f"spectra-{form}": ("spectra", "FILE", "--format", form) for form in ("text", "csv", "json")},
+    **{f"heatmap-{form}": ("heatmap", "FILE", "--format", form) for form in ("text", "csv", "json")},
+    "figures": ("figures", "FILE", "--list"),
+    "corruptions": ("corruptions",),
+    "sets": ("sets",),
+    "plans": ("plans",),
+    "recipes": ("train", "--list"),
+    "help": ("run", "--help"),
+}
+
+
+def read(output: bytes) -> pd.DataFrame:
+    return pd.read_parquet(io.BytesIO(output))
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_pipe_and_a_file_get_the_same(name: str, measured: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    arguments = [str(measured) if one == "FILE" else one for one in PRINTED[name]]
+    here = tmp_path / "here"
+    here.mkdir()
+    launch = ("-c", "from codecshift.benchmark.cli import main; main()", *arguments)
+    plain = {key: value for key, value in environment.items() if key != "PYTHONUNBUFFERED"}
+
+    def run(**streams: object) -> "subprocess.CompletedProcess[bytes]":
+        command = (sys.executable, *launch)
+        return subprocess.run(command, cwd=here, check=True, timeout=120, **streams)  # type: ignore[call-overload]
+
+    piped = run(stdout=subprocess.PIPE, env=plain).stdout
+    with (tmp_path / "out").open("wb") as file:
+        run(stdout=file, env=plain | {"PYTHONUNBUFFERED": "1"})
+    assert list(here.iterdir()) == []
+    assert piped
+    assert piped == (tmp_path / "out").read_bytes()
+    if name == "rows-parquet":
+        pd.testing.assert_frame_equal(read(piped), store.read(measured))
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_reader_that_has_seen_enough_is_no_error(form: str, measured: Path, environment: dict[str, str]) -> None:
+    launch = (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()")
+    process = subprocess.Popen(
+        (*launch, "rows", measured, "--format", form), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), error) == (0, b"")

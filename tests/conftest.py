@@ -1,0 +1,54 @@
+"""What tests may need of a machine: each asks by the mark `needs`, and is skipped with the reason where that lacks."""
+
+import importlib.util
+import os
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from codecshift.corruptions import textures
+
+
+def _packages(*names: str) -> Callable[[], bool]:
+    return lambda: all(importlib.util.find_spec(name) for name in names)
+
+
+NEEDS: Mapping[str, tuple[Callable[[], bool], str]] = {
+    "git": (lambda: shutil.which("git") is not None, "git is not installed"),
+    "checkout": ((Path(__file__).parents[1] / ".git").exists, "this is no git checkout"),
+    "torch": (_packages("torch"), "torch is not installed: EXTRAS=test,referee or EXTRAS=test,neural"),
+    "pytorch_msssim": (_packages("torch", "pytorch_msssim"), "pytorch-msssim is not installed: EXTRAS=test,referee"),
+    "neural": (
+        _packages("torch", "compressai", "safetensors"),
+        "the extra neural is not installed: EXTRAS=test,neural",
+    ),
+    "kodak": (
+        lambda: Path(os.environ.get("CODECSHIFT_DATA") or "/nowhere", "kodak").is_dir(),
+        "CODECSHIFT_DATA names no folder that holds kodak/",
+    ),
+    "slow": (lambda: os.environ.get("CODECSHIFT_SLOW") == "1", "takes minutes: runs with CODECSHIFT_SLOW=1"),
+    "proc": (lambda: Path("/proc/self/statm").exists(), "this system has no /proc"),
+    "alarm": (lambda: hasattr(signal, "setitimer"), "this system has no interval timer"),
+    "root": (lambda: hasattr(os, "geteuid") and os.geteuid() == 0, "only root may do this"),
+    "no-root": (lambda: not hasattr(os, "geteuid") or os.geteuid() != 0, "nothing is forbidden to root"),
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"needs(*what): skipped where the machine lacks one of {', '.join(NEEDS)}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        for what in mark.args:
+            there, reason = NEEDS[what]
+            if not there():
+                pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _frost() -> None:
+    """Have the photographs of frost at hand before tests point the user's cache elsewhere."""
+    textures.fetch()
