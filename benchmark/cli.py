@@ -207,9 +207,8 @@ def rows(file: File, format: Annotated[RowsFormat, typer.Option(help="Of the out
         else:
             # pandas takes a buffered stdout for a file of its name, and would write to `<stdout>` in this folder.
             sys.stdout.buffer.write(table.to_parquet(None, index=False))
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` for one, has seen enough; what is left must not be flushed at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader, `head` for one, has seen enough
+        _drop_stdout()
 
 
 @app.command()
@@ -831,11 +830,16 @@ def main() -> None:
     """Run the command line: a fault of the user's is one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        app()
+        try:
+            app()
+        finally:
+            _flush()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise SystemExit(0) from None
     except OSError as error:
-        _refuse(f"{error.strerror}: {error.filename}" if error.filename else str(error))
+        _refuse(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error))
     except ImportError as error:
         sentence = _unloadable(error)
         if not sentence:
@@ -845,6 +849,22 @@ def main() -> None:
         if not _foreseen(error):
             raise
         _refuse(str(error))
+
+
+def _flush() -> None:
+    """Write out what was printed, so that a full disk is told as any other fault, and not by Python on its way out."""
+    if sys.stdout is None:  # closed by whoever started this
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
+        raise
+
+
+def _drop_stdout() -> None:
+    """Have what could not be written go nowhere: it is still buffered, and would be tried again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted(_signal: int, _frame: object) -> NoReturn:

@@ -30,6 +30,17 @@ _ENVIRONMENT = {
 }
 
 
+class NoWorkers(OSError):
+    """This system cannot make the semaphores that worker processes share; the sentence says how to have it do so."""
+
+    def __init__(self, reason: Exception) -> None:
+        because = reason.strerror if isinstance(reason, OSError) else str(reason)
+        super().__init__(
+            f"worker processes need shared memory, which this system refuses ({because}): make /dev/shm writable for "
+            "everyone, mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
+        )
+
+
 def starting() -> BaseContext:
     """Return what processes of one thread each are started by."""
     # The libraries read these when they are first loaded, which is in the workers.
@@ -45,9 +56,13 @@ def starting() -> BaseContext:
 def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tasks: int = 0) -> pebble.ProcessPool:
     """Return a pool of `jobs` processes of one thread each, every one of which begins with `start(*arguments)`.
 
-    Each is replaced after `max_tasks` tasks, never where that is 0.
+    Each is replaced after `max_tasks` tasks, never where that is 0. Raises NoWorkers.
     """
     context: Any = starting()
+    try:
+        context.Lock()
+    except (OSError, ImportError) as error:
+        raise NoWorkers(error) from error
     return pebble.ProcessPool(
         max_workers=jobs, max_tasks=max_tasks, initializer=begin, initargs=[start, arguments], context=context
     )

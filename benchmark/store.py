@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -162,7 +162,7 @@ class RunFile:
         written by a newer version, and when the disk is full.
         """
         # A write transaction is held open from here on, so that a second writer is refused; readers are not.
-        with _told_plainly(path), closing(_connect(path)) as connection:
+        with _told_plainly(path), closing(_reached(path, _connect)) as connection:
             try:
                 yield cls(path, connection)
             finally:
@@ -546,18 +546,21 @@ def _is_blank(connection: sqlite3.Connection) -> bool:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    with _told_plainly(path):
-        if not path.is_file():
-            raise RunFileError(f"no run file at {path}")
-        # A write-ahead log left by a killed run is read too, and needs a writable folder for that; a file without
-        # one is taken as it is, so that archives on read-only media can be read. The log lies beside the file itself,
-        # not beside a link to it.
-        place = path.resolve()
-        log = place.with_name(place.name + "-wal")
-        mode = "mode=ro" if log.exists() else "mode=ro&immutable=1"
-        with closing(sqlite3.connect(f"{place.as_uri()}?{mode}", uri=True)) as connection:
-            _check(path, connection)
-            yield connection
+    with _told_plainly(path), closing(_reached(path, _connect_to_read)) as connection:
+        _check(path, connection)
+        yield connection
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise RunFileError(f"no run file at {path}")
+    # A write-ahead log left by a killed run is read too, and needs a writable folder for that; a file without one is
+    # taken as it is, so that archives on read-only media can be read. The log lies beside the file itself, not beside
+    # a link to it.
+    place = path.resolve()
+    log = place.with_name(place.name + "-wal")
+    mode = "mode=ro" if log.exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{place.as_uri()}?{mode}", uri=True)
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -577,13 +580,19 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
+def _reached(path: Path, connect: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
+    """Connect to the run file at `path`; what the system says against that place becomes a sentence about it."""
+    try:
+        return connect(path)
+    except OSError as error:
+        raise RunFileError(f"{path} cannot be a run file: {error.strerror}") from error
+
+
 @contextmanager
 def _told_plainly(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into sentences about the run file."""
     try:
         yield
-    except OSError as error:
-        raise RunFileError(f"{path} cannot be a run file: {error.strerror}") from error
     except sqlite3.Error as error:
         reason = str(error)
         if "locked" in reason or "busy" in reason:

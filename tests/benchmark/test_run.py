@@ -377,6 +377,19 @@ CULPRITS = {
 }
 
 
+def test_a_system_without_shared_memory_is_told_so(pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in containers whose /dev/shm is missing, or root's alone: it is not the run file that cannot be written."""
+
+    def refuse(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("multiprocessing.context.BaseContext.Lock", refuse)
+    job = prepare(plan(pair, ["jpeg:q30"], CLEAN), NOWHERE)
+    with pytest.raises(OSError, match=r"^worker processes need shared memory, .*: make /dev/shm writable") as refused:
+        run(job, tmp_path / "r.sqlite", jobs=1)
+    assert not isinstance(refused.value, RunFileError)
+
+
 @pytest.mark.parametrize("codec", CULPRITS)
 @pytest.mark.needs("alarm")
 def test_a_codec_that_takes_its_process_with_it_costs_its_own_rows_only(

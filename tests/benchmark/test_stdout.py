@@ -83,7 +83,17 @@ def test_a_reader_that_has_seen_enough_is_no_error(form: str, measured: Path, en
     )
     assert process.stdout
     assert process.stderr
-    process.stdout.close()
+    process.stdout.close()  # before anything is written
     error = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), error) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("name", ["rows-csv", "rows-parquet", "leaderboard-text", "sets"])
+def test_a_full_disk_is_one_sentence(name: str, measured: Path, environment: dict[str, str]) -> None:
+    arguments = [str(measured) if one == "FILE" else one for one in PRINTED[name]]
+    launch = (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", *arguments)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(launch, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (2, "codecshift: No space left on device\n")
