@@ -1,6 +1,8 @@
 """What a system or a build of Python lacks is told in one sentence, with what to do about it, and exit code 2."""
 
 import importlib
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -94,3 +96,37 @@ def test_an_error_meant_for_users_is_told_without_importing_anything(
     assert told
     assert not cli._foreseen(RuntimeError("a fault of ours"))
     assert sys.modules[f"codecshift.{module}"]
+
+
+def test_a_process_with_nothing_set_prints_the_same(
+    tmp_path: Path, environment: dict[str, str], command: Command
+) -> None:
+    """No HOME, no locale, no terminal, no temporary folder, few files, files of one's own alone, no standard input."""
+    arguments = ("run", "--codec", "jpeg", "--images", "1", "--corruption", "none", "--corruption", "frost")
+    plain = command(*arguments, cwd=tmp_path, env={"COLUMNS": "80"})
+    assert plain.returncode == 0, plain.stderr
+    bare = tmp_path / "bare folder"
+    bare.mkdir()
+    code = "from codecshift.benchmark.cli import main; main()"
+    start = shlex.join((sys.executable, "-c", code, *arguments))
+    launch = f"umask 077; ulimit -n 256; exec {start} <&-"
+    done = subprocess.run(
+        ("/bin/sh", "-c", launch),
+        cwd=bare,
+        env={
+            "PATH": "/nowhere",
+            "PYTHONPATH": environment["PYTHONPATH"],
+            "LC_ALL": "C",
+            "PYTHONCOERCECLOCALE": "0",
+            "PYTHONUTF8": "0",
+            "TERM": "dumb",
+            "TMPDIR": "/nowhere",
+        },
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [file.name for file in bare.iterdir()] == ["quick.sqlite"]
+    # The lines of a table are other characters where the locale lacks the usual ones; its words and numbers are not.
+    words = re.compile(r"[A-Za-z0-9.%]+")
+    assert words.findall(done.stdout.decode("ascii")) == words.findall(plain.stdout)
