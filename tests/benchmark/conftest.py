@@ -14,6 +14,7 @@ import PIL.Image
 import pytest
 import skimage.data
 from codecshift.benchmark.store import Row, RunFile
+from codecshift.codecs import registry
 from codecshift.codecs.registry import catalogue
 
 # Started in the background by a script, a process ignores Ctrl-C, and so would what the tests start and interrupt.
@@ -154,8 +155,19 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def with_plugins(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The plugins installed, in this process and in the workers it starts."""
+    """The plugins installed, in this process and in the workers it starts; `few_codecs`, if wanted too, comes first."""
     monkeypatch.syspath_prepend(plugins)
+    catalogue.cache_clear()
+    yield
+    catalogue.cache_clear()
+
+
+@pytest.fixture
+def few_codecs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Three codecs built in instead of all: trying every one takes ten seconds where torch is installed."""
+    few = tuple(spec for spec in registry.BUILT_IN if spec.name in {"identity", "jpeg", "webp"})
+    monkeypatch.setattr(registry, "BUILT_IN", few)
+    monkeypatch.setattr(registry, "NEURAL", ())
     catalogue.cache_clear()
     yield
     catalogue.cache_clear()

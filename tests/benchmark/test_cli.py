@@ -524,6 +524,7 @@ def test_codecs_are_listed(say: Callable[..., Said]) -> None:
     assert "q4..q96 (11)" in out
 
 
+@pytest.mark.usefixtures("few_codecs")
 def test_the_table_of_codecs_comes_as_data(say: Callable[..., Said], with_plugins: None) -> None:
     """What is no codec is told beside it, so that the output is the table alone."""
     data = json.loads(say("codecs", "--format", "json").out)
@@ -537,6 +538,7 @@ def test_the_table_of_codecs_comes_as_data(say: Callable[..., Said], with_plugin
     assert [line.split("`")[1] for line in markdown[2:]] == [line["codec"] for line in lines]
 
 
+@pytest.mark.usefixtures("few_codecs")
 def test_plugins_and_their_faults_are_listed(with_plugins: None, say: Callable[..., Said]) -> None:
     out = say("codecs").out
     assert re.search(r"^ hang +p ", out, re.MULTILINE)
@@ -555,6 +557,7 @@ def test_plans_are_listed(say: Callable[..., Said]) -> None:
     assert all(re.search(rf"^ {name} ", out, re.MULTILINE) for name in PLANS)
 
 
+@pytest.mark.usefixtures("few_codecs")
 def test_the_doctor_speaks(say: Callable[..., Said]) -> None:
     said = say("doctor")
     assert said.code == 0
@@ -562,6 +565,7 @@ def test_the_doctor_speaks(say: Callable[..., Said]) -> None:
     assert said.out.splitlines()[-1] == "all is well" or "need attention" in said.out.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("few_codecs")
 def test_the_doctor_names_what_is_broken(with_plugins: None, say: Callable[..., Said]) -> None:
     said = say("doctor")
     assert re.search(r"^!! +plugin faulty \(codecshift-bad-codecs\) *RuntimeError", said.out, re.MULTILINE)
