@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -829,6 +830,7 @@ def _train(
 def main() -> None:
     """Run the command line: a fault of the user's is one sentence and exit code 2."""
     signal.signal(signal.SIGTERM, _interrupted)
+    _speak_utf8()
     try:
         try:
             app()
@@ -849,6 +851,16 @@ def main() -> None:
         if not _foreseen(error):
             raise
         _refuse(str(error))
+
+
+def _speak_utf8() -> None:
+    """Write UTF-8 to files and pipes whatever the locale: what reads them expects it, and a C locale has no ±."""
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):  # it is None where whoever started this closed it
+            if stream.isatty():
+                stream.reconfigure(errors="replace")  # a terminal has its own encoding
+            else:
+                stream.reconfigure(encoding="utf-8", errors=errors)
 
 
 def _flush() -> None:

@@ -135,7 +135,7 @@ def _written(
         drawing.figure.savefig(target, format=form, metadata=NO_DATES[form])
         yield target
     caption = folder / f"{stem}.txt"
-    caption.write_text(_caption(kind, of, one, drawing))
+    caption.write_text(_caption(kind, of, one, drawing), encoding="utf-8")
     yield caption
 
 

@@ -183,6 +183,6 @@ def draw(heatmaps: Sequence[Heatmap], folder: Path) -> list[Path]:
             written.append(target)
         caption = folder / f"{stem}.txt"
         codecs = ", ".join(f"{one.codec}:{one.point} ({len(one.images)} images)" for one in some)
-        caption.write_text(f"{maps.ABOUT}. Set {heading}; {codecs}. {RULE}\n")
+        caption.write_text(f"{maps.ABOUT}. Set {heading}; {codecs}. {RULE}\n", encoding="utf-8")
         written.append(caption)
     return written

@@ -104,7 +104,7 @@ def _git(root: Path, *arguments: str) -> str:
 def cpu() -> str:
     """Return the processor's name where the system tells it, else its architecture."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:

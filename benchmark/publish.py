@@ -474,10 +474,10 @@ def export(path: Path, folder: Path) -> list[Path]:
     for run in runs:
         target = root / "runs" / f"{run}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(provenances[run], indent=2, sort_keys=True) + "\n")
+        target.write_text(json.dumps(provenances[run], indent=2, sort_keys=True) + "\n", encoding="utf-8")
         written.append(target)
     target = root / "codecs.csv"
-    target.write_text(fairness.as_csv(facts(published), ["codec", "run", *fairness.COLUMNS]))
+    target.write_text(fairness.as_csv(facts(published), ["codec", "run", *fairness.COLUMNS]), encoding="utf-8")
     return [*written, target]
 
 
@@ -486,7 +486,7 @@ def _published(folder: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for path in folder.glob("*.json"):
         try:
-            provenance = json.loads(path.read_text())
+            provenance = json.loads(path.read_text(encoding="utf-8"))
             found[path.stem] = {"codecs": {str(name): dict(one) for name, one in provenance["codecs"].items()}}
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise NotComparable(f"{path} is not the provenance of a run: move it elsewhere") from error

@@ -136,7 +136,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     # What a codec prints is not an answer, and what it reads is not a call.
     os.dup2(2, 1)
-    with open(os.devnull) as nothing:  # noqa: PTH123 - a file descriptor is wanted
+    with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123 - a file descriptor is wanted
         os.dup2(nothing.fileno(), 0)
 
     def say(**answer: object) -> None:

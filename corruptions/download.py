@@ -27,6 +27,16 @@ class DownloadError(OSError):
     """A file that could not be fetched or unpacked; the sentence says why, and what to do by hand."""
 
 
+def user_cache() -> Path:
+    """Return codecshift's place in the user's cache; a user without a home has one among the temporary files."""
+    import pooch  # noqa: PLC0415 - importing a room stays cheap
+
+    try:
+        return Path(pooch.os_cache("codecshift"))
+    except RuntimeError:  # HOME is not set, and the system knows no such user, as in containers run with --user
+        return Path(tempfile.gettempdir(), f"codecshift-{os.getuid()}")
+
+
 def fetch(url: str, target: Path, sha256: str, *, progress: Progress | None = None) -> None:
     """Download `url` to `target`, which appears only once all of it is there and its sha256 is the expected one.
 

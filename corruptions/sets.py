@@ -24,7 +24,7 @@ from types import MappingProxyType
 import numpy as np
 
 from .corruption import Image
-from .download import Progress, fetch, unpack
+from .download import Progress, fetch, unpack, user_cache
 from .generated import Place, Stored, load_stored, outdated, read_manifest
 from .pixels import SUFFIXES, UnreadableImage, image_size, pixel_digest, read_pixels
 
@@ -286,9 +286,7 @@ def default_data_dir() -> Path:
     chosen = os.environ.get("CODECSHIFT_DATA")
     if chosen:
         return Path(chosen).expanduser()
-    import pooch  # noqa: PLC0415 - importing a room stays cheap
-
-    return Path(pooch.os_cache("codecshift"))
+    return user_cache()
 
 
 def open_set(

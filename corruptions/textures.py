@@ -16,7 +16,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from .download import DownloadError, Progress
+from .download import DownloadError, Progress, user_cache
 
 VERSION = "1.1.2"
 WHEEL = f"imagecorruptions-{VERSION}-py3-none-any.whl"
@@ -30,10 +30,8 @@ class TexturesMissing(FileNotFoundError):
 
 def folders() -> tuple[Path, ...]:
     """Return where the wheel is looked for: in the virtual environment, if this is one, then in the user's cache."""
-    import pooch  # noqa: PLC0415 - importing a room stays cheap
-
     environment = [Path(sys.prefix, "share", "codecshift")] if sys.prefix != sys.base_prefix else []
-    return *environment, Path(pooch.os_cache("codecshift"))
+    return *environment, user_cache()
 
 
 def wheel() -> Path | None:

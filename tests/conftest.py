@@ -15,6 +15,14 @@ def _packages(*names: str) -> Callable[[], bool]:
     return lambda: all(importlib.util.find_spec(name) for name in names)
 
 
+def _any_file_name() -> bool:
+    try:
+        os.fsencode("ü")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 NEEDS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "git": (lambda: shutil.which("git") is not None, "git is not installed"),
     "checkout": ((Path(__file__).parents[1] / ".git").exists, "this is no git checkout"),
@@ -29,6 +37,7 @@ NEEDS: Mapping[str, tuple[Callable[[], bool], str]] = {
         "CODECSHIFT_DATA names no folder that holds kodak/",
     ),
     "slow": (lambda: os.environ.get("CODECSHIFT_SLOW") == "1", "takes minutes: runs with CODECSHIFT_SLOW=1"),
+    "names": (_any_file_name, "this locale has no file names outside ASCII"),
     "proc": (lambda: Path("/proc/self/statm").exists(), "this system has no /proc"),
     "alarm": (lambda: hasattr(signal, "setitimer"), "this system has no interval timer"),
     "root": (lambda: hasattr(os, "geteuid") and os.geteuid() == 0, "only root may do this"),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ROOMS = ("analysis", "benchmark", "codecs", "corruptions")
 LEAVES = ("analysis", "codecs", "corruptions")
 NOT_ROOMS = {"tests", "results", "build", "dist", "venv"}
@@ -35,7 +35,7 @@ def named(path: Path) -> str:
 def imports(path: Path) -> Iterator[str]:
     """Yield the full name of whatever a file imports, anywhere in it."""
     package = ["codecshift", *path.relative_to(ROOT).parent.parts]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -45,7 +45,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run((sys.executable, *arguments), capture_output=True, text=True, check=True, **options)
+    return subprocess.run((sys.executable, *arguments), capture_output=True, encoding="utf-8", check=True, **options)
 
 
 # --- rooms
@@ -62,7 +62,7 @@ def test_a_leaf_knows_nothing_of_ours_outside_its_own_room(path: Path) -> None:
 def test_within_the_package_imports_are_relative(path: Path) -> None:
     absolute = [
         alias.name if isinstance(node, ast.Import) else node.module
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
         for alias in node.names
     ]
@@ -105,7 +105,7 @@ def test_a_file_is_a_concept(name: str) -> None:
 
 @pytest.mark.parametrize("path", [path for room in ROOMS for path in modules(room)], ids=named)
 def test_a_file_opens_with_one_sentence(path: Path) -> None:
-    first, _, _ = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")
+    first, _, _ = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n\n")
     assert first.endswith(".")
 
 
@@ -191,7 +191,11 @@ EXTRAS = {
 
 def documented(name: str) -> bool:
     """Say whether the requirement has a comment beside it."""
-    return bool(re.search(rf'^\s*"{re.escape(name)}\b[^"]*",?\s+#', (ROOT / "pyproject.toml").read_text(), re.M | re.I))
+    return bool(
+        re.search(
+            rf'^\s*"{re.escape(name)}\b[^"]*",?\s+#', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M | re.I
+        )
+    )
 
 
 @pytest.mark.parametrize("name", DEPENDENCIES)
@@ -199,7 +203,7 @@ def test_every_dependency_is_used_or_says_why_it_is_there(name: str) -> None:
     files = [path for room in ROOMS for path in modules(room)]
     imported = {found.partition(".")[0] for path in files for found in imports(path)}
     used = IMPORTED_AS.get(name, name) in imported or (
-        name in USED_AS and any(USED_AS[name] in path.read_text() for path in files)
+        name in USED_AS and any(USED_AS[name] in path.read_text(encoding="utf-8") for path in files)
     )
     assert used or documented(name)
 
@@ -211,7 +215,11 @@ def test_every_import_is_declared() -> None:
 
 
 def test_every_requirement_has_a_tested_version() -> None:
-    pinned = {distribution(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    pinned = {
+        distribution(line)
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    }
     assert {*DEPENDENCIES, *chain(*EXTRAS.values())} - pinned == set()
 
 
@@ -227,7 +235,7 @@ def oldest_python() -> tuple[int, int]:
 def test_the_oldest_python_is_the_same_everywhere() -> None:
     major, minor = oldest_python()
     assert PYPROJECT["tool"]["ruff"]["target-version"] == f"py{major}{minor}"
-    makefile, readme = ((ROOT / name).read_text() for name in ("Makefile", "README.md"))
+    makefile, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "README.md"))
     found = re.search(rf"\({major}, {minor}\) <= sys\.version_info < \({major}, (\d+)\)", makefile)
     assert found
     newest = f"Python {major}.{minor} to {major}.{int(found[1]) - 1}"
@@ -238,7 +246,7 @@ def test_the_oldest_python_is_the_same_everywhere() -> None:
 def test_ci_tries_the_oldest_python() -> None:
     """CI that names no version takes the machine's, through the Makefile, which refuses one that is too old."""
     steps = [path for folder in (".ci", ".github") if (ROOT / folder).is_dir() for path in (ROOT / folder).rglob("*")]
-    text = "\n".join(path.read_text() for path in steps if path.is_file())
+    text = "\n".join(path.read_text(encoding="utf-8") for path in steps if path.is_file())
     if not text:
         pytest.skip("there is no CI here")
     versions = {(int(major), int(minor)) for major, minor in re.findall(r"python\D{0,12}(\d)\.(\d+)", text, re.I)}
@@ -265,7 +273,7 @@ ALLOWED = {
 def tracked() -> list[Path]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     listing = subprocess.run(
-        ("git", "ls-files", "-z"), cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        ("git", "ls-files", "-z"), cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=True
     )
     return [Path(name) for name in listing.stdout.split("\0") if name]
 

@@ -11,7 +11,7 @@ from codecshift.benchmark.fairness import stated_markdown
 from codecshift.codecs.described import describe
 from codecshift.codecs.registry import BUILT_IN
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +20,11 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plugin")
     (code,) = re.findall(r"```python\n(# my_codec\.py\n.*?)```", README, re.DOTALL)
     (group, entry) = re.search(r'\[project\.entry-points\."(.+?)"\]\n(.+?)\n', README).groups()
-    (folder / "my_codec.py").write_text(code)
+    (folder / "my_codec.py").write_text(code, encoding="utf-8")
     info = folder / "my_codec-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-codec\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-codec\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n", encoding="utf-8")
     return folder
 
 
@@ -32,7 +32,7 @@ def codecshift(plugin: Path, *arguments: str) -> subprocess.CompletedProcess[str
     command = (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", *arguments)
     environment = {**os.environ, "PYTHONPATH": str(plugin)}
     return subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=plugin, timeout=120, check=False
+        command, capture_output=True, encoding="utf-8", env=environment, cwd=plugin, timeout=120, check=False
     )
 
 
@@ -52,7 +52,7 @@ def test_the_codec_joins_a_run(plugin: Path) -> None:
 
 def test_the_codec_described_in_toml_is_one(tmp_path: Path) -> None:
     (text,) = re.findall(r"```toml\n(# cjxl\.toml\n.*?)```", README, re.DOTALL)
-    (tmp_path / "cjxl.toml").write_text(text)
+    (tmp_path / "cjxl.toml").write_text(text, encoding="utf-8")
     spec = describe(tmp_path / "cjxl.toml")
     assert (spec.name, len(spec.points)) == ("cjxl", 5)
 
@@ -62,7 +62,7 @@ def test_every_command_it_names_exists() -> None:
     listing = subprocess.run(
         (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", "--help"),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     ).stdout
     assert {command for command in named if not re.search(rf"\b{command}\b", listing)} == set()

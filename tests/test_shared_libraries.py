@@ -43,7 +43,9 @@ for line in sorted({line.split(maxsplit=5)[5].strip() for line in open("/proc/se
 @pytest.mark.needs("proc")
 def test_every_library_loaded_is_bundled_or_on_every_system() -> None:
     elffile = pytest.importorskip("elftools.elf.elffile")
-    done = subprocess.run((sys.executable, "-W", "ignore", "-c", LOADS), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        (sys.executable, "-W", "ignore", "-c", LOADS), capture_output=True, encoding="utf-8", check=True
+    )
     loaded = [Path(line) for line in done.stdout.splitlines()]
     packaged = [path for path in loaded if {"site-packages", "dist-packages"} & set(path.parts)]
     assert any("cv2" in path.parts for path in packaged)

@@ -35,7 +35,10 @@ def folder() -> Path:
         return Path(chosen).expanduser()
     import pooch  # noqa: PLC0415 - importing a room stays cheap
 
-    return Path(pooch.os_cache("codecshift")) / "weights"
+    try:
+        return Path(pooch.os_cache("codecshift")) / "weights"
+    except RuntimeError:  # HOME is not set, and the system knows no such user, as in containers run with --user
+        return Path(tempfile.gettempdir(), f"codecshift-{os.getuid()}", "weights")
 
 
 def fetched(name: str, progress: Progress | None = None) -> Path:

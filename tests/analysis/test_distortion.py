@@ -239,7 +239,7 @@ def digest(first: np.ndarray, second: np.ndarray) -> str:
 
 def golden() -> dict[str, dict[str, Any]]:
     """Return, per case, the digest of its two images and `referee_of` it, made with pytorch-msssim 1.0.0."""
-    return json.loads(GOLDEN.read_text())
+    return json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
 def test_the_stored_values_are_of_these_pixels() -> None:

@@ -218,7 +218,7 @@ def start(environment: dict[str, str]) -> Callable[..., "subprocess.Popen[str]"]
 
     def started(*arguments: object, **more: Any) -> "subprocess.Popen[str]":
         command = [sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", *map(str, arguments)]
-        options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
         options |= {"env": environment | more.pop("env", {}), "start_new_session": True}
         return subprocess.Popen(command, **options | more)
 

@@ -163,7 +163,7 @@ def test_a_file_reads_back_to_six_digits(images: ImageSet, tmp_path: Path) -> No
 )
 def test_another_file_is_refused(text: str, fault: str, tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(MeasurementError, match=fault):
         read(path)
 
@@ -215,7 +215,7 @@ def test_measuring_kodak_again_gives_what_is_stored(name: str) -> None:
 def test_the_stored_file_is_package_data(request: pytest.FixtureRequest) -> None:
     import tomllib
 
-    pyproject = tomllib.loads((request.config.rootpath / "pyproject.toml").read_text())
+    pyproject = tomllib.loads((request.config.rootpath / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = pyproject["tool"]["setuptools"]["package-data"]["*"]
     package = STORED.parents[1]
     assert any(STORED in package.glob(pattern) for pattern in patterns)

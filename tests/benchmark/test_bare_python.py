@@ -1,7 +1,6 @@
 """What a system or a build of Python lacks is told in one sentence, with what to do about it, and exit code 2."""
 
 import importlib
-import re
 import shlex
 import subprocess
 import sys
@@ -28,7 +27,7 @@ RUN = ("run", "--codec", "jpeg", "--images", "1", "--corruption", "frost", "--se
 def without(folder: Path, name: str) -> dict[str, str]:
     """Return the environment of a Python that was built without an extension module."""
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text(BLOCKED.format(name=name))
+    (folder / "sitecustomize.py").write_text(BLOCKED.format(name=name), encoding="utf-8")
     return {"PYTHONPATH": str(folder)}
 
 
@@ -47,7 +46,7 @@ def test_a_python_without_a_module_does_without_or_says_so(module: str, tmp_path
 def test_a_library_the_system_lacks_is_named(tmp_path: Path, command: Command) -> None:
     (tmp_path / "site" / "cv2").mkdir(parents=True)
     cannot = "libGL.so.1: cannot open shared object file: No such file or directory"
-    (tmp_path / "site" / "cv2" / "__init__.py").write_text(f"raise ImportError({cannot!r})\n")
+    (tmp_path / "site" / "cv2" / "__init__.py").write_text(f"raise ImportError({cannot!r})\n", encoding="utf-8")
     done = command(*RUN, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("codecshift: OpenCV needs libGL.so.1, which this system lacks: ")
@@ -127,6 +126,4 @@ def test_a_process_with_nothing_set_prints_the_same(
     )
     assert done.returncode == 0, done.stderr
     assert [file.name for file in bare.iterdir()] == ["quick.sqlite"]
-    # The lines of a table are other characters where the locale lacks the usual ones; its words and numbers are not.
-    words = re.compile(r"[A-Za-z0-9.%]+")
-    assert words.findall(done.stdout.decode("ascii")) == words.findall(plain.stdout)
+    assert done.stdout.decode("utf-8") == plain.stdout

@@ -39,7 +39,7 @@ def load(fate, height):
 @pytest.fixture
 def fragile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Spec]:
     """A function that returns a codec of one point that meets its fate on images of a certain height, 0 for any."""
-    (tmp_path / "codecshift_fragile.py").write_text(CODECS)
+    (tmp_path / "codecshift_fragile.py").write_text(CODECS, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
 
@@ -65,7 +65,7 @@ def test_one_process_works_all_laws_where_none_takes_it_along(fragile: Callable[
     spec = fragile("dies", -1, points=2)
     broken = [verdict.law for verdict in check(spec, spec.points, 60) if verdict.fault]
     assert broken == [RISING_RATE]
-    assert len(set((tmp_path / "opened").read_text().split())) == 1
+    assert len(set((tmp_path / "opened").read_text(encoding="utf-8").split())) == 1
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def measured(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Comm
         *("--corruption", "none", "--corruption", "fog", "--corruption", "shot_noise", "--severity", 2, "--out", path),
     )
     assert done.returncode == 0, done.stderr
-    (path.parent / "out.txt").write_text(done.stdout)
+    (path.parent / "out.txt").write_text(done.stdout, encoding="utf-8")
     return path
 
 
@@ -123,7 +123,7 @@ def furnished(tmp_path: Path, say: Callable[..., Said]) -> Path:
     home = tmp_path / "home"
     (home / "empty").mkdir()
     (home / "texts").mkdir()
-    (home / "texts" / "a.txt").write_text("no image, and no run file\n" * 50)
+    (home / "texts" / "a.txt").write_text("no image, and no run file\n" * 50, encoding="utf-8")
     for name in ("newer.sqlite", "readonly.sqlite"):
         with RunFile.open(home / name):
             pass
@@ -246,7 +246,7 @@ def test_a_leaderboard_of_what_is_not_there_is_refused(
 def test_a_file_where_a_folder_is_to_be_made_is_refused(
     arguments: list[str], measured: Path, furnished: Path, say: Callable[..., Said]
 ) -> None:
-    (furnished / "file").write_text("in the way")
+    (furnished / "file").write_text("in the way", encoding="utf-8")
     before = everything(furnished)
     command, *option = arguments
     one_sentence(say(command, measured, *option, "file"))
@@ -291,7 +291,7 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch, say: Cal
 
 
 def test_a_run_prints_a_leaderboard_that_fits(measured: Path) -> None:
-    out = (measured.parent / "out.txt").read_text()
+    out = (measured.parent / "out.txt").read_text(encoding="utf-8")
     assert out.startswith("folder:pair: 2 images, 2 corruptions, severity 2; BD-rate (PSNR) against jpeg")
     assert [line for line in out.splitlines() if len(line) > WIDTH] == []
     assert re.search(r"^ *1 +(jpeg|webp) ", out, re.MULTILINE)
@@ -405,7 +405,7 @@ def test_rows_as_parquet_are_the_table(measured: Path, tmp_path: Path, environme
             [sys.executable, "-c", program, "rows", measured, "--format", "parquet"],
             stdout=file,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env=environment,
             check=False,
         )
@@ -451,7 +451,7 @@ def test_the_text_leaderboard_fits(measured: Path, say: Callable[..., Said]) -> 
     said = say("leaderboard", measured)
     assert (said.code, said.err) == (0, "")
     assert [line for line in said.out.splitlines() if len(line) > WIDTH] == []
-    assert said.out == (measured.parent / "out.txt").read_text()
+    assert said.out == (measured.parent / "out.txt").read_text(encoding="utf-8")
 
 
 def test_the_leaderboards_formats_agree(measured: Path, say: Callable[..., Said]) -> None:
@@ -633,7 +633,11 @@ def test_help_loads_nothing_heavy(environment: dict[str, str]) -> None:
         "print(sorted({'numpy', 'pandas', 'cv2', 'scipy', 'matplotlib', 'torch', 'PIL'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, "run", "--help"], check=True, capture_output=True, text=True, env=environment
+        [sys.executable, "-c", program, "run", "--help"],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        env=environment,
     )
     assert done.stdout.splitlines()[-1] == "[]"
 

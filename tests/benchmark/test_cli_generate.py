@@ -75,7 +75,7 @@ def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
         "2 of 2 files hold the right pixels, 1 of them in other bytes",
     ]
     (copy / "fog/1/hair.png").unlink()
-    (copy / "notes.txt").write_text("mine")
+    (copy / "notes.txt").write_text("mine", encoding="utf-8")
     done = here("verify", copy, "--jobs", 1)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [

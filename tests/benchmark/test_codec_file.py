@@ -23,7 +23,7 @@ SHORT = ("--corruption", "none", "--jobs", "1", "--out", "r.sqlite")
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "copier.toml"
-    path.write_text(FILE)
+    path.write_text(FILE, encoding="utf-8")
     return path
 
 
@@ -52,7 +52,7 @@ def test_the_codec_can_be_checked(file: Path, here: Here) -> None:
 
 def test_another_description_does_not_mix_with_its_rows(file: Path, here: Here) -> None:
     assert here("run", *SHORT, "--codec", "copier:m3", "--codec-file", file).returncode == 0
-    file.write_text(FILE + "# another file\n")
+    file.write_text(FILE + "# another file\n", encoding="utf-8")
     result = here("run", *SHORT, "--codec", "copier:m4", "--codec-file", file)
     assert result.returncode == 2
     assert "codec 'copier' is not the same in all its runs" in result.stderr
@@ -74,14 +74,14 @@ def test_a_file_that_describes_no_codec_is_refused_in_one_sentence(
     if text is None:
         file.unlink()
     else:
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
     result = here("run", *SHORT, "--codec-file", file)
     assert (result.returncode, result.stdout) == (2, "")
     assert re.fullmatch(rf"codecshift: .*{sentence}.*\n", result.stderr)
 
 
 def test_two_files_of_one_name_are_refused(file: Path, here: Here, tmp_path: Path) -> None:
-    (tmp_path / "other.toml").write_text(FILE)
+    (tmp_path / "other.toml").write_text(FILE, encoding="utf-8")
     result = here("run", *SHORT, "--codec-file", file, "--codec-file", "other.toml")
     assert result.returncode == 2
     assert "other.toml: there is a codec 'copier' already" in result.stderr

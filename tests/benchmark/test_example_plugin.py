@@ -25,7 +25,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(SOURCE, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
     options = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
     command = (sys.executable, "-m", "pip", "install", *options, "--target", folder / "site", folder / "source")
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     return folder / "site"
 
@@ -79,6 +79,6 @@ def test_it_joins_a_run_and_what_is_published_of_it(
     # A step of 4 grey levels in an orthonormal transform: an error of 4 / sqrt(12) in each of Y, Cb and Cr.
     assert 40 < table[table["point"] == "s4"]["psnr"].mean() < 48
     assert command("export", out, tmp_path).returncode == 0  # without the plugin: it is all in the run file
-    lines = (tmp_path / "v1" / "codecs.csv").read_text().splitlines()
+    lines = (tmp_path / "v1" / "codecs.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[0] for line in lines] == ["codec", "block-dct", "jpeg"]
     assert re.search(r",SciPy [^,]+, zlib [^,]+,\d+,", lines[1].replace('"', ""))

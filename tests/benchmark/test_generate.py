@@ -122,7 +122,7 @@ def test_an_image_too_small_to_corrupt_is_refused_by_name(tmp_path: Path) -> Non
 
 def test_an_image_that_cannot_be_read_is_refused_by_name(save_set: Save) -> None:
     folder = save_set("damaged", ["hair"])
-    (folder / "bad.png").write_text("no image")
+    (folder / "bad.png").write_text("no image", encoding="utf-8")
     with pytest.raises(UnreadableImage, match=r"^bad\.png: not an image"):
         order(f"folder:{folder}", NOWHERE)
 
@@ -150,7 +150,7 @@ def test_every_file_holds_the_pixels_of_its_cell(made: Path, pair: Path) -> None
 
 
 def test_the_manifest_is_what_lies_there(made: Path, pair: Path) -> None:
-    manifest = json.loads((made / MANIFEST).read_text())
+    manifest = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
     assert manifest["set"] == {"name": "folder:pair", "digest": open_set(f"folder:{pair}", NOWHERE).digest, "view": ""}
     assert [one["id"] for one in manifest["images"]] == ["hair", "suit"]
     source = hashlib.sha256((pair / "hair.png").read_bytes()).hexdigest()
@@ -169,7 +169,7 @@ def test_the_manifest_is_what_lies_there(made: Path, pair: Path) -> None:
 
 
 def test_nothing_of_the_machine_is_in_the_manifest(made: Path, pair: Path) -> None:
-    text = (made / MANIFEST).read_text()
+    text = (made / MANIFEST).read_text(encoding="utf-8")
     assert str(pair.parent) not in text
     assert str(made.parent) not in text
 
@@ -181,7 +181,7 @@ def test_the_number_of_jobs_changes_nothing(made: Path, pair: Path, tmp_path: Pa
 
 def test_a_manifest_comes_back_as_it_was_written(made: Path) -> None:
     manifest = read_manifest(made)
-    assert (made / MANIFEST).read_text() == manifest.text() == Manifest.parse(manifest.text()).text()
+    assert (made / MANIFEST).read_text(encoding="utf-8") == manifest.text() == Manifest.parse(manifest.text()).text()
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
@@ -342,10 +342,10 @@ def test_a_folder_of_something_else_is_refused(pair: Path) -> None:
 
 
 def test_a_file_is_refused(pair: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("mine")
+    (tmp_path / "out").write_text("mine", encoding="utf-8")
     with pytest.raises(GeneratedError, match=r"out is a file, expected a folder: give another --out"):
         generate(few(pair), tmp_path / "out", jobs=1)
-    assert (tmp_path / "out").read_text() == "mine"
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"
 
 
 def test_an_empty_folder_is_taken(pair: Path, tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ def test_an_empty_folder_is_taken(pair: Path, tmp_path: Path) -> None:
 
 
 def test_the_manifest_of_something_else_is_refused(pair: Path, tmp_path: Path) -> None:
-    (tmp_path / MANIFEST).write_text('{"format": "a web page"}')
+    (tmp_path / MANIFEST).write_text('{"format": "a web page"}', encoding="utf-8")
     assert "is the manifest of something else" in refused(few(pair), tmp_path)
 
 
@@ -407,9 +407,9 @@ def test_every_kind_of_damage_is_found_and_named(copy: Path) -> None:
     (copy / "fog/4/hair.png").unlink()
     data = (copy / "fog/4/suit.png").read_bytes()
     (copy / "fog/4/suit.png").write_bytes(data[: len(data) // 2])
-    (copy / "gaussian_noise/2/hair.png").write_text("no image")
+    (copy / "gaussian_noise/2/hair.png").write_text("no image", encoding="utf-8")
     shutil.copy(copy / "gaussian_noise/4/hair.png", copy / "gaussian_noise/4/more.png")
-    (copy / "notes.txt").write_text("mine")
+    (copy / "notes.txt").write_text("mine", encoding="utf-8")
     total, findings = verify(copy, jobs=2)
     assert total == 8
     assert [(one.kind, one.file) for one in findings] == [
@@ -450,7 +450,7 @@ def test_a_manifest_that_cannot_be_trusted_is_refused(
     spoil: Callable[[str], str], sentence: str, copy: Path, pair: Path
 ) -> None:
     path = copy / MANIFEST
-    path.write_text(spoil(path.read_text()))
+    path.write_text(spoil(path.read_text(encoding="utf-8")), encoding="utf-8")
     for deed in (
         lambda: verify(copy, jobs=1),
         lambda: open_set(f"generated:{copy}", pair.parent),
@@ -467,8 +467,8 @@ def test_a_manifest_that_is_not_text_is_refused(copy: Path) -> None:
 
 
 def test_a_manifest_laid_out_anew_is_the_same(copy: Path) -> None:
-    body = json.loads((copy / MANIFEST).read_text())
-    (copy / MANIFEST).write_text(json.dumps(body, indent=4, sort_keys=True))
+    body = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
+    (copy / MANIFEST).write_text(json.dumps(body, indent=4, sort_keys=True), encoding="utf-8")
     assert verify(copy, jobs=1) == (8, [])
 
 
@@ -481,7 +481,7 @@ def test_a_manifest_that_leads_out_of_its_folder_is_refused(made: Path, tmp_path
         replace(manifest, images=images, files=files).text()
     text = manifest.text().replace('"id": "hair"', f'"id": "{bad}"').replace("/hair.png", f"/{bad}.png")
     body = {key: value for key, value in json.loads(text).items() if key != "sha256"}
-    (tmp_path / MANIFEST).write_text(json.dumps(body | {"sha256": generated._digest(body)}))
+    (tmp_path / MANIFEST).write_text(json.dumps(body | {"sha256": generated._digest(body)}), encoding="utf-8")
     with pytest.raises(GeneratedError, match="names a file outside its folder"):
         read_manifest(tmp_path)
 
@@ -489,7 +489,7 @@ def test_a_manifest_that_leads_out_of_its_folder_is_refused(made: Path, tmp_path
 def test_a_manifest_that_lacks_a_file_is_refused(made: Path, tmp_path: Path) -> None:
     manifest = read_manifest(made)
     files = dict(list(manifest.files.items())[1:])
-    (tmp_path / MANIFEST).write_text(replace(manifest, files=files).text())
+    (tmp_path / MANIFEST).write_text(replace(manifest, files=files).text(), encoding="utf-8")
     with pytest.raises(GeneratedError, match=r"manifest\.json says nothing of fog/2/hair\.png"):
         read_manifest(tmp_path)
 
@@ -500,7 +500,7 @@ def test_a_manifest_that_lacks_a_file_is_refused(made: Path, tmp_path: Path) -> 
 )
 def test_what_is_no_set_is_not_verified(name: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(GeneratedError, match=sentence):
         verify(tmp_path / name, jobs=1)
 

@@ -141,7 +141,7 @@ def test_figures_come_with_a_caption_and_are_the_same_each_time(held: Path, tmp_
     ]
     for path, again in zip(files, maps.draw(found, tmp_path / "two"), strict=True):
         assert path.read_bytes() == again.read_bytes()
-    caption = files[2].read_text()
+    caption = files[2].read_text(encoding="utf-8")
     assert "kodak, RMS 4 grey levels, 5 x 3 frequencies in steps of 1/4 cycle per pixel" in caption
     assert "jpeg:q50 (2 images), jpeg:q75 (2 images), webp:q50 (2 images)" in caption
     assert maps.RULE in caption

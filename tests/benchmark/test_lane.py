@@ -180,7 +180,7 @@ def spec(deed: str = "mixes", kind: str = "batched", log: Path | str = "", bits:
 @pytest.fixture(autouse=True)
 def _codecs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path_factory.mktemp("codecs")
-    (folder / f"{MODULE}.py").write_text(CODECS)
+    (folder / f"{MODULE}.py").write_text(CODECS, encoding="utf-8")
     monkeypatch.syspath_prepend(folder)
     return folder
 
@@ -222,7 +222,7 @@ def untimed(path: Path) -> pd.DataFrame:
 
 
 def lines(log: Path) -> list[list[str]]:
-    return [line.split() for line in log.read_text().splitlines()]
+    return [line.split() for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def failed(path: Path) -> dict[tuple[str, str, str], str]:
@@ -374,7 +374,7 @@ if __name__ == "__main__":
 
 def is_running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
 
@@ -382,7 +382,7 @@ def is_running(pid: int) -> bool:
 def test_a_killed_run_leaves_no_process_and_is_resumed(job: Callable[..., Job], folder: Path, tmp_path: Path) -> None:
     log, path, script = tmp_path / "log", tmp_path / "r.sqlite", tmp_path / "killed.py"
     slow = spec("sleeps", log=log)
-    script.write_text(KILLED.format(folder=f"folder:{folder}", spec=slow, path=str(path)))
+    script.write_text(KILLED.format(folder=f"folder:{folder}", spec=slow, path=str(path)), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": sys.path[0]}
     process = subprocess.Popen([sys.executable, str(script)], env=environment, start_new_session=True)
     try:
@@ -676,8 +676,10 @@ def installed(_codecs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A stand-in offered by an entry point, and a machine whose device is the CPU, with a lane."""
     info = _codecs / "codecshift_lane_test-0.1.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: codecshift-lane-test\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text(f"[codecshift.codecs]\nlane = {MODULE}:stand_in\n")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: codecshift-lane-test\nVersion: 0.1\n", encoding="utf-8"
+    )
+    (info / "entry_points.txt").write_text(f"[codecshift.codecs]\nlane = {MODULE}:stand_in\n", encoding="utf-8")
     with (_codecs / f"{MODULE}.py").open("a") as module:
         module.write(f"\n\nfrom codecshift.codecs.protocol import Point, Spec\nstand_in = {spec()!r}\n")
     monkeypatch.setattr("codecshift.benchmark.run.chosen", lambda *_: Device("cpu", "cpu: for tests"))

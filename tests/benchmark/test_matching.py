@@ -450,14 +450,14 @@ def ran(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Command) 
     options += ["--corruption", "fog", "--corruption", "shot_noise"]
     done = command("run", *options)
     assert done.returncode == 0, done.stderr
-    (path.parent / "out.txt").write_text(done.stdout)
-    (path.parent / "err.txt").write_text(done.stderr)
+    (path.parent / "out.txt").write_text(done.stdout, encoding="utf-8")
+    (path.parent / "err.txt").write_text(done.stderr, encoding="utf-8")
     return path, ["run", *options]
 
 
 def test_a_matched_run_says_what_it_found_and_what_it_held(ran: tuple[Path, list[Any]]) -> None:
     path, _ = ran
-    err, out = (path.with_name(name).read_text() for name in ("err.txt", "out.txt"))
+    err, out = (path.with_name(name).read_text(encoding="utf-8") for name in ("err.txt", "out.txt"))
     assert re.search(r"^matched on clean images of folder:pair: \d+ rows in ", err, re.MULTILINE)
     assert re.search(
         r"^ bpp=0.75 jpeg2000 r0\.\d+ +0\.7\d\d +\d\d\.\d\d +0\.\d{4} +[+-]\d\.\d % 2 +\d+$", err, re.MULTILINE
@@ -481,13 +481,13 @@ def test_the_same_command_does_nothing_again(ran: tuple[Path, list[Any]], here: 
     assert said.returncode == 0
     assert said.stderr.startswith(f"matched on clean images of folder:pair: all rows of the search are in {path}")
     assert f"nothing to do: all 20 rows are in {path}" in said.stderr
-    assert said.stdout == path.with_name("out.txt").read_text()
+    assert said.stdout == path.with_name("out.txt").read_text(encoding="utf-8")
     pd.testing.assert_frame_equal(before, store.read(path))
 
 
 def test_the_leaderboard_of_matched_points_is_their_table(ran: tuple[Path, list[Any]], here: Command) -> None:
     path, _ = ran
-    out = path.with_name("out.txt").read_text()
+    out = path.with_name("out.txt").read_text(encoding="utf-8")
     for arguments in ((), ("--matched",)):
         said = here("leaderboard", path, *arguments)
         assert (said.returncode, said.stderr, said.stdout) == (0, "", out)

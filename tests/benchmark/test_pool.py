@@ -45,7 +45,7 @@ def children() -> set[int]:
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            pid, rest = int(stat.parent.name), stat.read_text().rsplit(")", 1)[1].split()
+            pid, rest = int(stat.parent.name), stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()
         except OSError:
             continue
         if rest[0] != "Z" and int(rest[1]) in descendants_of_interest():

@@ -186,7 +186,7 @@ def test_each_conflict_is_named(described: dict[str, Any]) -> None:
 def repository(tmp_path: Path) -> Path:
     for arguments in (["init", "-q"], ["config", "user.email", "a@b.c"], ["config", "user.name", "n"]):
         subprocess.run(["git", "-C", tmp_path, *arguments], check=True)
-    (tmp_path / "file").write_text("one")
+    (tmp_path / "file").write_text("one", encoding="utf-8")
     for arguments in (["add", "file"], ["commit", "-q", "-m", "m", "--no-gpg-sign"]):
         subprocess.run(["git", "-C", tmp_path, *arguments], check=True)
     return tmp_path
@@ -195,12 +195,12 @@ def repository(tmp_path: Path) -> Path:
 @pytest.mark.needs("git")
 def test_the_state_of_a_checkout(repository: Path) -> None:
     head = subprocess.run(
-        ["git", "-C", repository, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+        ["git", "-C", repository, "rev-parse", "HEAD"], check=True, capture_output=True, encoding="utf-8"
     ).stdout.strip()
     assert git_state(repository) == {"commit": head, "changed": False}
-    (repository / "untracked").write_text("notes")
+    (repository / "untracked").write_text("notes", encoding="utf-8")
     assert git_state(repository) == {"commit": head, "changed": False}
-    (repository / "file").write_text("two")
+    (repository / "file").write_text("two", encoding="utf-8")
     assert git_state(repository) == {"commit": head, "changed": True}
 
 

@@ -301,7 +301,7 @@ def test_an_export_is_one_table_per_codec_and_the_runs(path: Path, tmp_path: Pat
         *("v1/kodak/anchor.csv", "v1/kodak/big.csv", "v1/kodak/short.csv", "v1/runs/r.json", "v1/codecs.csv")
     ]
     assert sorted(written) == sorted(file for file in (tmp_path / "out").rglob("*") if file.is_file())
-    assert store.runs(path)["r"] == json.loads(written[-2].read_text())
+    assert store.runs(path)["r"] == json.loads(written[-2].read_text(encoding="utf-8"))
 
 
 FACTS = {"version": 1, "kind": "classical", "chroma": "4:2:0", "bit_depth": 8, "colour": "BT.601 full", "settings": "x"}
@@ -323,7 +323,7 @@ def test_an_export_says_what_every_codec_was_set_to_in_every_run_that_lies_there
     publish.export(older, out)
     target = publish.export(newer, out)[-1]
     assert target == out / "v1" / "codecs.csv"
-    lines = list(csv.DictReader(io.StringIO(target.read_text())))
+    lines = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
     assert [(line["codec"], line["run"]) for line in lines] == [
         *(("anchor", "newer"), ("anchor", "older"), ("big", "older"))
     ]
@@ -342,7 +342,7 @@ def test_what_is_no_provenance_among_the_published_is_named_and_nothing_written(
 ) -> None:
     (tmp_path / "out" / "v1" / "runs").mkdir(parents=True)
     stray = tmp_path / "out" / "v1" / "runs" / "stray.json"
-    stray.write_text(text)
+    stray.write_text(text, encoding="utf-8")
     with pytest.raises(NotComparable, match=rf"^{stray} is not the provenance of a run: move it elsewhere$"):
         publish.export(path, tmp_path / "out")
     assert [file for file in (tmp_path / "out").rglob("*") if file.is_file()] == [stray]
@@ -365,9 +365,9 @@ def test_a_leaderboard_carries_what_its_codecs_were_set_to(tmp_path: Path, row: 
 
 def test_the_published_table_of_codecs_is_that_of_the_published_runs() -> None:
     root = Path(__file__).parents[2] / "results" / "v1"
-    runs = {path.stem: json.loads(path.read_text()) for path in (root / "runs").glob("*.json")}
+    runs = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (root / "runs").glob("*.json")}
     expected = fairness.as_csv(publish.facts(runs), ["codec", "run", *fairness.COLUMNS])
-    assert (root / "codecs.csv").read_text() == expected
+    assert (root / "codecs.csv").read_text(encoding="utf-8") == expected
 
 
 def test_the_columns_are_those_documented(path: Path, tmp_path: Path) -> None:

@@ -453,7 +453,7 @@ def test_a_crashing_codec_is_not_tried_on_every_shot(
     )
     assert done.returncode == 1  # nothing could be measured
     assert len(store.read(tmp_path / "r.sqlite")) == shots
-    assert len(log.read_text().splitlines()) < shots
+    assert len(log.read_text(encoding="utf-8").splitlines()) < shots
 
 
 def test_rows_are_kept_as_they_come_though_a_codec_crashes(
@@ -528,7 +528,7 @@ def processes_of(mark: str) -> list[int]:
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
         try:
-            state = (environ.parent / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            state = (environ.parent / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
             if state != "Z" and mark.encode() in environ.read_bytes():
                 found.append(int(environ.parent.name))
         except OSError:

@@ -95,5 +95,7 @@ def test_a_full_disk_is_one_sentence(name: str, measured: Path, environment: dic
     arguments = [str(measured) if one == "FILE" else one for one in PRINTED[name]]
     launch = (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", *arguments)
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(launch, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+        done = subprocess.run(
+            launch, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", env=environment, check=False
+        )
     assert (done.returncode, done.stderr) == (2, "codecshift: No space left on device\n")

@@ -97,7 +97,9 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = tmp_path / name
         # Not as the first line's interpreter: a path there may hold no space, and not be long.
         (tmp_path / f"{name}.py").write_text(code)
-        path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(path))}.py "$@"\n')
+        path.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(path))}.py "$@"\n', encoding="utf-8"
+        )
         path.chmod(0o755)
     (tmp_path / "encoder_intra_vtm.cfg").write_text("IntraPeriod : 1\n")
     for variable in VARIABLES:

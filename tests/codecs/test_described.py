@@ -46,9 +46,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def rewritten(path: Path, old: str, new: str) -> Path:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new), encoding="utf-8")
     return path
 
 

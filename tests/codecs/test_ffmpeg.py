@@ -124,7 +124,7 @@ def test_an_ffmpeg_without_the_encoder_is_named(monkeypatch: pytest.MonkeyPatch,
     from codecshift.codecs import ffmpeg
 
     poor = tmp_path / "ffmpeg"
-    poor.write_text("#!/bin/sh\necho \"Codec 'x' is not recognized by FFmpeg.\"\n")
+    poor.write_text("#!/bin/sh\necho \"Codec 'x' is not recognized by FFmpeg.\"\n", encoding="utf-8")
     poor.chmod(0o755)
     monkeypatch.setenv("CODECSHIFT_FFMPEG", str(poor))
     ffmpeg._identify.cache_clear()

@@ -42,7 +42,7 @@ def test_no_process_is_started_where_nothing_is_called(monkeypatch: pytest.Monke
 def test_the_path_of_imports_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     with Isolated(30) as child:
-        assert child.call(eval, "__import__('sys').path") == sys.path
+        assert child.call(eval, "__import__('sys').path") == sys.path  # noqa: S307 - our own code
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_is_printed_is_no_answer_and_there_is_nothing_to_read() -> None:
         child.call(print, "a line")
         child.call(os.write, 1, b"another\n")
         child.call(exec, "import subprocess; subprocess.run(['echo', 'a third'])")
-        assert child.call(eval, "__import__('sys').stdin.read()") == ""
+        assert child.call(eval, "__import__('sys').stdin.read()") == ""  # noqa: S307 - our own code
 
 
 def test_programs_that_a_call_started_end_with_their_process(tmp_path: Path) -> None:
@@ -99,14 +99,14 @@ def test_programs_that_a_call_started_end_with_their_process(tmp_path: Path) -> 
     with Isolated(2) as child, pytest.raises(NoAnswer, match=r"^its process ended with exit code 5$"):
         child.call(exec, f"{WORDS}{fork}while not os.path.exists({str(pid)!r}): pass\nos._exit(5)")
     deadline = time.monotonic() + 10
-    while is_running(int(pid.read_text())) and time.monotonic() < deadline:
+    while is_running(int(pid.read_text(encoding="utf-8"))) and time.monotonic() < deadline:
         pass
-    assert not is_running(int(pid.read_text()))
+    assert not is_running(int(pid.read_text(encoding="utf-8")))
 
 
 def is_running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
 
@@ -123,7 +123,7 @@ child.call(exec, "while True: pass")
 
 
 def test_what_hangs_does_not_outlive_a_caller_that_was_killed() -> None:
-    done = subprocess.run((sys.executable, "-c", ORPHANED), capture_output=True, text=True, check=True)
+    done = subprocess.run((sys.executable, "-c", ORPHANED), capture_output=True, encoding="utf-8", check=True)
     deadline = time.monotonic() + 10
     while is_running(int(done.stdout)) and time.monotonic() < deadline:
         pass

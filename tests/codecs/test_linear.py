@@ -126,7 +126,7 @@ def test_grey_photographs_alone_do_not_do() -> None:
 
 
 def test_the_components_are_package_data_and_small() -> None:
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = pyproject["tool"]["setuptools"]["package-data"]["*"]
     (stored,) = [
         path for pattern in patterns for path in Path(linear.__file__).parent.glob(pattern) if "bases" in str(path)

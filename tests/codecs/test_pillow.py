@@ -294,7 +294,7 @@ import PIL.Image
 PIL.Image.init()
 assert not {{"HEIF", "HEIC", "JXL"}} & ({{*PIL.Image.OPEN}} | {{*PIL.Image.SAVE}}), PIL.Image.OPEN
 """
-    outcome = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False)
+    outcome = subprocess.run((sys.executable, "-c", code), capture_output=True, encoding="utf-8", check=False)
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
@@ -328,7 +328,7 @@ with ThreadPoolExecutor(4) as pool:
     for threads, arguments in (("1", ["one core"]), ("7", [])):
         counts = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPJ_NUM_THREADS", "NUM_THREADS"), threads)
         command = (sys.executable, "-c", code, *arguments)
-        outcome = subprocess.run(command, capture_output=True, text=True, env=os.environ | counts, check=False)
+        outcome = subprocess.run(command, capture_output=True, encoding="utf-8", env=os.environ | counts, check=False)
         assert (outcome.returncode, outcome.stderr) == (0, "")
         found = json.loads(outcome.stdout)
         assert [label for label, one, other in zip(2 * labels, 2 * expected, found, strict=True) if one != other] == []

@@ -194,13 +194,13 @@ def test_a_process_that_is_ended_ends_its_program_and_leaves_nothing(
     )
     parent = subprocess.Popen([PYTHON, "-c", code], env={**os.environ, "TMPDIR": str(folder)})
     until = time.monotonic() + 60
-    while not (mark.exists() and mark.read_text()) and time.monotonic() < until:
+    while not (mark.exists() and mark.read_text(encoding="utf-8")) and time.monotonic() < until:
         time.sleep(0.02)
     assert bool(list(folder.iterdir())) == files
     parent.send_signal(number)
     assert parent.wait(30) == -number
     with pytest.raises(ProcessLookupError):
-        os.kill(int(mark.read_text()), 0)
+        os.kill(int(mark.read_text(encoding="utf-8")), 0)
     assert list(folder.iterdir()) == []
 
 
@@ -210,12 +210,12 @@ def test_what_a_program_has_started_ends_with_it(tmp_path: Path) -> None:
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
     with pytest.raises(CodecError, match="no answer within 4 s"):
         ProgramCodec(Program(saying(code), COPY, time_limit=4), {}).encode(example(4, 4))
-    state = Path(f"/proc/{int(mark.read_text())}/stat")
+    state = Path(f"/proc/{int(mark.read_text(encoding='utf-8'))}/stat")
     until = time.monotonic() + 20  # it was told to end, and is not ours to wait for
 
     def ended() -> bool:
         try:
-            return state.read_text().split()[2] == "Z"  # dead, and not yet collected by init
+            return state.read_text(encoding="utf-8").split()[2] == "Z"  # dead, and not yet collected by init
         except (FileNotFoundError, ProcessLookupError):
             return True
 
@@ -243,7 +243,7 @@ def test_a_program_is_found_by_path_by_variable_and_on_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "my-codec"
-    program.write_text("#!/bin/sh\necho version 3\n")
+    program.write_text("#!/bin/sh\necho version 3\n", encoding="utf-8")
     program.chmod(0o755)
     assert executable(str(program)) == str(program)
     with pytest.raises(CodecUnavailable, match="no program my-codec on PATH or named by CODECSHIFT_MY_CODEC"):

@@ -15,9 +15,9 @@ import numpy as np
 import PIL.Image
 import pytest
 from codecshift.corruptions import sets
-from codecshift.corruptions.download import ATTEMPTS, DownloadError, fetch, unpack
+from codecshift.corruptions.download import ATTEMPTS, DownloadError, fetch, unpack, user_cache
 from codecshift.corruptions.pixels import pixel_digest
-from codecshift.corruptions.sets import Archive, SetError, open_set
+from codecshift.corruptions.sets import Archive, SetError, default_data_dir, open_set
 
 CONTENT = np.random.default_rng(3).bytes(700_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -376,10 +376,10 @@ def test_a_damaged_manifest_is_made_anew(
     server.files = {f"/{name}": data for name, data in small_clic.items()}
     first = open_set("clic2020-test", tmp_path, download=True, mirror=server.url)
     manifest = tmp_path / "clic" / "manifest.csv"
-    whole = manifest.read_text()
+    whole = manifest.read_text(encoding="utf-8")
     manifest.write_text(listing, encoding="latin-1")
     assert open_set("clic2020-test", tmp_path) == first
-    assert manifest.read_text() == whole
+    assert manifest.read_text(encoding="utf-8") == whole
 
 
 def test_a_changed_image_of_clic_is_found(small_clic: dict[str, bytes], server: Server, tmp_path: Path) -> None:
@@ -470,3 +470,15 @@ def test_a_read_only_clic_folder_is_hashed_each_time(
     monkeypatch.setattr(Path, "replace", refused)
     assert open_set("clic2020-test", tmp_path) == first
     assert files_below(tmp_path / "clic") == CLIC_FILES[1:]
+
+
+def test_a_user_without_a_home_has_a_cache_among_the_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME", "CODECSHIFT_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where the system knows no such user
+    monkeypatch.setattr("pathlib.Path.expanduser", lambda path: path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert user_cache() == tmp_path / f"codecshift-{os.getuid()}"
+    assert default_data_dir() == user_cache()

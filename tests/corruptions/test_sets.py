@@ -407,7 +407,7 @@ def test_the_data_folder_comes_from_the_environment_or_the_cache(
 def test_importing_is_cheap() -> None:
     heavy = ["pooch", "requests", "skimage", "scipy", "matplotlib", "torch", "cv2", "pandas"]
     script = f"import sys, codecshift.corruptions.sets; print([m for m in {heavy} if m in sys.modules])"
-    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True)
     assert finished.stdout.strip() == "[]"
 
 

@@ -61,7 +61,7 @@ def test_a_checkpoint_gives_the_same_bytes_in_a_new_process(
         "print(hashlib.sha256(data).hexdigest())"
     )
     command = (sys.executable, "-c", code, f"{HYPERPRIOR}@{checkpoints(HYPERPRIOR)}")
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == hashlib.sha256(hyperprior.encode(IMAGE)).hexdigest()
 
 
@@ -140,7 +140,7 @@ print("sound")
 )
 def test_no_damage_crashes_the_decoder(checkpoints: Callable[[str], Path], architecture: str, trials: int) -> None:
     command = (sys.executable, "-c", FUZZ, f"{architecture}@{checkpoints(architecture)}", str(trials))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "sound"), done.stderr
 
 

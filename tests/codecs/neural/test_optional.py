@@ -36,7 +36,7 @@ except CodecUnavailable as reason:
 
 
 def test_without_torch_they_are_listed_as_unavailable() -> None:
-    done = subprocess.run((sys.executable, "-c", WITHOUT + LISTED), capture_output=True, text=True, check=True)
+    done = subprocess.run((sys.executable, "-c", WITHOUT + LISTED), capture_output=True, encoding="utf-8", check=True)
     every, opened = done.stdout.splitlines()
     assert every == "{\"torch and compressai and safetensors not installed: pip install 'codecshift[neural]'\"}"
     assert "pip install 'codecshift[neural]'" in opened
@@ -53,7 +53,7 @@ main()
 
 def test_without_torch_a_run_goes_on_without_them(tmp_path: object) -> None:
     command = (sys.executable, "-c", WITHOUT + MEASURE, f"{tmp_path}/r.sqlite")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     assert "codecshift[neural]" in done.stderr
     assert "4 rows" in done.stderr

@@ -82,9 +82,9 @@ def test_trainings_of_one_lambda_each_become_a_family(
     assert [(one.file, one.after.lam) for one in packed] == [("l0.02.safetensors", 0.02), ("l0.004.safetensors", 0.004)]
     assert read(tmp_path / "two" / "recipe.toml") == replace(TINY, name="recipe", lambdas=(0.02, 0.004))
     for name in ("log.csv", "valid.csv"):
-        first, second = ((part / name).read_text() for part in parts)
-        assert (tmp_path / "two" / name).read_text() == first + second.partition("\n")[2]
-    assert "4 steps at each lambda, in 2 trainings" in (tmp_path / "two" / "CARD.md").read_text()
+        first, second = ((part / name).read_text(encoding="utf-8") for part in parts)
+        assert (tmp_path / "two" / name).read_text(encoding="utf-8") == first + second.partition("\n")[2]
+    assert "4 steps at each lambda, in 2 trainings" in (tmp_path / "two" / "CARD.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,17 @@ def test_what_would_change_in_half_precision_stays_whole(
 def test_a_card_keeps_what_was_written_by_hand(trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path) -> None:
     card = tmp_path / "family" / "CARD.md"
     pack.pack([trained(TINY)], card.parent, valid)
-    first = card.read_text()
+    first = card.read_text(encoding="utf-8")
     assert "bmshj2018-factorized" in first
-    card.write_text(first.replace("factorized", "x") + "\nOn fog it fails.\n")
+    card.write_text(first.replace("factorized", "x") + "\nOn fog it fails.\n", encoding="utf-8")
     pack.pack([trained(TINY)], card.parent, valid)
-    assert card.read_text() == first + "\nOn fog it fails.\n"
+    assert card.read_text(encoding="utf-8") == first + "\nOn fog it fails.\n"
 
 
 def test_an_unfinished_training_is_not_packed(trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path) -> None:
     shutil.copytree(trained(TINY), tmp_path / "training")
     log = tmp_path / "training" / "valid.csv"
-    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
+    log.write_text("".join(log.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]))
     with pytest.raises(TrainingError, match=r"is not finished: lambda 0\.02 was not validated at step 4"):
         pack.pack([tmp_path / "training"], tmp_path / "out", valid)
     assert not (tmp_path / "out").exists()

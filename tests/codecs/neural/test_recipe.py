@@ -65,7 +65,7 @@ def test_the_recipes_the_paper_needs_are_there() -> None:
 def test_a_recipe_written_reads_as_itself(name: str, tmp_path: Path) -> None:
     recipe = recipes.find(name)
     path = tmp_path / f"{name}.toml"
-    path.write_text(recipes.as_toml(recipe))
+    path.write_text(recipes.as_toml(recipe), encoding="utf-8")
     assert recipes.read(path) == recipe
     assert recipes.changed(recipe, {}) == recipe
 
@@ -154,4 +154,4 @@ def test_the_digest_is_of_what_decides_what_is_learnt() -> None:
 def test_recipes_are_toml_in_the_package() -> None:
     for path in recipes.FOLDER.iterdir():
         assert path.suffix == ".toml"
-        tomllib.loads(path.read_text())
+        tomllib.loads(path.read_text(encoding="utf-8"))

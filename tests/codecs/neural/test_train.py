@@ -98,7 +98,7 @@ def run(data: Path, tmp_path: Path) -> Callable[..., Path]:
 
 def table(path: Path) -> list[dict[str, str]]:
     """Return the rows of a log, but for the seconds."""
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
 
 
@@ -132,7 +132,7 @@ def test_the_loss_falls_and_what_comes_out_is_a_codec(run: Callable[..., Path], 
         0.02,
         "mse",
     )
-    told = json.loads((out / "training.json").read_text())
+    told = json.loads((out / "training.json").read_text(encoding="utf-8"))
     assert found.about["steps"] == "60"
     assert found.about["data_sha256"] == told["data_sha256"]
     assert found.about["recipe_sha256"] == told["recipe_sha256"] == replace(TINY, steps=60).digest()
@@ -507,14 +507,14 @@ def test_a_log_that_a_kill_left_empty_gets_its_header(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.touch()
     journal.append(path, ["step", "loss"], [{"step": 1, "loss": 2.0}])
-    assert path.read_text() == "step,loss\n1,2\n"
+    assert path.read_text(encoding="utf-8") == "step,loss\n1,2\n"
 
 
 def test_a_line_cut_short_is_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
-    path.write_text("step,lambda,loss\n1,0.1,5\n2,0.1,4\n1,0.2,9\n3,0.1,3\n4,0.1")
+    path.write_text("step,lambda,loss\n1,0.1,5\n2,0.1,4\n1,0.2,9\n3,0.1,3\n4,0.1", encoding="utf-8")
     journal.forget(path, {"0.1": 2, "0.2": 0})
-    assert path.read_text() == "step,lambda,loss\n1,0.1,5\n2,0.1,4\n"
+    assert path.read_text(encoding="utf-8") == "step,lambda,loss\n1,0.1,5\n2,0.1,4\n"
 
 
 # --- the objective, and what a CUDA device changes
