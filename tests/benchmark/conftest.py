@@ -145,11 +145,14 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plugins")
     info = folder / "codecshift_bad_codecs-0.1.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: codecshift-bad-codecs\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text(
-        "[codecshift.codecs]\nbad = codecshift_bad_codecs:specs\nfaulty = codecshift_bad_codecs:broken\n"
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: codecshift-bad-codecs\nVersion: 0.1\n", encoding="utf-8"
     )
-    (folder / "codecshift_bad_codecs.py").write_text(BAD_CODECS)
+    (info / "entry_points.txt").write_text(
+        "[codecshift.codecs]\nbad = codecshift_bad_codecs:specs\nfaulty = codecshift_bad_codecs:broken\n",
+        encoding="utf-8",
+    )
+    (folder / "codecshift_bad_codecs.py").write_text(BAD_CODECS, encoding="utf-8")
     return folder
 
 

@@ -145,12 +145,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("faulty")
     info = folder / "faulty-1.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1\n", encoding="utf-8")
     entries = [f"{name} = faulty_{name}:SPEC" for name in IMPORTS]
-    (info / "entry_points.txt").write_text("\n".join(["[codecshift.codecs]", *entries, "late = misbehaving:SPECS", ""]))
+    (info / "entry_points.txt").write_text(
+        "\n".join(["[codecshift.codecs]", *entries, "late = misbehaving:SPECS", ""]), encoding="utf-8"
+    )
     for name, (code, _) in IMPORTS.items():
-        (folder / f"faulty_{name}.py").write_text(f"{HEADER}{code}\n")
-    (folder / "misbehaving.py").write_text(MISBEHAVING)
+        (folder / f"faulty_{name}.py").write_text(f"{HEADER}{code}\n", encoding="utf-8")
+    (folder / "misbehaving.py").write_text(MISBEHAVING, encoding="utf-8")
     return folder
 
 

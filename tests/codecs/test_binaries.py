@@ -96,12 +96,12 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, code in PROGRAMS.items():
         path = tmp_path / name
         # Not as the first line's interpreter: a path there may hold no space, and not be long.
-        (tmp_path / f"{name}.py").write_text(code)
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
         path.write_text(
             f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(path))}.py "$@"\n', encoding="utf-8"
         )
         path.chmod(0o755)
-    (tmp_path / "encoder_intra_vtm.cfg").write_text("IntraPeriod : 1\n")
+    (tmp_path / "encoder_intra_vtm.cfg").write_text("IntraPeriod : 1\n", encoding="utf-8")
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")

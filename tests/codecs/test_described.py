@@ -40,8 +40,8 @@ colour = "RGB"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    (tmp_path / "packer.py").write_text(SCRIPT)
-    (tmp_path / "packer.toml").write_text(FILE)
+    (tmp_path / "packer.py").write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "packer.toml").write_text(FILE, encoding="utf-8")
     return tmp_path / "packer.toml"
 
 
@@ -110,7 +110,7 @@ def test_a_program_that_is_not_there_is_named(path: Path) -> None:
 
 
 def test_a_program_beside_the_file_is_found(path: Path) -> None:
-    (path.parent / "run.sh").write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+    (path.parent / "run.sh").write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n", encoding="utf-8")
     (path.parent / "run.sh").chmod(0o755)
     spec: Spec = describe(rewritten(path, f"encode = ['{sys.executable}'", "encode = ['./run.sh'"))
     with open_codec(spec, spec.points[0]) as codec:

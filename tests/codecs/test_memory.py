@@ -40,7 +40,7 @@ def test_a_system_that_tells_nothing_is_no_error(monkeypatch: pytest.MonkeyPatch
 def test_a_container_has_what_it_is_given(
     limit: str, expected: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "memory.max").write_text(limit)
+    (tmp_path / "memory.max").write_text(limit, encoding="utf-8")
     monkeypatch.setattr(memory, "_CGROUP", tmp_path / "memory.max")
     monkeypatch.setattr(memory.os, "sysconf", lambda _: 64 * 2**30 // memory._PAGE)
     assert memory.machine() == expected

@@ -279,10 +279,10 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
     def install(*names: str, missing: str = "") -> None:
         info = tmp_path / "registry_plugin-1.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: registry-plugin\nVersion: 1\n")
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: registry-plugin\nVersion: 1\n", encoding="utf-8")
         entries = [f"{name} = codecshift_registry_plugin:{name}" for name in names]
-        (info / "entry_points.txt").write_text("\n".join([f"[{PLUGINS}]", *entries, missing, ""]))
-        (tmp_path / "codecshift_registry_plugin.py").write_text(PLUGIN_CODE)
+        (info / "entry_points.txt").write_text("\n".join([f"[{PLUGINS}]", *entries, missing, ""]), encoding="utf-8")
+        (tmp_path / "codecshift_registry_plugin.py").write_text(PLUGIN_CODE, encoding="utf-8")
         monkeypatch.syspath_prepend(tmp_path)
         catalogue.cache_clear()
 

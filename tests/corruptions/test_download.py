@@ -268,7 +268,7 @@ def small_kodak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, by
         f"{name[:7]},{name},{hashlib.sha256(data).hexdigest()},{pixel_digest(noise(int(name[6])))}\n"
         for name, data in images.items()
     ]
-    (manifests / "kodak.csv").write_text("id,file,sha256,pixels\n" + "".join(lines))
+    (manifests / "kodak.csv").write_text("id,file,sha256,pixels\n" + "".join(lines), encoding="utf-8")
     monkeypatch.setattr(sets, "MANIFESTS", manifests)
     return images
 

@@ -76,7 +76,7 @@ def small_kodak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         lines.append(f"{path.stem},{path.name},{digests}")
     manifests = tmp_path / "manifests"
     manifests.mkdir()
-    (manifests / "kodak.csv").write_text("\n".join(lines) + "\n")
+    (manifests / "kodak.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     monkeypatch.setattr(sets, "MANIFESTS", manifests)
     return folder.parent
 
@@ -237,7 +237,7 @@ def test_a_file_that_may_not_be_read_stays_in_the_set(tmp_path: Path, monkeypatc
     ],
 )
 def test_folders_that_cannot_be_opened(name: str, reason: str, tmp_path: Path) -> None:
-    (tmp_path / "letter.txt").write_text("Dear reader")
+    (tmp_path / "letter.txt").write_text("Dear reader", encoding="utf-8")
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"x")

@@ -40,7 +40,7 @@ def load():
 @pytest.fixture
 def job(benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """Return a codec that is slow on its device, at two points, under four corruptions; less when not measured."""
-    (tmp_path / "codecshift_slow_codec.py").write_text(CODEC)
+    (tmp_path / "codecshift_slow_codec.py").write_text(CODEC, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     spec = Spec("slow", "codecshift_slow_codec:load", (Point("a"), Point("b")), kind="neural")
     data = Path(os.environ.get("CODECSHIFT_DATA", "."))

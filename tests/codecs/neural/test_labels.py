@@ -93,7 +93,7 @@ def test_weights_that_changed_are_not_opened(folder: Path, label: str) -> None:
     ids=lambda value: value.partition("@")[2] or value[:10],
 )
 def test_what_names_no_checkpoint_is_refused(folder: Path, label: str, reason: str) -> None:
-    (folder / "notes.txt").write_text("notes")
+    (folder / "notes.txt").write_text("notes", encoding="utf-8")
     if "torn" in label:
         (folder / "torn.safetensors").write_bytes((folder / "a.safetensors").read_bytes()[:200])
     with pytest.raises(UnknownCodec, match=reason):

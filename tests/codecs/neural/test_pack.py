@@ -138,7 +138,7 @@ def test_a_card_keeps_what_was_written_by_hand(trained: Callable[[Recipe], Path]
 def test_an_unfinished_training_is_not_packed(trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path) -> None:
     shutil.copytree(trained(TINY), tmp_path / "training")
     log = tmp_path / "training" / "valid.csv"
-    log.write_text("".join(log.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]))
+    log.write_text("".join(log.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
     with pytest.raises(TrainingError, match=r"is not finished: lambda 0\.02 was not validated at step 4"):
         pack.pack([tmp_path / "training"], tmp_path / "out", valid)
     assert not (tmp_path / "out").exists()

@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "deeper").mkdir()
     for name, height, width in (("a.png", 70, 90), ("deeper/b.PNG", 64, 100), ("c.bmp", 101, 65)):
         Pillow.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "notes.txt").write_text("no image", encoding="utf-8")
     return tmp_path
 
 

@@ -106,7 +106,8 @@ def test_a_hyperprior_begins_with_knowing_where_latents_are_large() -> None:
 def test_a_network_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text(
-        'architecture = "elic2022-chandelier"\nN = 8\nM = 16\nlambdas = [0.01]\nsteps = 1\ninitial = "principal"\n'
+        'architecture = "elic2022-chandelier"\nN = 8\nM = 16\nlambdas = [0.01]\nsteps = 1\ninitial = "principal"\n',
+        encoding="utf-8",
     )
     with pytest.raises(TrainingError, match="expected random for elic2022-chandelier"):
         recipe.read(path)

@@ -134,7 +134,7 @@ def test_an_unknown_recipe_is_told_the_nearest() -> None:
 
 @pytest.mark.parametrize("text", ["steps = ", "name = 'x'", "colour = 1", "architecture = 'mbt2018'"])
 def test_a_file_that_is_no_recipe_is_refused_by_name(text: str, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(text)
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     with pytest.raises(TrainingError, match=r"mine\.toml"):
         recipes.find(str(tmp_path / "mine.toml"))
 
