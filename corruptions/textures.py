@@ -60,8 +60,8 @@ def target() -> Path:
 
 def by_hand() -> str:
     """Return the command that fetches the wheel, for a user to paste."""
-    folder = shlex.quote(str(target()))
-    return f"python -m pip download --no-deps --dest {folder} imagecorruptions=={VERSION}"
+    command = (sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(target()))
+    return shlex.join((*command, f"imagecorruptions=={VERSION}"))
 
 
 def fetch(progress: Progress | None = None) -> None:

@@ -59,7 +59,7 @@ def test_other_corruptions_fetch_nothing(bare):
 
 def test_without_a_network_the_reason_and_the_command_are_one_sentence(index, bare):
     shutil.rmtree(index)
-    with pytest.raises(DownloadError, match=r"could not be fetched \(.+\): python -m pip download") as failure:
+    with pytest.raises(DownloadError, match=r"could not be fetched \(.+\): .*python.* -m pip download") as failure:
         textures.fetch()
     assert "\n" not in str(failure.value)
     assert list(bare.iterdir()) == []
@@ -93,8 +93,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(index, bare):
 
 
 def test_the_command_told_is_the_one_that_mends_it(index, bare):
-    arguments = textures.by_hand().split()
-    subprocess.run((sys.executable, *arguments[1:]), check=True, capture_output=True)
+    subprocess.run(textures.by_hand(), shell=True, check=True, capture_output=True)  # noqa: S602 - as a user pastes it
     assert textures.read("imagecorruptions/frost/frost1.png").startswith(b"\x89PNG")
 
 
