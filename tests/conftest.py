@@ -40,7 +40,7 @@ NEEDS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "names": (_any_file_name, "this locale has no file names outside ASCII"),
     "proc": (lambda: Path("/proc/self/statm").exists(), "this system has no /proc"),
     "alarm": (lambda: hasattr(signal, "setitimer"), "this system has no interval timer"),
-    "root": (lambda: hasattr(os, "geteuid") and os.geteuid() == 0, "only root may do this"),
+    "full": (Path("/dev/full").exists, "this system has no /dev/full"),
     "no-root": (lambda: not hasattr(os, "geteuid") or os.geteuid() != 0, "nothing is forbidden to root"),
 }
 

@@ -90,9 +90,9 @@ def test_an_error_meant_for_users_is_told_without_importing_anything(
         raise AssertionError("something was imported to tell of an error")
 
     monkeypatch.setattr("builtins.__import__", refuse)
-    told = cli._foreseen(error)
+    foreseen = cli._foreseen(error)
     monkeypatch.undo()
-    assert told
+    assert foreseen
     assert not cli._foreseen(RuntimeError("a fault of ours"))
     assert sys.modules[f"codecshift.{module}"]
 

@@ -89,7 +89,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(form: str, measured: Path, en
     assert (process.wait(), error) == (0, b"")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.needs("full")
 @pytest.mark.parametrize("name", ["rows-csv", "rows-parquet", "leaderboard-text", "sets"])
 def test_a_full_disk_is_one_sentence(name: str, measured: Path, environment: dict[str, str]) -> None:
     arguments = [str(measured) if one == "FILE" else one for one in PRINTED[name]]

@@ -42,7 +42,7 @@ def test_a_machine_without_the_wheel_is_told_the_command(bare, picture):
     assert not bare.exists()
 
 
-def test_a_run_fetches_the_wheel_once_and_frost_is_the_same(index, bare, picture):
+def test_the_wheel_is_fetched_once_and_frost_draws_from_it(index, bare, picture):
     table.prepare(["fog", "frost", "frost"])
     assert [path.name for path in bare.iterdir()] == [textures.WHEEL]
     assert (bare / textures.WHEEL).stat().st_mode & 0o777 == 0o644
