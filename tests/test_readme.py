@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.fairness import stated_markdown
+from codecshift.benchmark.report.codecs import stated_markdown
 from codecshift.codecs.described import describe
 from codecshift.codecs.registry import BUILT_IN
 

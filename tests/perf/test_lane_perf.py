@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.cell import CLEAN, PLANS
-from codecshift.benchmark.device import Device
-from codecshift.benchmark.run import Job, prepare, run
+from codecshift.benchmark.measure.device import Device
+from codecshift.benchmark.measure.run import Job, prepare, run
+from codecshift.benchmark.plan.plans import CLEAN, PLANS
 from codecshift.codecs.protocol import Point, Spec
 
 A_WAY = 0.15  # seconds that the device takes for an image there, and again back

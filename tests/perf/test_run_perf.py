@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.cell import CLEAN, PLANS, Shot
-from codecshift.benchmark.run import Job, prepare, run
-from codecshift.benchmark.shot import Context, Task, Worker
+from codecshift.benchmark.measure.run import Job, prepare, run
+from codecshift.benchmark.measure.shot import Context, Task, Worker
+from codecshift.benchmark.plan.plans import CLEAN, PLANS, Shot
 from codecshift.corruptions.table import FIFTEEN
 
 

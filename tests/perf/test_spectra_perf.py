@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings
-from codecshift.benchmark.cell import CLEAN, PLANS, Shot
-from codecshift.benchmark.run import Job, prepare
-from codecshift.benchmark.shot import Context, Task, Worker
+from codecshift.benchmark.measure.run import Job, prepare
+from codecshift.benchmark.measure.shot import Context, Task, Worker
+from codecshift.benchmark.plan.plans import CLEAN, PLANS, Shot
 from codecshift.benchmark.store import RunFile
 
 WAYS = {"without": None, "luminance": Settings(), "hann": Settings(window="hann"), "rgb": Settings(EVERY_CHANNEL)}

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.cell import Cell, Plan
-from codecshift.benchmark.run import prepare, run
+from codecshift.benchmark.measure.run import prepare, run
+from codecshift.benchmark.plan.plans import Cell, Plan
 from codecshift.benchmark.store import read
 from codecshift.codecs.neural import checkpoint
 from codecshift.codecs.protocol import CodecUnavailable

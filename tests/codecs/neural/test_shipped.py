@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import skimage.data
 from codecshift.analysis.rate import Curve, bd_rate
-from codecshift.benchmark.cell import PLANS
+from codecshift.benchmark.plan.plans import PLANS
 from codecshift.codecs import contract
 from codecshift.codecs.neural import shipped
 from codecshift.codecs.neural.metadata import read_facts

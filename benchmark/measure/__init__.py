@@ -1,0 +1,1 @@
+"""How it is measured: jobs, worker processes and devices."""

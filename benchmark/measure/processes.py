@@ -1,0 +1,103 @@
+"""Worker processes: how each begins, and how a few tasks are kept in flight for them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+from typing import Any, Generic, TypeVar
+
+import pebble
+
+from ...codecs.isolated import ONE_THREAD
+
+IN_FLIGHT = 3
+"""Tasks sent ahead per worker: enough that none waits, few enough that an interrupt loses little."""
+
+Sent = TypeVar("Sent")
+Back = TypeVar("Back")
+
+_ENVIRONMENT = {
+    **ONE_THREAD,
+    # The C library hands large blocks back to the system and asks for them again on every row; kept, a JPEG row of a
+    # Kodak image takes a sixth less. Read by glibc, ignored by others.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+}
+
+
+class NoWorkers(OSError):
+    """This system cannot make the semaphores that worker processes share; the sentence says how to have it do so."""
+
+    def __init__(self, reason: Exception) -> None:
+        because = reason.strerror if isinstance(reason, OSError) else str(reason)
+        super().__init__(
+            f"worker processes need shared memory, which this system refuses ({because}): make /dev/shm writable for "
+            "everyone, mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
+        )
+
+
+def starting() -> BaseContext:
+    """Return what processes of one thread each are started by."""
+    # The libraries read these when they are first loaded, which is in the workers.
+    for variable, value in _ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if "forkserver" in methods:
+        context.set_forkserver_preload([f"{__package__}.pool"])
+    return context
+
+
+def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tasks: int = 0) -> pebble.ProcessPool:
+    """Return a pool of `jobs` processes of one thread each, every one of which begins with `start(*arguments)`.
+
+    Each is replaced after `max_tasks` tasks, never where that is 0. Raises NoWorkers.
+    """
+    context: Any = starting()
+    try:
+        context.Lock()
+    except (OSError, ImportError) as error:
+        raise NoWorkers(error) from error
+    return pebble.ProcessPool(
+        max_workers=jobs, max_tasks=max_tasks, initializer=begin, initargs=[start, arguments], context=context
+    )
+
+
+def begin(start: Callable[..., None], arguments: Sequence[object]) -> None:
+    """Do what every worker process begins with, then `start(*arguments)`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends the workers
+    start(*arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Line(Generic[Sent, Back]):
+    """Where tasks go: `following` gives the next one, None when there is none at the moment; `most` are in flight."""
+
+    send: Callable[[Sent], Future[Back]]
+    following: Callable[[], Sent | None]
+    most: int
+
+
+def flown(*lines: Line[Sent, Back]) -> Iterator[tuple[Sent, Future[Back]]]:
+    """Yield each task of the lines with its future, in the order in which they end, a few sent ahead on each line.
+
+    What is next on a line is asked again after each yield.
+    """
+    flying: dict[Future[Back], tuple[int, Sent]] = {}
+    counts = [0] * len(lines)
+    while True:
+        for place, line in enumerate(lines):
+            while counts[place] < line.most and (task := line.following()) is not None:
+                flying[line.send(task)] = place, task
+                counts[place] += 1
+        if not flying:
+            return
+        for future in wait(flying, return_when=FIRST_COMPLETED).done:
+            place, task = flying.pop(future)
+            counts[place] -= 1
+            yield task, future

@@ -1,0 +1,125 @@
+"""Pixels for figures, made again from what a run file names, and held against what it measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ...analysis.distortion import squared_error
+from ...analysis.figures import NothingToDraw
+from ...codecs.protocol import CodecUnavailable, Spec
+from ...codecs.registry import UnknownCodec, find, find_point
+from ...corruptions.corruption import Image
+from ...corruptions.download import DownloadError
+from ...corruptions.generated import GeneratedError
+from ...corruptions.pixels import UnreadableImage
+from ...corruptions.sets import ImageSet, SetError, UnknownSet, open_set
+from ...corruptions.table import prepare
+from .. import store
+from ..plan.plans import CLEAN, Shot
+from .recent import Recent
+from .shot import Faulty, code, load_clean, ready, show
+
+KEPT = 64
+"""Pictures that are held: a figure asks for the same ones several times, and a page of them is some tens."""
+
+
+class Remade:
+    """The pixels behind the rows of one set of a run file; `extra` are codecs known beside those of the catalogue.
+
+    The set is looked for in `data_dir`: `kodak` and the like as everywhere, that of `folder:photos` in `photos`. Its
+    digest must be that of the runs. A corrupted image comes from its seed, a decoded one from the codec; bytes and
+    squared errors must be those of the stored row. All that fails raises NothingToDraw.
+    """
+
+    def __init__(
+        self, path: Path, of: str, runs: Iterable[Mapping[str, Any]], data_dir: Path, extra: Iterable[Spec] = ()
+    ) -> None:
+        self._path = path
+        self._of = of
+        self._digests = {run["sets"][of]["digest"] for run in runs if of in run["sets"]}
+        self._data_dir = data_dir
+        self._extra = tuple(extra)
+        self._made = Recent(self._make, KEPT)
+        self._rows = cache(self._rows_under)
+        self._opened = cache(self._open)
+
+    def missing(self) -> str:
+        """Return why no image of the set can be had, with the command that would help, "" if they can."""
+        found = self._opened()
+        return found if isinstance(found, str) else ""
+
+    def clean(self, image: str) -> Image:
+        """Return a clean image of the set."""
+        return self._made((image, CLEAN, 0, "", ""))
+
+    def shown(self, image: str, corruption: str, severity: int) -> Image:
+        """Return what the codecs were given of an image."""
+        return self._made((image, corruption, severity, "", ""))
+
+    def decoded(self, image: str, corruption: str, severity: int, codec: str, point: str) -> Image:
+        """Return what a codec made of an image: of the stored row's bytes and squared errors."""
+        return self._made((image, corruption, severity, codec, point))
+
+    def _open(self) -> ImageSet | str:
+        """Return the set, or why it cannot be had."""
+        ask = f"codecshift figures {self._path} --data-dir DIR"
+        try:
+            found = open_set(self._place(), self._data_dir)
+        except (SetError, UnknownSet, GeneratedError, DownloadError, OSError):
+            return f"the images of {self._of} are needed, which are not in {self._data_dir}: {ask}"
+        if {found.digest} != self._digests:
+            return f"the images of {self._of} in {self._data_dir} are not those that the rows were measured on: {ask}"
+        return found
+
+    def _place(self) -> str:
+        """Return the name that the set is opened by here."""
+        if not self._of.startswith("folder:"):
+            return self._of
+        folder, at, view = self._of.removeprefix("folder:").partition("@crop")
+        return f"folder:{self._data_dir.expanduser().absolute() / folder}{at}{view}"
+
+    def _make(self, key: tuple[str, str, int, str, str]) -> Image:
+        image, corruption, severity, codec, point = key
+        images = self._opened()
+        if isinstance(images, str):
+            raise NothingToDraw(images)
+        shot = Shot(self._of, image, corruption, severity)
+        try:
+            if corruption == CLEAN and not codec:
+                return load_clean(images, image)
+            if not codec:
+                prepare([corruption])
+                return show(images, shot, self.clean(image))
+        except (SetError, UnreadableImage, GeneratedError, DownloadError, KeyError, ValueError) as error:
+            raise NothingToDraw(f"{shot} cannot be made again: {error}") from error
+        return self._decode(shot, codec, point)
+
+    def _decode(self, shot: Shot, codec: str, point: str) -> Image:
+        shown = self.shown(shot.image, shot.corruption, shot.severity)
+        row = self._rows(shot.corruption).get((shot.severity, codec, point, shot.image))
+        if row is None or row.status != "ok":
+            raise NothingToDraw(f"{shot} {codec}:{point} has no row that was measured")
+        known = {one.name: one for one in self._extra}
+        try:
+            spec = known[codec] if codec in known else find(codec)[0]
+            with ready(spec, find_point(spec, point)) as opened:
+                coded = code(opened, shown)
+        except (UnknownCodec, CodecUnavailable, Faulty) as error:
+            architecture, at, _ = codec.partition("@")
+            ask = f"codecshift figures {self._path} --codec {architecture}@FILE" if at else "codecshift doctor"
+            raise NothingToDraw(f"{codec} cannot be used here, {error}: {ask}") from error
+        errors = tuple(squared_error(coded.seen, other) for other in (shown, self.clean(shot.image)))
+        if (coded.nbytes, *errors) != (row.nbytes, row.error, row.error_clean):
+            raise NothingToDraw(
+                f"{shot} {codec}:{point} does not come out here as it was measured (bytes {coded.nbytes} for "
+                f"{row.nbytes}, squared error {errors[0]} for {row.error}), so codec or corruption is another one: "
+                f"codecshift run --set {self._of} --out OTHER"
+            )
+        return coded.seen
+
+    def _rows_under(self, corruption: str) -> dict[tuple[int, str, str, str], store.Row]:
+        rows = store.rows_under(self._path, self._of, corruption)
+        return {(row.severity, row.codec, row.point, row.image): row for row in rows}

@@ -1,0 +1,1 @@
+"""What to measure: images under corruptions through codec points, and the plans that name them."""

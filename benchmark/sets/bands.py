@@ -1,0 +1,205 @@
+"""The measured band of each corruption c: where in the spectrum c(x) - x lies on real images x, and a file of that."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ...analysis.spectrum import Bands, Third, bands, mean, power_spectrum, third
+from ...corruptions.corruption import MINIMUM_SIDE, SEVERITIES, generator
+from ...corruptions.sets import ImageSet, SetError
+from ...corruptions.table import FIFTEEN, find, prepare
+from ..plan.plans import Shot
+from ..store.provenance import describe
+
+STORED = Path(__file__).with_name("measured") / "bands-kodak.csv"
+"""The measurement on the 24 Kodak images that comes with the package."""
+
+VERSION = 1
+"""Of the file: rises when a column or its meaning changes."""
+
+BANDS: Mapping[str, Third | Literal[""]] = {"low": "low", "medium": "medium", "high": "high", "": ""}
+NUMBERS = ("mse", "centroid", "share_dc", "share_low", "share_medium", "share_high")
+
+RESTS_ON = ("codecshift", "git", "python", "libraries", "sets", "corruptions")
+"""What of a run's provenance a measurement rests on."""
+
+Progress = Callable[[str, int, int], None]
+
+
+class MeasurementError(ValueError):
+    """A file that holds no measurement that can be read; one sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One corruption at one severity: the mean over images of its power spectrum, in a few numbers.
+
+    `mse` is in squared grey levels per sample, `centroid` in cycles per pixel, the shares from 0 to 1; `share_dc`, that
+    of frequency 0, is part of `share_low`. `band` is the third of the band that the centroid lies in. Where nothing is
+    changed, shares and centroid are NaN, and the band is "".
+    """
+
+    corruption: str
+    severity: int
+    mse: float
+    centroid: float
+    share_dc: float
+    share_low: float
+    share_medium: float
+    share_high: float
+    band: Third | Literal[""]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Rows by corruption and severity, and what they rest on, as in the provenance of a run."""
+
+    provenance: Mapping[str, Any]
+    rows: tuple[Measured, ...]
+
+    def at(self, severity: int) -> dict[str, Measured]:
+        """Return the rows of one severity by corruption."""
+        return {row.corruption: row for row in self.rows if row.severity == severity}
+
+
+def measure(
+    images: ImageSet,
+    corruptions: Sequence[str],
+    severities: Sequence[int] = SEVERITIES,
+    progress: Progress | None = None,
+) -> Measurement:
+    """Return the measured band of each corruption at each severity: a mean over the images of a set.
+
+    Each image is spoiled as in a run, from the seed of its cell's name; the power of the difference, at full precision,
+    is averaged over channels and images. `progress` is told of what is done.
+
+    Raises SetError for an image too small to be corrupted, or that is no longer what it was, and UnreadableImage.
+    """
+    for source in images.sources:
+        if 0 < min(source.height, source.width) < MINIMUM_SIDE:
+            raise SetError(
+                f"{images.name}: {source.id} is {source.width}x{source.height}, "
+                f"corruptions need at least {MINIMUM_SIDE} pixels a side"
+            )
+    prepare(corruptions)
+    described = describe([images], corruptions, [])
+    provenance = {key: described[key] for key in RESTS_ON}
+    conditions = [(find(name), severity) for name in corruptions for severity in severities]
+    found: dict[tuple[str, int], list[Bands]] = {(one.name, severity): [] for one, severity in conditions}
+    total = len(images.sources) * len(conditions)
+    done = 0
+    for source in images.sources:
+        clean = images.load(source.id)
+        for corruption, severity in conditions:
+            shot = Shot(images.name, source.id, corruption.name, severity)
+            shown = corruption(clean, severity, generator(str(shot)))
+            found[corruption.name, severity].append(bands(power_spectrum(np.subtract(shown, clean, dtype=np.int16))))
+            done += 1
+            if progress is not None:
+                progress(f"measuring {images.name}", done, total)
+    rows = tuple(_row(name, severity, mean(several)) for (name, severity), several in found.items())
+    return Measurement(provenance, rows)
+
+
+def _row(corruption: str, severity: int, power: Bands) -> Measured:
+    shares = (power.share("dc"), power.share("low"), power.share("medium"), power.share("high"))
+    band = "" if math.isnan(power.centroid) else third(power.centroid)
+    return Measured(corruption, severity, power.mse, power.centroid, *shares, band)
+
+
+def out_of_order(centroids: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of the fifteen, by name, whose centroids lie the other way round than the paper's bands do.
+
+    This asks of the paper's grouping only its order, low below medium below high, wherever the bands may end.
+    """
+    order = ("low", "medium", "high")
+    ranks = {name: order.index(find(name).band) for name in FIFTEEN if name in centroids}
+    return tuple(
+        (one, other)
+        for one in ranks
+        for other in ranks
+        if ranks[one] < ranks[other] and centroids[one] >= centroids[other]
+    )
+
+
+def notes(measurement: Measurement, names: Sequence[str], severity: int, width: int = 100) -> list[str]:
+    """Return what a reader must know beside the table of `names`, in lines of at most `width` columns."""
+    (of, one), *_ = measurement.provenance["sets"].items()
+    measured = {name: row for name, row in measurement.at(severity).items() if name in names and row.band}
+    legend = (
+        f"Measured at severity {severity} on {one['images']} images of {of} (sha256 {one['digest'][:12]}), codecshift "
+        f"{measurement.provenance['codecshift']}: mean power spectrum of the corrupted less the clean image. centroid: "
+        "its mean radius in cycles per pixel. measured: the third of 0 to 1/2 that it lies in. low, medium, high: "
+        "shares of power below 1/6, to 1/3 and above. dc: frequency 0, part of low. extra: outside the paper's fifteen."
+    )
+    stale = [name for name in measured if measurement.provenance["corruptions"][name] != find(name).version]
+    grouped = [name for name in measured if find(name).band != "extra"]
+    others = [name for name in grouped if find(name).band != measured[name].band]
+    crossed = out_of_order({name: row.centroid for name, row in measured.items()})
+    lines = [
+        legend,
+        *([f"* {len(others)} of {len(grouped)} lie in another third than the paper's band."] if others else []),
+        *(
+            f"{first} (paper: {find(first).band}) lies above {second} ({find(second).band})."
+            for first, second in crossed
+        ),
+        *([f"Measured with another version, so out of date: {', '.join(stale)}."] if stale else []),
+    ]
+    if {find(name).band for name in measured} >= {"low", "medium", "high"} and not crossed:
+        lines.append("By order of centroid alone they fall into the paper's bands.")
+    return [line for text in lines for line in textwrap.wrap(text, width)]
+
+
+def write(measurement: Measurement, path: Path) -> None:
+    """Write a measurement whole: a line "# " and its provenance in JSON, then CSV with six significant digits."""
+    text = io.StringIO()
+    head = {"version": VERSION, **measurement.provenance}
+    text.write(f"# {json.dumps(head, sort_keys=True)}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["corruption", "severity", *NUMBERS, "band"])
+    writer.writerows([_printed(value) for value in asdict(row).values()] for row in measurement.rows)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text.getvalue(), encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: Path = STORED) -> Measurement:
+    """Return the measurement in a file that `write` made.
+
+    Raises MeasurementError for another file, or one of another version, and OSError.
+    """
+    try:
+        head, _, table = path.read_text(encoding="utf-8").partition("\n")
+        provenance = json.loads(head.removeprefix("# "))
+        version = provenance.pop("version")
+        if version == VERSION:
+            return Measurement(provenance, tuple(_parsed(csv.DictReader(io.StringIO(table)))))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MeasurementError(f"{path.name} is not a measurement of bands: {error}") from error
+    raise MeasurementError(f"{path.name} is version {version} of its format, expected {VERSION}: measure anew")
+
+
+def _printed(value: str | float) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _parsed(lines: Iterable[Mapping[str, str]]) -> Iterable[Measured]:
+    for line in lines:
+        figures = {name: float(line[name]) for name in NUMBERS}
+        if line["band"] not in BANDS:
+            raise ValueError(f"unknown band {line['band']!r}")
+        yield Measured(line["corruption"], int(line["severity"]), **figures, band=BANDS[line["band"]])

@@ -1,0 +1,115 @@
+"""One picture of what the corruptions do: an image under each of them at each severity, grouped by band."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
+
+from ...corruptions.corruption import Image
+from ...corruptions.table import find
+from .generate import Order, corrupted
+
+THUMBNAIL = 240
+"""Pixels of the longer side of a thumbnail."""
+
+PART = 2 / 3  # of each side is shown, from the centre: enough for zoom blur, which spares the centre itself
+DETAIL, ZOOM = 40, 2  # pixels a side of the detail in a corner of each thumbnail, and how many times it is enlarged
+GAP = 6
+LABELS = 170  # pixels, the column of names
+HEADER = 58
+BAND = 30
+INK, FAINT, PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
+
+
+def preview(
+    order: Order, path: Path, image: str = "", report: Callable[[int, int], None] = lambda _done, _total: None
+) -> None:
+    """Write a PNG of one image of an order, the set's first unless `image` names one, under all that is ordered.
+
+    The same order gives the same picture. Raises SetError for an image that is not in the set.
+    """
+    cv2.setNumThreads(1)
+    images = order.images
+    image = image or images.sources[0].id
+    clean = images.load(image)
+    names = list(dict.fromkeys(corruption for corruption, _ in order.conditions))
+    severities = sorted({severity for _, severity in order.conditions})
+    bands = list(dict.fromkeys(find(name).band for name in names))
+    corner = busiest(clean)
+    small = thumbnail(clean, corner)
+    height, width = small.shape[:2]
+    columns = 1 + len(severities)
+    sheet = PIL.Image.new(
+        "RGB",
+        (
+            LABELS + columns * (width + GAP) + GAP,
+            HEADER + len(bands) * BAND + len(names) * (height + GAP) + GAP,
+        ),
+        PAPER,
+    )
+    draw = PIL.ImageDraw.Draw(sheet)
+    large, plain = PIL.ImageFont.load_default(20), PIL.ImageFont.load_default(16)
+    draw.text((GAP, GAP), f"{images.name}/{image}", INK, large)
+    about = f"the middle of the image, shrunk; in the corner {DETAIL}x{DETAIL} of its pixels, {ZOOM} times as large"
+    draw.text((sheet.width - GAP, GAP), about, FAINT, plain, anchor="ra")
+    lefts = [LABELS + place * (width + GAP) for place in range(columns)]
+    for left, heading in zip(lefts, ["clean", *(f"severity {severity}" for severity in severities)], strict=True):
+        draw.text((left + width / 2, HEADER - 4), heading, INK, plain, anchor="mb")
+    top, done = HEADER, 0
+    for band in bands:
+        draw.text((GAP, top + BAND / 2), "extra" if band == "extra" else f"{band} band", INK, large, anchor="lm")
+        draw.line((GAP, top + BAND - 3, sheet.width - GAP, top + BAND - 3), FAINT)
+        top += BAND
+        for name in (name for name in names if find(name).band == band):
+            draw.text((LABELS - GAP, top + height / 2), name, INK, plain, anchor="rm")
+            sheet.paste(PIL.Image.fromarray(small), (lefts[0], top))
+            for left, severity in zip(lefts[1:], severities, strict=True):
+                shown = corrupted(images.name, clean, (image, name, severity))
+                sheet.paste(PIL.Image.fromarray(thumbnail(shown, corner)), (left, top))
+                done += 1
+                report(done, len(names) * len(severities))
+            top += height + GAP
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        sheet.save(partial, "PNG")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def thumbnail(image: Image, corner: tuple[int, int]) -> Image:
+    """Return the middle of an image (H, W, 3), its longer side shrunk to THUMBNAIL pixels by the mean over areas.
+
+    In its lower right corner stand the DETAIL x DETAIL pixels at `corner` (top, left), enlarged: what is smaller than a
+    pixel of the thumbnail, blocks and light noise, is seen there.
+    """
+    height, width = (round(side * PART) for side in image.shape[:2])
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    middle = PIL.Image.fromarray(image[top : top + height, left : left + width])
+    scale = THUMBNAIL / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = middle.resize(size, PIL.Image.Resampling.BOX)
+    detail = image[corner[0] : corner[0] + DETAIL, corner[1] : corner[1] + DETAIL]
+    large = PIL.Image.fromarray(detail.repeat(ZOOM, 0).repeat(ZOOM, 1))
+    place = (small.width - large.width, small.height - large.height)
+    small.paste(PAPER, (place[0] - 2, place[1] - 2, small.width, small.height))
+    small.paste(large, place)
+    return np.asarray(small)
+
+
+def busiest(image: Image) -> tuple[int, int]:
+    """Return (top, left) of the part of an image, DETAIL pixels a side where it is that large, of most contrast."""
+    height, width = image.shape[:2]
+    corners = [
+        (top, left)
+        for top in range(0, max(1, height - DETAIL + 1), DETAIL // 2)
+        for left in range(0, max(1, width - DETAIL + 1), DETAIL // 2)
+    ]
+    return max(corners, key=lambda at: float(image[at[0] : at[0] + DETAIL, at[1] : at[1] + DETAIL].std()))

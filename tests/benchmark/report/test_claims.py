@@ -1,0 +1,111 @@
+"""The claims command says what the claims found, in words, as a table and as data."""
+
+import json
+import math
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from codecshift.analysis.claims import CLAIMS, Finding, Verdict
+from codecshift.analysis.leaderboard import NotComparable
+from codecshift.analysis.statistics import Interval
+from codecshift.benchmark import store
+from codecshift.benchmark.plan.plans import UnknownName
+from codecshift.benchmark.report import claims as verdicts
+from codecshift.benchmark.report.claims import as_json, as_markdown, as_text
+from codecshift.benchmark.store import Row
+
+Here = Callable[..., "subprocess.CompletedProcess[str]"]
+Rows = Callable[..., Row]
+Write = Callable[..., Path]
+
+FOUND = [
+    Verdict(
+        CLAIMS["H9"],
+        Finding("supported", Interval(30, 25.5, 41), "%", 40, "kodak, 8 images, fog|snow@3", "noise +30 %"),
+    ),
+    Verdict(
+        CLAIMS["H1"], Finding("refuted", Interval(3, math.nan, math.nan), "% of the power", 2, "D of 2 points", "3 %")
+    ),
+    Verdict(CLAIMS["H6"], Finding("undecided", Interval(*3 * [math.nan]), "", 0, "", "a pruned codec is needed")),
+]
+
+
+@pytest.fixture(scope="module")
+def measured(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Here) -> Path:
+    """A run of two images and two codecs under the corruptions that H9 speaks of."""
+    path = tmp_path_factory.mktemp("measured") / "r.sqlite"
+    shifts = ("none", "gaussian_noise", "defocus_blur", "fog", "contrast")
+    options = [option for name in shifts for option in ("--corruption", name)]
+    codecs = ("--codec", "identity", "--codec", "jpeg:q30", "--codec", "webp:q50")
+    done = command("run", "--set", f"folder:{pair}", *codecs, *options, "--severity", 3, "--out", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_a_run_file_is_judged_as_it_is(measured: Path) -> None:
+    one = verdicts.evidence(measured)
+    assert len(one.rows) == len(store.read(measured))
+    assert (one.bands["fog"], one.kinds["jpeg"], one.file) == ("low", "classical", str(measured))
+    found = verdicts.verdicts(measured)
+    assert [verdict.claim.name for verdict in found] == list(CLAIMS)
+    (rate,) = (verdict.finding for verdict in found if verdict.claim.name == "H9")
+    assert rate.effect.estimate > 20
+    assert rate.decision == "undecided"
+    assert "no intervals over 2 images" in rate.reason
+
+
+def test_only_what_is_asked_for_is_judged(measured: Path, command: Here) -> None:
+    done = command("claims", measured, "--only", "H9", "--only", "H4", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert [claim["name"] for claim in data["claims"]] == ["H9", "H4"]
+    assert data["claims"][0]["effect"]["low"] is None
+    for form in ("text", "markdown"):
+        shown = command("claims", measured, "--only", "H9", "--format", form)
+        assert CLAIMS["H9"].statement in " ".join(shown.stdout.split())
+
+
+def test_a_name_that_is_no_claim_s_is_refused(measured: Path, command: Here) -> None:
+    with pytest.raises(UnknownName, match="unknown claim 'H2': expected one of H1, H3"):
+        verdicts.verdicts(measured, ["H2"])
+    done = command("claims", measured, "--only", "H2")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_rows_of_different_versions_are_not_judged_together(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "conflict", lambda _: "fog has two versions")
+    with pytest.raises(NotComparable, match="fog has two versions"):
+        verdicts.evidence(measured)
+
+
+def test_text_tells_the_effect_the_rule_and_the_rows() -> None:
+    text = as_text(FOUND, 80)
+    assert max(map(len, text.splitlines())) <= 80
+    supported, refuted, undecided = text.split("\n\n")
+    assert supported.startswith("H9 supported: +30.00 (+25.50 to +41.00) %\n")
+    assert refuted.startswith("H1 refuted: +3.00 % of the power\n")
+    assert "From 2 spectra: D of 2 points" in refuted
+    assert undecided.startswith("H6 undecided\n")
+    assert "Lacking: a pruned codec is needed" in undecided
+    assert "From" not in undecided
+    for part, one in zip((supported, refuted, undecided), FOUND, strict=True):
+        assert f"Rule: {one.claim.rule}" in " ".join(part.split())
+
+
+def test_markdown_is_a_table_with_the_rules_under_it() -> None:
+    lines = as_markdown(FOUND).splitlines()
+    assert len(lines) == 2 + 3 + 1 + 3
+    assert lines[2].startswith("| H9 | supported | +30.00 (+25.50 to +41.00) % |")
+    assert "noise +30 % (40 rows: kodak, 8 images, fog\\|snow@3) |" in lines[2]
+    assert lines[4].startswith("| H6 | undecided | - |")
+    assert lines[6] == f"- H9: {CLAIMS['H9'].rule}"
+
+
+def test_json_has_every_digit_and_null_for_what_is_not_known() -> None:
+    first, second, third = json.loads(as_json(FOUND))["claims"]
+    assert first["effect"] == {"estimate": 30, "low": 25.5, "high": 41}
+    assert (first["verdict"], first["rows"], first["unit"]) == ("supported", 40, "%")
+    assert (second["effect"]["low"], second["spectra"]) == (None, 2)
+    assert (third["effect"]["estimate"], third["reason"]) == (None, "a pruned codec is needed")

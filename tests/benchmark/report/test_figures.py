@@ -1,0 +1,114 @@
+"""The figures of a run file: what is written, the same every time, and what is said of the rest."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from codecshift.analysis.figures import FIGURES, NothingToDraw
+from codecshift.analysis.leaderboard import NotComparable
+from codecshift.benchmark.plan.plans import UnknownName
+from codecshift.benchmark.report import figures as drawing
+from codecshift.benchmark.store import Row
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, row: Callable[..., Row], write: Write) -> Path:
+    """A run file of clean rows, of two codecs at four points."""
+    return write(tmp_path / "r.sqlite", [one for codec in ("jpeg", "webp") for one in curve(row, codec=codec)])
+
+
+def curve(row: Callable[..., Row], **more: Any) -> list[Row]:
+    """Return four rows that rise, 3 dB for twice the rate."""
+    clean = {"corruption": "none", "severity": 0, **more}
+    return [
+        row(**{"point": f"q{step}", "nbytes": 5 * 2**step, "error": 8000 >> step, "error_clean": 8000 >> step} | clean)
+        for step in range(4)
+    ]
+
+
+def figures(path: Path, out: Path, *names: str, formats: tuple[str, ...] = ("png",), **more: Any) -> list[Path]:
+    return list(drawing.figures(path, out, names, formats, out, **more))
+
+
+def test_the_same_file_gives_the_same_bytes_in_every_format(drawn: Path, tmp_path: Path) -> None:
+    once, again = (
+        figures(drawn, tmp_path / name, "rd-clean", formats=("png", "pdf", "svg")) for name in ("once", "again")
+    )
+    assert [path.name for path in once] == [f"rd-clean-kodak.{end}" for end in ("png", "pdf", "svg", "txt")]
+    for first, second in zip(once, again, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+        assert b"20" + b"26-" not in first.read_bytes()
+
+
+def test_users_settings_of_matplotlib_change_nothing(drawn: Path, tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    (plain, _) = figures(drawn, tmp_path / "plain", "rd-clean")
+    with mpl.rc_context({"lines.linewidth": 9, "font.size": 20, "axes.facecolor": "pink"}):
+        (styled, _) = figures(drawn, tmp_path / "styled", "rd-clean")
+    assert plain.read_bytes() == styled.read_bytes()
+
+
+def test_a_caption_says_what_was_used(drawn: Path, tmp_path: Path) -> None:
+    (*_, caption) = figures(drawn, tmp_path / "out", "rd-clean")
+    text = " ".join(caption.read_text(encoding="utf-8").split())
+    assert text.startswith("PSNR and MS-SSIM over bpp on clean images. Set kodak: 1 images.")
+    assert "8 of 8 rows (clean images, measured, of settings that are not lossless)" in text
+    assert text.endswith("in all 8 rows were measured, 0 failed or were skipped. Run r.")
+
+
+def test_what_cannot_be_drawn_is_reported_and_the_rest_drawn(drawn: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    written = figures(drawn, tmp_path / "out", report=said.append)
+    kinds = {path.name.removesuffix("-kodak.png") for path in written if path.suffix == ".png"}
+    lacking = {line.split(" is not drawn: ")[0] for line in said}
+    assert {"rd-clean", "rate-curves", "bd-rate-by-corruption"} <= kinds
+    assert kinds | lacking == set(FIGURES)
+    assert not kinds & lacking
+    assert all("codecshift " in line.split(" is not drawn: ")[1] for line in said)
+
+
+def test_a_figure_asked_for_that_cannot_be_drawn_is_refused(drawn: Path, tmp_path: Path) -> None:
+    with pytest.raises(NothingToDraw, match=r"^rd-ood: rows under corruptions .* codecshift run"):
+        figures(drawn, tmp_path / "out", "rd-ood")
+    with pytest.raises(UnknownName, match="did you mean 'rd-ood'"):
+        figures(drawn, tmp_path / "out", "rd-od")
+
+
+def test_the_listing_agrees_with_what_is_drawn(drawn: Path, tmp_path: Path) -> None:
+    states = drawing.listing(drawn, tmp_path)
+    assert [state.kind.name for state in states] == list(FIGURES)
+    for state in states:
+        assert state.set == "kodak"
+        if state.missing:
+            with pytest.raises(NothingToDraw):
+                figures(drawn, tmp_path / "out", state.kind.name)
+        else:
+            assert figures(drawn, tmp_path / "out", state.kind.name)
+
+
+def test_each_set_has_its_figures_and_one_may_lack_them(tmp_path: Path, row: Callable[..., Row], write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", [*curve(row), *(row(set="folder:mine", status="failed"),)])
+    said: list[str] = []
+    written = figures(path, tmp_path / "out", "rd-clean", report=said.append)
+    assert [path.name for path in written] == ["rd-clean-kodak.png", "rd-clean-kodak.txt"]
+    (line,) = said
+    assert line.startswith("rd-clean of folder:mine is not drawn: rows on clean images")
+
+
+def test_rows_that_may_not_stand_together_are_refused(tmp_path: Path, row: Callable[..., Row], write: Write) -> None:
+    with pytest.raises(NotComparable, match="holds no rows"):
+        figures(write(tmp_path / "empty.sqlite", []), tmp_path / "out")
+    empty = {"sets": {}, "corruptions": {}, "measures": {}, "codecs": {}}
+    path = write(tmp_path / "r.sqlite", curve(row), {**empty, "sets": {"kodak": {"digest": "a"}}})
+    from codecshift.benchmark.store import RunFile
+
+    with RunFile.open(path) as file:
+        file.begin("s", {**empty, "sets": {"kodak": {"digest": "b"}}}, "now", 1)
+        file.append([row(run="s")])
+    with pytest.raises(NotComparable, match="cannot be drawn in one figure"):
+        figures(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

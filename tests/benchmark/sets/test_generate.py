@@ -1,0 +1,629 @@
+"""A corrupted set on disk is the one its manifest proves, however its making went, and a run reads the same from it."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import PIL.Image
+import pytest
+from codecshift.benchmark import store
+from codecshift.benchmark.measure.run import prepare, run
+from codecshift.benchmark.plan.plans import CLEAN, Plan, UnknownName
+from codecshift.benchmark.sets import generate as generating
+from codecshift.benchmark.sets.generate import Finding, Order, clean_name, generate, order, verify
+from codecshift.benchmark.sets.preview import preview
+from codecshift.benchmark.store import RunFile
+from codecshift.corruptions import generated, table
+from codecshift.corruptions.corruption import generator
+from codecshift.corruptions.generated import MANIFEST, UNFINISHED, GeneratedError, Manifest, file_of, read_manifest
+from codecshift.corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
+from codecshift.corruptions.sets import KNOWN, SetError, open_set
+from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
+
+Save = Callable[[str, Sequence[str]], Path]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+NOWHERE = Path("/nonexistent")
+CONDITIONS = (("fog", 2), ("fog", 4), ("gaussian_noise", 2), ("gaussian_noise", 4))
+
+
+def few(
+    folder: Path, corruptions: Sequence[str] = ("gaussian_noise", "fog"), severities: Sequence[int] = (2, 4)
+) -> Order:
+    return order(f"folder:{folder}", NOWHERE, corruptions, severities)
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def made(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished set that no test may change."""
+    out = tmp_path_factory.mktemp("made") / "pair-c"
+    assert generate(few(pair), out, jobs=1).kept == 0
+    return out
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    """A finished set to spoil."""
+    return Path(shutil.copytree(made, tmp_path / "copy"))
+
+
+# --- what is ordered
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("kodak-c", "kodak"),
+        ("kodak", "kodak"),
+        ("clic2020-test-c", "clic2020-test"),
+        ("clic-c", "clic2020-test"),
+        ("sample-c", "sample"),
+        ("folder:photos-c", "folder:photos-c"),
+        ("folder:photos@crop64x64", "folder:photos@crop64x64"),
+    ],
+)
+def test_the_name_of_a_corrupted_set_tells_the_clean_one(text: str, clean: str) -> None:
+    assert clean == clean_name(text)
+
+
+@pytest.mark.parametrize(("text", "near"), [("kodac-c", "kodak-c"), ("generated:x", None), ("quick", None), ("", None)])
+def test_a_name_that_means_nothing_is_refused_with_the_nearest(text: str, near: str | None) -> None:
+    with pytest.raises(UnknownName, match="unknown corrupted set") as caught:
+        clean_name(text)
+    assert near is None or f"did you mean {near!r}?" in str(caught.value)
+
+
+def test_without_a_choice_the_fifteen_are_made_at_five_severities(pair: Path) -> None:
+    wanted = order(f"folder:{pair}", NOWHERE)
+    assert wanted.conditions == tuple((name, severity) for name in FIFTEEN for severity in range(1, 6))
+
+
+def test_a_band_and_names_are_made_in_the_order_of_the_table(pair: Path) -> None:
+    wanted = order(f"folder:{pair}", NOWHERE, ["speckle_noise", "high", "fog", "fog"], [5, 1])
+    names = ["fog", "gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"]
+    assert wanted.conditions == tuple((name, severity) for name in names for severity in (1, 5))
+
+
+@pytest.mark.parametrize(
+    ("corruptions", "severities", "sentence"),
+    [
+        (["fgo"], [], r"unknown corruption 'fgo': .*did you mean 'fog'"),
+        ([CLEAN], [], r"none is the clean image itself: expected corruptions or bands"),
+        ([], [6], r"expected a severity from 1 to 5, got 6"),
+        ([], [0], r"expected a severity from 1 to 5, got 0"),
+    ],
+    ids=["corruption", "clean", "severity-6", "severity-0"],
+)
+def test_what_cannot_be_made_is_refused(
+    corruptions: list[str], severities: list[int], sentence: str, pair: Path
+) -> None:
+    with pytest.raises(UnknownName, match=sentence):
+        order(f"folder:{pair}", NOWHERE, corruptions, severities)
+
+
+def test_an_image_too_small_to_corrupt_is_refused_by_name(tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (64, 31)).save(tmp_path / "flat.png")
+    with pytest.raises(SetError, match=r"^flat of folder:.* is 64x31: the corruptions need 32 pixels a side$"):
+        order(f"folder:{tmp_path}", NOWHERE)
+
+
+def test_an_image_that_cannot_be_read_is_refused_by_name(save_set: Save) -> None:
+    folder = save_set("damaged", ["hair"])
+    (folder / "bad.png").write_text("no image", encoding="utf-8")
+    with pytest.raises(UnreadableImage, match=r"^bad\.png: not an image"):
+        order(f"folder:{folder}", NOWHERE)
+
+
+def test_an_image_that_is_cut_off_stops_the_making_with_its_name(save_set: Save, tmp_path: Path) -> None:
+    folder = save_set("cut", ["hair", "suit"])
+    whole = (folder / "suit.png").read_bytes()
+    (folder / "suit.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableImage, match=r"^suit\.png: "):
+        generate(few(folder, ["fog"]), tmp_path / "out", jobs=1)
+    assert not (tmp_path / "out" / MANIFEST).exists()
+
+
+# --- what is made
+
+
+def test_every_file_holds_the_pixels_of_its_cell(made: Path, pair: Path) -> None:
+    images = open_set(f"folder:{pair}", NOWHERE)
+    for image in ("hair", "suit"):
+        for corruption, severity in CONDITIONS:
+            rng = generator(f"folder:pair/{image}/{corruption}@{severity}")
+            expected = CORRUPTIONS[corruption](images.load(image), severity, rng)
+            actual = np.asarray(PIL.Image.open(made / corruption / str(severity) / f"{image}.png"))
+            np.testing.assert_array_equal(expected, actual)
+
+
+def test_the_manifest_is_what_lies_there(made: Path, pair: Path) -> None:
+    manifest = json.loads((made / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["set"] == {"name": "folder:pair", "digest": open_set(f"folder:{pair}", NOWHERE).digest, "view": ""}
+    assert [one["id"] for one in manifest["images"]] == ["hair", "suit"]
+    source = hashlib.sha256((pair / "hair.png").read_bytes()).hexdigest()
+    assert manifest["images"][0] == {"id": "hair", "sha256": source, "height": 170, "width": 190}
+    assert manifest["conditions"] == ["fog@2", "fog@4", "gaussian_noise@2", "gaussian_noise@4"]
+    assert manifest["corruptions"]["gaussian_noise"] == {
+        "version": CORRUPTIONS["gaussian_noise"].version,
+        "band": "high",
+        "levels": [0.08, 0.12, 0.18, 0.26, 0.38],
+    }
+    assert {one["file"] for one in manifest["files"]} == set(everything(made)) - {MANIFEST}
+    for one in manifest["files"]:
+        data = (made / one["file"]).read_bytes()
+        assert (one["nbytes"], one["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+        assert one["pixels"] == pixel_digest(read_pixels(made / one["file"]))
+
+
+def test_nothing_of_the_machine_is_in_the_manifest(made: Path, pair: Path) -> None:
+    text = (made / MANIFEST).read_text(encoding="utf-8")
+    assert str(pair.parent) not in text
+    assert str(made.parent) not in text
+
+
+def test_the_number_of_jobs_changes_nothing(made: Path, pair: Path, tmp_path: Path) -> None:
+    assert generate(few(pair), tmp_path / "out", jobs=2).total == 8
+    assert everything(made) == everything(tmp_path / "out")
+
+
+def test_a_manifest_comes_back_as_it_was_written(made: Path) -> None:
+    manifest = read_manifest(made)
+    assert (made / MANIFEST).read_text(encoding="utf-8") == manifest.text() == Manifest.parse(manifest.text()).text()
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_every_recipe_is_plain(corruption: str) -> None:
+    recipe = generated.recipe(corruption)
+    assert len(recipe["levels"]) == 5
+    assert recipe == json.loads(json.dumps(recipe))
+
+
+def test_an_id_with_folders_becomes_folders(save_set: Save, tmp_path: Path) -> None:
+    folder = save_set("deep", [])
+    inner = folder / "a" / "b"
+    inner.mkdir(parents=True)
+    PIL.Image.new("RGB", (40, 40), "teal").save(inner / "x.y.png")
+    generate(few(folder, ["contrast"], [1]), tmp_path / "out", jobs=1)
+    assert set(everything(tmp_path / "out")) == {MANIFEST, "contrast/1/a/b/x.y.png"}
+    assert verify(tmp_path / "out", jobs=1) == (1, [])
+
+
+def test_the_view_of_a_set_is_what_is_corrupted(pair: Path, tmp_path: Path) -> None:
+    generate(order(f"folder:{pair}@crop64x96", NOWHERE, ["fog"], [1]), tmp_path / "out", jobs=1)
+    assert read_manifest(tmp_path / "out").set == "folder:pair@crop64x96"
+    assert read_manifest(tmp_path / "out").view == "crop64x96"
+    assert read_pixels(tmp_path / "out" / "fog" / "1" / "hair.png").shape == (64, 96, 3)
+
+
+@pytest.mark.parametrize("image", ["../x", "/x", "a/../../x", "a\\..\\x"])
+def test_no_file_lies_outside_its_folder(image: str) -> None:
+    with pytest.raises(GeneratedError, match="outside its folder"):
+        file_of((image, "fog", 1))
+
+
+# --- going on
+
+
+def test_a_finished_set_is_left_as_it_is(pair: Path, copy: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.png")}
+    result = generate(few(pair), copy, jobs=1)
+    assert (result.total, result.kept) == (8, 8)
+    assert before == {path: path.stat().st_mtime_ns for path in copy.rglob("*.png")}
+
+
+def test_a_damaged_set_is_mended(pair: Path, made: Path, copy: Path) -> None:
+    (copy / "fog/2/hair.png").unlink()
+    damaged = bytearray((copy / "fog/4/suit.png").read_bytes())
+    damaged[len(damaged) // 2] ^= 1  # of the right size
+    (copy / "fog/4/suit.png").write_bytes(damaged)
+    assert generate(few(pair), copy, jobs=1).kept == 6
+    assert everything(made) == everything(copy)
+
+
+def test_conditions_are_added_to_a_finished_set(pair: Path, made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    generate(few(pair, ["gaussian_noise"]), out, jobs=1)
+    assert generate(few(pair, ["fog"]), out, jobs=1).kept == 0
+    assert everything(made) == everything(out)
+    assert generate(few(pair, ["fog"], [4]), out, jobs=1).kept == 2  # which takes nothing away
+    assert everything(made) == everything(out)
+
+
+class Stop(Exception):
+    """Ends a generation in its midst."""
+
+
+def interrupted(wanted: Order, out: Path, after: int) -> None:
+    def report(done: int, _total: int) -> None:
+        if done == after:
+            raise Stop
+
+    with pytest.raises(Stop):
+        generate(wanted, out, jobs=1, report=report)
+
+
+def test_what_was_stopped_goes_on_with_what_is_there(pair: Path, made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    interrupted(few(pair), out, 3)
+    assert not (out / MANIFEST).exists()
+    assert generate(few(pair), out, jobs=1).kept == 3
+    assert everything(made) == everything(out)
+
+
+def test_a_file_that_lost_its_bytes_is_made_again(pair: Path, made: Path, tmp_path: Path) -> None:
+    """As the files last written may when the power fails."""
+    out = tmp_path / "out"
+    interrupted(few(pair), out, 3)
+    whole = out / "fog/2/hair.png"
+    whole.write_bytes(b"\0" * whole.stat().st_size)
+    (out / "fog/4/hair.png").write_bytes(b"")
+    assert generate(few(pair), out, jobs=1).kept == 1
+    assert everything(made) == everything(out)
+
+
+def test_what_was_stopped_is_finished_before_it_is_another(pair: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    interrupted(few(pair), out, 3)
+    before = {name: data for name, data in everything(out).items() if name.endswith(".png")}
+    with pytest.raises(GeneratedError, match=r"out is not finished and gaussian_noise@2 belongs to it.*another --out"):
+        generate(few(pair, ["fog"]), out, jobs=1)
+    assert before == {name: data for name, data in everything(out).items() if name.endswith(".png")}
+    assert generate(few(pair, ["fog", "gaussian_noise", "contrast"]), out, jobs=1).kept == 3  # more may be asked for
+
+
+def test_what_ended_between_manifest_and_tidying_up_is_tidied_up(pair: Path, made: Path, copy: Path) -> None:
+    (copy / UNFINISHED).mkdir()
+    (copy / UNFINISHED / "1.png").write_bytes(b"part")
+    with pytest.raises(GeneratedError, match="is not finished: the same codecshift generate goes on"):
+        verify(copy, jobs=1)
+    assert generate(few(pair), copy, jobs=1).kept == 8
+    assert everything(made) == everything(copy)
+
+
+def test_two_at_once_are_not_let_in(pair: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def report(done: int, _total: int) -> None:
+        if done == 1:
+            with pytest.raises(GeneratedError, match="out: another codecshift generate is writing there"):
+                generate(few(pair), out, jobs=1)
+
+    assert generate(few(pair), out, jobs=1, report=report).total == 8
+
+
+def test_killed_at_any_instant_the_same_command_ends_it(pair: Path, tmp_path: Path, start: Start) -> None:
+    out = tmp_path / "out"
+    for after in (0, 1, 9):
+        process = start("generate", f"folder:{pair}", "--corruption", "low", "--jobs", 2, "--out", out)
+        deadline = time.monotonic() + 60
+        try:
+            while process.poll() is None and time.monotonic() < deadline:
+                if out.exists() and len(list(out.glob("*/*/*.png"))) >= after:
+                    break
+                time.sleep(0.002)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        assert not (out / MANIFEST).exists()
+    wanted = order(f"folder:{pair}", NOWHERE, ["low"])
+    result = generate(wanted, out, jobs=1)
+    assert 0 < result.kept < result.total == 50
+    generate(wanted, tmp_path / "straight", jobs=1)
+    assert everything(tmp_path / "straight") == everything(out)
+
+
+# --- refusing
+
+
+def refused(wanted: Order, out: Path) -> str:
+    """Assert that a folder is refused and nothing in it touched; return the sentence."""
+    before = everything(out)
+    with pytest.raises(GeneratedError, match="give another --out") as caught:
+        generate(wanted, out, jobs=1)
+    assert before == everything(out)
+    return str(caught.value)
+
+
+def test_a_folder_of_something_else_is_refused(pair: Path) -> None:
+    assert "holds files of another kind (hair.png)" in refused(few(pair), pair)
+
+
+def test_a_file_is_refused(pair: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine", encoding="utf-8")
+    with pytest.raises(GeneratedError, match=r"out is a file, expected a folder: give another --out"):
+        generate(few(pair), tmp_path / "out", jobs=1)
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"
+
+
+def test_an_empty_folder_is_taken(pair: Path, tmp_path: Path) -> None:
+    assert generate(few(pair, ["contrast"], [1]), tmp_path, jobs=1).total == 2
+
+
+def test_the_manifest_of_something_else_is_refused(pair: Path, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text('{"format": "a web page"}', encoding="utf-8")
+    assert "is the manifest of something else" in refused(few(pair), tmp_path)
+
+
+def test_another_set_is_refused(save_set: Save, copy: Path) -> None:
+    other = save_set("other", ["hull"])
+    assert "copy holds folder:pair, not folder:other; nothing was changed" in refused(few(other), copy)
+
+
+def test_another_content_of_the_set_is_refused(save_set: Save, copy: Path) -> None:
+    assert "holds folder:pair of other images (digest" in refused(few(save_set("pair", ["hair"])), copy)
+
+
+def test_another_version_of_a_corruption_is_refused(pair: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = {**CORRUPTIONS, "fog": replace(CORRUPTIONS["fog"], version=99)}
+    monkeypatch.setattr(table, "CORRUPTIONS", changed)
+    assert "folder:pair made with another fog (version 1, not 99)" in refused(few(pair), copy)
+
+
+def test_another_library_is_refused(pair: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generating, "version", lambda _: "0.0.0")
+    assert says(refused(few(pair), copy), "folder:pair made with codecshift", "not 0.0.0")
+
+
+def says(sentence: str, *parts: str) -> bool:
+    return all(part in sentence for part in parts)
+
+
+def test_an_unfinished_set_of_another_recipe_is_refused(pair: Path, save_set: Save, tmp_path: Path) -> None:
+    interrupted(few(pair), tmp_path / "out", 2)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")}
+    with pytest.raises(GeneratedError, match="holds folder:pair, not folder:other; nothing was changed"):
+        generate(few(save_set("other", ["hull"])), tmp_path / "out", jobs=1)
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")}
+
+
+# --- verifying
+
+
+def test_a_finished_set_is_right(made: Path) -> None:
+    told: list[tuple[int, int]] = []
+    assert verify(made, jobs=1, report=lambda done, total: told.append((done, total))) == (8, [])
+    assert told[0] == (0, 8)
+    assert told[-1] == (8, 8)
+
+
+def test_every_kind_of_damage_is_found_and_named(copy: Path) -> None:
+    changed = read_pixels(copy / "fog/2/hair.png")
+    changed[0, 0, 0] ^= 1
+    PIL.Image.fromarray(changed).save(copy / "fog/2/hair.png")
+    PIL.Image.open(copy / "fog/2/suit.png").save(copy / "fog/2/suit.png", compress_level=9)
+    (copy / "fog/4/hair.png").unlink()
+    data = (copy / "fog/4/suit.png").read_bytes()
+    (copy / "fog/4/suit.png").write_bytes(data[: len(data) // 2])
+    (copy / "gaussian_noise/2/hair.png").write_text("no image", encoding="utf-8")
+    shutil.copy(copy / "gaussian_noise/4/hair.png", copy / "gaussian_noise/4/more.png")
+    (copy / "notes.txt").write_text("mine", encoding="utf-8")
+    total, findings = verify(copy, jobs=2)
+    assert total == 8
+    assert [(one.kind, one.file) for one in findings] == [
+        ("pixels", "fog/2/hair.png"),
+        ("bytes", "fog/2/suit.png"),
+        ("missing", "fog/4/hair.png"),
+        ("unreadable", "fog/4/suit.png"),
+        ("unreadable", "gaussian_noise/2/hair.png"),
+        ("extra", "gaussian_noise/4/more.png"),
+        ("extra", "notes.txt"),
+    ]
+
+
+def test_the_wrong_picture_under_a_right_name_is_found(copy: Path) -> None:
+    one, other = copy / "fog/2/hair.png", copy / "fog/4/hair.png"
+    data = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+    about = "its pixels are others"
+    assert verify(copy, jobs=1)[1] == [Finding("pixels", f"fog/{n}/hair.png", about) for n in (2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda text: text.replace('"severity"', "").replace('"version": 1,\n"made', '"version": 2,\n"made'), "newer"),
+        (lambda text: text.replace('"nbytes": ', '"nbytes": 1', 1), "was changed after it was written"),
+        (lambda text: text[: len(text) // 2], "is damaged: it is no manifest that codecshift wrote"),
+        (lambda _: "", "is damaged"),
+        (lambda _: "[]", "is damaged"),
+        (lambda _: "{}", "is damaged"),
+        (lambda text: text.replace('"sha256": ', '"other": '), "is damaged"),
+        (lambda _: '{"format": "other"}', "is the manifest of something else"),
+    ],
+    ids=["newer", "edited", "cut", "empty", "list", "blank", "lacking", "other"],
+)
+def test_a_manifest_that_cannot_be_trusted_is_refused(
+    spoil: Callable[[str], str], sentence: str, copy: Path, pair: Path
+) -> None:
+    path = copy / MANIFEST
+    path.write_text(spoil(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for deed in (
+        lambda: verify(copy, jobs=1),
+        lambda: open_set(f"generated:{copy}", pair.parent),
+        lambda: generate(few(pair), copy, jobs=1),
+    ):
+        with pytest.raises(GeneratedError, match=sentence):
+            deed()
+
+
+def test_a_manifest_that_is_not_text_is_refused(copy: Path) -> None:
+    (copy / MANIFEST).write_bytes(b"\xff\xfe\0")
+    with pytest.raises(GeneratedError, match="is damaged"):
+        verify(copy, jobs=1)
+
+
+def test_a_manifest_laid_out_anew_is_the_same(copy: Path) -> None:
+    body = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
+    (copy / MANIFEST).write_text(json.dumps(body, indent=4, sort_keys=True), encoding="utf-8")
+    assert verify(copy, jobs=1) == (8, [])
+
+
+def test_a_manifest_that_leads_out_of_its_folder_is_refused(made: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(made)
+    bad = "../../../hair"
+    files = {(bad if image == "hair" else image, *rest): one for (image, *rest), one in manifest.files.items()}
+    images = tuple(replace(one, id=bad) if one.id == "hair" else one for one in manifest.images)
+    with pytest.raises(GeneratedError, match="outside its folder"):
+        replace(manifest, images=images, files=files).text()
+    text = manifest.text().replace('"id": "hair"', f'"id": "{bad}"').replace("/hair.png", f"/{bad}.png")
+    body = {key: value for key, value in json.loads(text).items() if key != "sha256"}
+    (tmp_path / MANIFEST).write_text(json.dumps(body | {"sha256": generated._digest(body)}), encoding="utf-8")
+    with pytest.raises(GeneratedError, match="names a file outside its folder"):
+        read_manifest(tmp_path)
+
+
+def test_a_manifest_that_lacks_a_file_is_refused(made: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(made)
+    files = dict(list(manifest.files.items())[1:])
+    (tmp_path / MANIFEST).write_text(replace(manifest, files=files).text(), encoding="utf-8")
+    with pytest.raises(GeneratedError, match=r"manifest\.json says nothing of fog/2/hair\.png"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("empty", "is no corrupted set: it holds no manifest.json"), ("file", "is a file"), ("absent", "is not there")],
+)
+def test_what_is_no_set_is_not_verified(name: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(GeneratedError, match=sentence):
+        verify(tmp_path / name, jobs=1)
+
+
+# --- running on it
+
+
+def plan(of: str, *corruptions: str, severities: tuple[int, ...] = (2, 4)) -> Plan:
+    chosen = corruptions or (CLEAN, "fog", "gaussian_noise")
+    return Plan("test", "for tests", (of,), ("jpeg:q30", "webp:q50"), chosen, severities)
+
+
+def test_rows_are_those_of_making_the_images_on_the_fly(made: Path, pair: Path, tmp_path: Path) -> None:
+    fly, read = tmp_path / "fly.sqlite", tmp_path / "read.sqlite"
+    run(prepare(plan(f"folder:{pair}"), NOWHERE), fly, jobs=1)
+    run(prepare(plan(f"generated:{made}"), pair.parent), read, jobs=1)
+    assert set(store.read(read)["status"]) == {"ok"}
+    pd.testing.assert_frame_equal(
+        *(store.read(path).drop(columns=["encode_s", "decode_s"]) for path in (fly, read)), check_exact=True
+    )
+    assert store.runs(fly) == store.runs(read)
+    assert store.merge([fly, read], tmp_path / "both.sqlite") == (20, 20)
+
+
+def test_the_pixels_shown_are_those_of_the_files(copy: Path, pair: Path, tmp_path: Path) -> None:
+    """A file whose pixels are not those of the manifest makes failed rows, not wrong ones."""
+    PIL.Image.new("RGB", (190, 170)).save(copy / "fog/2/hair.png")
+    (copy / "fog/2/suit.png").unlink()
+    run(prepare(plan(f"generated:{copy}", "fog"), pair.parent), tmp_path / "r.sqlite", jobs=1)
+    faults = store.faults(tmp_path / "r.sqlite").drop_duplicates("image").set_index("image")
+    assert set(zip(faults["corruption"], faults["severity"], strict=True)) == {("fog", 2)}
+    assert faults["message"]["hair"] == (
+        "image: GeneratedError: fog/2/hair.png of the corrupted set does not hold the pixels of its manifest"
+    )
+    assert "fog/2/suit.png of the corrupted set cannot be read" in faults["message"]["suit"]
+    assert str(copy) not in "".join(faults["message"])
+
+
+def test_a_condition_that_is_not_there_is_refused(made: Path, pair: Path) -> None:
+    sentence = r"holds no contrast@2 \(2 of the conditions.*it holds fog@2,4 gaussian_noise@2,4; choose with"
+    with pytest.raises(SetError, match=sentence):
+        prepare(plan(f"generated:{made}", "fog", "contrast"), pair.parent)
+
+
+def test_the_clean_images_of_a_view_are_found_and_viewed(pair: Path, tmp_path: Path) -> None:
+    generate(order(f"folder:{pair}@crop64x96", NOWHERE, ["fog"], [1]), tmp_path / "out", jobs=1)
+    images = open_set(f"generated:{tmp_path / 'out'}", pair.parent)
+    assert images.name == "folder:pair@crop64x96"
+    assert images.load("hair").shape == (64, 96, 3)
+
+
+def test_clean_images_that_are_not_found_are_asked_for(made: Path) -> None:
+    sentence = r"was made from folder:pair: looked for its clean images in /nonexistent/pair; --data-dir names"
+    with pytest.raises(SetError, match=sentence):
+        open_set(f"generated:{made}", NOWHERE)
+
+
+def test_clean_images_of_another_content_are_refused(made: Path, save_set: Save) -> None:
+    other = save_set("pair", ["hair", "hull"])
+    with pytest.raises(SetError, match=r"was made from other images of folder:pair than those found: the digest"):
+        open_set(f"generated:{made}", other.parent)
+
+
+def test_a_set_made_by_another_version_of_a_corruption_is_refused(
+    made: Path, pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = {**CORRUPTIONS, "fog": replace(CORRUPTIONS["fog"], version=99)}
+    monkeypatch.setattr(table, "CORRUPTIONS", changed)
+    with pytest.raises(SetError, match="fog of this codecshift is not the one it was made with: make it anew"):
+        open_set(f"generated:{made}", pair.parent)
+
+
+def test_the_clean_set_has_the_digest_of_the_one_read_from_files(made: Path, pair: Path) -> None:
+    clean, read = open_set(f"folder:{pair}", NOWHERE), open_set(f"generated:{made}", pair.parent)
+    assert (clean.name, clean.digest, clean.sources) == (read.name, read.digest, read.sources)
+    assert clean.load_corrupted(("hair", "fog", 2)) is None
+    assert read.load_corrupted(("hair", "contrast", 2)) is None
+    assert read.load_corrupted(("hair", "fog", 2)) is not None
+
+
+def test_the_sets_there_are_tell_of_it() -> None:
+    assert "codecshift generate" in KNOWN["generated:DIR"].about
+
+
+def test_a_run_file_is_begun_by_neither(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(SetError):
+        prepare(plan(f"generated:{made}"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with RunFile.open(tmp_path / "r.sqlite") as file:
+        assert file.statuses() == {}
+
+
+# --- the preview
+
+
+def test_the_preview_shows_each_condition_and_is_the_same_each_time(pair: Path, tmp_path: Path) -> None:
+    wanted = few(pair, ["fog", "pixelate", "gaussian_noise"], [1, 5])
+    told: list[tuple[int, int]] = []
+    preview(wanted, tmp_path / "a.png", report=lambda done, total: told.append((done, total)))
+    preview(wanted, tmp_path / "b.png", "hair")
+    assert told == [(n, 6) for n in range(1, 7)]
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
+    sheet = read_pixels(tmp_path / "a.png")
+    # Two thirds of 190x170 are 127x113, as thumbnails 240x214; a row in each of three bands, clean and two severities.
+    assert sheet.shape == (58 + 3 * 30 + 3 * (214 + 6) + 6, 170 + 3 * (240 + 6) + 6, 3)
+    cells = {
+        sheet[58 + 30 + row * (30 + 220) :, 170 + column * 246 :][:214, :240].tobytes()
+        for row in range(3)
+        for column in range(3)
+    }
+    assert len(cells) == 7  # six conditions, and the clean image in each row
+
+
+def test_the_preview_of_an_image_that_is_not_there_is_refused(pair: Path, tmp_path: Path) -> None:
+    with pytest.raises(SetError, match=r"folder:pair has no image 'hiar'; did you mean 'hair'\?"):
+        preview(few(pair), tmp_path / "a.png", "hiar")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 400), (400, 33)], ids=str)
+def test_an_image_of_any_size_has_a_preview(size: tuple[int, int], tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    PIL.Image.radial_gradient("L").convert("RGB").resize(size).save(tmp_path / "set" / "x.png")
+    preview(few(tmp_path / "set", ["contrast"], [1]), tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 0

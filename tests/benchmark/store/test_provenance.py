@@ -1,0 +1,220 @@
+"""A run's id changes with all that can change a result, and with nothing else."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from codecshift.benchmark.measure.device import Device
+from codecshift.benchmark.report.codecs import COLUMNS
+from codecshift.benchmark.store import provenance
+from codecshift.benchmark.store.provenance import conflict, cpu, describe, git_state, run_id
+from codecshift.codecs.registry import find
+from codecshift.corruptions.corruption import Corruption
+from codecshift.corruptions.sets import ImageSet, open_set
+
+SPECS = [find(name)[0] for name in ("jpeg", "webp", "identity")]
+NAMES = ["fog", "snow", "contrast"]
+
+
+@pytest.fixture(scope="module")
+def images(pair: Path) -> ImageSet:
+    return open_set(f"folder:{pair}", Path("/nonexistent"))
+
+
+@pytest.fixture(scope="module")
+def described(images: ImageSet) -> dict[str, Any]:
+    return describe([images], ["none", *NAMES], SPECS)
+
+
+def test_it_states_what_a_result_rests_on(described: dict[str, Any], images: ImageSet) -> None:
+    assert list(described) == [
+        *("codecshift", "git", "python", "platform", "cpu", "libraries", "sets", "corruptions", "measures", "codecs")
+    ]
+    assert described["sets"] == {"folder:pair": {"digest": images.digest, "images": 2}}
+    assert described["corruptions"] == {name: provenance.find(name).version for name in NAMES}
+    assert set(described["measures"]) == {"bpp", "psnr", "ms_ssim"}
+    assert set(described["codecs"]) == {"jpeg", "webp", "identity"}
+    assert all(set(codec) == set(COLUMNS) for codec in described["codecs"].values())
+    assert "libjpeg-turbo" in described["codecs"]["jpeg"]["library"]
+    assert described["codecs"]["identity"]["header_bytes"] == 8 + 3 * 8 * 8
+
+
+def test_it_is_plain_json_and_names_no_folder(described: dict[str, Any], pair: Path) -> None:
+    text = json.dumps(described)
+    assert described == json.loads(text)
+    assert str(pair) not in text
+
+
+def test_the_id_is_twelve_hexadecimal_digits_and_stable(described: dict[str, Any]) -> None:
+    run = run_id(described)
+    assert len(run) == 12
+    assert int(run, 16) >= 0
+    assert run == run_id(json.loads(json.dumps(described)))
+
+
+def test_the_id_does_not_depend_on_order(described: dict[str, Any], images: ImageSet) -> None:
+    other = describe([images], [*reversed(NAMES), "none"], reversed(SPECS))
+    assert run_id(described) == run_id(other)
+
+
+def test_the_id_is_the_same_in_another_folder(described: dict[str, Any], pair: Path, tmp_path: Path) -> None:
+    shutil.copytree(pair, tmp_path / "pair")
+    moved = open_set(f"folder:{tmp_path / 'pair'}", Path("/elsewhere"))
+    assert run_id(described) == run_id(describe([moved], NAMES, SPECS))
+
+
+def changed_corruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    current = provenance.find
+
+    def changed(name: str) -> Corruption:
+        return replace(current(name), version=current(name).version + (name == "fog"))
+
+    monkeypatch.setattr(provenance, "find", changed)
+
+
+def changed_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "MEASURES", [replace(one, version=9) for one in provenance.MEASURES])
+
+
+def changed_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance.importlib.metadata, "version", lambda _: "99.0")
+
+
+def changed_codec_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "identify", lambda _: "another library 9")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [changed_corruption, changed_measure, changed_library, changed_codec_library],
+    ids=["corruption", "measure", "library", "codec-library"],
+)
+def test_the_id_changes_with_a_version(
+    change: Callable[[pytest.MonkeyPatch], None],
+    described: dict[str, Any],
+    images: ImageSet,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    change(monkeypatch)
+    assert run_id(described) != run_id(describe([images], NAMES, SPECS))
+
+
+@pytest.mark.parametrize("field", ["version", "chroma", "settings", "bit_depth", "effort", "threads", "process"])
+def test_the_id_changes_with_a_codec(field: str, described: dict[str, Any], images: ImageSet) -> None:
+    changed = [replace(spec, **{field: 99}) for spec in SPECS]
+    assert run_id(described) != run_id(describe([images], NAMES, changed))
+
+
+# --- devices
+
+NEURAL = replace(find("identity")[0], name="neural", kind="neural")
+
+
+def test_a_device_is_stated_where_a_codec_computes_on_it(described: dict[str, Any], images: ImageSet) -> None:
+    device = Device("cuda", "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off", 8)
+    on_device = describe([images], NAMES, [*SPECS, NEURAL], device)
+    assert on_device["device"] == device.name
+    assert {name: one.get("batch") for name, one in on_device["codecs"].items()} == {
+        **{spec.name: None for spec in SPECS},
+        "neural": 8,
+    }
+    # Ids are as they were wherever there is no device, or nothing that uses it.
+    assert "device" not in describe([images], NAMES, [*SPECS, NEURAL])
+    assert run_id(described) == run_id(describe([images], NAMES, SPECS, device))
+    ids = {run_id(describe([images], NAMES, [NEURAL], one)) for one in (None, device, replace(device, batch=16))}
+    assert len(ids) == 3
+
+
+def test_a_neural_codec_on_two_kinds_of_device_is_a_conflict(images: ImageSet) -> None:
+    both, classical = [*SPECS, NEURAL], describe([images], NAMES, SPECS)
+    cpu_run, h200, a100 = (
+        describe([images], NAMES, both, Device("cuda", f"cuda: {name}") if name else None)
+        for name in ("", "NVIDIA H200", "NVIDIA A100")
+    )
+    assert conflict([cpu_run, h200]) == "device of codec 'neural' is not the same in all its runs (cpu and cuda)"
+    assert conflict([h200, a100, classical]) == ""
+    assert conflict([cpu_run, classical]) == ""
+
+
+# --- conflicts
+
+
+def other(described: dict[str, Any], kind: str, name: str, value: Any) -> dict[str, Any]:
+    copy: dict[str, Any] = json.loads(json.dumps(described))
+    copy[kind][name] = value
+    return copy
+
+
+def test_the_same_is_no_conflict(described: dict[str, Any]) -> None:
+    assert conflict([]) == ""
+    assert conflict([described]) == ""
+    assert conflict([described, json.loads(json.dumps(described))]) == ""
+
+
+def test_other_things_measured_are_no_conflict(described: dict[str, Any], images: ImageSet) -> None:
+    wider = describe([images], ["spatter", *NAMES], [*SPECS, find("avif")[0]])
+    assert conflict([described, wider]) == ""
+
+
+def test_another_machine_is_no_conflict(described: dict[str, Any]) -> None:
+    assert conflict([described, described | {"cpu": "another", "platform": "other", "git": None}]) == ""
+
+
+def test_each_conflict_is_named(described: dict[str, Any]) -> None:
+    codec = described["codecs"]["webp"]
+    for kind, name, value, sentence in (
+        ("sets", "folder:pair", {"digest": "0" * 64, "images": 2}, "set 'folder:pair' is not the same in all its runs"),
+        ("corruptions", "fog", 99, "corruption 'fog' is not the same in all its runs (1 and 99)"),
+        ("measures", "psnr", 99, "measure 'psnr' is not the same in all its runs (1 and 99)"),
+        ("codecs", "webp", codec | {"version": 99}, "codec 'webp' is not the same in all its runs"),
+        ("codecs", "webp", codec | {"library": "libwebp 9"}, "codec 'webp' is not the same in all its runs"),
+    ):
+        found = conflict([described, described, other(described, kind, name, value)])
+        assert found.startswith(sentence), found
+        assert "\n" not in found
+
+
+# --- the checkout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    for arguments in (["init", "-q"], ["config", "user.email", "a@b.c"], ["config", "user.name", "n"]):
+        subprocess.run(["git", "-C", tmp_path, *arguments], check=True)
+    (tmp_path / "file").write_text("one", encoding="utf-8")
+    for arguments in (["add", "file"], ["commit", "-q", "-m", "m", "--no-gpg-sign"]):
+        subprocess.run(["git", "-C", tmp_path, *arguments], check=True)
+    return tmp_path
+
+
+@pytest.mark.needs("git")
+def test_the_state_of_a_checkout(repository: Path) -> None:
+    head = subprocess.run(
+        ["git", "-C", repository, "rev-parse", "HEAD"], check=True, capture_output=True, encoding="utf-8"
+    ).stdout.strip()
+    assert git_state(repository) == {"commit": head, "changed": False}
+    (repository / "untracked").write_text("notes", encoding="utf-8")
+    assert git_state(repository) == {"commit": head, "changed": False}
+    (repository / "file").write_text("two", encoding="utf-8")
+    assert git_state(repository) == {"commit": head, "changed": True}
+
+
+def test_a_folder_without_a_checkout_has_no_state(tmp_path: Path) -> None:
+    assert git_state(tmp_path) is None
+    assert git_state(tmp_path / "missing") is None
+
+
+def test_a_damaged_or_unborn_checkout_has_no_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".git").mkdir()
+    assert git_state(tmp_path) is None
+    monkeypatch.setenv("PATH", "")
+    assert git_state(tmp_path) is None
+
+
+def test_a_processor_is_named() -> None:
+    assert cpu() == cpu().strip() != ""
