@@ -35,6 +35,11 @@ def named(kind: str, name: str, known: Mapping[str, Known]) -> Known:
     raise UnknownName(f"unknown {kind} {name!r}: expected one of {', '.join(known)}{hint}")
 
 
+def file_name(name: str) -> str:
+    """Return a set's or codec's name fit for a path, e.g. "folder-screen"."""
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
+
+
 @dataclass(frozen=True, slots=True)
 class Shot:
     """One image under one corruption at one severity: the unit of work. "kodak/kodim01/fog@3"."""

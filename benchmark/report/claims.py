@@ -1,121 +1,70 @@
-"""The claims of a run file: what they are held against, and how the verdicts are told."""
+"""The claims of the paper, held against a run file: what they are judged by, and their verdicts as a report."""
 
 from __future__ import annotations
 
-import json
 import math
-import textwrap
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
-from ...analysis.claims import CLAIMS, Evidence, Verdict, judged
-from ...analysis.leaderboard import NotComparable
-from ...analysis.statistics import Interval
-from ...corruptions.table import CORRUPTIONS
-from .. import store
+from ...analysis import claims as analysis
+from ...analysis.claims import CLAIMS, Verdict, judged
 from ..plan.plans import named
-from ..store.provenance import conflict
-from .publish import facts
+from .evidence import BANDS, Evidence
+from .sheet import Column, Report, Sheet
 
-INDENT = "    "
+_COLUMNS = tuple(map(Column, ("claim", "verdict", "effect and 95 % interval", "statement")))
 
 
-def verdicts(path: Path, names: Sequence[str] = ()) -> list[Verdict]:
-    """Return the verdict on each claim that a run file allows, or on those of `names`.
-
-    Raises RunFileError; UnknownName for a name that is no claim's; NotComparable for rows of different versions.
-    """
+def verdicts(evidence: Evidence, names: Sequence[str] = ()) -> list[Verdict]:
+    """Return the verdict on each claim, or on those of `names`; raise UnknownName for a name that is no claim's."""
     wanted = [named("claim", name, CLAIMS).name for name in dict.fromkeys(names)]
-    return judged(evidence(path), wanted)
+    return judged(judged_by(evidence), wanted)
 
 
-def evidence(path: Path) -> Evidence:
-    """Return all that claims are held against; raise RunFileError, or NotComparable for rows of different versions."""
-    rows = store.read(path)
-    provenances = store.runs(path)
-    if reason := conflict(provenances.values()):
-        raise NotComparable(f"the rows of {path} cannot be judged together: {reason}")
-    return Evidence(
-        rows=rows,
-        bands={name: one.band for name, one in CORRUPTIONS.items()},
-        spectra=store.spectra(path),
-        kinds={line["codec"]: str(line["kind"]) for line in facts(provenances)},
-        file=str(path),
-    )
+def judged_by(evidence: Evidence) -> analysis.Evidence:
+    """Return what the claims are judged by."""
+    kinds = {line["codec"]: str(line["kind"]) for line in evidence.facts()}
+    return analysis.Evidence(evidence.rows, BANDS, evidence.spectra(), kinds, str(evidence.path))
 
 
-def as_text(found: Iterable[Verdict], width: int = 100) -> str:
-    """Return verdicts to read: a claim, its rule, what was found, and the rows that say so."""
-    parts = []
-    for one in found:
-        claim, finding = one.claim, one.finding
-        head = f"{claim.name} {finding.decision}"
-        lines = [f"{head}: {effect(one)}" if effect(one) else head, *_wrapped(claim.statement, width)]
-        lines += _wrapped(f"Rule: {claim.rule}", width)
-        lines += _wrapped(f"{'Found' if finding.count else 'Lacking'}: {finding.reason}", width)
-        if finding.count:
-            lines += _wrapped(f"From {counted(one)}: {finding.used}", width)
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+def report(verdicts: Iterable[Verdict]) -> Report:
+    """Return verdicts as a report: a line per claim, and below them what was found and the rules."""
+    verdicts = list(verdicts)
+    lines = [
+        (verdict.claim.name, verdict.finding.decision, _effect(verdict) or "-", verdict.claim.statement)
+        for verdict in verdicts
+    ]
+    notes = [note for verdict in verdicts for note in _notes(verdict)]
+    records = [_record(verdict) for verdict in verdicts]
+    return Report([Sheet(_COLUMNS, lines, notes=notes)], [_flat(verdict) for verdict in verdicts], {"claims": records})
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False)
-
-
-def effect(one: Verdict) -> str:
-    """Return the effect with its interval and unit, "" where none was found."""
-    found = one.finding.effect
-    if not one.finding.count or not math.isfinite(found.estimate):
+def _effect(verdict: Verdict) -> str:
+    """Return the effect with its interval and unit, "" where there is none."""
+    effect, finding = verdict.finding.effect, verdict.finding
+    if not finding.count or not math.isfinite(effect.estimate):
         return ""
-    ends = f" ({found.low:+.2f} to {found.high:+.2f})" if found.known else ""
-    return f"{found.estimate:+.2f}{ends} {one.finding.unit}"
+    ends = f" ({effect.low:+.2f} to {effect.high:+.2f})" if effect.known else ""
+    return f"{effect.estimate:+.2f}{ends} {finding.unit}"
 
 
-def counted(one: Verdict) -> str:
-    """Return how many rows or spectra a verdict rests on."""
-    return f"{one.finding.count} {one.claim.rests_on}"
+def _notes(verdict: Verdict) -> tuple[str, str]:
+    """Return why a verdict was reached, with the rows or spectra that it rests on, and the rule of the claim."""
+    claim, finding = verdict.claim, verdict.finding
+    rests_on = f" From {finding.count} {claim.rests_on}: {finding.used}." if finding.count else ""
+    outcome = "found" if finding.count else "lacking"
+    return f"{claim.name} {outcome}: {finding.reason}.{rests_on}", f"{claim.name} rule: {claim.rule}"
 
 
-COLUMNS = ("claim", "verdict", "effect and 95 % interval", "statement", "found")
-
-
-def as_markdown(found: Iterable[Verdict]) -> str:
-    """Return verdicts as a Markdown table, with the rules under it."""
-    found = list(found)
-    lines = [_bar(COLUMNS), _bar(["---"] * len(COLUMNS))]
-    for one in found:
-        rests = f" ({counted(one)}: {one.finding.used})" if one.finding.count else ""
-        cells = (
-            one.claim.name,
-            one.finding.decision,
-            effect(one) or "-",
-            one.claim.statement,
-            one.finding.reason + rests,
-        )
-        lines.append(_bar([cell.replace("|", "\\|") for cell in cells]))
-    lines += ["", *(f"- {one.claim.name}: {one.claim.rule}" for one in found)]
-    return "\n".join(lines) + "\n"
-
-
-def _bar(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def as_json(found: Iterable[Verdict]) -> str:
-    """Return verdicts as JSON, each number in full, null where it is not known."""
-    return json.dumps({"claims": [_data(one) for one in found]}, indent=2) + "\n"
-
-
-def _data(one: Verdict) -> dict[str, Any]:
-    claim, finding = one.claim, one.finding
+def _record(verdict: Verdict) -> dict[str, Any]:
+    claim, finding = verdict.claim, verdict.finding
     return {
         "name": claim.name,
         "statement": claim.statement,
         "rule": claim.rule,
         "verdict": finding.decision,
-        "effect": _ends(finding.effect),
+        "effect": asdict(finding.effect),
         "unit": finding.unit,
         claim.rests_on: finding.count,
         "used": finding.used,
@@ -123,6 +72,10 @@ def _data(one: Verdict) -> dict[str, Any]:
     }
 
 
-def _ends(effect: Interval) -> dict[str, float | None]:
-    ends = {"estimate": effect.estimate, "low": effect.low, "high": effect.high}
-    return {name: value if math.isfinite(value) else None for name, value in ends.items()}
+def _flat(verdict: Verdict) -> dict[str, Any]:
+    """Return a record of the CSV, in which every claim has the same columns."""
+    claim, finding = verdict.claim, verdict.finding
+    ends = {"effect": finding.effect.estimate, "effect_low": finding.effect.low, "effect_high": finding.effect.high}
+    head = {"name": claim.name, "verdict": finding.decision, **ends, "unit": finding.unit}
+    rows = {"count": finding.count, "rests_on": claim.rests_on, "used": finding.used, "reason": finding.reason}
+    return {**head, **rows, "statement": claim.statement, "rule": claim.rule}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...codecs.contract import header_bytes, probe
+from ...codecs.contract import probe
 from ...codecs.isolated import Isolated, NoAnswer, Raised
 from ...codecs.protocol import CodecUnavailable, Spec
-from ...codecs.registry import BUILT_IN, identify
+from ...codecs.registry import identify
+from ..store.provenance import FACTS, stated
+from .sheet import Column, Report, Sheet, number
 
 PROBE_LIMIT = 30.0
 """Seconds a codec may take to open and to work a few 8x8 images; a neural one first imports torch."""
@@ -33,7 +32,7 @@ def entries(
     limit: float = PROBE_LIMIT,
     report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Iterator[Entry]:
-    """Yield each codec with what came of trying it, in a process apart: one that dies or hangs there is a fault."""
+    """Try each codec in a process apart, so that one that dies or hangs is a fault, and yield what came of it."""
     specs = list(specs)
     with Isolated(limit) as child:
         for done, spec in enumerate(specs):
@@ -56,55 +55,44 @@ def entries(
         report(len(specs), len(specs))
 
 
-def headers(specs: Iterable[Spec]) -> dict[str, int | None]:
-    """Return the bytes each codec takes for an 8x8 black image, None where it fails.
+# --- the table
 
-    Built-in codecs are worked in this process, where each takes a millisecond; others, and those that import torch, in
-    one apart.
-    """
-    with Isolated(PROBE_LIMIT) as child:
-        return {spec.name: _header(spec, child) for spec in specs}
-
-
-def _header(spec: Spec, child: Isolated) -> int | None:
-    try:
-        at_hand = spec.kind == "classical" and spec in BUILT_IN
-        return header_bytes(spec) if at_hand else child.call(header_bytes, spec)
-    except Exception:  # noqa: BLE001 - its rows will say what is wrong with it
-        return None
-
-
-def stated(spec: Spec) -> dict[str, Any]:
-    """Return what a codec's Spec states for a fair comparison, by the names of the published table's columns."""
-    return {
-        "version": spec.version,
-        "kind": spec.kind,
-        "chroma": spec.chroma,
-        "bit_depth": spec.bit_depth,
-        "colour": spec.colour,
-        "effort": spec.effort,
-        "threads": spec.threads,
-        "process": spec.process,
-        "settings": spec.settings,
-    }
-
-
-COLUMNS = (
-    *("version", "kind", "chroma", "bit_depth", "colour", "effort", "threads", "process", "library", "header_bytes"),
-    "settings",
+_STATED = (
+    *(Column("codec"), Column("ladder"), Column("chroma"), Column("depth", unit=" bit"), Column("colour")),
+    *(Column("effort"), number("threads"), Column("process start")),
 )
-"""The facts of a codec that a run's provenance holds, in the order of the published table."""
+_HEADER = number("header")
+_NOTES = ("header: bytes of an 8x8 black image. process start: whether encode_s and decode_s include one.",)
 
 
-def ladder(spec: Spec) -> str:
-    """Return a codec's default ladder in few words, e.g. "q4..q96 (11)"."""
+def _stated(spec: Spec) -> tuple[str | int, ...]:
     first, last = spec.points[0].name, spec.points[-1].name
-    return f"{first}..{last} ({len(spec.points)})" if len(spec.points) > 1 else first
+    ladder = f"{first}..{last} ({len(spec.points)})" if len(spec.points) > 1 else first
+    start = "in the times" if spec.process else "none"
+    return spec.name, ladder, spec.chroma, spec.bit_depth, spec.colour, spec.effort, spec.threads, start
 
 
-def started(spec: Spec) -> str:
-    """Return whether the times of a codec include the start of a program."""
-    return "in the times" if spec.process else "none"
+def stated_sheet(specs: Iterable[Spec]) -> Sheet:
+    """Return what is the same on every machine: the README's table."""
+    return Sheet((*_STATED, Column("settings")), [(*_stated(spec), spec.settings) for spec in specs])
+
+
+def report(entries: Iterable[Entry], faults: Mapping[str, str]) -> Report:
+    """Return the fairness table as two sheets, each of which fits a page; `faults` are of plugins without a codec."""
+    entries = list(entries)
+    stated_and_found = [
+        (*_stated(entry.spec), "-" if entry.header_bytes is None else entry.header_bytes) for entry in entries
+    ]
+    sheets = [
+        Sheet((*_STATED, _HEADER), stated_and_found, notes=_NOTES),
+        Sheet(
+            tuple(map(Column, ("codec", "settings", "library"))),
+            [(entry.spec.name, entry.spec.settings, found(entry)) for entry in entries],
+            notes=[f"fault: {name}: {fault}" for name, fault in faults.items()],
+        ),
+    ]
+    records = [record(entry) for entry in entries]
+    return Report(sheets, records, {"codecs": records, "faults": dict(faults)})
 
 
 def found(entry: Entry) -> str:
@@ -112,60 +100,9 @@ def found(entry: Entry) -> str:
     return " - ".join(text for text in (entry.library, entry.fault) if text)
 
 
-STATED: Mapping[str, Callable[[Spec], str]] = {
-    "codec": lambda spec: f"`{spec.name}`",
-    "ladder": ladder,
-    "chroma": lambda spec: spec.chroma,
-    "depth": lambda spec: f"{spec.bit_depth} bit",
-    "colour": lambda spec: spec.colour,
-    "effort": lambda spec: spec.effort,
-    "threads": lambda spec: str(spec.threads),
-    "process start": started,
-    "settings": lambda spec: spec.settings,
-}
-MEASURED: Mapping[str, Callable[[Entry], str]] = {
-    "header bytes": lambda entry: "-" if entry.header_bytes is None else str(entry.header_bytes),
-    "library": found,
-}
-
-
-def stated_markdown(specs: Iterable[Spec]) -> str:
-    """Return what is the same on every machine as a Markdown table: the README's."""
-    return _markdown(STATED, ([fill(spec) for fill in STATED.values()] for spec in specs))
-
-
-def as_markdown(entries: Iterable[Entry]) -> str:
-    """Return the whole table in Markdown."""
-    lines = (
-        [*(fill(entry.spec) for fill in STATED.values()), *(fill(entry) for fill in MEASURED.values())]
-        for entry in entries
-    )
-    return _markdown([*STATED, *MEASURED], lines)
-
-
-def _markdown(headings: Iterable[str], lines: Iterable[Sequence[str]]) -> str:
-    headings = list(headings)
-    every = [headings, ["---"] * len(headings), *lines]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n" for cells in every)
-
-
-def facts(entry: Entry) -> dict[str, Any]:
+def record(entry: Entry) -> dict[str, Any]:
     """Return one line of the table as data."""
     spec = entry.spec
     known = {**stated(spec), "library": entry.library, "header_bytes": entry.header_bytes}
-    ends = {"codec": spec.name, "ladder": " ".join(point.name for point in spec.points)}
-    return {**ends, **{name: known[name] for name in COLUMNS}, "fault": entry.fault}
-
-
-def as_csv(lines: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Return lines of facts as CSV, empty where one is not known."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(lines)
-    return buffer.getvalue()
-
-
-def as_json(entries: Iterable[Entry], faults: Mapping[str, str]) -> str:
-    """Return the whole table as JSON, with the plugins that could not be taken in."""
-    return json.dumps({"codecs": [facts(entry) for entry in entries], "faults": dict(faults)}, indent=2) + "\n"
+    ladder = " ".join(point.name for point in spec.points)
+    return {"codec": spec.name, "ladder": ladder, **{name: known[name] for name in FACTS}, "fault": entry.fault}

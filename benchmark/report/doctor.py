@@ -1,11 +1,11 @@
-"""What this machine has and lacks: one finding per topic."""
+"""What this machine has and lacks: one finding per topic, and the findings as a report."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ...codecs.registry import catalogue
@@ -14,14 +14,30 @@ from ...corruptions.sets import SetError, SetMissing, default_data_dir, open_set
 from ..measure.run import cores
 from ..store.provenance import LIBRARIES, cpu, git_state
 from .codecs import PROBE_LIMIT, entries
+from .sheet import Column, Report, Sheet
 
 SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and their images come close
 
 OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 
 
-def findings(limit: float = PROBE_LIMIT) -> Iterator[tuple[bool, str, str]]:
-    """Yield (sound, topic, what was found); each codec is tried for at most `limit` seconds."""
+Finding = tuple[bool, str, str]
+"""Whether a topic is in order, the topic, and what was found."""
+
+
+def report(findings: Iterable[Finding]) -> Report:
+    """Return findings as a report; what needs attention is marked with "!!"."""
+    findings = list(findings)
+    lines = [("ok" if sound else "!!", topic, what) for sound, topic, what in findings]
+    wrong = sum(not sound for sound, _, _ in findings)
+    summary = f"{wrong} of these need attention" if wrong else "all is well"
+    return Report([Sheet(tuple(map(Column, ("state", "topic", "what"))), lines, notes=[summary])])
+
+
+def findings(
+    limit: float = PROBE_LIMIT, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Iterator[Finding]:
+    """Yield what was found of each topic; each codec is tried for at most `limit` seconds."""
     yield True, "codecshift", importlib.metadata.version("codecshift") + _checkout()
     yield True, "python", f"{platform.python_version()} on {platform.platform()}"
     yield True, "processor", f"{cpu()}, {cores()} cores usable"
@@ -33,13 +49,13 @@ def findings(limit: float = PROBE_LIMIT) -> Iterator[tuple[bool, str, str]]:
     yield _opencv()
     kept = textures.wheel()
     yield True, "frost textures", str(kept) if kept else "not here yet: fetched by the first run with frost"
-    found = catalogue()
-    for entry in entries(found.specs.values(), limit):
-        # What the user has to bring is told of, and is nothing amiss.
+    known = catalogue()
+    for entry in entries(known.specs.values(), limit, progress):
+        # A program that the user may bring is no fault where it is absent.
         lacking = f"not here: {entry.fault}" if entry.fault and entry.spec.hint and not entry.library else ""
-        told = lacking or entry.fault or entry.library or "available"
-        yield bool(lacking) or not entry.fault, f"codec {entry.spec.name}", told
-    for name, fault in found.faults.items():
+        what = lacking or entry.fault or entry.library or "available"
+        yield bool(lacking) or not entry.fault, f"codec {entry.spec.name}", what
+    for name, fault in known.faults.items():
         yield False, f"plugin {name}", fault
     folder = default_data_dir()
     for name in ("sample", "kodak", "clic2020-test"):

@@ -1,4 +1,4 @@
-"""The figures of a run file: what there is to draw from, which can be drawn, and the files they are written to."""
+"""The figures of a run file: what they are drawn from, which can be drawn, and the files they are written to."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...analysis.figures import FIGURES, Drawing, Evidence, Kind, NothingToDraw
+from ...analysis import figures as analysis
+from ...analysis.figures import FIGURES, Drawing, Kind, NothingToDraw
 from ...analysis.figures.style import plain
-from ...analysis.leaderboard import NotComparable
 from ...codecs.protocol import Spec
-from ...corruptions.table import CORRUPTIONS
-from .. import store
 from ..measure.remade import Remade
-from ..plan.plans import named
-from ..store.provenance import SPECTRA, conflict
-from .publish import facts, file_name
+from ..plan.plans import file_name, named
+from .evidence import BANDS, Evidence
+from .sheet import Column, Report, Sheet
 
-NO_DATES = {
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NO_DATES = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Producer": None},
     "svg": {"Date": None, "Creator": None},
@@ -28,56 +30,67 @@ NO_DATES = {
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a kind of figure stands with one set of a run file: what is missing, "" where it can be drawn."""
+    """Whether a kind of figure can be drawn of one set of a run file: what is missing, "" where nothing is."""
 
     kind: Kind
     set: str
     missing: str
 
 
-def evidence(path: Path, data_dir: Path, extra: Sequence[Spec] = ()) -> Iterator[tuple[str, Evidence]]:
-    """Yield each set of a run file with all there is to draw from.
+def drawn_from(
+    evidence: Evidence, data_dir: Path, extra: Sequence[Spec] = ()
+) -> Iterator[tuple[str, analysis.Evidence]]:
+    """Yield each set with all there is to draw from.
 
     Its images are looked for in `data_dir`; `extra` are codecs known beside those of the catalogue.
-
-    Raises RunFileError, and NotComparable for rows that may not stand in one figure.
     """
-    rows = store.read(path)
-    provenances = store.runs(path)
-    if rows.empty:
-        raise NotComparable(f"{path} holds no rows")
-    reason = conflict(provenances.values())
-    if reason:
-        raise NotComparable(f"the rows of {path} cannot be drawn in one figure: {reason}")
-    bands = {name: one.band for name, one in CORRUPTIONS.items()}
-    spectra = store.spectra(path)
-    for of, part in rows.groupby("set", sort=True):
-        runs = tuple(sorted(part["run"].unique()))
-        stated = {line["codec"]: line for line in facts({run: provenances[run] for run in runs})}
-        windows = {provenances[run][SPECTRA]["window"] for run in runs if SPECTRA in provenances[run]}
+    for part in evidence.by_set():
+        image_set = str(part.rows["set"].iloc[0])
+        runs = tuple(sorted(part.rows["run"].unique()))
         yield (
-            str(of),
-            Evidence(
-                rows=part,
-                bands=bands,
-                spectra=spectra[spectra["set"] == of],
-                pictures=Remade(path, str(of), [provenances[run] for run in runs], data_dir, extra),
+            image_set,
+            analysis.Evidence(
+                rows=part.rows,
+                bands=BANDS,
+                spectra=part.spectra(),
+                pictures=Remade(part.path, image_set, [part.runs[run] for run in runs], data_dir, extra),
                 runs=runs,
-                codecs=stated,
-                window=next(iter(windows), "none"),
-                file=str(path),
+                codecs={line["codec"]: line for line in part.facts() if line["run"] in runs},
+                window=part.spectra_settings().get("window", "none"),
+                file=str(part.path),
             ),
         )
 
 
-def listing(path: Path, data_dir: Path, names: Sequence[str] = ()) -> list[State]:
-    """Return how each kind of figure, or each of `names`, stands with each set of a run file; raises as `figures`."""
+def kinds(names: Sequence[str] = ()) -> list[Kind]:
+    """Return the kinds of figures of these names, all without names; raise UnknownName for one that is none."""
+    return [named("figure", name, FIGURES) for name in dict.fromkeys(names)] or list(FIGURES.values())
+
+
+def listing(evidence: Evidence, data_dir: Path, names: Sequence[str] = ()) -> list[State]:
+    """Return whether each kind of figure, or each of `names`, can be drawn of each set."""
     chosen = kinds(names)
-    return [State(kind, of, kind.missing(one)) for of, one in evidence(path, data_dir) for kind in chosen]
+    return [
+        State(kind, image_set, kind.missing(material))
+        for image_set, material in drawn_from(evidence, data_dir)
+        for kind in chosen
+    ]
+
+
+def kinds_report(kinds: Sequence[Kind]) -> Report:
+    """Return kinds of figures with what they need."""
+    lines = [(kind.name, kind.about, "; ".join(need.about for need in kind.needs)) for kind in kinds]
+    return Report([Sheet(tuple(map(Column, ("figure", "what", "needs"))), lines)])
+
+
+def states_report(states: Sequence[State]) -> Report:
+    """Return what each kind of figure lacks in each set."""
+    lines = [(state.kind.name, state.set, state.missing or "can be drawn") for state in states]
+    return Report([Sheet(tuple(map(Column, ("figure", "set", "state"))), lines)])
 
 
 def figures(
-    path: Path,
+    evidence: Evidence,
     folder: Path,
     names: Sequence[str],
     formats: Sequence[str],
@@ -86,24 +99,27 @@ def figures(
     extra: Sequence[Spec] = (),
     report: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Path]:
-    """Draw figures of a run file into `folder`, each with a caption, and yield the files as they are written.
+    """Draw figures into `folder`, each with a caption, and yield the files as they are written.
 
-    All that can be drawn without `names`; `report` is told of each that cannot, and why. The same run file gives the
-    same bytes. Raises RunFileError; UnknownName for a name that is no figure; NotComparable as `evidence`;
-    NothingToDraw for a figure of `names` that no set suffices for, or where nothing can be drawn at all.
+    Without `names` all that can be drawn; `report` gets a line for each that cannot, with the reason. The same run
+    file gives the same bytes. Raises UnknownName for a name that is no figure, and NothingToDraw for a figure of
+    `names` that no set suffices for, or where nothing can be drawn at all.
     """
     chosen = kinds(names)
-    sets = list(evidence(path, data_dir, extra))
+    sets = list(drawn_from(evidence, data_dir, extra))
     folder.mkdir(parents=True, exist_ok=True)
     drawn: set[str] = set()
     reasons: dict[str, str] = {}
-    for of, one in sets:
+    for image_set, material in sets:
         for kind in chosen:
-            title = f"{kind.name} of {of}" if len(sets) > 1 else kind.name
+            title = f"{kind.name} of {image_set}" if len(sets) > 1 else kind.name
             try:
                 with plain():
-                    for drawing in _drawn(kind, one):
-                        yield from _written(folder, kind, of, one, drawing, formats)
+                    for drawing in _drawings(kind, material):
+                        stem = "-".join(part for part in (kind.name, drawing.suffix, file_name(image_set)) if part)
+                        yield from save(
+                            drawing.figure, folder / stem, formats, _caption(kind, image_set, material, drawing)
+                        )
             except NothingToDraw as error:
                 reasons.setdefault(kind.name, str(error))
                 if not names or len(sets) > 1:
@@ -115,38 +131,31 @@ def figures(
         raise NothingToDraw(f"{lacking[0]}: {reasons[lacking[0]]}")
 
 
-def kinds(names: Sequence[str] = ()) -> list[Kind]:
-    """Return the kinds of figures of these names, all without names; raise UnknownName for one that is none."""
-    return [named("figure", name, FIGURES) for name in dict.fromkeys(names)] or list(FIGURES.values())
-
-
-def _drawn(kind: Kind, one: Evidence) -> tuple[Drawing, ...]:
-    if lacking := kind.missing(one):
+def _drawings(kind: Kind, material: analysis.Evidence) -> tuple[Drawing, ...]:
+    if lacking := kind.missing(material):
         raise NothingToDraw(lacking)
-    return kind.draw(one)
+    return kind.draw(material)
 
 
-def _written(
-    folder: Path, kind: Kind, of: str, one: Evidence, drawing: Drawing, formats: Sequence[str]
-) -> Iterator[Path]:
-    stem = "-".join(part for part in (kind.name, drawing.suffix, file_name(of)) if part)
+def save(figure: Figure, stem: Path, formats: Sequence[str], caption: str) -> Iterator[Path]:
+    """Write a figure in each format and its caption beside them; yield the files as they are written."""
     for form in formats:
-        target = folder / f"{stem}.{form}"
-        drawing.figure.savefig(target, format=form, metadata=NO_DATES[form])
+        target = stem.with_name(f"{stem.name}.{form}")
+        figure.savefig(target, format=form, metadata=_NO_DATES[form])
         yield target
-    caption = folder / f"{stem}.txt"
-    caption.write_text(_caption(kind, of, one, drawing), encoding="utf-8")
-    yield caption
+    target = stem.with_name(f"{stem.name}.txt")
+    target.write_text(caption, encoding="utf-8")
+    yield target
 
 
-def _caption(kind: Kind, of: str, one: Evidence, drawing: Drawing) -> str:
-    rows = one.rows
+def _caption(kind: Kind, image_set: str, material: analysis.Evidence, drawing: Drawing) -> str:
+    rows = material.rows
     ok = int((rows["status"] == "ok").sum())
     lines = (
-        f"{drawing.about or kind.about}. Set {of}: {rows['image'].nunique()} images.",
+        f"{drawing.about or kind.about}. Set {image_set}: {rows['image'].nunique()} images.",
         kind.rule,
         drawing.note,
         f"Drawn from {drawing.used}; in all {ok} rows were measured, {len(rows) - ok} failed or were skipped.",
-        f"Run {', '.join(one.runs)}.",
+        f"Run {', '.join(material.runs)}.",
     )
     return "\n".join(textwrap.fill(line, 100) for line in lines if line) + "\n"

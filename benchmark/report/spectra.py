@@ -1,22 +1,19 @@
-"""The spectra of a run file as a table: how much power each mean spectrum has, and where in the band it lies."""
+"""The spectra of a run file: how much power each mean spectrum has, and where in the spectrum it lies."""
 
 from __future__ import annotations
 
-import json
 import math
-import textwrap
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ...analysis.spectrum import radial, shares
 from .. import store
-from ..plan.plans import CLEAN, corruptions_named
-from ..store import Key, RunFileError
-from ..store.provenance import SPECTRA
+from ..plan.plans import CLEAN
+from ..store import Key
+from .evidence import Evidence, NothingChosen
+from .sheet import Column, Report, Sheet, number
 
 COLUMNS = (
     *("set", "corruption", "severity", "codec", "point", "quantity", "channel", "n", "mse", "share_low"),
@@ -24,139 +21,96 @@ COLUMNS = (
 )
 """The columns of `table` that hold one number or word."""
 
-NOTES = (
+_SHEET_COLUMNS = (
+    *(Column("condition"), Column("codec"), Column("of"), number("n"), number("MSE", ".2f"), number("low %", ".1f")),
+    *(number("medium %", ".1f"), number("high %", ".1f"), number("centroid", ".3f"), number("off %", "+.1f")),
+)
+_NOTES = (
     "D: decoded - clean, where nothing was corrupted. Under a corruption G: decoded - shown, R: decoded - clean, "
     "shift: shown - clean. image: what was shown. Mean over n images of the power spectrum, in squared grey levels: "
     "all (MSE), and its shares below 1/6, to 1/3 and above, in cycles per pixel; centroid: its mean radius. off: how "
-    "far G + R is from 2 D + shift, its value for a fixed linear projector and a shift independent of the image."
+    "far G + R is from 2 D + shift, its value for a fixed linear projector and a shift independent of the image.",
 )
 
 
-class NoSpectra(RunFileError):
-    """A run file that holds no spectra, or none of what was asked for."""
-
-
-def table(
-    path: Path,
-    *,
-    of: str | None = None,
-    codecs: Sequence[str] = (),
-    corruptions: Sequence[str] = (),
-    severities: Sequence[int] = (),
-) -> pd.DataFrame:
-    """Return a line per mean spectrum of a run file, with the columns COLUMNS and `power`, the spectrum itself.
+def table(evidence: Evidence) -> pd.DataFrame:
+    """Return a line per mean spectrum that is chosen, with the columns COLUMNS and `power`, the spectrum itself.
 
     `mse` is in squared grey levels per sample, shares are from 0 to 1, `centroid` is in cycles per pixel. `residual`,
     in lines of R, is (G + R - 2 D - shift) / (2 D + shift) of their sums, NaN where these are not of the same images.
-    The set, codecs ("jpeg" or "jpeg:q75"), corruptions or bands, and severities chosen, with clean images; all where
-    none is. Raises RunFileError, of which NoSpectra, and UnknownName.
+    Raises NothingChosen for a file without spectra, or without those that are chosen.
     """
-    whole = store.spectra(path)
+    whole = store.spectra(evidence.path)
     if whole.empty:
-        raise NoSpectra(f"{path} holds no spectra: codecshift run ... --spectra --out {path} adds them")
+        raise NothingChosen(
+            f"{evidence.path} holds no spectra: codecshift run ... --spectra --out {evidence.path} adds them"
+        )
     ladder = whole["point"].str.extract(r"(\d+\.?\d*)", expand=False).astype(float)  # q9 comes before q40
     order = ["set", "corruption", "severity", "codec", "ladder", "point", "quantity", "channel"]
-    whole = whole.assign(ladder=ladder).sort_values(order, ignore_index=True).drop(columns="ladder")
-    whole["label"] = whole["codec"] + ":" + whole["point"]
-    is_wanted = np.ones(len(whole), bool)
-    names = [name for text in corruptions for name in corruptions_named(text)]
-    for column, wanted, always in (
-        ("set", [of] if of is not None else [], ()),
-        ("corruption", names, (CLEAN,)),
-        ("severity", list(severities), (0,)),
-    ):
-        if wanted:
-            if whole[column].isin(wanted).sum() == 0:
-                raise NoSpectra(_nothing(path, column, wanted, whole[column]))
-            is_wanted &= whole[column].isin([*wanted, *always])
-    for label in codecs:
-        if not (whole["codec"].eq(label) | whole["label"].eq(label)).any():
-            points = whole.loc[whole["codec"] == label.partition(":")[0], "label"]
-            held = whole.loc[whole["codec"] != "", "codec"] if points.empty else points
-            raise NoSpectra(_nothing(path, "codec", [label], held))
-    if codecs:
-        is_wanted &= whole["codec"].isin([*codecs, ""]) | whole["label"].isin(codecs)
-    numbers = [shares(power) for power in whole["power"]]
-    whole["mse"] = [one.mse for one in numbers]
-    for band in ("low", "medium", "high"):
-        whole[f"share_{band}"] = [one.share(band) for one in numbers]
-    whole["centroid"] = [one.centroid for one in numbers]
-    whole["residual"] = _residuals(whole, store.with_spectra(path))
-    return whole.loc[is_wanted, [*COLUMNS, "power"]].reset_index(drop=True)
+    whole = whole.assign(ladder=ladder).sort_values(order, ignore_index=True)
+    split = [shares(power) for power in whole["power"]]
+    whole["mse"] = [parts.mse for parts in split]
+    for third in ("low", "medium", "high"):
+        whole[f"share_{third}"] = [parts.share(third) for parts in split]
+    whole["centroid"] = [parts.centroid for parts in split]
+    whole["residual"] = _residuals(whole, store.with_spectra(evidence.path))
+    return evidence.choose(whole, "spectra")[[*COLUMNS, "power"]].reset_index(drop=True)
 
 
-def _nothing(path: Path, column: str, wanted: Sequence[object], held: pd.Series[Any]) -> str:
-    there = ", ".join(map(str, sorted(held.unique())))
-    return f"{path} holds no spectra of {column} {', '.join(map(str, wanted))}, only of {there}"
-
-
-def _residuals(whole: pd.DataFrame, rows: set[Key]) -> list[float]:
+def _residuals(whole: pd.DataFrame, keys: set[Key]) -> list[float]:
+    """Return the residual of each spectrum, NaN for those that are not R or whose terms are of different images."""
     images: dict[tuple[Any, ...], set[str]] = {}
-    for key in rows:
+    for key in keys:
         images.setdefault(key[:-1], set()).add(key.image)
         images.setdefault((*key[:3], "", ""), set()).add(key.image)
     places: list[tuple[Any, ...]] = list(whole[list(COLUMNS[:7])].itertuples(index=False, name=None))
-    sums = dict(zip(places, whole["mse"], strict=True))
+    power = dict(zip(places, whole["mse"], strict=True))
 
-    def residual(of: str, corruption: str, severity: int, codec: str, point: str, quantity: str, channel: str) -> float:
-        cell, clean = (of, corruption, severity, codec, point), (of, CLEAN, 0, codec, point)
-        shots = (of, corruption, severity, "", "")
-        if quantity != "R" or len({frozenset(images.get(place, ())) for place in (cell, clean, shots)}) > 1:
+    def residual(place: tuple[Any, ...]) -> float:
+        *cell, quantity, channel = place
+        image_set, corruption, severity, codec, point = cell
+        clean, shots = (image_set, CLEAN, 0, codec, point), (image_set, corruption, severity, "", "")
+        if quantity != "R" or len({frozenset(images.get(terms, ())) for terms in (tuple(cell), clean, shots)}) > 1:
             return math.nan
-        expected = 2 * sums[*clean, "D", channel] + sums[*shots, "shift", channel]
-        return (sums[*cell, "G", channel] + sums[*cell, "R", channel] - expected) / expected if expected else math.nan
+        expected: float = 2 * power[*clean, "D", channel] + power[*shots, "shift", channel]
+        total = power[*cell, "G", channel] + power[*cell, "R", channel]
+        return (total - expected) / expected if expected else math.nan
 
-    return [residual(*place) for place in places]
-
-
-def settings(path: Path) -> Mapping[str, Any]:
-    """Return how the spectra of a run file were taken: version of the grid, channels and window."""
-    return next((one[SPECTRA] for one in store.runs(path).values() if SPECTRA in one), {})
+    return [residual(place) for place in places]
 
 
-def title(of: str, part: pd.DataFrame, how: Mapping[str, Any]) -> str:
-    """Return the heading of the spectra of one set."""
-    window = how.get("window", "none")
+def report(table: pd.DataFrame, settings: Mapping[str, Any]) -> Report:
+    """Return a table of spectra as a report, a sheet per set; the JSON has the radial profile of each spectrum."""
+    parts = [part for _, part in table.groupby("set", sort=True)]
+    sheets = [_sheet(part, settings, _NOTES if part is parts[-1] else ()) for part in parts]
+    records = table[list(COLUMNS)].to_dict("records")
+    profiles = [radial(power) for power in table["power"]]
+    document = {
+        "settings": dict(settings),
+        "radii": profiles[0][0].tolist() if profiles else [],
+        "spectra": [
+            {**record, "density": density.tolist()} for record, (_, density) in zip(records, profiles, strict=True)
+        ],
+    }
+    return Report(sheets, records, document)
+
+
+def _sheet(part: pd.DataFrame, settings: Mapping[str, Any], notes: tuple[str, ...]) -> Sheet:
+    several_channels = part["channel"].nunique() > 1
+    lines = [
+        (
+            *(f"{line['corruption']}@{line['severity']}", f"{line['codec']}:{line['point']}" if line["codec"] else "-"),
+            *(f"{line['quantity']} {line['channel']}" if several_channels else line["quantity"], line["n"]),
+            *(line["mse"], 100 * line["share_low"], 100 * line["share_medium"], 100 * line["share_high"]),
+            *(line["centroid"], 100 * line["residual"]),
+        )
+        for line in part.to_dict("records")
+    ]
+    return Sheet(_SHEET_COLUMNS, lines, _title(part, settings), notes)
+
+
+def _title(part: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    window = settings.get("window", "none")
     through = f", {window.capitalize()} window" if window != "none" else ""
     channels = "luminance" if set(part["channel"]) == {"Y"} else "luminance (Y), R, G and B"
-    return f"{of}: mean power spectra of {part['n'].max()} images, {channels}{through}"
-
-
-def lines(part: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Return the headings and the cells of what people are shown of a table."""
-    columns = ["condition", "codec", "of", "n", "MSE", "low %", "medium %", "high %", "centroid", "off %"]
-    several = part["channel"].nunique() > 1
-    filled = []
-    records: list[dict[str, Any]] = part.to_dict("records")  # type: ignore[assignment]
-    for one in records:
-        label = f"{one['codec']}:{one['point']}" if one["codec"] else "-"
-        quantity = f"{one['quantity']} {one['channel']}" if several else one["quantity"]
-        thirds = [_number(100 * one[f"share_{band}"], ".1f") for band in ("low", "medium", "high")]
-        off = _number(100 * one["residual"], "+.1f")
-        figures = [_number(one["mse"], ".2f"), *thirds, _number(one["centroid"], ".3f"), off]
-        filled.append([f"{one['corruption']}@{one['severity']}", label, quantity, str(one["n"]), *figures])
-    return columns, filled
-
-
-def notes(width: int = 100) -> list[str]:
-    """Return what a reader must know beside the table, in lines of at most `width` columns."""
-    return textwrap.wrap(NOTES, width)
-
-
-def _number(value: float, form: str) -> str:
-    return "-" if math.isnan(value) else f"{value:{form}}"
-
-
-def as_json(found: pd.DataFrame, how: Mapping[str, Any]) -> str:
-    """Return a table as JSON, each spectrum with its radial profile: mean density at each radius.
-
-    Radii are in cycles per pixel, density in squared grey levels per (cycles/pixel)^2.
-    """
-    radii = None
-    spectra = []
-    for one in found.to_dict("records"):
-        radii, density = radial(one.pop("power"))
-        numbers = {str(name): None if value != value else value for name, value in one.items()}  # noqa: PLR0124 - NaN
-        spectra.append({**numbers, "density": density.tolist()})
-    head = {"settings": dict(how), "radii": [] if radii is None else radii.tolist()}
-    return json.dumps({**head, "spectra": spectra}, indent=2) + "\n"
+    return f"{part['set'].iloc[0]}: mean power spectra of {part['n'].max()} images, {channels}{through}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.cli import app as cli
+from codecshift.benchmark.cli import errors
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -70,15 +70,15 @@ def test_a_library_the_system_lacks_is_named(tmp_path: Path, command: Command) -
     ids=["library", "package"],
 )
 def test_each_kind_of_import_error_has_a_way_out(error: ImportError, sentence: str) -> None:
-    assert cli._unloadable(error) == sentence
+    assert errors.unloadable(error) == sentence
 
 
 @pytest.mark.parametrize("name", ["codecshift.benchmark.nowhere", None])
 def test_a_fault_of_our_own_keeps_its_traceback(name: str | None) -> None:
-    assert cli._unloadable(ImportError("cannot import name 'x'", name=name)) == ""
+    assert errors.unloadable(ImportError("cannot import name 'x'", name=name)) == ""
 
 
-@pytest.mark.parametrize("name", cli.FORESEEN)
+@pytest.mark.parametrize("name", errors.FORESEEN)
 def test_an_error_meant_for_users_is_told_without_importing_anything(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,10 +90,10 @@ def test_an_error_meant_for_users_is_told_without_importing_anything(
         raise AssertionError("something was imported to tell of an error")
 
     monkeypatch.setattr("builtins.__import__", refuse)
-    foreseen = cli._foreseen(error)
+    foreseen = errors.foreseen(error)
     monkeypatch.undo()
     assert foreseen
-    assert not cli._foreseen(RuntimeError("a fault of ours"))
+    assert not errors.foreseen(RuntimeError("a fault of ours"))
     assert sys.modules[f"codecshift.{module}"]
 
 

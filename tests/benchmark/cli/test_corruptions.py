@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 from codecshift.benchmark import store
 from codecshift.benchmark.cli import main
-from codecshift.benchmark.cli.app import WIDTH
+from codecshift.benchmark.report.formats import WIDTH
 from codecshift.benchmark.sets import bands
 from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
 

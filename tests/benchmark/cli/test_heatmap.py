@@ -34,7 +34,7 @@ def test_it_measures_then_shows_and_measures_nothing_twice(here: Here, pair: Pat
     assert again.stdout == first.stdout
     read = here("heatmap", "h.sqlite", "--format", "csv")
     assert (read.returncode, read.stdout, read.stderr) == (0, first.stdout, "")
-    records = [json.loads(line) for line in here("heatmap", "h.sqlite", "--format", "json").stdout.splitlines()]
+    records = json.loads(here("heatmap", "h.sqlite", "--format", "json").stdout)
     pd.testing.assert_frame_equal(pd.DataFrame(records), table, check_dtype=False)
 
 

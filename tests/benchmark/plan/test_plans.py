@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.plan.plans import CLEAN, EVERY_MEASURE, PLANS, Cell, Plan, Shot, UnknownName, named
+from codecshift.benchmark.plan.plans import CLEAN, EVERY_MEASURE, PLANS, Cell, Plan, Shot, UnknownName, file_name, named
 from codecshift.codecs.registry import BUILT_IN, find
 from codecshift.corruptions.sets import KNOWN, SetError, open_set
 from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
@@ -145,3 +145,24 @@ def test_images_are_counted_or_named() -> None:
 
 def test_all_there_is_is_measured_unless_a_plan_says_otherwise() -> None:
     assert {plan.measures for plan in PLANS.values()} == {EVERY_MEASURE} == {("bpp", "psnr", "ms_ssim")}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("kodak", "kodak"),
+        ("clic2020-test", "clic2020-test"),
+        ("folder:my images@crop512x768", "folder-my-images-crop512x768"),
+        ("folder:a/../b", "folder-a-..-b"),
+        ("folder:é", "folder-é"),
+    ],
+)
+def test_a_file_name_has_nothing_a_path_would_trip_over(name: str, expected: str) -> None:
+    assert expected == file_name(name)
+
+
+def test_a_file_name_is_a_single_part() -> None:
+    names = ["a/b", "a\\b", "a:b", "a*b?", "a\nb", "a b"]
+    for name in names:
+        assert Path(file_name(name)).name == file_name(name)
+        assert set(file_name(name)) <= set("ab-")

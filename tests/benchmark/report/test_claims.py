@@ -1,5 +1,7 @@
 """The claims command says what the claims found, in words, as a table and as data."""
 
+import csv
+import io
 import json
 import math
 import subprocess
@@ -8,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from codecshift.analysis.claims import CLAIMS, Finding, Verdict
-from codecshift.analysis.leaderboard import NotComparable
 from codecshift.analysis.statistics import Interval
 from codecshift.benchmark import store
 from codecshift.benchmark.plan.plans import UnknownName
-from codecshift.benchmark.report import claims as verdicts
-from codecshift.benchmark.report.claims import as_json, as_markdown, as_text
+from codecshift.benchmark.report import claims
+from codecshift.benchmark.report.evidence import Evidence
+from codecshift.benchmark.report.formats import WIDTH, as_csv, as_json, as_markdown, as_text
 from codecshift.benchmark.store import Row
 
 Here = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -45,10 +47,10 @@ def measured(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Here
 
 
 def test_a_run_file_is_judged_as_it_is(measured: Path) -> None:
-    one = verdicts.evidence(measured)
+    one = claims.judged_by(Evidence.open(measured))
     assert len(one.rows) == len(store.read(measured))
     assert (one.bands["fog"], one.kinds["jpeg"], one.file) == ("low", "classical", str(measured))
-    found = verdicts.verdicts(measured)
+    found = claims.verdicts(Evidence.open(measured))
     assert [verdict.claim.name for verdict in found] == list(CLAIMS)
     (rate,) = (verdict.finding for verdict in found if verdict.claim.name == "H9")
     assert rate.effect.estimate > 20
@@ -69,43 +71,39 @@ def test_only_what_is_asked_for_is_judged(measured: Path, command: Here) -> None
 
 def test_a_name_that_is_no_claim_s_is_refused(measured: Path, command: Here) -> None:
     with pytest.raises(UnknownName, match="unknown claim 'H2': expected one of H1, H3"):
-        verdicts.verdicts(measured, ["H2"])
+        claims.verdicts(Evidence.open(measured), ["H2"])
     done = command("claims", measured, "--only", "H2")
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_rows_of_different_versions_are_not_judged_together(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdicts, "conflict", lambda _: "fog has two versions")
-    with pytest.raises(NotComparable, match="fog has two versions"):
-        verdicts.evidence(measured)
-
-
 def test_text_tells_the_effect_the_rule_and_the_rows() -> None:
-    text = as_text(FOUND, 80)
-    assert max(map(len, text.splitlines())) <= 80
-    supported, refuted, undecided = text.split("\n\n")
-    assert supported.startswith("H9 supported: +30.00 (+25.50 to +41.00) %\n")
-    assert refuted.startswith("H1 refuted: +3.00 % of the power\n")
-    assert "From 2 spectra: D of 2 points" in refuted
-    assert undecided.startswith("H6 undecided\n")
-    assert "Lacking: a pruned codec is needed" in undecided
-    assert "From" not in undecided
-    for part, one in zip((supported, refuted, undecided), FOUND, strict=True):
-        assert f"Rule: {one.claim.rule}" in " ".join(part.split())
+    text = as_text(claims.report(FOUND))
+    assert max(map(len, text.splitlines())) <= WIDTH
+    words = " ".join(text.split())
+    assert "H9 supported +30.00 (+25.50 to +41.00) % " in words
+    assert "H1 refuted +3.00 % of the power " in words
+    assert "H6 undecided - " in words
+    assert "H1 found: 3 %. From 2 spectra: D of 2 points. H1 rule: " in words
+    assert "H6 lacking: a pruned codec is needed. H6 rule: " in words
+    for verdict in FOUND:
+        assert f"{verdict.claim.name} rule: {verdict.claim.rule}" in words
 
 
 def test_markdown_is_a_table_with_the_rules_under_it() -> None:
-    lines = as_markdown(FOUND).splitlines()
-    assert len(lines) == 2 + 3 + 1 + 3
-    assert lines[2].startswith("| H9 | supported | +30.00 (+25.50 to +41.00) % |")
-    assert "noise +30 % (40 rows: kodak, 8 images, fog\\|snow@3) |" in lines[2]
-    assert lines[4].startswith("| H6 | undecided | - |")
-    assert lines[6] == f"- H9: {CLAIMS['H9'].rule}"
+    lines = as_markdown(claims.report(FOUND)).splitlines()
+    assert lines[2].startswith("| H9 | supported | +30.00 (+25.50 to +41.00) % | ")
+    assert lines[4].startswith("| H6 | undecided | - | ")
+    assert "H9 found: noise +30 %. From 40 rows: kodak, 8 images, fog|snow@3." in lines
 
 
-def test_json_has_every_digit_and_null_for_what_is_not_known() -> None:
-    first, second, third = json.loads(as_json(FOUND))["claims"]
+def test_json_and_csv_have_every_digit_and_nothing_for_what_is_not_known() -> None:
+    first, second, third = json.loads(as_json(claims.report(FOUND)))["claims"]
     assert first["effect"] == {"estimate": 30, "low": 25.5, "high": 41}
     assert (first["verdict"], first["rows"], first["unit"]) == ("supported", 40, "%")
     assert (second["effect"]["low"], second["spectra"]) == (None, 2)
     assert (third["effect"]["estimate"], third["reason"]) == (None, "a pruned codec is needed")
+    lines = list(csv.DictReader(io.StringIO(as_csv(claims.report(FOUND)))))
+    assert [(line["name"], line["effect"], line["effect_high"]) for line in lines] == [
+        *(("H9", "30", "41"), ("H1", "3", ""), ("H6", "", "")),
+    ]
+    assert [(line["count"], line["rests_on"]) for line in lines] == [("40", "rows"), ("2", "spectra"), ("0", "rows")]

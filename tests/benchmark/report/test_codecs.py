@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 from codecshift.benchmark.report import codecs as fairness
-from codecshift.benchmark.report.codecs import Entry, entries, facts, headers
+from codecshift.benchmark.report.codecs import Entry, entries, record
+from codecshift.benchmark.report.formats import as_csv, as_json, as_markdown
+from codecshift.benchmark.store.provenance import FACTS, headers
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import BUILT_IN, catalogue, find, identify
 
@@ -61,17 +63,18 @@ def test_progress_is_told() -> None:
 def test_the_formats_say_the_same(table: list[Entry]) -> None:
     odd = Spec("odd", "here:load", (Point("p"),), settings="a | b", process=True, threads=4)
     table = [*table, Entry(odd, "lib 1", None, "its process died of SIGSEGV")]
-    data = json.loads(fairness.as_json(table, {"bad (dist)": "no"}))
+    report = fairness.report(table, {"bad (dist)": "no"})
+    data = json.loads(as_json(report))
     assert data["faults"] == {"bad (dist)": "no"}
-    assert data["codecs"] == [facts(entry) for entry in table]
-    text = fairness.as_csv(data["codecs"], ["codec", *fairness.COLUMNS, "fault"])
-    for line, one in zip(csv.DictReader(io.StringIO(text)), data["codecs"], strict=True):
-        assert line == {name: "" if one[name] is None else str(one[name]) for name in line}
-    markdown = fairness.as_markdown(table).splitlines()
-    assert [line.split("`")[1] for line in markdown[2:]] == [one["codec"] for one in data["codecs"]]
-    assert markdown[-1] == (
-        r"| `odd` | p | ? | 8 bit | ? | ? | 4 | in the times | a \| b | - | lib 1 - its process died of SIGSEGV |"
-    )
+    assert data["codecs"] == [record(entry) for entry in table]
+    for line, known in zip(csv.DictReader(io.StringIO(as_csv(report))), data["codecs"], strict=True):
+        assert list(line) == ["codec", "ladder", *FACTS, "fault"]
+        assert line == {name: "" if known[name] is None else str(known[name]) for name in line}
+    lines = [line for line in as_markdown(report).splitlines() if line.startswith("| ")]
+    assert r"| odd | a \| b | lib 1 - its process died of SIGSEGV |" in lines
+    assert "| odd | p | ? | 8 bit | ? | ? | 4 | in the times | - |" in lines
+    for codec in data["codecs"]:
+        assert sum(line.startswith(f"| {codec['codec']} |") for line in lines) == 2
     jpeg = data["codecs"][[one["codec"] for one in data["codecs"]].index("jpeg")]
     expected = {"chroma": "4:2:0", "bit_depth": 8, "colour": "BT.601 full", "threads": 1, "process": False}
     assert {name: jpeg[name] for name in expected} == expected

@@ -1,14 +1,15 @@
 """The figures of a run file: what is written, the same every time, and what is said of the rest."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from codecshift.analysis.figures import FIGURES, NothingToDraw
-from codecshift.analysis.leaderboard import NotComparable
 from codecshift.benchmark.plan.plans import UnknownName
 from codecshift.benchmark.report import figures as drawing
+from codecshift.benchmark.report.evidence import Evidence
 from codecshift.benchmark.store import Row
 
 Write = Callable[..., Path]
@@ -30,7 +31,7 @@ def curve(row: Callable[..., Row], **more: Any) -> list[Row]:
 
 
 def figures(path: Path, out: Path, *names: str, formats: tuple[str, ...] = ("png",), **more: Any) -> list[Path]:
-    return list(drawing.figures(path, out, names, formats, out, **more))
+    return list(drawing.figures(Evidence.open(path), out, names, formats, out, **more))
 
 
 def test_the_same_file_gives_the_same_bytes_in_every_format(drawn: Path, tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_a_figure_asked_for_that_cannot_be_drawn_is_refused(drawn: Path, tmp_pat
 
 
 def test_the_listing_agrees_with_what_is_drawn(drawn: Path, tmp_path: Path) -> None:
-    states = drawing.listing(drawn, tmp_path)
+    states = drawing.listing(Evidence.open(drawn), tmp_path)
     assert [state.kind.name for state in states] == list(FIGURES)
     for state in states:
         assert state.set == "kodak"
@@ -99,16 +100,13 @@ def test_each_set_has_its_figures_and_one_may_lack_them(tmp_path: Path, row: Cal
     assert line.startswith("rd-clean of folder:mine is not drawn: rows on clean images")
 
 
-def test_rows_that_may_not_stand_together_are_refused(tmp_path: Path, row: Callable[..., Row], write: Write) -> None:
-    with pytest.raises(NotComparable, match="holds no rows"):
-        figures(write(tmp_path / "empty.sqlite", []), tmp_path / "out")
-    empty = {"sets": {}, "corruptions": {}, "measures": {}, "codecs": {}}
-    path = write(tmp_path / "r.sqlite", curve(row), {**empty, "sets": {"kodak": {"digest": "a"}}})
-    from codecshift.benchmark.store import RunFile
-
-    with RunFile.open(path) as file:
-        file.begin("s", {**empty, "sets": {"kodak": {"digest": "b"}}}, "now", 1)
-        file.append([row(run="s")])
-    with pytest.raises(NotComparable, match="cannot be drawn in one figure"):
-        figures(path, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+def test_waves_are_drawn_in_no_figure_of_corruptions(
+    tmp_path: Path, row: Callable[..., Row], curves: Callable[..., list[Row]], path: Path, write: Write
+) -> None:
+    wave = {"corruption": "fourier_3_m5_of_32", "severity": 3}
+    waves = [row(**fields | wave) for fields in map(asdict, curves())]
+    both = write(tmp_path / "both.sqlite", [*curves(), *waves])
+    for file, folder in ((both, "both"), (path, "path")):
+        assert len(figures(file, tmp_path / folder, "rate-curves", "bd-rate-by-corruption")) == 4
+    for drawn in (tmp_path / "path").glob("*.png"):  # the captions tell how many rows were left aside
+        assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes()

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from codecshift.benchmark.plan.plans import CLEAN, UnknownName
 from codecshift.benchmark.report import heatmap as maps
+from codecshift.benchmark.report.evidence import Choice, Evidence
 from codecshift.benchmark.store import Row
 from codecshift.corruptions import fourier
 from codecshift.corruptions.corruption import SEVERITIES
@@ -28,6 +30,10 @@ def held(tmp_path: Path, row: Rows, write: Write) -> Path:
     return write(tmp_path / "r.sqlite", rows)
 
 
+def read(path: Path, choice: Choice | None = None, **more: Any) -> list[maps.Heatmap]:
+    return maps.read(Evidence.open(path, choice or Choice()), **more)
+
+
 def labels(found: Sequence[maps.Heatmap]) -> list[tuple[str, float, str]]:
     return [(one.set, one.rms, f"{one.codec}:{one.point}") for one in found]
 
@@ -35,11 +41,11 @@ def labels(found: Sequence[maps.Heatmap]) -> list[tuple[str, float, str]]:
 # --- what is measured
 
 
-@pytest.mark.parametrize(("name", "of", "rows"), [("full", None, 514), ("low", None, 2112), ("full", 8, 34)])
-def test_a_plan_measures_what_its_window_shows(name: str, of: int | None, rows: int) -> None:
-    band = maps.band(name, of)
-    plan = maps.plan(band, [4])
-    window = band.window(band.of)
+@pytest.mark.parametrize(("name", "steps", "rows"), [("full", None, 514), ("low", None, 2112), ("full", 8, 34)])
+def test_a_plan_measures_what_its_window_shows(name: str, steps: int | None, rows: int) -> None:
+    frequencies = maps.frequencies(name, steps)
+    plan = maps.plan(frequencies, [4])
+    window = frequencies.shown()
     measured = {window.same(fourier.parse(wave)[:2]) for wave, _ in plan.conditions()[1:]}
     assert plan.conditions()[0] == (CLEAN, 0)
     assert {severity for _, severity in plan.conditions()[1:]} == {4}
@@ -56,9 +62,9 @@ def test_strengths_have_a_severity() -> None:
     ("wrong", "fault"),
     [
         (lambda: maps.severity(3), "expected an RMS of 1, 2, 4, 8, 16 grey levels, got 3"),
-        (lambda: maps.band("ful", None), r"unknown band 'ful'.*did you mean 'full'"),
-        (lambda: maps.band("full", 1), "expected from 2 to 256 steps of frequency, got 1"),
-        (lambda: maps.band("low", 1000), "expected from 2 to 256 steps of frequency, got 1000"),
+        (lambda: maps.frequencies("ful", None), r"unknown band 'ful'.*did you mean 'full'"),
+        (lambda: maps.frequencies("full", 1), "expected from 2 to 256 steps of frequency, got 1"),
+        (lambda: maps.frequencies("low", 1000), "expected from 2 to 256 steps of frequency, got 1000"),
     ],
     ids=["rms", "band", "one-step", "too-many"],
 )
@@ -73,68 +79,55 @@ def test_what_cannot_be_measured_is_refused(wrong: Callable[[], object], fault: 
 def test_all_there_is_is_read_unless_something_is_chosen(held: Path) -> None:
     codecs = ("jpeg:q50", "jpeg:q75", "webp:q50")
     every = [(of, rms, codec) for of in ("kodak", "sample") for rms in (4.0, 16.0) for codec in codecs]
-    assert labels(maps.read(held)) == every
-    assert {one.window for one in maps.read(held)} == {maps.full(4)}
+    assert labels(read(held)) == every
+    assert {one.window for one in read(held)} == {maps.full(4)}
 
 
 def test_what_is_chosen_is_read(held: Path) -> None:
-    found = maps.read(held, images={"kodak": None}, codecs=["webp", "jpeg:q75"], severities=[5], shown=maps.low(2))
+    found = read(held, Choice(sets=["kodak"], codecs=["webp", "jpeg:q75"], severities=[5]), shown=maps.low(2))
     assert labels(found) == [("kodak", 16.0, "jpeg:q75"), ("kodak", 16.0, "webp:q50")]
     assert {one.window for one in found} == {maps.low(2)}
     assert {one.images for one in found} == {("kodim01", "kodim02")}
-    (one,) = maps.read(held, images={"kodak": ["kodim02"]}, codecs=["webp"], severities=[3])
+    (one,) = read(held, Choice(sets=["kodak"], codecs=["webp"], severities=[3]), images={"kodak": ["kodim02"]})
     assert one.images == ("kodim02",)
 
 
 @pytest.mark.parametrize(
-    ("chosen", "fault"),
+    ("choice", "shown", "fault"),
     [
-        ({"images": {"kodac": None}}, "holds no rows of 'kodac': expected one of kodak, sample"),
-        ({"codecs": ["avif"]}, "holds no rows of 'avif': expected one of jpeg, jpeg:q50, jpeg:q75, webp, webp:q50"),
-        ({"severities": [1]}, "holds no heatmap: a heatmap needs rows of waves"),
-        ({"shown": maps.full(8)}, "holds no heatmap: no rows of 9 x 5 frequencies in steps of 1/8 .*: there are"),
+        (Choice(severities=[3], codecs=["webp"], corruptions=["none"]), None, "a heatmap needs rows of waves"),
+        (Choice(), maps.full(8), "no rows of 9 x 5 frequencies in steps of 1/8 .*: there are"),
     ],
-    ids=["set", "codec", "strength", "window"],
+    ids=["no-waves", "window"],
 )
-def test_what_is_not_there_is_told(held: Path, chosen: dict[str, object], fault: str) -> None:
-    with pytest.raises(maps.NoHeatmap, match=fault):
-        maps.read(held, **chosen)
-
-
-def test_rows_that_cannot_be_compared_are_refused(tmp_path: Path, row: Rows, write: Write) -> None:
-    rows = [row(corruption=wave.name) for wave in fourier.full_band(4)]
-    path = write(tmp_path / "r.sqlite", rows)
-    with maps.store.RunFile.open(path) as file:
-        for run, version in (("a", 1), ("b", 2)):
-            measures = {"psnr": version}
-            file.begin(run, {"sets": {}, "corruptions": {}, "measures": measures, "codecs": {}}, "now", 1)
-    with pytest.raises(maps.NoHeatmap, match="cannot be drawn in one heatmap: measure 'psnr' is not the same"):
-        maps.read(path)
+def test_what_is_not_there_is_told(held: Path, choice: Choice, shown: maps.Window | None, fault: str) -> None:
+    with pytest.raises(maps.NoHeatmap, match=f"holds no heatmap: {fault}"):
+        read(held, choice, shown=shown)
 
 
 # --- what is told
 
 
 def test_a_heatmap_in_words(held: Path) -> None:
-    (one,) = maps.read(held, images={"kodak": None}, codecs=["webp"], severities=[3])
-    lines = maps.words(one)
-    assert [line[:4] for line in lines] == [["webp:q50", name, "2", "10"] for name in ("bpp", "PSNR", "PSNR clean")]
+    (sheet,) = maps.report(read(held, Choice(sets=["kodak"], codecs=["webp"], severities=[3]))).sheets
+    lines = sheet.lines
+    assert [line[:4] for line in lines] == [["webp:q50", name, 2, 10] for name in ("bpp", "PSNR", "PSNR clean")]
     assert lines[0][4:9] == ["4.000", "+0.000", "+0.000", "+0.000", "+0.000"]
-    assert {len(line) for line in lines} == {len(maps.HEADINGS)}
-    assert maps.notes([one]) == [maps.NOTES]
+    assert {len(line) for line in lines} == {len(sheet.columns)}
+    assert len(sheet.notes) == 1
 
 
 def test_what_failed_or_is_missing_is_told(tmp_path: Path, row: Rows, write: Write) -> None:
     waves = fourier.full_band(4)
     rows = [row(corruption=CLEAN, severity=0), *(row(corruption=wave.name) for wave in waves[2:])]
     rows.append(row(corruption=waves[0].name, status="failed", message="broken"))
-    (one,) = maps.read(write(tmp_path / "r.sqlite", rows))
-    assert maps.notes([one])[1:] == ["jpeg:q75: 1 rows failed or were skipped.", "jpeg:q75: 2 frequencies are missing."]
-    assert maps.words(one)[0][3] == "8"
+    (sheet,) = maps.report(read(write(tmp_path / "r.sqlite", rows))).sheets
+    assert sheet.notes[1:] == ["jpeg:q75: 1 rows failed or were skipped.", "jpeg:q75: 2 frequencies are missing."]
+    assert sheet.lines[0][3] == 8
 
 
 def test_figures_come_with_a_caption_and_are_the_same_each_time(held: Path, tmp_path: Path) -> None:
-    found = maps.read(held, images={"kodak": None})
+    found = read(held, Choice(sets=["kodak"]))
     files = maps.draw(found, tmp_path / "one")
     assert sorted(path.name for path in files) == [
         f"fourier-heatmap-kodak-rms{rms}.{suffix}" for rms in (16, 4) for suffix in ("pdf", "png", "txt")

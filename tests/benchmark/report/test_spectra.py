@@ -6,6 +6,7 @@ import math
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,17 @@ from codecshift.analysis.spectrum import HIGH, LOW, grid_radius
 from codecshift.benchmark import store
 from codecshift.benchmark.plan.plans import UnknownName
 from codecshift.benchmark.report import spectra
-from codecshift.benchmark.report.spectra import COLUMNS, NoSpectra
+from codecshift.benchmark.report.evidence import Choice, Evidence, NothingChosen
+from codecshift.benchmark.report.spectra import COLUMNS
 from codecshift.benchmark.store import Row, Spectra
 
 Here = Callable[..., "subprocess.CompletedProcess[str]"]
 Rows = Callable[..., Row]
 Write = Callable[..., Path]
+
+
+def table_of(path: Path, **choice: Any) -> pd.DataFrame:
+    return spectra.table(Evidence.open(path, Choice(**choice)))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,7 @@ def measured(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Here
 
 
 def test_a_line_is_the_numbers_of_its_spectrum(measured: Path) -> None:
-    table = spectra.table(measured)
+    table = table_of(measured)
     assert list(table.columns) == [*COLUMNS, "power"]
     distance = grid_radius()
     low, high = distance < LOW, distance >= HIGH
@@ -53,7 +59,7 @@ def test_a_line_is_the_numbers_of_its_spectrum(measured: Path) -> None:
 
 
 def test_the_residual_is_that_of_the_linear_identity(measured: Path) -> None:
-    table = spectra.table(measured).set_index(["corruption", "codec", "point", "quantity"])
+    table = table_of(measured).set_index(["corruption", "codec", "point", "quantity"])
     assert table.loc[table.index.get_level_values("quantity") != "R", "residual"].isna().all()
     for corruption in ("fog", "shot_noise"):
         for codec in (("jpeg", "q30"), ("jpeg", "q80"), ("webp", "q50")):
@@ -72,7 +78,7 @@ def test_there_is_no_residual_between_different_images(tmp_path: Path, row: Rows
         return row(image=image, corruption=corruption, severity=severity, codec=codec, spectra=carried)
 
     rows = [of("a", "none"), of("b", "none"), of("a", "fog"), of("a", "none", "webp"), of("a", "fog", "webp")]
-    table = spectra.table(write(tmp_path / "r.sqlite", rows)).set_index(["codec", "quantity"])["residual"]
+    table = table_of(write(tmp_path / "r.sqlite", rows)).set_index(["codec", "quantity"])["residual"]
     assert math.isnan(table["jpeg", "R"])
     assert table["webp", "R"] == pytest.approx(-1 / 3)
 
@@ -87,9 +93,9 @@ def test_there_is_no_residual_between_different_images(tmp_path: Path, row: Rows
     ids=["one-point", "a-codec", "both"],
 )
 def test_codecs_are_chosen_by_label(labels: Sequence[str], expected: set[tuple[str, str]], measured: Path) -> None:
-    table = spectra.table(measured, codecs=labels)
+    table = table_of(measured, codecs=labels)
     assert expected == set(table[["codec", "point"]].itertuples(index=False, name=None))
-    whole = spectra.table(measured)
+    whole = table_of(measured)
     kept = whole[[one in expected for one in whole[["codec", "point"]].itertuples(index=False, name=None)]]
     pd.testing.assert_frame_equal(kept[list(COLUMNS)].reset_index(drop=True), table[list(COLUMNS)])
 
@@ -98,36 +104,36 @@ def test_points_are_in_the_order_of_their_numbers(tmp_path: Path, row: Rows, wri
     carried = Spectra({(quantity, "Y"): np.ones((64, 33)) for quantity in "GR"}, {("shift", "Y"): np.ones((64, 33))})
     points = ["q40", "q9", "r0.5", "r0.25", "raw", "q100"]
     path = write(tmp_path / "r.sqlite", [row(point=point, spectra=carried) for point in points])
-    table = spectra.table(path)
+    table = table_of(path)
     shown = [*dict.fromkeys(table.loc[table["codec"] != "", "point"])]
     assert shown == ["r0.25", "r0.5", "q9", "q40", "q100", "raw"]
 
 
 def test_conditions_are_chosen_with_the_clean_one(measured: Path, pair: Path) -> None:
-    of = f"folder:{pair.name}"
-    assert set(spectra.table(measured, of=of, corruptions=["low"])["corruption"]) == {"none", "fog"}
-    assert set(spectra.table(measured, corruptions=["none"])["corruption"]) == {"none"}
-    assert set(spectra.table(measured, severities=[2])["severity"]) == {0, 2}
+    image_set = f"folder:{pair.name}"
+    assert set(table_of(measured, sets=[image_set], corruptions=["low"])["corruption"]) == {"none", "fog"}
+    assert set(table_of(measured, corruptions=["none"])["corruption"]) == {"none"}
+    assert set(table_of(measured, severities=[2])["severity"]) == {0, 2}
 
 
 WRONG = {
-    "set": ({"of": "kodak"}, "no spectra of set kodak, only of folder:pair"),
-    "codec": ({"codecs": ["avif"]}, "no spectra of codec avif, only of jpeg, webp"),
-    "point": ({"codecs": ["jpeg:q31"]}, "no spectra of codec jpeg:q31, only of jpeg:q30, jpeg:q80"),
-    "corruption": ({"corruptions": ["snow"]}, "no spectra of corruption snow, only of fog, none, shot_noise"),
-    "severity": ({"severities": [5]}, "no spectra of severity 5, only of 0, 2"),
+    "set": ({"sets": ["kodak"]}, "of set 'kodak': expected one of folder:pair"),
+    "codec": ({"codecs": ["avif"]}, "of codec 'avif': expected one of jpeg, webp"),
+    "point": ({"codecs": ["jpeg:q31"]}, "of codec 'jpeg:q31': expected one of jpeg:q30, jpeg:q80"),
+    "corruption": ({"corruptions": ["snow"]}, "of corruption 'snow': expected one of fog, none, shot_noise"),
+    "severity": ({"severities": [5]}, "of severity '5': expected one of 0, 2"),
 }
 
 
 @pytest.mark.parametrize(("chosen", "sentence"), WRONG.values(), ids=WRONG)
 def test_what_is_not_there_is_named(chosen: dict[str, list[object]], sentence: str, measured: Path) -> None:
-    with pytest.raises(NoSpectra, match=sentence):
-        spectra.table(measured, **chosen)  # type: ignore[arg-type]
+    with pytest.raises(NothingChosen, match=sentence):
+        table_of(measured, **chosen)
 
 
 def test_an_unknown_corruption_is_told_with_the_nearest(measured: Path) -> None:
     with pytest.raises(UnknownName, match="did you mean 'fog'"):
-        spectra.table(measured, corruptions=["fgo"])
+        table_of(measured, corruptions=["fgo"])
 
 
 # --- the command
@@ -139,7 +145,7 @@ def test_the_text_fits_and_says_what_it_shows(measured: Path, here: Here) -> Non
     lines = said.stdout.splitlines()
     assert lines[0] == "folder:pair: mean power spectra of 2 images, luminance"
     assert max(map(len, lines)) <= 100
-    table = spectra.table(measured).set_index(["corruption", "codec", "point", "quantity"])
+    table = table_of(measured).set_index(["corruption", "codec", "point", "quantity"])
     (line,) = [line.split() for line in lines if line.split()[:3] == ["fog@2", "webp:q50", "R"]]
     one = table.loc[("fog", "webp", "q50", "R")]
     assert line[3:] == [
@@ -149,7 +155,7 @@ def test_the_text_fits_and_says_what_it_shows(measured: Path, here: Here) -> Non
 
 
 def test_the_formats_agree(measured: Path, here: Here) -> None:
-    expected = spectra.table(measured)
+    expected = table_of(measured)
     table = pd.read_csv(io.StringIO(here("spectra", measured, "--format", "csv").stdout), keep_default_na=False)
     assert list(table.columns) == list(COLUMNS)
     assert table["mse"].tolist() == pytest.approx(expected["mse"].tolist())

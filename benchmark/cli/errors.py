@@ -1,0 +1,58 @@
+"""Errors whose message is meant for the user, and libraries that this system lacks, in one sentence."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+FORESEEN = (
+    *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.leaderboard.NotComparable"),
+    *("codecs.described.BadDescription", "codecs.neural.recipe.TrainingError", "codecs.protocol.CodecUnavailable"),
+    *("codecs.registry.UnknownCodec", "corruptions.download.DownloadError", "corruptions.generated.GeneratedError"),
+    *("corruptions.pixels.UnreadableImage", "corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
+    *("benchmark.measure.matching.WrongTarget", "benchmark.plan.plans.UnknownName"),
+    *("benchmark.sets.bands.MeasurementError", "benchmark.store.run_file.RunFileError"),
+)
+"""The errors whose message is meant for the user."""
+
+_HEADERS = {"sqlite3": "SQLite", "lzma": "liblzma", "bz2": "bzip2", "ctypes": "libffi", "ssl": "OpenSSL"}
+"""The library behind each module of the standard library that a build of Python may lack."""
+
+
+def foreseen(error: Exception) -> bool:
+    """Say whether the message of an error is meant for the user.
+
+    Nothing is imported for that: the module of an error that was raised is loaded, and others may be broken.
+    """
+    root = __package__.partition(".")[0]
+    for name in FORESEEN:
+        module, _, kind = name.rpartition(".")
+        loaded = sys.modules.get(f"{root}.{module}")
+        if loaded is not None and isinstance(error, getattr(loaded, kind)):
+            return True
+    return False
+
+
+def unloadable(error: ImportError) -> str:
+    """Return what to do about a library that this system or this Python lacks; "" where the fault is our own."""
+    while isinstance(error.__cause__, ImportError):  # packages raise one of their own, which hides what is lacking
+        error = error.__cause__
+    name = (error.name or "").partition(".")[0]
+    lacking = re.match(r"(lib\S+): cannot open shared object file", str(error))
+    if lacking and lacking[1].startswith(("libGL", "libgthread", "libglib", "libSM", "libX")):
+        return (
+            f"OpenCV needs {lacking[1]}, which this system lacks: another build of OpenCV was installed over the one "
+            "without a desktop: pip uninstall opencv-python opencv-contrib-python, then pip install --force-reinstall "
+            "--no-deps opencv-python-headless"
+        )
+    if lacking:
+        return f"this system lacks {lacking[1]}, which {name or 'a library'} needs: install the package it comes in"
+    module = name.removeprefix("_")
+    if module in sys.stdlib_module_names or name in sys.stdlib_module_names:
+        return (
+            f"this Python ({sys.executable}) was built without its module {module}: use another Python, or install the "
+            f"headers of {_HEADERS.get(module, module)} and build it again"
+        )
+    if not name or name == "codecshift":
+        return ""
+    return f"{name} cannot be loaded ({error}): install codecshift again, pip install -c constraints.txt ."

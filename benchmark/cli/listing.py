@@ -1,0 +1,150 @@
+"""Commands that look things up: codecs, sets, corruptions, plans, check, doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..report.sheet import Format
+from .options import CodecFiles, Corruptions, DataDir, Download, OutputFormat, ProbeLimit
+from .output import refuse, say, show
+from .progress import Progress
+from .resolving import data_folder, described
+
+if TYPE_CHECKING:
+    from ...codecs.contract import Verdict
+
+
+def codecs(
+    format: OutputFormat = Format.text,  # noqa: A002
+    codec_file: CodecFiles = None,
+    time_limit: ProbeLimit = 30,
+) -> None:
+    """List the codecs: what each is set to, its ladder, and whether it works here. The fairness table."""
+    from ...codecs.registry import catalogue
+    from ..report import codecs as fairness
+
+    known = catalogue()
+    specs = (*known.specs.values(), *described(codec_file))
+    with Progress("codecs") as progress:
+        entries = list(fairness.entries(specs, time_limit, lambda done, total: progress.task("trying", done, total)))
+    show(fairness.report(entries, known.faults), format)
+    if format is not Format.text:
+        _say_faults()
+
+
+def sets(format: OutputFormat = Format.text) -> None:  # noqa: A002
+    """List the image sets and where they come from."""
+    from ..report import listings
+
+    show(listings.sets(), format)
+
+
+def corruptions(
+    severity: Annotated[int, typer.Option(metavar="N", help="The severity whose spectrum is shown, 1 to 5.")] = 3,
+    measure: Annotated[str | None, typer.Option(metavar="SET", help="Measure the bands anew, on this set.")] = None,
+    corruption: Corruptions = None,
+    data_dir: DataDir = None,
+    download: Download = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file to keep the measurement of --measure in.")
+    ] = None,
+    format: OutputFormat = Format.text,  # noqa: A002
+) -> None:
+    """List the corruptions: levels, the band by the paper, and the band measured on real images."""
+    from ...corruptions.corruption import SEVERITIES
+    from ...corruptions.sets import open_set
+    from ...corruptions.table import CORRUPTIONS
+    from ..plan.plans import CLEAN, corruptions_named
+    from ..report import listings
+    from ..sets import bands
+
+    names = list(dict.fromkeys(name for text in corruption or CORRUPTIONS for name in corruptions_named(text)))
+    if CLEAN in names:
+        refuse(f"{CLEAN} leaves images as they are: expected a corruption")
+    if severity not in SEVERITIES:
+        refuse(f"expected a severity from 1 to 5, got {severity}")
+    if measure is None:
+        if any(option is not None for option in (out, data_dir, download)):
+            refuse("--out, --data-dir and --download go with --measure SET")
+        show(listings.corruptions(bands.read(), names, severity), format)
+        return
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        refuse(f"{out} cannot be written: expected the path of a file in a folder that is there")
+    folder, fetch = data_folder(data_dir, download)
+    with Progress("corrupted images") as progress:
+        images = open_set(measure, folder, download=fetch, progress=progress.task)
+        measurement = bands.measure(images, names, progress=progress.task)
+    if out is not None:
+        bands.write(measurement, out)
+        say(f"{len(measurement.rows)} rows -> {out}")
+    show(listings.corruptions(measurement, names, severity), format)
+
+
+def plans(format: OutputFormat = Format.text) -> None:  # noqa: A002
+    """List the plans that `codecshift run` knows by name."""
+    from ..report import listings
+
+    show(listings.plans(), format)
+
+
+def check(
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="A codec, or one point of it: jpeg, jpeg:q75.")],
+    codec_file: CodecFiles = None,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="The longest one law may take at one point.")
+    ] = 60,
+) -> None:
+    """Hold a codec to the laws every codec obeys, and show the smallest counterexamples where it breaks one."""
+    from ...codecs.registry import find, identify
+    from ..measure.checking import check
+
+    spec, points = find(label, described(codec_file))
+    _say_faults()
+    identify(spec)
+    with Progress("checks") as progress:
+        verdicts = list(check(spec, points, time_limit, lambda done, total: progress.task("checking", done, total)))
+    _print_verdicts(spec.name, verdicts)
+    if any(verdict.fault for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def doctor(format: OutputFormat = Format.text, time_limit: ProbeLimit = 30) -> None:  # noqa: A002
+    """Say what this machine has: versions, codecs, image sets, space."""
+    from ..report import doctor
+
+    with Progress("codecs") as progress:
+        findings = list(doctor.findings(time_limit, lambda done, total: progress.task("trying", done, total)))
+    show(doctor.report(findings), format)
+
+
+def _say_faults() -> None:
+    """Say which plugins brought no codec, and why."""
+    from ...codecs.registry import catalogue
+
+    for name, fault in catalogue().faults.items():
+        say(f"fault: {name}: {fault}")
+
+
+def _print_verdicts(codec: str, verdicts: Sequence[Verdict]) -> None:
+    """Print what came of each law, with up to three counterexamples."""
+    from ...codecs.contract import STATEMENTS
+
+    for law, statement in STATEMENTS.items():
+        own = [verdict for verdict in verdicts if verdict.law == law]
+        if not own:
+            continue
+        faults = [verdict for verdict in own if verdict.fault]
+        word = "BROKEN" if faults else "passed" if all(verdict.tried for verdict in own) else "untried"
+        typer.echo(f"{word:<8}{law}: {statement}")
+        for verdict in faults[:3]:
+            typer.echo(f"        at {verdict.point}: {verdict.fault}")
+    passed = sum(verdict.tried and not verdict.fault for verdict in verdicts)
+    untried = sum(not verdict.tried for verdict in verdicts)
+    typer.echo(
+        f"{codec}: {passed} of {len(verdicts)} checks passed"
+        + (f", {untried} not tried: its process died or hung three times in a row" if untried else "")
+    )

@@ -1,0 +1,79 @@
+"""What the words of a command stand for: folders, codecs in files, jobs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .output import say
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from ...analysis.spectrum import Settings
+    from ...codecs.protocol import Spec
+    from ..measure.run import Job
+    from ..plan.plans import Plan
+
+
+def data_folder(data_dir: Path | None, download: bool | None) -> tuple[Path, bool]:
+    """Return where sets lie, and whether to fetch what is missing: by default only into the user's cache."""
+    from ...corruptions.sets import SetError, default_data_dir
+
+    chosen = data_dir is not None or "CODECSHIFT_DATA" in os.environ
+    folder = data_dir or default_data_dir()
+    if chosen and not folder.is_dir():
+        raise SetError(f"no folder {folder}, which --data-dir or CODECSHIFT_DATA names")
+    return folder, not chosen if download is None else download
+
+
+def described(files: Sequence[Path] | None) -> tuple[Spec, ...]:
+    """Return the codecs that files describe; raise BadDescription for a name that is taken."""
+    from ...codecs.described import BadDescription, describe
+    from ...codecs.registry import catalogue
+
+    specs: dict[str, Spec] = {}
+    for path in files or ():
+        spec = describe(path)
+        if spec.name in specs or spec.name in catalogue().specs:
+            raise BadDescription(f"{path}: there is a codec {spec.name!r} already: give it another name")
+        specs[spec.name] = spec
+    return tuple(specs.values())
+
+
+def run_file(out: Path | None, *names: str) -> Path:
+    """Return the run file to write: `out`, or one in this folder named after what is measured."""
+    from ..plan.plans import file_name
+
+    return out or Path(f"{file_name('-'.join(names))}.sqlite")
+
+
+def spectra_settings(channels: str, window: str) -> Settings:
+    """Return how spectra are taken; raise UnknownName."""
+    from ...analysis.spectrum import EVERY_CHANNEL, LUMINANCE, WINDOWS, Settings
+    from ..plan.plans import named
+
+    chosen = named("channels", channels, {"luminance": LUMINANCE, "rgb": EVERY_CHANNEL})
+    named("window", window, dict.fromkeys(WINDOWS))
+    return Settings(chosen, window)
+
+
+def prepare(
+    plan: Plan,
+    data_dir: Path | None,
+    download: bool | None,
+    codec_files: Sequence[Path] | None,
+    device: str,
+    spectra: Settings | None = None,
+) -> Job:
+    """Return a plan resolved on this machine, its images fetched where they may be, and say which codecs it lacks."""
+    from ..measure.run import prepare
+
+    folder, fetch = data_folder(data_dir, download)
+    extra = described(codec_files)
+    with Progress("download") as progress:
+        job = prepare(plan, folder, download=fetch, progress=progress.task, extra=extra, device=device, spectra=spectra)
+    for name, reason in job.unavailable.items():
+        say(f"left out: {name}: {reason}")
+    return job

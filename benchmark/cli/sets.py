@@ -1,0 +1,98 @@
+"""Commands for corrupted sets on disk: generate and verify."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import DataDir, Download, Jobs
+from .output import duration, refuse, say
+from .progress import Progress
+from .resolving import data_folder
+
+
+def generate(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SET-c",
+            help="kodak-c, clic2020-test-c (or clic-c), sample-c; folder:PATH and folder:PATH@crop512x768 as they are.",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to write to, or to go on with.")] = None,
+    corruption: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A corruption, or a band (low, medium, high). Default: the fifteen."),
+    ] = None,
+    severity: Annotated[list[int] | None, typer.Option(metavar="N", help="1 to 5. Default: all.")] = None,
+    jobs: Jobs = None,
+    data_dir: DataDir = None,
+    download: Download = None,
+    preview: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw one image under them all; alone, or beside --out.")
+    ] = None,
+    image: Annotated[str | None, typer.Option(metavar="ID", help="The preview's image. Default: the first.")] = None,
+) -> None:
+    """Write a corrupted set to DIR/<corruption>/<severity>/<image>.png, with a manifest. Goes on where it stopped."""
+    from ..sets import generate as generating
+
+    if out is None and preview is None:
+        refuse("expected --out DIR for the files, or --preview FILE.png for one picture of them")
+    if preview is not None and preview.suffix.lower() != ".png":
+        refuse(f"expected --preview FILE.png, got {preview}")
+    if preview is not None and not preview.parent.is_dir():
+        refuse(f"there is no folder {preview.parent} to write {preview.name} in")
+    if image is not None and preview is None:
+        refuse("--image chooses what --preview shows: give that too")
+    folder, fetch = data_folder(data_dir, download)
+    with Progress("download") as progress:
+        order = generating.order(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
+    if preview is not None:
+        from ..sets.preview import preview as draw
+
+        with Progress("cells") as progress:
+            draw(order, preview, image or "", lambda done, total: progress.task("drawing", done, total))
+        typer.echo(preview)
+    if out is None:
+        return
+    try:
+        with Progress("files") as progress:
+            made = generating.generate(
+                order, out, jobs=jobs, report=lambda done, total: progress.task("generating", done, total)
+            )
+    except KeyboardInterrupt:
+        say(f"\nstopped: every file written so far is in {out}; the same command goes on from there")
+        raise typer.Exit(130) from None
+    say(
+        f"{made.total} files, {made.nbytes / 1e6:.1f} MB, {made.kept} of them there before, in "
+        f"{duration(made.wall_s)} -> {out}"
+    )
+    if made.wall_s > 30:
+        say(f"the workers' time: {duration(made.corrupting_s)} corrupting, {duration(made.writing_s)} writing PNG")
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What codecshift generate wrote.")], jobs: Jobs = None
+) -> None:
+    """Hash every file of a corrupted set again, and name those that are not as its manifest says."""
+    from ..sets import generate as generating
+
+    with Progress("files") as progress:
+        total, findings = generating.verify(
+            folder, jobs=jobs, report=lambda done, total: progress.task("verifying", done, total)
+        )
+    for finding in findings:
+        typer.echo(f"{finding.kind:<12}{finding.file}" + (f"  {finding.about}" if finding.about else ""))
+    counts = Counter(finding.kind for finding in findings)
+    wrong = {kind: count for kind, count in counts.items() if kind != "bytes"}
+    same = total - sum(counts[kind] for kind in ("missing", "unreadable", "pixels"))
+    typer.echo(
+        f"{same} of {total} files hold the right pixels"
+        + (f", {counts['bytes']} of them in other bytes" if counts["bytes"] else "")
+        + "".join(f", {count} {'have other pixels' if kind == 'pixels' else kind}" for kind, count in wrong.items())
+    )
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,197 @@
+"""Commands that report on a run file: leaderboard, rows, claims, spectra, figures, export."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..report.sheet import Format
+from .options import CodecFiles, Corruptions, DataDir, File, OneSet, OutputFormat, QualityName, Severities
+from .output import drop_stdout, refuse, say, show
+from .resolving import data_folder, described
+
+if TYPE_CHECKING:
+    from ..report.evidence import Evidence
+
+_FEWEST_RESAMPLES = 100  # fewer say nothing of the ends of an interval
+
+
+class RowsFormat(StrEnum):
+    """The formats of the raw rows."""
+
+    csv = "csv"
+    parquet = "parquet"
+    json = "json"
+
+
+class FigureFormat(StrEnum):
+    """The formats of figures."""
+
+    png = "png"
+    pdf = "pdf"
+    svg = "svg"
+
+
+def leaderboard(
+    file: File,
+    format: OutputFormat = Format.text,  # noqa: A002
+    anchor: Annotated[
+        str | None, typer.Option(metavar="CODEC", help="Default: jpeg2000 where it has a curve, else jpeg.")
+    ] = None,
+    image_set: OneSet = None,
+    quality: Annotated[QualityName, typer.Option(help="The measure that curves are drawn over.")] = QualityName.psnr,
+    corruption: Corruptions = None,
+    severity: Severities = None,
+    matched: Annotated[
+        bool, typer.Option("--matched", help="Show the points that run --match found, instead of a ranking.")
+    ] = False,
+    tails: Annotated[
+        bool,
+        typer.Option("--tails", help="The worst cases over images x corruptions too; csv and json always have them."),
+    ] = False,
+    resamples: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Resamples of the images for the intervals. Default: 10000; 0: none."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Seed of the resamples. Default: 24.")] = None,
+) -> None:
+    """Rank the codecs of a run file by their BD-rate on corrupted images."""
+    from ...analysis.leaderboard import NotComparable
+    from ..report import leaderboard as board_report
+    from ..report import matched as matched_report
+    from ..report.evidence import Choice, Evidence
+
+    drawn = {name: value for name, value in (("resamples", resamples), ("seed", seed)) if value is not None}
+    if matched and (anchor or tails or drawn):
+        refuse("--anchor, --tails, --resamples and --seed are of rankings: leave them out with --matched")
+    if resamples is not None and 0 < resamples < _FEWEST_RESAMPLES:
+        refuse(f"expected 0 resamples, no intervals, or at least {_FEWEST_RESAMPLES}, got {resamples}")
+    chosen = Choice(sets=_one(image_set), corruptions=corruption or (), severities=severity or ())
+    evidence = Evidence.open(file, chosen)
+    points = matched_report.matched(evidence)
+    if matched:
+        if points.empty:
+            refuse(f"{file} holds no matched points: expected rows of codecshift run --match")
+        show(matched_report.report(points, evidence), format)
+        return
+    try:
+        board = board_report.leaderboard(evidence, anchor=anchor, quality=quality.value, **drawn)
+    except NotComparable:
+        # A file of matched points alone has no curves, and still has something to show.
+        if format is not Format.text or anchor is not None or points["set"].nunique() != 1:
+            raise
+        show(matched_report.report(points, evidence))
+        return
+    if format is Format.text and all(entry.rank is None for entry in board.entries) and not points.empty:
+        show(matched_report.report(points, evidence))
+        return
+    show(board_report.report(board, evidence, tails=tails, settings=format is not Format.text), format)
+
+
+def rows(
+    file: File,
+    format: Annotated[RowsFormat, typer.Option(help="Output format.")] = RowsFormat.csv,  # noqa: A002
+) -> None:
+    """Print every row of a run file as a table."""
+    from .. import store
+
+    table = store.read(file)
+    if format is RowsFormat.parquet and sys.stdout.isatty():
+        refuse("parquet is not for a terminal: codecshift rows FILE --format parquet > rows.parquet")
+    try:
+        if format is RowsFormat.csv:
+            table.to_csv(sys.stdout, index=False)
+        elif format is RowsFormat.json:
+            table.to_json(sys.stdout, orient="records", lines=True, double_precision=15)
+        else:
+            # pandas takes a buffered stdout for a file of its name, and would write to `<stdout>` in this folder.
+            sys.stdout.buffer.write(table.to_parquet(None, index=False))
+    except BrokenPipeError:  # the reader, `head` for one, has seen enough
+        drop_stdout()
+
+
+def claims(
+    file: File,
+    format: OutputFormat = Format.text,  # noqa: A002
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="This claim, e.g. H9, instead of all.")] = None,
+) -> None:
+    """Hold the paper's claims against a run file: supported, refuted or undecided, with effects and intervals."""
+    from ..report import claims as claims_report
+
+    verdicts = claims_report.verdicts(_evidence(file), only or ())
+    show(claims_report.report(verdicts), format)
+
+
+def spectra(
+    file: File,
+    format: OutputFormat = Format.text,  # noqa: A002
+    image_set: OneSet = None,
+    codec: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="jpeg, or one point: jpeg:q75.")] = None,
+    corruption: Corruptions = None,
+    severity: Severities = None,
+) -> None:
+    """Say where in the spectrum each codec's error lies, of a file that codecshift run --spectra made."""
+    from ..report import spectra as spectra_report
+
+    evidence = _evidence(
+        file, sets=_one(image_set), corruptions=corruption or (), severities=severity or (), codecs=codec or ()
+    )
+    show(spectra_report.report(spectra_report.table(evidence), evidence.spectra_settings()), format)
+
+
+def figures(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A run file.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: figures.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="This figure instead of all.")] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the figures, with FILE what each of them lacks, and draw none.")
+    ] = False,
+    format: Annotated[  # noqa: A002
+        list[FigureFormat] | None, typer.Option(help="File formats. Default: png and pdf.")
+    ] = None,
+    data_dir: DataDir = None,
+    codec: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="Where a checkpoint of the rows lies: ARCH@FILE.")
+    ] = None,
+    codec_file: CodecFiles = None,
+) -> None:
+    """Draw the figures of a run file, each with a caption of what went into it, and say what the others lack."""
+    from ...codecs.registry import find
+    from ..report import figures as drawing
+
+    images, _ = data_folder(data_dir, None)
+    if list_:
+        if file:
+            show(drawing.states_report(drawing.listing(_evidence(file), images, only or ())))
+        else:
+            show(drawing.kinds_report(drawing.kinds(only or ())))
+        return
+    if file is None:
+        refuse("expected a run file: codecshift figures FILE, or --list for what there is to draw")
+    formats = [each.value for each in format or (FigureFormat.png, FigureFormat.pdf)]
+    extra = (*described(codec_file), *(find(label)[0] for label in codec or ()))
+    folder = out or Path("figures")
+    for path in drawing.figures(_evidence(file), folder, only or (), formats, images, extra=extra, report=say):
+        typer.echo(path)
+
+
+def export(file: File, folder: Annotated[Path, typer.Argument(metavar="DIR", help="e.g. results.")]) -> None:
+    """Write the published tables: DIR/v1/<set>/<codec>.csv, DIR/v1/codecs.csv and DIR/v1/runs/<run>.json."""
+    from ..report.export import export
+
+    for path in export(_evidence(file), folder):
+        typer.echo(path)
+
+
+def _one(image_set: str | None) -> tuple[str, ...]:
+    return () if image_set is None else (image_set,)
+
+
+def _evidence(file: Path, **choice: Any) -> Evidence:
+    from ..report.evidence import Choice, Evidence
+
+    return Evidence.open(file, Choice(**choice))

@@ -1,0 +1,167 @@
+"""Evidence: the rows of a run file that are asked for, checked that they may stand beside each other."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...analysis.leaderboard import NotComparable
+from ...corruptions.fourier import PREFIX
+from ...corruptions.table import CORRUPTIONS
+from .. import store
+from ..plan.plans import CLEAN, corruptions_named
+from ..store import RunFileError
+from ..store.provenance import FACTS, MATCHED, SPECTRA, conflict
+
+BANDS: Mapping[str, str] = {name: corruption.band for name, corruption in CORRUPTIONS.items()}
+"""The band of the spectrum that the paper puts each corruption in."""
+
+
+class NothingChosen(RunFileError):
+    """A run file that holds nothing of what is asked for; the message says what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is asked for of a run file; an empty field asks for everything.
+
+    Corruptions may be bands, codecs may be labels with a point ("jpeg:q75"). Clean images always come along.
+    """
+
+    sets: Sequence[str] = ()
+    corruptions: Sequence[str] = ()
+    severities: Sequence[int] = ()
+    codecs: Sequence[str] = ()
+
+
+EVERYTHING = Choice()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Rows of the run file at `path`, with the columns of `store.read`, and the provenance of their runs by run id.
+
+    The provenance of a search for matched points and of added spectra is there too, though they may have no rows.
+    """
+
+    path: Path
+    choice: Choice
+    rows: pd.DataFrame
+    runs: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def open(cls, path: Path, choice: Choice = EVERYTHING) -> Evidence:
+        """Return the rows of a run file that are chosen.
+
+        Raises RunFileError; NothingChosen for a file or a choice without rows; UnknownName for a corruption; and
+        NotComparable for rows of different versions of a corruption, measure, codec or set.
+        """
+        rows = store.read(path)
+        if rows.empty:
+            raise NothingChosen(f"{path} holds no rows")
+        rows = _chosen(rows, choice, path, "rows")
+        runs = _runs_of(rows, store.runs(path))
+        if reason := conflict(runs.values()):
+            raise NotComparable(f"the rows of {path} cannot be compared: {reason}")
+        return cls(path, choice, rows, runs)
+
+    def without_waves(self) -> Evidence:
+        """Return the evidence without the waves of heatmaps that were not chosen by name: no image suffers them."""
+        wanted = [text for text in self.choice.corruptions if text.startswith(PREFIX)]
+        is_wave = self.rows["corruption"].str.startswith(PREFIX)
+        return replace(self, rows=self.rows[~is_wave | self.rows["corruption"].isin(wanted)])
+
+    def by_set(self) -> Iterable[Evidence]:
+        """Yield the evidence of each set."""
+        for _, rows in self.rows.groupby("set", sort=True):
+            yield replace(self, rows=rows, runs=_runs_of(rows, self.runs))
+
+    def choose(self, table: pd.DataFrame, content: str) -> pd.DataFrame:
+        """Return the lines of a table of the file that are chosen; raise NothingChosen where it lacks them.
+
+        The table has the columns set, corruption, severity, codec and point; `content` is what it holds, in words.
+        """
+        return _chosen(table, self.choice, self.path, content)
+
+    def spectra(self) -> pd.DataFrame:
+        """Return the mean spectra of the chosen sets, with the columns of `store.spectra`."""
+        spectra = store.spectra(self.path)
+        return spectra[spectra["set"].isin(self.rows["set"].unique())]
+
+    def spectra_settings(self) -> Mapping[str, Any]:
+        """Return how the spectra were taken: version of the grid, channels and window; empty where there are none."""
+        return next((run[SPECTRA] for run in self.runs.values() if SPECTRA in run), {})
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Return what the runs state of their codecs, see `facts`."""
+        return facts(self.runs)
+
+    def chroma_notes(self, codecs: Iterable[str]) -> list[str]:
+        """Return a sentence that names the codecs with colour at a lower resolution, none where there are none."""
+        chroma = {line["codec"]: line["chroma"] for line in self.facts()}
+        subsampled = [
+            f"{codec} ({chroma[codec]})"
+            for codec in dict.fromkeys(codecs)
+            if chroma.get(codec) not in {"4:4:4", "?", None}
+        ]
+        joined = ", ".join(subsampled)
+        return [f"Colour at a lower resolution, so a lower ceiling of PSNR: {joined}."] if subsampled else []
+
+
+def facts(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what runs, by id, state of their codecs: a line per codec and run."""
+    stated = [(codec, run, known) for run, provenance in runs.items() for codec, known in provenance["codecs"].items()]
+    return [
+        {"codec": codec, "run": run, **{name: known.get(name) for name in FACTS}}
+        for codec, run, known in sorted(stated, key=lambda line: line[:2])
+    ]
+
+
+def _runs_of(rows: pd.DataFrame, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the runs that made the rows, and those of their sets that recorded a search or spectra beside rows."""
+    makers, sets = set(rows["run"]), set(rows["set"])
+    return {
+        run: provenance
+        for run, provenance in runs.items()
+        if run in makers
+        or (not sets.isdisjoint(provenance["sets"]) and (MATCHED in provenance or SPECTRA in provenance))
+    }
+
+
+def _chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd.DataFrame:
+    """Return the lines of a table that are chosen; its codec is "" in lines that belong to every codec."""
+    corruptions = [corruptions_named(text) for text in choice.corruptions]
+    kept = np.ones(len(table), bool)
+    for column, wanted, always in (
+        ("set", [(name,) for name in choice.sets], ()),
+        ("corruption", corruptions, (CLEAN,)),
+        ("severity", [(severity,) for severity in choice.severities], (0,)),
+    ):
+        held = set(table[column])
+        for names in wanted:
+            if held.isdisjoint(names):
+                raise NothingChosen(_lacking(path, content, column, "|".join(map(str, names)), held))
+        if wanted:
+            kept &= table[column].isin([*always, *(name for names in wanted for name in names)])
+    if choice.codecs:
+        label = table["codec"] + ":" + table["point"]
+        for name in choice.codecs:
+            if not (table["codec"].eq(name) | label.eq(name)).any():
+                same_codec = label[table["codec"] == name.partition(":")[0]]
+                held = set(same_codec if len(same_codec) else table["codec"]) - {""}
+                raise NothingChosen(_lacking(path, content, "codec", name, held))
+        kept &= table["codec"].isin([*choice.codecs, ""]) | label.isin(choice.codecs)
+    return table[kept]
+
+
+def _lacking(path: Path, content: str, column: str, wanted: str, held: set[Any]) -> str:
+    names = sorted(held)
+    nearest = difflib.get_close_matches(wanted, list(map(str, names)), n=1)
+    hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+    return f"{path} holds no {content} of {column} {wanted!r}: expected one of {', '.join(map(str, names))}{hint}"

@@ -1,0 +1,185 @@
+"""The formats of a report: text for a terminal, Markdown, CSV, JSON, LaTeX (booktabs) and HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from .sheet import Column, Format, Report, Sheet, Value, has_interval
+
+WIDTH = 100
+"""The columns that text fits in."""
+
+_SHORTEST_NAME = 12  # a column of names that would get less is left to be folded anywhere
+
+
+def render(report: Report, form: Format) -> str:
+    """Return a report in a format, with a newline at its end."""
+    return _RENDERERS[form](report)
+
+
+def as_text(report: Report) -> str:
+    """Return the sheets as text of WIDTH columns, with half of each interval below its number."""
+    return "".join(map(_sheet_as_text, report.sheets))
+
+
+def as_markdown(report: Report) -> str:
+    """Return the sheets as Markdown tables, with the ends of each interval in brackets."""
+    return "\n".join(map(_sheet_as_markdown, report.sheets))
+
+
+def as_latex(report: Report) -> str:
+    """Return each sheet as a LaTeX table that needs the package booktabs."""
+    return "\n".join(map(_sheet_as_latex, report.sheets))
+
+
+def as_html(report: Report) -> str:
+    """Return each sheet as a plain HTML table, with its title above and its notes below."""
+    return "\n".join(map(_sheet_as_html, report.sheets))
+
+
+def as_csv(report: Report) -> str:
+    """Return the records as CSV, empty where a value is not known."""
+    records = list(_records(report))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(records[0]) if records else [], lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({name: None if _is_nan(value) else value for name, value in record.items()})
+    return buffer.getvalue()
+
+
+def as_json(report: Report) -> str:
+    """Return the document as JSON, null where a number is not known or not finite."""
+    document = list(_records(report)) if report.document is None else report.document
+    return json.dumps(_finite(document), indent=2, default=lambda value: value.item()) + "\n"
+
+
+_RENDERERS: Mapping[Format, Callable[[Report], str]] = {
+    Format.text: as_text,
+    Format.markdown: as_markdown,
+    Format.csv: as_csv,
+    Format.json: as_json,
+    Format.latex: as_latex,
+    Format.html: as_html,
+}
+
+
+def _records(report: Report) -> Iterator[Mapping[str, Any]]:
+    if report.records is not None:
+        yield from report.records
+        return
+    for sheet in report.sheets:
+        for line in sheet.lines:
+            yield {column.name: value for column, value in zip(sheet.columns, line, strict=True)}
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _finite(value: Any) -> Any:
+    """Return a document with null in place of the numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {str(name): _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _wrapped(notes: Sequence[str]) -> list[str]:
+    # A command in a note is not broken within an option.
+    return [line for note in notes for line in textwrap.wrap(note, WIDTH, break_on_hyphens=False)]
+
+
+def _cells(sheet: Sheet, show: Callable[[Column, Value], str]) -> list[list[str]]:
+    return [[show(column, value) for column, value in zip(sheet.columns, line, strict=True)] for line in sheet.lines]
+
+
+# --- text
+
+
+def _sheet_as_text(sheet: Sheet) -> str:
+    lines: list[list[str]] = []
+    for values in sheet.lines:
+        pairs = list(zip(sheet.columns, values, strict=True))
+        lines.append([column.show(value) for column, value in pairs])
+        if any(has_interval(value) for value in values):
+            lines.append([column.margin(value) for column, value in pairs])
+    head = [*textwrap.wrap(sheet.title, WIDTH)]
+    return "\n".join([*head, *_drawn(sheet.columns, lines), *_wrapped(sheet.notes)]) + "\n"
+
+
+def _drawn(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> list[str]:
+    from rich import box  # noqa: PLC0415 - the command line starts without it
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    for column in columns:
+        table.add_column(column.name, justify=column.side, overflow="fold")
+    for line in _broken_at_hyphens([[column.name for column in columns], *lines])[1:]:
+        table.add_row(*line)
+    console = Console(width=WIDTH, highlight=False, markup=False)
+    with console.capture() as capture:
+        console.print(table)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def _broken_at_hyphens(lines: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the lines, with the names of the widest column broken at hyphens where the table is too wide for them."""
+    columns = [list(column) for column in zip(*lines, strict=True)]
+    widths = [max((len(part) for cell in column for part in cell.splitlines()), default=0) for column in columns]
+    room = max(widths) - (sum(widths) + len(widths) + 1 - WIDTH)  # a space between columns, and one on each side
+    names = columns[widths.index(max(widths))]
+    if _SHORTEST_NAME <= room < max(widths) and not any(" " in name for name in names):
+        names[:] = ["\n".join(textwrap.wrap(name, room)) for name in names]
+    return [list(line) for line in zip(*columns, strict=True)]
+
+
+# --- markup
+
+
+def _sheet_as_markdown(sheet: Sheet) -> str:
+    rules = ["---:" if column.side == "right" else ":---" for column in sheet.columns]
+    table = [[column.name for column in sheet.columns], rules, *_cells(sheet, Column.ends)]
+    head = [f"**{sheet.title}**", ""] if sheet.title else []
+    notes = ["", *_wrapped(sheet.notes)] if sheet.notes else []
+    return "\n".join([*head, *map(_bar, table), *notes]) + "\n"
+
+
+def _bar(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _tabulated(sheet: Sheet, form: str) -> str:
+    from tabulate import tabulate  # noqa: PLC0415 - the command line starts without it
+
+    headings, sides = zip(*((column.name, column.side) for column in sheet.columns), strict=True)
+    cells = _cells(sheet, Column.ends)
+    return str(tabulate(cells, headings, tablefmt=form, disable_numparse=True, colalign=sides if cells else None))
+
+
+def _sheet_as_latex(sheet: Sheet) -> str:
+    caption = [rf"\caption{{{_escaped_for_latex(sheet.title)}}}"] if sheet.title else []
+    notes = [rf"\par\footnotesize {_escaped_for_latex(note)}" for note in sheet.notes]
+    return "\n".join([r"\begin{table}", *caption, _tabulated(sheet, "latex_booktabs"), *notes, r"\end{table}"]) + "\n"
+
+
+def _escaped_for_latex(text: str) -> str:
+    """Return prose as LaTeX, by the rules that cells are escaped by."""
+    from tabulate import LATEX_ESCAPE_RULES  # noqa: PLC0415
+
+    return "".join(LATEX_ESCAPE_RULES.get(letter, letter) for letter in text)
+
+
+def _sheet_as_html(sheet: Sheet) -> str:
+    caption = f"\n<caption>{escape(sheet.title)}</caption>" if sheet.title else ""
+    table = _tabulated(sheet, "html").replace("<table>", f"<table>{caption}", 1)
+    return "\n".join([table, *(f"<p>{escape(note)}</p>" for note in sheet.notes)]) + "\n"

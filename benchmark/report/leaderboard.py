@@ -1,0 +1,229 @@
+"""The leaderboard of a run file: codecs ranked, and the ranking as a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from ...analysis.grid import Quality
+from ...analysis.leaderboard import NUMBERS, TAILS, Entry, Leaderboard, intervals, rank
+from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval
+from ..plan.plans import CLEAN
+from ..store.provenance import FACTS
+from .evidence import BANDS, Evidence
+from .sheet import Column, Report, Sheet, Value, number
+
+_PERCENT = {"form": "+.1f", "unit": "%"}
+_FACTOR = {"form": ".2f", "unit": "x"}
+_DECIBELS = {"form": ".2f", "unit": " dB"}
+
+_NUMBERS: Mapping[str, Column] = {
+    "score": number("BD-rate", **_PERCENT),
+    "clean": number("clean", **_PERCENT),
+    "low": number("low", **_PERCENT),
+    "medium": number("medium", **_PERCENT),
+    "high": number("high", **_PERCENT),
+    "inflation": number("inflation", **_FACTOR),
+    "psnr_clean": number("PSNR clean", **_DECIBELS),
+}
+"""The columns of an entry's numbers, by the name of the field."""
+
+COLUMNS = (
+    *(number("#"), Column("codec"), *_NUMBERS.values()),
+    *(number("overlap", ".0%"), number("n"), number("failed")),
+)
+
+TIED = "="
+"""Stands after the rank of a codec that cannot be told apart from the one above it."""
+
+_TAIL_NUMBERS = ("score", "inflation", "psnr_clean")
+_TAIL_COLUMNS = (
+    *(Column("codec"), Column("number"), number("mean"), number("worst decile"), number("CVaR")),
+    *(number("cases"), number("lacking")),
+)
+_TAIL_NOTES = (
+    "Worst cases over images x corruptions, each image compared by itself, so the means are not those above. worst "
+    "decile: the worst tenth of the cases reach it or go beyond; CVaR: the mean of that tenth. lacking: cases that "
+    "cannot be compared.",
+)
+
+
+def leaderboard(
+    evidence: Evidence,
+    *,
+    anchor: str | None = None,
+    quality: Quality = "psnr",
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Leaderboard:
+    """Return the codecs of one set ranked; without `resamples` of the images there are no intervals.
+
+    Raises NotComparable where there are several sets, or no codec has a rate curve.
+    """
+    rows = evidence.without_waves().rows
+    board = rank(rows, BANDS, anchor=anchor, quality=quality)
+    if not resamples:
+        return board
+    return replace(board, intervals=intervals(rows, BANDS, board, resamples=resamples, seed=seed))
+
+
+def report(board: Leaderboard, evidence: Evidence, *, tails: bool = False, settings: bool = False) -> Report:
+    """Return a leaderboard as a report, with `tails` the worst cases too, with `settings` those of the codecs."""
+    ranked = [entry.codec for entry in board.entries]
+    facts = [line for line in evidence.facts() if line["codec"] in ranked]
+    sheets = [sheet(board, evidence.chroma_notes(ranked))]
+    if tails:
+        sheets.append(tail_sheet(board))
+    if settings and facts:
+        sheets.append(_settings_sheet(facts))
+    return Report(sheets, [_record(board, entry) for entry in board.entries], _document(board, facts))
+
+
+def sheet(board: Leaderboard, more_notes: Iterable[str] = ()) -> Sheet:
+    """Return the ranking, a line per codec."""
+    return Sheet(COLUMNS, [_line(board, entry) for entry in board.entries], title(board), [*notes(board), *more_notes])
+
+
+def _line(board: Leaderboard, entry: Entry) -> list[Value]:
+    tied = board.intervals is not None and board.intervals.tied(entry.codec)
+    rank_shown = "" if entry.rank is None else f"{entry.rank}{TIED if tied else ''}"
+    known = board.intervals.numbers[entry.codec] if board.intervals else {}
+    numbers = [known.get(name, getattr(entry, name)) for name in _NUMBERS]
+    return [rank_shown, entry.codec, *numbers, entry.overlap, entry.n, entry.failed + entry.skipped]
+
+
+def title(board: Leaderboard) -> str:
+    """Return the heading of a leaderboard."""
+    shifted = [condition for condition in board.conditions if condition[0] != CLEAN]
+    severities = sorted({severity for _, severity in shifted})
+    where = f"{len({name for name, _ in shifted})} corruptions" if shifted else "clean images"
+    at = f", severity {' '.join(map(str, severities))}" if severities else ""
+    measure = {"psnr": "PSNR", "ms_ssim": "MS-SSIM"}[board.quality]
+    return f"{board.set}: {board.images} images, {where}{at}; BD-rate ({measure}) against {board.anchor}"
+
+
+def notes(board: Leaderboard) -> list[str]:
+    """Return what a reader must know beside the ranking."""
+    percent = _NUMBERS["score"].show
+    legend = (
+        "BD-rate: bits at equal quality against what the codec was given, below 0 is better; mean over corruptions, "
+        "then on clean images and per band. inflation: bits on corrupted over clean images at one setting. PSNR clean: "
+        f"decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean images. "
+        "overlap: the least part of the anchor's quality range that a BD-rate rests on."
+    )
+    unranked = [f"{entry.codec} is not ranked: {entry.reason}." for entry in board.entries if entry.rank is None]
+    estimated = [
+        f"{entry.codec}: the rate estimated from likelihoods is {percent(entry.gap_clean)} off the real one on clean "
+        f"images, {percent(entry.gap)} on corrupted ones."
+        for entry in board.entries
+        if not math.isnan(entry.gap_clean) or not math.isnan(entry.gap)
+    ]
+    return [legend, *_interval_notes(board), *unranked, *estimated]
+
+
+def _interval_notes(board: Leaderboard) -> Iterator[str]:
+    drawn = board.intervals
+    if drawn is None:
+        return
+    if drawn.images < MINIMUM_IMAGES:
+        yield f"Confidence intervals need at least {MINIMUM_IMAGES} images; this run has {drawn.images}."
+        return
+    yield (
+        f"±: half the {drawn.confidence:.0%} interval (in brackets: its ends), from {drawn.resamples} paired resamples "
+        f"of the {drawn.images} images. {TIED} after a rank: cannot be told apart from the codec above."
+    )
+    without = {codec for codec, numbers in drawn.numbers.items() if not any(each.known for each in numbers.values())}
+    few = [entry.codec for entry in board.entries if entry.n < MINIMUM_IMAGES and entry.codec in without]
+    if few:
+        yield f"No intervals of {', '.join(few)}: it takes at least {MINIMUM_IMAGES} images."
+    for codec in (entry.codec for entry in board.entries if entry.codec not in few):
+        shares = {name: drawn.lost[codec, name] for name in NUMBERS if (codec, name) in drawn.lost}
+        for too_many, outcome in ((True, "too many for an interval"), (False, "left out of the interval")):
+            names = [name for name, share in shares.items() if (share > MOST_LOST) == too_many]
+            if names:
+                most = max(shares[name] for name in names)
+                yield f"{codec}: up to {most:.1%} of the resamples have no value of {', '.join(names)}, {outcome}."
+
+
+def tail_sheet(board: Leaderboard) -> Sheet:
+    """Return the worst cases, a line per codec and number."""
+    lines: list[list[Value]] = []
+    for entry in board.entries:
+        for name in _TAIL_NUMBERS:
+            tail, column = board.tails[entry.codec, name], _NUMBERS[name]
+            if tail.cases:
+                numbers = [column.show(value) for value in (tail.mean, tail.decile, tail.cvar)]
+                lines.append([entry.codec, column.name, *numbers, tail.cases, tail.lacking])
+    return Sheet(_TAIL_COLUMNS, lines, notes=_TAIL_NOTES)
+
+
+def _settings_sheet(facts: Iterable[Mapping[str, Any]]) -> Sheet:
+    """Return what each codec was set to; runs that agree on a codec share a line."""
+    lines = dict.fromkeys(tuple(_stated(line[name]) for name in ("codec", *FACTS)) for line in facts)
+    return Sheet([Column(name.replace("_", " ")) for name in ("codec", *FACTS)], list(lines))
+
+
+def _stated(value: object) -> str:
+    return "-" if value is None or value == "" else str(value)
+
+
+# --- every digit
+
+
+def _record(board: Leaderboard, entry: Entry) -> dict[str, Any]:
+    """Return an entry's fields, the ends of its intervals, its differences to others and its worst cases."""
+    drawn = board.intervals
+    record = {"set": board.set, "anchor": board.anchor, "quality": board.quality, **asdict(entry)}
+    for name in NUMBERS:
+        record |= _named_ends(name, drawn.numbers[entry.codec][name] if drawn else None)
+    for name, differences in (("to_above", drawn and drawn.above), ("to_best", drawn and drawn.best)):
+        difference = differences.get(entry.codec) if differences else None
+        record |= {name: difference.estimate if difference else None, **_named_ends(name, difference)}
+    for name in TAILS:
+        tail = board.tails[entry.codec, name]
+        record |= {f"{name}_decile": tail.decile, f"{name}_cvar": tail.cvar, f"{name}_cases": tail.cases}
+    return record | {name: getattr(drawn, name) if drawn else None for name in ("confidence", "resamples", "seed")}
+
+
+def _named_ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    return {f"{name}_from": interval.low if interval else None, f"{name}_to": interval.high if interval else None}
+
+
+def _document(board: Leaderboard, facts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return every field of a board, every condition by itself, and what each codec was set to."""
+    drawn = board.intervals
+    head = {name: getattr(board, name) for name in ("set", "anchor", "quality", "matched_bpp", "images")}
+    draw = {name: getattr(drawn, name) for name in ("confidence", "images", "resamples", "seed")} if drawn else None
+    entries = [_entry_document(board, entry) for entry in board.entries]
+    return {**head, "intervals": draw, "entries": entries, "codecs": facts}
+
+
+def _entry_document(board: Leaderboard, entry: Entry) -> dict[str, Any]:
+    drawn = board.intervals
+    conditions = {}
+    for condition in board.conditions:
+        key = (entry.codec, condition)
+        conditions["{}@{}".format(*condition)] = {
+            **asdict(board.bd_rates[key]),
+            "interval": _pair(drawn.bd_rates[key] if drawn else None),
+            "inflation": board.inflations.get(key),
+            "psnr_clean": board.psnr_clean.get(key),
+        }
+    document = {
+        **asdict(entry),
+        "bd_rates": conditions,
+        "tails": {name: asdict(board.tails[entry.codec, name]) for name in TAILS},
+    }
+    if drawn:
+        document["intervals"] = {name: _pair(interval) for name, interval in drawn.numbers[entry.codec].items()}
+        document["lost"] = {name: share for (codec, name), share in drawn.lost.items() if codec == entry.codec}
+        for name, differences in (("to_above", drawn.above), ("to_best", drawn.best)):
+            difference = differences.get(entry.codec)
+            document[name] = difference and {"difference": difference.estimate, "interval": _pair(difference)}
+    return document
+
+
+def _pair(interval: Interval | None) -> list[float] | None:
+    return [interval.low, interval.high] if interval is not None and interval.known else None

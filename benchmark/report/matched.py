@@ -1,0 +1,90 @@
+"""The table of matched points: what held a codec at one rate or quality on clean images does under corruption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import pandas as pd
+
+from ...analysis.matched import Held, Line, under_corruption
+from ..measure.matching import Match
+from ..store.provenance import MATCHED
+from .evidence import BANDS, Evidence
+from .sheet import Column, Report, Sheet, Value, number
+
+_COLUMNS = (
+    *(Column("over"), Column("codec"), number("n"), number("failed"), number("bpp", ".3f")),
+    *(number("inflation", ".2f", "x"), number("PSNR", ".2f", " dB"), number("PSNR clean", ".2f", " dB")),
+    *(number("MS-SSIM", ".4f"), number("clean", ".4f")),
+)
+_FIELDS = ("over", "label", "n", "failed", "bpp", "inflation", "psnr", "psnr_clean", "ms_ssim", "ms_ssim_clean")
+_NOTES = (
+    "over: clean images, the corruptions of a band, or all of them (corrupted), all at one and the same point. "
+    "inflation: bits on corrupted over clean images. PSNR and MS-SSIM: against what the codec was given, then against "
+    "the clean image. n: the images that all codecs of the table have, in the condition with the fewest.",
+)
+
+
+def matched(evidence: Evidence) -> pd.DataFrame:
+    """Return a line per set, target, point and group of conditions: the set, then the fields of Line.
+
+    No lines where no points were matched.
+    """
+    lines: list[dict[str, Any]] = []
+    for part in evidence.without_waves().by_set():
+        image_set = str(part.rows["set"].iloc[0])
+        searches = [run[MATCHED] for run in part.runs.values() if MATCHED in run and image_set in run["sets"]]
+        if searches:
+            held = under_corruption(part.rows, BANDS, _points(searches))
+            lines += [{"set": image_set} | asdict(line) for line in held]
+    return pd.DataFrame(lines, columns=["set", *(field.name for field in fields(Line))])
+
+
+def _points(searches: Iterable[Mapping[str, Any]]) -> list[Held]:
+    """Return the points that were matched, then those that were given, each once."""
+    searches = list(searches)
+    points = sorted(
+        (point for search in searches for point in search["points"]), key=lambda point: str(point["target"])
+    )
+    fixed = [label.split(":", 1) for search in searches for label in search["fixed"]]
+    held = [
+        *(Held(point["target"], point["codec"], point["point"]) for point in points if point["point"]),
+        *(Held("", *label) for label in fixed),
+    ]
+    return list(dict.fromkeys(held))
+
+
+def report(table: pd.DataFrame, evidence: Evidence) -> Report:
+    """Return the table of `matched` as a report, a sheet per set and target."""
+    sheets = []
+    labelled = table.assign(label=table["codec"] + ":" + table["point"])
+    for (image_set, target), part in labelled.groupby(["set", "target"], sort=False):
+        lines = list(part[list(_FIELDS)].itertuples(index=False, name=None))
+        sheets.append(Sheet(_COLUMNS, lines, f"{image_set}: matched at {target} on clean images"))
+    if sheets:
+        last = sheets[-1]
+        notes = [*_NOTES, *evidence.chroma_notes(table["codec"])]
+        sheets[-1] = Sheet(last.columns, last.lines, last.title, notes)
+    records = table.to_dict("records")
+    return Report(sheets, records, records)
+
+
+_SEARCH_COLUMNS = (
+    *(Column("target"), Column("codec"), Column("point"), number("bpp", ".3f"), number("PSNR dB", ".2f")),
+    *(number("MS-SSIM", ".4f"), number("off"), number("n"), number("points looked at")),
+)
+
+
+def search_report(matches: Iterable[Match]) -> Report:
+    """Return the points that searches ended at, with their means on clean images."""
+    lines: list[tuple[Value, ...]] = []
+    for match in matches:
+        means, head = match.achieved, (str(match.target), match.codec)
+        if match.point:
+            shown: tuple[Value, ...] = (match.point.name, means.bpp, means.psnr, means.ms_ssim, match.off)
+        else:
+            shown = ("-",) * 5
+        lines.append((*head, *shown, means.images, match.looks))
+    return Report([Sheet(_SEARCH_COLUMNS, lines)])

@@ -1,0 +1,257 @@
+"""The leaderboard of a run file says what its rows say, the same in every format."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from codecshift.analysis.leaderboard import Entry, Leaderboard, NotComparable
+from codecshift.benchmark.report import leaderboard as reporting
+from codecshift.benchmark.report.evidence import Choice, Evidence
+from codecshift.benchmark.report.formats import as_csv, as_json, as_markdown, as_text
+from codecshift.benchmark.report.sheet import Sheet
+from codecshift.benchmark.store import Row
+from codecshift.benchmark.store.provenance import FACTS
+
+Rows = Callable[..., Row]
+Curves = Callable[..., list[Row]]
+Write = Callable[..., Path]
+
+
+def leaderboard(path: Path, choice: Choice | None = None, **more: Any) -> Leaderboard:
+    return reporting.leaderboard(Evidence.open(path, choice or Choice()), **more)
+
+
+def report(path: Path, **more: Any) -> Any:
+    evidence = Evidence.open(path)
+    return reporting.report(reporting.leaderboard(evidence, **more), evidence)
+
+
+def shown(sheet: Sheet) -> list[dict[str, str]]:
+    """Return the lines of a sheet as a reader sees them, by heading."""
+    return [
+        {column.name: column.show(value) for column, value in zip(sheet.columns, line, strict=True)}
+        for line in sheet.lines
+    ]
+
+
+# --- leaderboards
+
+
+@pytest.mark.parametrize("quality", ["psnr", "ms_ssim"])
+def test_twice_the_bytes_are_a_bd_rate_of_100_percent(quality: Any, path: Path) -> None:
+    board = leaderboard(path, anchor="anchor", quality=quality)
+    entries = {entry.codec: entry for entry in board.entries}
+    assert [entry.codec for entry in board.entries] == ["anchor", "big", "short"]
+    assert [entry.rank for entry in board.entries] == [1, 2, None]
+    assert entries["anchor"].score == pytest.approx(0, abs=1e-9)
+    for name in ("score", "clean", "low", "high"):
+        assert getattr(entries["big"], name) == pytest.approx(100, abs=1e-6)
+    assert math.isnan(entries["big"].medium)
+    assert entries["big"].overlap == pytest.approx(1)
+    assert entries["big"].inflation == pytest.approx(math.sqrt(1.5 * 2), rel=1e-3)
+    assert "has 2 points" in entries["short"].reason
+
+
+def test_a_leaderboard_can_be_of_a_part(path: Path) -> None:
+    board = leaderboard(path, Choice(corruptions=["fog"]))
+    assert board.conditions == (("none", 0), ("fog", 3))
+
+
+def test_a_leaderboard_of_a_band_is_of_its_corruptions(path: Path) -> None:
+    """The command line promises it: "A corruption, a band (low, medium, high), or none"."""
+    board = leaderboard(path, Choice(corruptions=["high"]))
+    assert board.conditions == (("none", 0), ("gaussian_noise", 3))
+
+
+@pytest.mark.parametrize("part", [{"corruptions": ["fgo"]}, {"severities": [9]}, {"corruptions": ["snow"]}], ids=str)
+def test_a_leaderboard_of_what_is_not_there_is_refused(part: dict[str, Any], path: Path) -> None:
+    """Else a ranking on clean images is taken for one on what was asked for."""
+    with pytest.raises((LookupError, ValueError)):
+        leaderboard(path, Choice(**part))
+
+
+def test_a_set_must_be_chosen_where_there_are_several(tmp_path: Path, curves: Curves, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", curves() + curves("sample"))
+    assert leaderboard(path, Choice(sets=["sample"])).set == "sample"
+    with pytest.raises(NotComparable, match="choose one of kodak, sample"):
+        leaderboard(path)
+
+
+@pytest.mark.parametrize("anchor", ["nope", "short"])
+def test_an_anchor_without_a_curve_is_refused(anchor: str, path: Path) -> None:
+    with pytest.raises(NotComparable, match=f"{anchor} has no rate curve here: expected an anchor among anchor, big"):
+        leaderboard(path, anchor=anchor)
+
+
+def same(first: object, second: object) -> bool:
+    return first == second or (isinstance(first, float) and math.isnan(first) and second in {None, ""})
+
+
+@pytest.mark.parametrize("file", ["path", "sure"])
+def test_csv_json_and_the_board_agree(file: str, request: pytest.FixtureRequest) -> None:
+    path = request.getfixturevalue(file)
+    board = leaderboard(path, resamples=500)
+    assert board.intervals is not None
+    printed = report(path, resamples=500)
+    lines = list(csv.DictReader(io.StringIO(as_csv(printed))))
+    data = json.loads(as_json(printed))
+    names = list(Entry.__dataclass_fields__)
+    assert [line["codec"] for line in lines] == [one["codec"] for one in data["entries"]] == ["anchor", "big", "short"]
+    for entry, line, one in zip(board.entries, lines, data["entries"], strict=True):
+        assert [line[name] for name in ("set", "anchor", "quality")] == [board.set, board.anchor, board.quality]
+        assert list(line)[: 3 + len(names)] == ["set", "anchor", "quality", *names]
+        assert set(one) == {*names, "bd_rates", "tails", "intervals", "lost", "to_above", "to_best"}
+        for name in names:
+            value = getattr(entry, name)
+            assert same(value, one[name]), name
+            shown = "" if value is None or same(value, "") else str(value)
+            assert shown == line[name], name
+        for name, number in board.intervals.numbers[entry.codec].items():
+            assert one["intervals"][name] == ([number.low, number.high] if number.known else None)
+            ends = [line[f"{name}_from"], line[f"{name}_to"]]
+            assert ends == ([str(number.low), str(number.high)] if number.known else ["", ""])
+        for name in ("score", "inflation", "psnr_clean"):
+            tail = board.tails[entry.codec, name]
+            assert same(tail.cvar, one["tails"][name]["cvar"])
+            assert [line[f"{name}_cases"], one["tails"][name]["cases"]] == [str(tail.cases), tail.cases]
+        assert [line["confidence"], line["resamples"], line["seed"]] == ["0.95", "500", "24"]
+    assert {name: data[name] for name in ("set", "anchor", "quality", "matched_bpp", "images")} == {
+        "set": "kodak",
+        "anchor": "anchor",
+        "quality": "psnr",
+        "matched_bpp": 0.5,
+        "images": board.images,
+    }
+    assert data["intervals"] == {"confidence": 0.95, "images": board.images, "resamples": 500, "seed": 24}
+    big = data["entries"][1]["bd_rates"]
+    assert list(big) == ["none@0", "fog@3", "gaussian_noise@3"]
+    assert big["fog@3"]["percent"] == pytest.approx(100)
+    assert big["fog@3"]["inflation"] == pytest.approx(1.5, rel=1e-3)
+    assert data["entries"][2]["bd_rates"]["fog@3"]["percent"] is None
+
+
+def test_without_resamples_there_are_no_intervals(sure: Path) -> None:
+    printed = report(sure, resamples=0)
+    data = json.loads(as_json(printed))
+    assert data["intervals"] is None
+    assert "intervals" not in data["entries"][0]
+    (line, *_) = csv.DictReader(io.StringIO(as_csv(printed)))
+    assert line["score_from"] == line["resamples"] == ""
+    assert "±" not in as_text(printed)
+    assert "nterval" not in as_text(printed)
+
+
+def test_intervals_come_with_their_numbers(sure: Path) -> None:
+    board = leaderboard(sure)
+    assert board.intervals is not None
+    score = board.intervals.numbers["big"]["score"]
+    printed = report(sure)
+    lines = as_text(printed).splitlines()
+    (place,) = (number for number, line in enumerate(lines) if line.split()[:2] == ["2", "big"])
+    assert lines[place].split()[2] == "+100.0%"
+    assert lines[place + 1].split()[0] == f"±{score.margin:.1f}%"
+    assert f"| +100.0% [+{score.low:.1f}%, +{score.high:.1f}%] |" in as_markdown(printed)
+    notes = " ".join(as_text(printed).split())
+    assert "±: half the 95% interval (in brackets: its ends), from 10000 paired resamples of the 8 images." in notes
+    assert "need at least" not in notes
+
+
+def test_neighbours_that_cannot_be_told_apart_are_marked(tmp_path: Path, curves: Curves, write: Write) -> None:
+    rows = curves(images="abcdefgh")
+    twins = [replace(row, codec="twin") for row in rows if row.codec == "big" and row.nbytes]
+    printed = report(write(tmp_path / "t.sqlite", rows + twins))
+    marks = {line["codec"]: line["#"] for line in shown(printed.sheets[0])}
+    assert marks == {"anchor": "1", "big": "2", "twin": "3=", "short": ""}
+    assert "| 3= | twin |" in as_markdown(printed)
+    assert "= after a rank: cannot be told apart from the codec above." in " ".join(printed.sheets[0].notes)
+
+
+def test_with_few_images_there_are_no_intervals_and_it_is_said(path: Path) -> None:
+    (sheet,) = report(path).sheets
+    assert "±" not in as_text(report(path))
+    assert "Confidence intervals need at least 6 images; this run has 2." in sheet.notes
+
+
+def test_what_lacks_an_interval_is_said(tmp_path: Path, curves: Curves, write: Write) -> None:
+    """Of one codec only some of the images; of another a setting that is out of reach in many resamples."""
+    rows = [row for row in curves(images="abcdefgh") if row.codec != "big" or row.image in "abc"]
+    board = leaderboard(write(tmp_path / "l.sqlite", rows))
+    assert "No intervals of big: it takes at least 6 images." in reporting.notes(board)
+    assert board.intervals is not None
+    lost = {("anchor", "psnr_clean"): 0.25, ("anchor", "low"): 0.01}
+    notes = reporting.notes(replace(board, intervals=replace(board.intervals, lost=lost)))
+    assert "anchor: up to 25.0% of the resamples have no value of psnr_clean, too many for an interval." in notes
+    assert "anchor: up to 1.0% of the resamples have no value of low, left out of the interval." in notes
+
+
+def test_the_worst_cases_are_told_where_there_are_any(sure: Path) -> None:
+    lines = shown(reporting.tail_sheet(leaderboard(sure, resamples=0)))
+    numbers = {codec: [line["number"] for line in lines if line["codec"] == codec] for codec in ("big", "short")}
+    # The cheapest setting of "big" takes 0.8 bpp, so that it is never at the matched 0.5.
+    assert numbers == {"big": ["BD-rate", "inflation"], "short": ["inflation", "PSNR clean"]}
+    (score,) = (line for line in lines if (line["codec"], line["number"]) == ("big", "BD-rate"))
+    # Of 8 images under 2 corruptions the worst takes 2 x 1.09 of the anchor's bytes, a tenth of them is 1.6 cases.
+    assert list(score.values())[2:] == ["+100.0%", "+118.0%", "+118.0%", "16", "0"]
+
+
+def test_the_table_says_what_the_entries_say(path: Path) -> None:
+    body = shown(report(path).sheets[0])
+    assert [(line["#"], line["codec"]) for line in body] == [("1", "anchor"), ("2", "big"), ("", "short")]
+    assert (body[1]["BD-rate"], body[1]["medium"], body[1]["overlap"]) == ("+100.0%", "-", "100%")
+
+
+def test_the_title_says_what_the_ranking_is_of(path: Path) -> None:
+    expected = "kodak: 2 images, 2 corruptions, severity 3; BD-rate (PSNR) against anchor"
+    assert expected == report(path).sheets[0].title
+
+
+def test_the_title_of_clean_images(tmp_path: Path, curves: Curves, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", [row for row in curves() if row.corruption == "none"])
+    assert report(path, quality="ms_ssim").sheets[0].title == (
+        "kodak: 2 images, clean images; BD-rate (MS-SSIM) against anchor"
+    )
+
+
+def test_who_is_not_ranked_is_named(path: Path) -> None:
+    assert any(note.startswith("short is not ranked: ") for note in report(path).sheets[0].notes)
+
+
+# --- what the codecs were set to
+
+KNOWN = {"version": 1, "kind": "classical", "chroma": "4:2:0", "bit_depth": 8, "colour": "BT.601 full", "settings": "x"}
+KNOWN |= {"effort": "speed 6", "threads": 1, "process": False, "library": "libx 1, Pillow 2", "header_bytes": 30}
+
+
+def stating(**codecs: dict[str, Any]) -> dict[str, Any]:
+    return {"sets": {"kodak": {"digest": "0", "images": 2}}, "corruptions": {}, "measures": {}, "codecs": codecs}
+
+
+def test_a_leaderboard_carries_what_its_codecs_were_set_to(tmp_path: Path, curves: Curves, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", curves(), stating(anchor=KNOWN, big=KNOWN, absent=KNOWN))
+    evidence = Evidence.open(path)
+    printed = reporting.report(leaderboard(path), evidence, settings=True)
+    facts = json.loads(as_json(printed))["codecs"]
+    assert [(line["codec"], line["run"]) for line in facts] == [("anchor", "r"), ("big", "r")]
+    assert facts[0] == {"codec": "anchor", "run": "r", **KNOWN}
+    settings = printed.sheets[-1]
+    assert [list(line) for line in settings.lines] == [
+        [codec, *(str(KNOWN[name]) for name in FACTS)] for codec in ("anchor", "big")
+    ]
+    assert any("lower ceiling of PSNR: anchor (4:2:0), big (4:2:0)." in note for note in printed.sheets[0].notes)
+
+
+def test_the_waves_of_a_heatmap_are_in_no_leaderboard_unless_they_are_named(
+    path: Path, tmp_path: Path, row: Rows, curves: Curves, write: Write
+) -> None:
+    wave = "fourier_3_m5_of_32"
+    waves = [row(**fields | {"corruption": wave, "severity": 3}) for fields in map(asdict, curves())]
+    one_wave = row(codec="anchor", point="p0", image="a", corruption="fourier_1_1_of_32")
+    both = write(tmp_path / "both.sqlite", [*curves(), *waves, one_wave])
+    assert str(leaderboard(both)) == str(leaderboard(path))  # NaN is not equal to itself
+    assert leaderboard(both, Choice(corruptions=[wave])).conditions == (("none", 0), (wave, 3))
