@@ -58,6 +58,30 @@ def test_a_leaf_knows_nothing_of_ours_outside_its_own_room(path: Path) -> None:
     assert [name for name in ours if not f"{name}.".startswith(f"codecshift.{room}.")] == []
 
 
+FLOORS = ("plan", "store", "measure", "sets", "report", "cli")
+"""The sub-rooms of the benchmark, from the ground up: each may know those below it."""
+
+
+def floor(name: str) -> str:
+    """Return the sub-room of the benchmark that a module is in, "" for a module of another room."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["codecshift", "benchmark"] and len(parts) > 2 else ""
+
+
+@pytest.mark.parametrize("path", modules("benchmark"), ids=named)
+def test_a_sub_room_of_the_benchmark_knows_only_those_below_it(path: Path) -> None:
+    own = floor(named(path))
+    known = {floor(name) for name in imports(path)} - {"", own}
+    above = FLOORS[FLOORS.index(own) :] if own else ()
+    assert known & {*above} == set()
+    assert known <= {*FLOORS}
+
+
+def test_the_sub_rooms_of_the_benchmark_are_those_of_the_house() -> None:
+    assert {path.parent.name for path in (ROOT / "benchmark").glob("*/__init__.py")} == {*FLOORS}
+    assert [path.name for path in (ROOT / "benchmark").glob("*.py")] == ["__init__.py"]
+
+
 @pytest.mark.parametrize("path", [path for room in ROOMS for path in modules(room)], ids=named)
 def test_within_the_package_imports_are_relative(path: Path) -> None:
     absolute = [
@@ -101,6 +125,11 @@ def test_tests_are_no_packages() -> None:
 def test_a_file_is_a_concept(name: str) -> None:
     found = [path for room in (*ROOMS, "tests") for path in modules(room) if path.stem in {name, name.rstrip("s")}]
     assert found == []
+
+
+@pytest.mark.parametrize("path", [path for room in ROOMS for path in modules(room)], ids=named)
+def test_a_file_ends_before_400_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 @pytest.mark.parametrize("path", [path for room in ROOMS for path in modules(room)], ids=named)

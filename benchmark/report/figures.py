@@ -84,9 +84,14 @@ def kinds_report(kinds: Sequence[Kind]) -> Report:
 
 
 def states_report(states: Sequence[State]) -> Report:
-    """Return what each kind of figure lacks in each set."""
-    lines = [(state.kind.name, state.set, state.missing or "can be drawn") for state in states]
-    return Report([Sheet(tuple(map(Column, ("figure", "set", "state"))), lines)])
+    """Return which kinds of figures can be drawn of each set, and below what the others lack."""
+    several = len({state.set for state in states}) > 1
+    names = [f"{state.kind.name} of {state.set}" if several else state.kind.name for state in states]
+    lines = [
+        (name, "lacks rows" if state.missing else "can be drawn") for name, state in zip(names, states, strict=True)
+    ]
+    notes = [f"{name}: {state.missing}" for name, state in zip(names, states, strict=True) if state.missing]
+    return Report([Sheet(tuple(map(Column, ("figure", "state"))), lines, notes=notes)])
 
 
 def figures(

@@ -15,7 +15,6 @@ import pandas as pd
 import PIL.Image
 import pytest
 from codecshift.benchmark import store
-from codecshift.benchmark.cli.app import WIDTH
 from codecshift.benchmark.measure.matching import (
     LOOKS_EXPECTED,
     Match,
@@ -29,7 +28,10 @@ from codecshift.benchmark.measure.matching import (
 )
 from codecshift.benchmark.measure.run import LOST_ALONE, Job, Tally, prepare, run
 from codecshift.benchmark.plan.plans import CLEAN, Plan, UnknownName
-from codecshift.benchmark.report import publish
+from codecshift.benchmark.report import matched as matched_report
+from codecshift.benchmark.report.evidence import Evidence
+from codecshift.benchmark.report.export import export
+from codecshift.benchmark.report.formats import WIDTH
 from codecshift.benchmark.store import Row, RunFile, RunFileError, provenance
 from codecshift.codecs.protocol import Point, Spec
 from codecshift.codecs.registry import find, open_codec
@@ -267,7 +269,7 @@ def test_the_run_goes_on_at_the_points(searched: tuple[Path, Matching], tmp_path
     matched = searched[1].job
     assert run(matched, path, jobs=1).done == 2 * len(matched.points)
     assert store.runs(path)[matched.run] == json.loads(json.dumps(matched.provenance))
-    lines = publish.matched(path)
+    lines = matched_report.matched(Evidence.open(path))
     assert set(lines["target"]) == {"bpp=0.75", "psnr=32"}
     under_fog = lines[(lines["target"] == "psnr=32") & (lines["over"] == "low")]
     assert under_fog["codec"].tolist() == ["jpeg", "webp", "jpeg2000", "identity", "jpeg"]
@@ -280,7 +282,7 @@ def test_what_was_found_is_recorded_though_nothing_is_left_to_measure(pair: Path
     matching = match(prepare(plan([pair], ["webp"], CLEAN), NOWHERE), TARGETS[:1], path, jobs=1)
     assert run(matching.job, path, jobs=1).total == 0
     assert provenance.MATCHED in store.runs(path)[matching.job.run]
-    exported = publish.export(path, tmp_path / "results")
+    exported = export(Evidence.open(path), tmp_path / "results")
     assert f"{matching.job.run}.json" in {file.name for file in exported}
     before = path.read_bytes()
     assert run(matching.job, path, jobs=1).total == 0
@@ -377,9 +379,9 @@ def test_a_codec_that_always_dies_is_left_out(pair: Path, tmp_path: Path, with_p
     assert set(matching.job.specs) == {"jpeg"}
     record = matching.job.provenance[provenance.MATCHED]["points"][0]
     assert (record["codec"], record["point"], record["met"], record["bpp"]) == ("exits", None, False, None)
-    assert publish.matched(path).empty  # nothing has been run at the points
+    assert matched_report.matched(Evidence.open(path)).empty  # nothing has been run at the points
     run(matching.job, path, jobs=1)
-    assert set(publish.matched(path)["codec"]) == {"jpeg"}
+    assert set(matched_report.matched(Evidence.open(path))["codec"]) == {"jpeg"}
 
 
 def test_a_search_of_what_hangs_ends_soon(job: Job, tmp_path: Path, with_plugins: None) -> None:
@@ -493,7 +495,7 @@ def test_the_leaderboard_of_matched_points_is_their_table(ran: tuple[Path, list[
         said = here("leaderboard", path, *arguments)
         assert (said.returncode, said.stderr, said.stdout) == (0, "", out)
     lines = json.loads(here("leaderboard", path, "--matched", "--format", "json").stdout)
-    assert [list(line) for line in lines] == [list(publish.matched(path).columns)] * len(lines)
+    assert [list(line) for line in lines] == [list(matched_report.matched(Evidence.open(path)).columns)] * len(lines)
     assert here("leaderboard", path, "--matched", "--format", "csv").stdout.count("\n") == len(lines) + 1
     markdown = here("leaderboard", path, "--matched", "--format", "markdown").stdout
     assert len(re.findall(r"^\| \w+ \| \w+:", markdown, re.MULTILINE)) == len(lines)
