@@ -89,7 +89,8 @@ def leaderboard(
     if format is Format.text and all(entry.rank is None for entry in board.entries) and not points.empty:
         show(matched_report.report(points, evidence))
         return
-    show(board_report.report(board, evidence, tails=tails, settings=format is not Format.text), format)
+    settings = format in {Format.markdown, Format.html}  # too wide for a terminal or a page of paper
+    show(board_report.report(board, evidence, tails=tails, settings=settings), format)
 
 
 def rows(
