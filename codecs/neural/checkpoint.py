@@ -13,7 +13,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from . import architectures
+from . import models
 from .metadata import BadCheckpoint, Facts, Metric, read_facts, written
 from .names import ARCHITECTURES
 
@@ -62,7 +62,7 @@ def save(
     weights = {
         key: value.detach().to("cpu", copy=True).contiguous()
         for key, value in state.items()
-        if not key.endswith(architectures.TABLES)
+        if not key.endswith(models.TABLES)
     }
     data = safetensors.torch.save(weights, metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +100,6 @@ def build(checkpoint: Checkpoint) -> torch.nn.Module:
     if checkpoint.architecture not in ARCHITECTURES:
         raise BadCheckpoint(f"expected one of {', '.join(ARCHITECTURES)}, got {checkpoint.architecture!r}")
     try:
-        return architectures.loaded(checkpoint.architecture, checkpoint.config, checkpoint.state)
+        return models.loaded(checkpoint.architecture, checkpoint.config, checkpoint.state)
     except (ValueError, KeyError, RuntimeError) as error:
         raise BadCheckpoint(f"this checkpoint does not make a model: {error}") from error

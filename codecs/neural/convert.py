@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 
 from ..protocol import CodecUnavailable
-from . import architectures, checkpoint, weights
+from . import checkpoint, models, weights
 from .metadata import METRICS, BadCheckpoint, Metric
 from .names import ARCHITECTURES, HIGH, LOW
 
@@ -40,8 +40,8 @@ def convert(path: Path, architecture: str, lam: float | None, out: Path, metric:
         raise BadCheckpoint(f"there is a file {out} already: choose another name")
     state = _state(path)
     try:
-        config = architectures.infer(architecture, state)
-        architectures.loaded(architecture, config, state)
+        config = models.infer(architecture, state)
+        models.loaded(architecture, config, state)
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
         raise BadCheckpoint(f"{path} does not hold the weights of {architecture}: {error}") from error
     checkpoint.save(out, architecture, config, lam, chosen, state, {"source": path.name})

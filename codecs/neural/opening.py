@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from ..protocol import CodecUnavailable, Point
-from . import architectures, checkpoint, codec, device, metadata, shipped, weights
+from . import checkpoint, codec, device, metadata, models, shipped, weights
 from .codec import Dial, NeuralCodec, NeuralEstimate
 from .names import ARCHITECTURES
 from .specs import zoo_files
@@ -26,7 +26,7 @@ def _zoo(make: Callable[..., Opened], name: str, params: Mapping[str, Params]) -
     architecture = name.removesuffix("-mse").removesuffix("-ms-ssim")
     try:
         state = weights.state(path)
-        model = architectures.loaded(architecture, architectures.infer(architecture, state), state)
+        model = models.loaded(architecture, models.infer(architecture, state), state)
     except (ValueError, KeyError) as error:
         raise CodecUnavailable(f"{path} does not hold the weights of {architecture}: {error}") from error
     return _ready(make, model, architecture, params, where)

@@ -27,10 +27,10 @@ from torch import nn
 
 from ..protocol import CodecError, Image
 from . import carry, checkpoint, journal, photographs, principal
-from .architectures import construct
 from .compat import compressai
 from .metadata import Metric
 from .mixed import mix, unleash
+from .models import construct
 from .names import ARCHITECTURES, HIGH, LOW
 from .objective import rates, terms, weights
 from .photographs import Photographs, crops

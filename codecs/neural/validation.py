@@ -12,8 +12,8 @@ import torch
 from pytorch_msssim import ms_ssim
 
 from ..protocol import Image
-from .architectures import loaded
 from .codec import GAIN, LAMBDA, NeuralCodec, NeuralEstimate
+from .models import loaded
 from .names import ARCHITECTURES
 from .photographs import Photographs
 from .recipe import Recipe, TrainingError

@@ -27,11 +27,11 @@ def config() -> Callable[[str], dict[str, int]]:
 def lively(config: Callable[[str], dict[str, int]]) -> Callable[..., Any]:
     """A function that returns a model with random weights, its latents scaled to a standard deviation of `spread`."""
     import torch
-    from codecshift.codecs.neural import architectures
+    from codecshift.codecs.neural import models
 
     def made(architecture: str, size: dict[str, int] | None = None, spread: float = 3.0, seed: int = 0) -> Any:
         torch.manual_seed(seed)
-        model: Any = architectures.construct(architecture, size or config(architecture)).eval()
+        model: Any = models.construct(architecture, size or config(architecture)).eval()
         pixels = torch.from_numpy(contract.example(128, 128)).permute(2, 0, 1)[None] / 255
         last = [one for one in model.g_a.modules() if isinstance(one, torch.nn.Conv2d) and one.stride == (2, 2)][-1]
         with torch.no_grad():

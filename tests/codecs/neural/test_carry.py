@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("codecshift.codecs.neural.train")
 
 from codecshift.codecs.neural import carry  # noqa: E402 - torch may be missing
-from codecshift.codecs.neural.architectures import construct  # noqa: E402
+from codecshift.codecs.neural.models import construct  # noqa: E402
 
 CONFIG = {"N": 8, "M": 12}
 FIXED = ("bmshj2018-factorized", "bmshj2018-hyperprior")

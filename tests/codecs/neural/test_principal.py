@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("safetensors", exc_type=ImportError)
 
 from codecshift.codecs.neural import principal, recipe  # noqa: E402 - torch may be missing
-from codecshift.codecs.neural.architectures import construct  # noqa: E402
+from codecshift.codecs.neural.models import construct  # noqa: E402
 from codecshift.codecs.neural.recipe import TrainingError  # noqa: E402
 
 NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "hyperprior-lct")

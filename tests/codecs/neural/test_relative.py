@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("codecshift.codecs.neural.train")
 
 from codecshift.codecs.neural import relative  # noqa: E402 - torch may be missing
-from codecshift.codecs.neural.architectures import construct  # noqa: E402
+from codecshift.codecs.neural.models import construct  # noqa: E402
 from torch import nn  # noqa: E402
 
 

@@ -539,7 +539,7 @@ def test_only_a_network_for_all_rates_weights_its_images() -> None:
 
 
 def test_a_bottleneck_that_does_not_wait_computes_the_same() -> None:
-    from codecshift.codecs.neural.architectures import construct
+    from codecshift.codecs.neural.models import construct
 
     torch.manual_seed(0)
     network = construct("bmshj2018-hyperprior", {"N": 4, "M": 6})
@@ -561,7 +561,7 @@ def test_a_bottleneck_that_does_not_wait_computes_the_same() -> None:
 
 @pytest.mark.parametrize("name", ["bmshj2018-hyperprior", "hyperprior-lct"])
 def test_mixed_precision_leaves_likelihoods_in_float32(name: str) -> None:
-    from codecshift.codecs.neural.architectures import construct
+    from codecshift.codecs.neural.models import construct
 
     torch.manual_seed(0)
     network = construct(name, {"N": 4, "M": 6}).eval()
@@ -576,7 +576,7 @@ def test_mixed_precision_leaves_likelihoods_in_float32(name: str) -> None:
 
 
 def test_gdn_may_be_trained_at_a_rate_of_its_own(data: Path, tmp_path: Path) -> None:
-    from codecshift.codecs.neural.architectures import construct
+    from codecshift.codecs.neural.models import construct
 
     network = {}
     for rate in (1.0, 1e-9):
