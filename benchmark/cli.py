@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..analysis.leaderboard import Leaderboard
     from ..analysis.spectrum import Settings
     from ..codecs.contract import Verdict
-    from ..codecs.neural.recipe import Recipe
+    from ..codecs.neural.training.recipe import Recipe
     from ..codecs.protocol import Spec
     from .bands import Measurement
     from .drawing import State
@@ -703,7 +703,7 @@ def train(
     list_: Annotated[bool, typer.Option("--list", help="List the recipes there are, and train nothing.")] = False,
 ) -> None:
     """Train a neural codec: one checkpoint for each lambda of a recipe. Goes on where it was stopped."""
-    from ..codecs.neural import recipe as recipes
+    from ..codecs.neural.training import recipe as recipes
 
     if list_:
         found = [recipes.find(name) for name in recipes.names()]
@@ -732,10 +732,10 @@ def pack(
     valid: Annotated[Path, typer.Option(metavar="DIR", help="Photographs to compare precisions on.")],
 ) -> None:
     """Pack a training for others: its best checkpoints in half precision, recipe, logs and a model card."""
-    from ..codecs.neural.recipe import TrainingError
+    from ..codecs.neural.training.recipe import TrainingError
 
     try:
-        from ..codecs.neural import pack as packing
+        from ..codecs.neural.training import packing
     except ImportError as error:
         _refuse(f"packing needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
     try:
@@ -798,10 +798,10 @@ def _train(
     try:
         import torch
 
-        from ..codecs.neural import train as training
+        from ..codecs.neural.training import train as training
     except ImportError as error:
         _refuse(f"training needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
-    from ..codecs.neural.recipe import Diverged
+    from ..codecs.neural.training.recipe import Diverged
 
     if jobs is not None:
         torch.set_num_threads(jobs)
@@ -885,7 +885,11 @@ def _interrupted(_signal: int, _frame: object) -> NoReturn:
 
 FORESEEN = (
     *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.leaderboard.NotComparable"),
-    *("codecs.described.BadDescription", "codecs.neural.recipe.TrainingError", "codecs.protocol.CodecUnavailable"),
+    *(
+        "codecs.described.BadDescription",
+        "codecs.neural.training.recipe.TrainingError",
+        "codecs.protocol.CodecUnavailable",
+    ),
     *("codecs.registry.UnknownCodec", "corruptions.download.DownloadError", "corruptions.generated.GeneratedError"),
     *("corruptions.pixels.UnreadableImage", "corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
     *("benchmark.bands.MeasurementError", "benchmark.cell.UnknownName", "benchmark.matching.WrongTarget"),

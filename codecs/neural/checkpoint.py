@@ -14,8 +14,8 @@ import safetensors.torch
 import torch
 
 from . import models
+from .architectures import ARCHITECTURES
 from .metadata import BadCheckpoint, Facts, Metric, read_facts, written
-from .names import ARCHITECTURES
 
 __all__ = ["BadCheckpoint", "Checkpoint", "build", "read", "save"]
 

@@ -14,9 +14,9 @@ import torch
 
 from ..protocol import CodecError, DecodeError, Image
 from . import bitstream, coder
+from .architectures import HIGH, LOW
 from .bitstream import Desync, Stream
 from .coder import String
-from .names import HIGH, LOW
 
 AHEAD = 8
 """How many images an accelerator transforms together: the memory they take is what bounds it."""

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .architectures import HIGH, LOW
 from .compat import compressai
-from .names import HIGH, LOW
 
 _HALF = math.log(HIGH / LOW) / 2
 _MIDDLE = math.log(HIGH * LOW) / 2

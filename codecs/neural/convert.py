@@ -10,9 +10,9 @@ import safetensors.torch
 import torch
 
 from ..protocol import CodecUnavailable
-from . import checkpoint, models, weights
+from . import checkpoint, download, models
+from .architectures import ARCHITECTURES, HIGH, LOW
 from .metadata import METRICS, BadCheckpoint, Metric
-from .names import ARCHITECTURES, HIGH, LOW
 
 
 def convert(path: Path, architecture: str, lam: float | None, out: Path, metric: str = "mse") -> checkpoint.Checkpoint:
@@ -54,7 +54,7 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        return weights.state(path)
+        return download.state(path)
     except CodecUnavailable as error:
         raise BadCheckpoint(str(error)) from error
     except (safetensors.SafetensorError, OSError) as error:

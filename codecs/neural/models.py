@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from .architectures import ARCHITECTURES
 from .compat import compressai
-from .names import ARCHITECTURES
 
 State = Mapping[str, torch.Tensor]
 Config = Mapping[str, int]

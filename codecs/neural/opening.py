@@ -10,9 +10,9 @@ from typing import TypeVar
 import torch
 
 from ..protocol import CodecUnavailable, Point
-from . import checkpoint, codec, device, metadata, models, shipped, weights
+from . import checkpoint, codec, device, download, families, metadata, models
+from .architectures import ARCHITECTURES
 from .codec import Dial, NeuralCodec, NeuralEstimate
-from .names import ARCHITECTURES
 from .specs import zoo_files
 
 Params = int | float | str
@@ -22,10 +22,10 @@ Opened = TypeVar("Opened", NeuralCodec, NeuralEstimate)
 def _zoo(make: Callable[..., Opened], name: str, params: Mapping[str, Params]) -> Opened:
     where = device.accelerator()
     (file,) = zoo_files(name, [Point("", params)])
-    path = weights.fetched(file)
+    path = download.fetched(file)
     architecture = name.removesuffix("-mse").removesuffix("-ms-ssim")
     try:
-        state = weights.state(path)
+        state = download.state(path)
         model = models.loaded(architecture, models.infer(architecture, state), state)
     except (ValueError, KeyError) as error:
         raise CodecUnavailable(f"{path} does not hold the weights of {architecture}: {error}") from error
@@ -108,7 +108,7 @@ def folder_estimate(argument: str, **params: Params) -> Iterator[NeuralEstimate]
 
 
 def _ours(family: str, params: Mapping[str, Params]) -> tuple[str, Path, str]:
-    path = shipped.FOLDER / family / str(params.get("file", f"{family}.safetensors"))
+    path = families.FOLDER / family / str(params.get("file", f"{family}.safetensors"))
     return metadata.read_facts(path).architecture, path, ""
 
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..protocol import CodecUnavailable, Point, Scale, Spec
-from . import shipped, weights, zoo
+from . import download, families, zoo
+from .architectures import ARCHITECTURES, HIGH, LOW
 from .metadata import BadCheckpoint, Facts, digest, read_facts
-from .names import ARCHITECTURES, HIGH, LOW
 
 ESTIMATE = "-est"
 """What the name of a codec ends in (before an @) whose rate is estimated from likelihoods."""
@@ -156,7 +156,7 @@ def _plain(name: str) -> str:
 
 def _ours(family: str) -> Spec:
     """Return the codec of a family of checkpoints that comes with the package."""
-    facts = sorted(((read_facts(path), path) for path in shipped.files(family)), key=lambda one: one[0].lam or 0.0)
+    facts = sorted(((read_facts(path), path) for path in families.files(family)), key=lambda one: one[0].lam or 0.0)
     first = facts[0][0]
     known = ARCHITECTURES[first.architecture]
     points: tuple[Point, ...]
@@ -170,7 +170,7 @@ def _ours(family: str) -> Spec:
     return _spec(family, f"ours:{family}", f"identify_ours:{family}", points, scale, f"ours, {_settings(first)}")
 
 
-OURS = tuple(map(_ours, shipped.families()))
+OURS = tuple(map(_ours, families.families()))
 SPECS = (*OURS, *_zoo())
 ESTIMATES = tuple(map(estimated, SPECS))
 
@@ -192,13 +192,13 @@ def identify_checkpoint(sha256: str) -> str:
 
 def identify_ours(family: str) -> str:
     """Return the versions and the digest of the weights of a family of ours; raise CodecUnavailable."""
-    return f"{identify_zoo()}, weights {shipped.digest_of(family)}"
+    return f"{identify_zoo()}, weights {families.digest_of(family)}"
 
 
-def prepare(spec: Spec, points: Sequence[Point], progress: weights.Progress | None = None) -> None:
+def prepare(spec: Spec, points: Sequence[Point], progress: download.Progress | None = None) -> None:
     """Fetch the weights that points of a codec of the zoo need; raise CodecUnavailable."""
     for file in zoo_files(spec.load.split(":", 2)[2], points):
-        weights.fetched(file, progress)
+        download.fetched(file, progress)
 
 
 def zoo_files(name: str, points: Sequence[Point]) -> tuple[str, ...]:

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from codecshift.codecs import contract
-from codecshift.codecs.neural.names import ARCHITECTURES
+from codecshift.codecs.neural.architectures import ARCHITECTURES
 
 NEEDED = ("torch", "compressai", "safetensors")
 
 NEEDS_NONE = {"test_optional.py", "test_recipe.py", "test_train_cli.py"}
 
 if any(importlib.util.find_spec(name) is None for name in NEEDED):
-    collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in NEEDS_NONE]
+    here = Path(__file__).parent
+    collect_ignore = [str(path) for path in here.rglob("test_*.py") if path.name not in NEEDS_NONE]
 
 
 @pytest.fixture(scope="session")

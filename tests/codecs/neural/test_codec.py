@@ -14,9 +14,9 @@ import pytest
 import torch
 from codecshift.codecs import contract
 from codecshift.codecs.neural import bitstream, checkpoint, codec, device, models
+from codecshift.codecs.neural.architectures import ARCHITECTURES
 from codecshift.codecs.neural.bitstream import Desync
 from codecshift.codecs.neural.codec import GAIN, NeuralCodec, NeuralEstimate
-from codecshift.codecs.neural.names import ARCHITECTURES
 from codecshift.codecs.protocol import Batched, CodecError, CodecUnavailable, DecodeError, Estimating
 from codecshift.codecs.registry import find, open_codec
 

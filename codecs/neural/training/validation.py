@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from pytorch_msssim import ms_ssim
 
-from ..protocol import Image
-from .codec import GAIN, LAMBDA, NeuralCodec, NeuralEstimate
-from .models import loaded
-from .names import ARCHITECTURES
+from ...protocol import Image
+from ..architectures import ARCHITECTURES
+from ..codec import GAIN, LAMBDA, NeuralCodec, NeuralEstimate
+from ..models import loaded
 from .photographs import Photographs
 from .recipe import Recipe, TrainingError
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from .names import ARCHITECTURES, HIGH, LOW
+from ..architectures import ARCHITECTURES, HIGH, LOW
 
 FOLDER = Path(__file__).parent / "recipes"
 LOSSES = ("mse", "ms-ssim")

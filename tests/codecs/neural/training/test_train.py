@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("codecshift.codecs.neural.train")
+pytest.importorskip("codecshift.codecs.neural.training.train")
 
-from codecshift.codecs.neural import checkpoint, journal, train  # noqa: E402
-from codecshift.codecs.neural.mixed import mix, unleash  # noqa: E402
-from codecshift.codecs.neural.objective import Conditional, Gains, bits_per_pixel, terms  # noqa: E402
-from codecshift.codecs.neural.objective import weights as weights_of  # noqa: E402
-from codecshift.codecs.neural.prune import sparsity  # noqa: E402
-from codecshift.codecs.neural.recipe import Diverged, Pruning, Recipe, TrainingError  # noqa: E402
+from codecshift.codecs.neural import checkpoint  # noqa: E402
+from codecshift.codecs.neural.training import logs, train  # noqa: E402
+from codecshift.codecs.neural.training.acceleration import mix, unleash  # noqa: E402
+from codecshift.codecs.neural.training.objective import Conditional, Gains, bits_per_pixel, terms  # noqa: E402
+from codecshift.codecs.neural.training.objective import weights as weights_of  # noqa: E402
+from codecshift.codecs.neural.training.pruning import sparsity  # noqa: E402
+from codecshift.codecs.neural.training.recipe import Diverged, Pruning, Recipe, TrainingError  # noqa: E402
 from codecshift.codecs.protocol import CodecError  # noqa: E402
 from PIL import Image as Pillow  # noqa: E402
 
@@ -39,7 +40,7 @@ TINY = Recipe(
 )
 
 
-DRAW = journal.draw
+DRAW = logs.draw
 
 
 class Killed(Exception):
@@ -71,7 +72,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Small networks are quicker in one thread, and pictures of their logs take longer than they do."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr(journal, "draw", lambda _folder, _title: None)
+    monkeypatch.setattr(logs, "draw", lambda _folder, _title: None)
     yield
     torch.set_num_threads(before)
 
@@ -227,7 +228,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(run: Callable[..., Path
 
 @pytest.mark.parametrize(
     ("module", "name", "calls"),
-    [(train, "validate", (1, 2)), (checkpoint, "save", (1, 2, 3)), (journal, "append", (1, 4, 7, 8))],
+    [(train, "validate", (1, 2)), (checkpoint, "save", (1, 2, 3)), (logs, "append", (1, 4, 7, 8))],
     ids=["validation", "checkpoint", "log"],
 )
 def test_a_training_killed_in_a_save_saves_again(
@@ -506,14 +507,14 @@ def test_a_device_that_is_none_is_named(device: str) -> None:
 def test_a_log_that_a_kill_left_empty_gets_its_header(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.touch()
-    journal.append(path, ["step", "loss"], [{"step": 1, "loss": 2.0}])
+    logs.append(path, ["step", "loss"], [{"step": 1, "loss": 2.0}])
     assert path.read_text(encoding="utf-8") == "step,loss\n1,2\n"
 
 
 def test_a_line_cut_short_is_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("step,lambda,loss\n1,0.1,5\n2,0.1,4\n1,0.2,9\n3,0.1,3\n4,0.1", encoding="utf-8")
-    journal.forget(path, {"0.1": 2, "0.2": 0})
+    logs.forget(path, {"0.1": 2, "0.2": 0})
     assert path.read_text(encoding="utf-8") == "step,lambda,loss\n1,0.1,5\n2,0.1,4\n"
 
 
@@ -592,13 +593,13 @@ def test_gdn_may_be_trained_at_a_rate_of_its_own(data: Path, tmp_path: Path) -> 
 
 
 def test_many_neighbours_begin_with_the_nearest(run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    ratios, real = [], train.carry.rescaled
+    ratios, real = [], train.rescaling.rescaled
 
     def rescaled(state: Any, architecture: str, ratio: float) -> Any:
         ratios.append(ratio)
         return real(state, architecture, ratio)
 
-    monkeypatch.setattr(train.carry, "rescaled", rescaled)
+    monkeypatch.setattr(train.rescaling, "rescaled", rescaled)
     recipe = replace(TINY, lambdas=(0.02, 0.06, 0.006), start="neighbour", neighbour_steps=2, log_every=1)
     out = run(recipe)
     rows = [(float(row["lambda"]), int(row["step"])) for row in table(out / "log.csv")]

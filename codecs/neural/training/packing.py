@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
-from ..protocol import Image
-from . import checkpoint, journal, photographs
-from .checkpoint import BadCheckpoint, Checkpoint
+from ...protocol import Image
+from .. import checkpoint
+from ..checkpoint import BadCheckpoint, Checkpoint
+from . import logs, photographs
 from .recipe import Recipe, TrainingError, as_toml, read
 from .validation import Score, held_out, validate
 
@@ -126,7 +127,7 @@ def _joined(recipes: Sequence[Recipe]) -> Recipe:
 
 def _best(training: Path, recipe: Recipe) -> dict[str, Checkpoint]:
     """Return the best checkpoint of each network by the name of its file; raise TrainingError where one lacks."""
-    seen = {(f"{row['lambda']:g}", int(row["step"])) for row in journal.read(training / "valid.csv")}
+    seen = {(f"{row['lambda']:g}", int(row["step"])) for row in logs.read(training / "valid.csv")}
     for place, lam in enumerate(recipe.lambdas):
         steps = recipe.steps_of(0 if recipe.variable else place)
         if (f"{lam:g}", steps) not in seen:

@@ -25,18 +25,19 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
-from ..protocol import CodecError, Image
-from . import carry, checkpoint, journal, photographs, principal
-from .compat import compressai
-from .metadata import Metric
-from .mixed import mix, unleash
-from .models import construct
-from .names import ARCHITECTURES, HIGH, LOW
+from ...protocol import CodecError, Image
+from .. import checkpoint
+from ..architectures import ARCHITECTURES, HIGH, LOW
+from ..compat import compressai
+from ..metadata import Metric
+from ..models import construct
+from . import logs, photographs, principal_components, rescaling
+from .acceleration import mix, unleash
 from .objective import rates, terms, weights
+from .optimizers import factors, optimizer
 from .photographs import Photographs, crops
-from .prune import Pruner, sparsity
+from .pruning import Pruner, sparsity
 from .recipe import Diverged, Recipe, TrainingError, as_toml, read
-from .relative import factors, optimizer
 from .validation import held_out, validate, worth
 
 Report = Callable[[int, int, str], None]
@@ -213,9 +214,9 @@ class _Lane:
         torch.manual_seed(_seed(recipe.seed, self.place, 2**32 - 1))
         self.network = construct(recipe.architecture, recipe.config).to(self.job.device).train()
         if fresh and recipe.initial == "principal":
-            count = max(1, principal.PIXELS // recipe.crop**2)
+            count = max(1, principal_components.PIXELS // recipe.crop**2)
             images = crops(self.job.data, count, recipe.crop, np.random.default_rng([recipe.seed, self.place]))
-            principal.begin(self.network, images, self.lam or math.sqrt(LOW * HIGH))
+            principal_components.begin(self.network, images, self.lam or math.sqrt(LOW * HIGH))
         if self.job.device.type == "cuda":
             unleash(self.network)
         elif recipe.precision == "bfloat16":
@@ -304,7 +305,7 @@ class _Lane:
             "sparsity": sparsity(self.network) if self.pruner else 0.0,
             "seconds": round(seconds, 2),
         }
-        journal.append(self.job.out / "log.csv", journal.TRAINED, [row])
+        logs.append(self.job.out / "log.csv", logs.TRAINED, [row])
         with self._in_turn():
             self.sums.zero_()
         self.count = 0
@@ -368,7 +369,7 @@ class _Lane:
             }
             for one in scores
         ]
-        journal.append(job.out / "valid.csv", journal.VALIDATED, rows)
+        logs.append(job.out / "valid.csv", logs.VALIDATED, rows)
         pruned = recipe.pruning is None or self.step >= round(recipe.pruning.end * self.steps)
         if pruned and worth(scores) < self.best:
             self.best = worth(scores)
@@ -405,7 +406,7 @@ class _Course:
         # Sums that are kept are those of steps that no row tells of yet.
         self._forget("log.csv", [lane.step - bool(lane.step and lane.count) for lane in self.lanes])
         self._forget("valid.csv", [lane.published for lane in self.lanes])
-        self.spent = max((row["seconds"] for row in journal.read(job.out / "log.csv")), default=0.0)
+        self.spent = max((row["seconds"] for row in logs.read(job.out / "log.csv")), default=0.0)
         self.started = self.last_kept = time.monotonic()
 
     def _forget(self, name: str, done: Sequence[int]) -> None:
@@ -415,7 +416,7 @@ class _Course:
         if recipe.variable:
             # Every lambda of the log is its own.
             steps = dict.fromkeys(["", *(f"{lam:.6g}" for lam in recipe.lambdas)], done[0])
-        journal.forget(self.job.out / name, steps)
+        logs.forget(self.job.out / name, steps)
 
     @property
     def done(self) -> int:
@@ -481,7 +482,7 @@ class _Course:
                     raise TrainingError(f"{lane.kept} is missing: it began with weights that are no longer there")
                 before.settle()
                 ratio = recipe.lambdas[lane.place] / recipe.lambdas[place]
-                state = carry.rescaled(before.network.state_dict(), recipe.architecture, ratio)
+                state = rescaling.rescaled(before.network.state_dict(), recipe.architecture, ratio)
             with self._aside(lane):
                 lane.begin(state)
                 # Before its neighbour is kept again: one that is past the handing over has a successor on disk.
@@ -502,7 +503,7 @@ class _Course:
         if lane.published < lane.step and (last or lane.step % recipe.save_every == 0):
             found = lane.publish(self.seconds)
             self.note += f", validation {found}" if found else ""
-            journal.draw(self.job.out, recipe.name)
+            logs.draw(self.job.out, recipe.name)
 
 
 def _stream(device: torch.device) -> Any:
@@ -579,7 +580,7 @@ def _begin(recipe: Recipe, start: Path | None) -> tuple[checkpoint.Checkpoint | 
                 f"{path} holds {one.architecture} of {dict(one.config)}: expected {recipe.architecture} of "
                 f"{recipe.config}"
             )
-        found.append(replace(one, state=carry.conditioned(one.state, one.lam)) if given else one)
+        found.append(replace(one, state=rescaling.conditioned(one.state, one.lam)) if given else one)
     return tuple(found)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from codecshift.codecs.neural.prune import Pruner, prunable, scores, sparsity, target  # noqa: E402
-from codecshift.codecs.neural.recipe import Pruning  # noqa: E402
+from codecshift.codecs.neural.training.pruning import Pruner, prunable, scores, sparsity, target  # noqa: E402
+from codecshift.codecs.neural.training.recipe import Pruning  # noqa: E402
 
 nn = torch.nn
 

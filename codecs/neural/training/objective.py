@@ -12,7 +12,7 @@ import torch
 from pytorch_msssim import ms_ssim
 from torch import Tensor, nn
 
-from .names import ARCHITECTURES, HIGH, LOW
+from ..architectures import ARCHITECTURES, HIGH, LOW
 from .recipe import Recipe
 
 

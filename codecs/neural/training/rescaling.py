@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .names import HIGH, LOW
+from ..architectures import HIGH, LOW
 
 State = dict[str, Tensor]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .compat import compressai
+from ..compat import compressai
 
 
 def mix(network: nn.Module, device_type: str) -> None:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from ..protocol import Image
+from ...protocol import Image
 from .recipe import TrainingError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
