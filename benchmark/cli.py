@@ -798,7 +798,8 @@ def _train(
     try:
         import torch
 
-        from ..codecs.neural.training import train as training
+        from ..codecs.neural.training.job import prepare
+        from ..codecs.neural.training.train import train
     except ImportError as error:
         _refuse(f"training needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
     from ..codecs.neural.training.recipe import Diverged
@@ -807,10 +808,10 @@ def _train(
         torch.set_num_threads(jobs)
     try:
         with _Progress("images") as progress:
-            job = training.order(recipe, data, out, valid=valid, start=start, device=device, reading=progress.task)
+            job = prepare(recipe, data, out, valid=valid, start=start, device=device, report=progress.task)
         _say(f"{recipe.name}: {recipe.architecture}, {len(job.data)} images, on {job.device} -> {out}")
         with _Progress("steps") as progress:
-            outcome = training.train(job, progress.training)
+            outcome = train(job, progress.training)
     except Diverged as sentence:
         _say(f"codecshift: {sentence}")
         raise typer.Exit(1) from None

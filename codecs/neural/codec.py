@@ -14,7 +14,7 @@ import torch
 
 from ..protocol import CodecError, DecodeError, Image
 from . import bitstream, coder
-from .architectures import HIGH, LOW
+from .architectures import ARCHITECTURES, HIGH, LOW
 from .bitstream import Desync, Stream
 from .coder import String
 
@@ -45,6 +45,12 @@ class Dial:
 
 LAMBDA = Dial("lam", LOW, HIGH)
 GAIN = Dial("inputscale", 0.05, 2.0)
+
+
+def dial_of(architecture: str) -> Dial | None:
+    """Return the dial of an architecture, None where one set of weights has one rate."""
+    facts = ARCHITECTURES[architecture]
+    return LAMBDA if facts.conditional else GAIN if facts.gain else None
 
 
 class Transform(torch.nn.Module):

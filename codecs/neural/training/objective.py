@@ -1,4 +1,4 @@
-"""The rate-distortion objective, and how each kind of network is asked for one: a lambda of its own, or many."""
+"""The rate-distortion objective, and the lambdas at which each kind of network computes it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from .recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What one batch costs: `loss` to go down from, and the means of its parts over the batch.
+    """The objective of one batch: `loss`, to be minimised, and the means of its parts over the batch.
 
-    `bpp` is bits a pixel by the likelihoods, `mse` of 8-bit levels (0..255^2), `ms_ssim` NaN where it is not the loss.
+    `bpp` is bits per pixel by the likelihoods, `mse` in squared 8-bit levels (0..255^2), `ms_ssim` NaN unless it is in
+    the loss.
     """
 
     loss: Tensor
@@ -29,68 +30,68 @@ class Terms:
     ms_ssim: Tensor
 
 
-class Rates(Protocol):
-    """How a network is asked for a rate."""
+class Conditioning(Protocol):
+    """How a network is told its rate."""
 
-    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, through: float) -> tuple[Any, Tensor]:
-        """Return the network's output for a batch, and the lambda of each image (B,); `through` its training, 0..1."""
+    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:
+        """Return the network's output for a batch, and the lambda of each image (B,); `progress` is in 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
-    """A network of one lambda."""
+class FixedLambda:
+    """A network with one lambda."""
 
     lam: float
 
-    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, through: float) -> tuple[Any, Tensor]:  # noqa: ARG002
-        """Return the output, all images at the one lambda."""
+    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:  # noqa: ARG002
+        """Return the output, with the one lambda for all images."""
         return network(x), x.new_full((len(x),), self.lam)
 
 
 @dataclass(frozen=True, slots=True)
-class Conditional:
-    """A network that is told a lambda, drawn log-uniformly for each image."""
+class DrawnLambda:
+    """A network that takes lambda as an input, drawn log-uniformly for each image."""
 
-    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, through: float) -> tuple[Any, Tensor]:  # noqa: ARG002
-        """Return the output, each image at a lambda of its own."""
+    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:  # noqa: ARG002
+        """Return the output, with a lambda for each image."""
         drawn = np.exp(rng.uniform(math.log(LOW), math.log(HIGH), len(x)))
         lam = torch.from_numpy(drawn).to(x.device)
         return network(x, lam), lam.float()
 
 
 @dataclass(frozen=True, slots=True)
-class Gains:
-    """A network with a gain for each of several lambdas, rising; one is drawn for each batch.
+class DrawnGain:
+    """A network with a gain for each of several rising lambdas, one of which is drawn for each batch.
 
-    For the first part of the training, `stage_one`, it learns the highest rate alone, with CompressAI's noise in place
-    of rounding (Kamisli, Racape & Choi 2024).
+    In the first part of the training, `stage_one`, the network learns the highest rate alone, with CompressAI's noise
+    in place of rounding (Kamisli, Racape & Choi 2024).
     """
 
     lambdas: tuple[float, ...]
     stage_one: float
 
-    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, through: float) -> tuple[Any, Tensor]:
-        """Return the output, all images at the lambda of one gain."""
-        first = through < self.stage_one
-        place = len(self.lambdas) - 1 if first else int(rng.integers(len(self.lambdas)))
-        return network(x, stage=1 if first else 2, s=place), x.new_full((len(x),), self.lambdas[place])
+    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:
+        """Return the output, with the lambda of the drawn gain for all images."""
+        in_stage_one = progress < self.stage_one
+        index = len(self.lambdas) - 1 if in_stage_one else int(rng.integers(len(self.lambdas)))
+        return network(x, stage=1 if in_stage_one else 2, s=index), x.new_full((len(x),), self.lambdas[index])
 
 
-def rates(recipe: Recipe, lam: float | None) -> Rates:
-    """Return how the network of a recipe is asked: at `lam`, or where that is None in its own way."""
+def conditioning(recipe: Recipe, lam: float | None) -> Conditioning:
+    """Return how a network of a recipe is told its rate: fixed at `lam`, or where that is None by architecture."""
     if lam is not None:
-        return Fixed(lam)
+        return FixedLambda(lam)
     if ARCHITECTURES[recipe.architecture].gain:
-        return Gains(tuple(sorted(recipe.lambdas)), recipe.stage_one)
-    return Conditional()
+        return DrawnGain(tuple(sorted(recipe.lambdas)), recipe.stage_one)
+    return DrawnLambda()
 
 
-def weights(recipe: Recipe, lam: Tensor) -> Tensor | float:
-    """Return what the objective of each image counts: in a network for all rates (lambda / middle)^-balance, (B,).
+def image_weights(recipe: Recipe, lam: Tensor) -> Tensor | float:
+    """Return the weight of each image in the objective (B,): (lambda / middle)^-balance in a network for all rates.
 
-    What is best at each lambda does not depend on it; how soon it is found, and where one network cannot serve all,
-    does. A young network errs by the same at every lambda: at 0 the few images of the highest decide alone where it
-    goes, at 1 an error counts the same at all of them.
+    The weights do not change the optimum at each lambda. They change how soon it is reached, and the compromise where
+    one network cannot serve all lambdas. A young network has the same error at every lambda: with balance 0 the few
+    images with the highest lambda alone direct it, with balance 1 errors count the same at all lambdas.
     """
     if not recipe.variable:
         return 1.0
@@ -99,8 +100,8 @@ def weights(recipe: Recipe, lam: Tensor) -> Tensor | float:
 
 
 def bits_per_pixel(likelihoods: Mapping[str, Tensor], pixels: int) -> Tensor:
-    """Return -log2 of the likelihoods of each image of a batch, summed, over its pixels: (B,)."""
-    bits = sum((-one.float().log2().flatten(1).sum(1) for one in likelihoods.values()), start=torch.zeros(()))
+    """Return the sum of -log2 of the likelihoods of each image of a batch, divided by its pixels: (B,)."""
+    bits = sum((-values.float().log2().flatten(1).sum(1) for values in likelihoods.values()), start=torch.zeros(()))
     return bits / pixels
 
 
@@ -114,11 +115,10 @@ def terms(output: Mapping[str, Any], x: Tensor, lam: Tensor, loss: str, weight: 
     bpp = bits_per_pixel(output["likelihoods"], x.shape[2] * x.shape[3])
     mse = 255**2 * (x_hat - x).square().flatten(1).mean(1)
     if loss == "mse":
-        similar = x.new_full((len(x),), math.nan)
+        similarity = x.new_full((len(x),), math.nan)
         distortion = mse
     else:
-        similar = ms_ssim(x_hat, x, data_range=1, size_average=False)
-        distortion = 1 - similar
-    return Terms(
-        (weight * (lam * distortion + bpp)).mean(), bpp.mean().detach(), mse.mean().detach(), similar.mean().detach()
-    )
+        similarity = ms_ssim(x_hat, x, data_range=1, size_average=False)
+        distortion = 1 - similarity
+    objective = (weight * (lam * distortion + bpp)).mean()
+    return Terms(objective, bpp.mean().detach(), mse.mean().detach(), similarity.mean().detach())

@@ -1,4 +1,4 @@
-"""Training recipes: all that decides what a network learns, read from TOML, checked, and known by a digest."""
+"""Training recipes: everything that decides what a network learns, read from TOML, checked, and with a digest."""
 
 from __future__ import annotations
 
@@ -17,38 +17,40 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from ..architectures import ARCHITECTURES, HIGH, LOW
 
 FOLDER = Path(__file__).parent / "recipes"
-LOSSES = ("mse", "ms-ssim")
-PRECISIONS = ("float32", "bfloat16")
-OPTIMIZERS = ("adam", "soap")
-SCHEDULES = ("drops", "cosine")
-RATES = ("absolute", "relative")
+CHOICES = {
+    "loss": ("mse", "ms-ssim"),
+    "precision": ("float32", "bfloat16"),
+    "start": ("scratch", "neighbour", "checkpoint"),
+    "optimizer": ("adam", "soap"),
+    "schedule": ("drops", "cosine"),
+    "rates": ("absolute", "relative"),
+    "initial": ("random", "principal"),
+}
+"""The keys whose value is one of a few words."""
 PRUNED_BY = ("magnitude", "lamp")
-INITIALS = ("random", "principal")
-STARTS = ("scratch", "neighbour", "checkpoint")
 GAINS = 8  # of CompressAI's gain-based networks
 SMALLEST_MS_SSIM_CROP = 176  # five scales of an 11x11 window want more than 160 pixels
 
-# What decides how training is watched, and not what is learnt: it may change when a training goes on.
-_WATCHING = ("about", "save_every", "keep_seconds", "validation_images")
+# These decide how a training is observed, not what is learnt: they may change when it resumes.
+_OBSERVATION = ("about", "save_every", "keep_seconds", "validation_images")
 
-
-Made = TypeVar("Made", "Recipe", "Pruning")
+Table = TypeVar("Table", "Recipe", "Pruning")
 
 
 class TrainingError(ValueError):
-    """A training that cannot begin as asked; the message says what was expected."""
+    """A training cannot start as asked; the message says what was expected."""
 
 
 class Diverged(RuntimeError):
-    """A training whose loss is no longer a number; the message says where, and what is kept."""
+    """The loss of a training is not finite any more; the message says where, and what is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """Gradual pruning to `sparsity`, from fraction `begin` of the steps to `end`, every `every` steps.
+    """Gradual pruning to `sparsity`, between the fractions `begin` and `end` of the steps, every `every` steps.
 
-    The weights that go are the smallest of all with `by` = "magnitude", or "lamp", the smallest beside the larger ones
-    of their tensor, where tensors have weights of very different size.
+    `by` is "magnitude", which prunes the smallest weights of all tensors, or "lamp", which compares a weight with the
+    larger weights of its tensor and so suits tensors of very different scale.
     """
 
     sparsity: float
@@ -60,23 +62,28 @@ class Pruning:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How networks of one architecture are trained, one for each of `lambdas`, or one for all where it takes any.
+    """How networks of one architecture are trained: one for each of `lambdas`, or a single one for all of them.
 
-    The loss is lambda * 255^2 * MSE + bpp, or with `loss` = "ms-ssim" lambda * (1 - MS-SSIM) + bpp. The learning rate
-    of `optimizer` ("adam", or "soap" of Vyas et al. 2024, which takes fewer and longer steps) rises for the first
-    `warm_up` steps; with `schedule` "drops" it falls tenfold at each of the fractions `drops` of the steps, with
-    "cosine" along half a cosine to 0. It is `gdn_rate` times as high for GDN's parameters, whose inverse explodes where
-    they grow too fast, and `prior_rate` times for the entropy bottleneck and the hyper-transforms; with `rates`
-    "relative" it is in proportion to the weights (`relative`). Weights that nothing else gives are `initial`: "random",
-    or "principal", the principal components of the photographs (of factorized and scale hyperpriors). With `start` =
-    "neighbour" each network begins with the weights, made to suit its lambda (`carry`), that the one of the nearest
-    lambda before it had after the fraction `head_start` of its steps, and takes `neighbour_steps` (0: `steps`) at
-    `neighbour_rate` times the root of the first lambda over its own (0: at `learning_rate`); with "checkpoint" it
-    begins with those of a file, a conditional network also with a scale hyperprior's. `stage_one` is the fraction of
-    the steps that a gain-based network spends at its highest rate alone. A network for all rates weighs the loss at a
-    lambda by lambda^-`balance`. A save, every `save_every` steps, validates and writes the checkpoint; every
-    `keep_seconds` what is needed to go on is kept. `precision` bfloat16 is of the transforms alone: for CUDA devices,
-    and for processors that compute in it (AVX-512 BF16, AMX).
+    Loss: lambda * 255^2 * MSE + bpp, or with `loss` = "ms-ssim" lambda * (1 - MS-SSIM) + bpp. A network for all rates
+    weights the loss at a lambda by lambda^-`balance`. A gain-based network spends the fraction `stage_one` of the steps
+    at its highest rate alone.
+
+    Learning rate: that of `optimizer`, "adam" or "soap" (Vyas et al. 2024, fewer and longer steps), rises for the first
+    `warm_up` steps. With `schedule` "drops" it falls tenfold at each of the fractions `drops` of the steps, with
+    "cosine" along half a cosine to 0. It is multiplied by `gdn_rate` for the parameters of GDN, whose inverse explodes
+    where they grow too fast, and by `prior_rate` for the entropy bottleneck and the hyper-transforms. With `rates` =
+    "relative" it is proportional to the size of the weights (see `optimizers`).
+
+    Start: `initial` weights are "random", or "principal", the principal components of the photographs (factorized and
+    scale hyperpriors only). With `start` = "neighbour" a network takes the weights of the network with the nearest
+    lambda before its own, after the fraction `head_start` of the latter's steps, rescaled to its lambda (see
+    `rescaling`). It then takes `neighbour_steps` (0: `steps`) at `neighbour_rate` times the root of the first lambda
+    over its own (0: at `learning_rate`). With "checkpoint" it takes the weights of a file; a conditional network can
+    take those of a scale hyperprior.
+
+    Saves: every `save_every` steps the network is validated and its checkpoint written; every `keep_seconds` the state
+    to resume from is written. `precision` = "bfloat16" applies to the transforms alone, on CUDA devices and on
+    processors that compute in bfloat16 (AVX-512 BF16, AMX).
     """
 
     name: str
@@ -122,48 +129,48 @@ class Recipe:
 
     @property
     def stems(self) -> dict[str, float | None]:
-        """Names of its networks' files before the dot, each with its lambda, None of one network for all rates."""
+        """The stem of each network's files with its lambda, or with None for a single network for all rates."""
         return {self.name: None} if self.variable else {f"l{lam:g}": lam for lam in self.lambdas}
 
     @property
     def config(self) -> dict[str, int]:
-        """The arguments that make the network."""
+        """The constructor arguments of the network."""
         return {"N": self.N} if self.architecture.startswith("cheng2020") else {"N": self.N, "M": self.M}
 
-    def neighbour(self, lane: int) -> int | None:
-        """Return the place of `lambdas` whose network the one at this place begins with, None for the first."""
-        here = math.log(self.lambdas[lane])
-        return min(range(lane), key=lambda one: abs(math.log(self.lambdas[one]) - here), default=None)
+    def neighbour(self, index: int) -> int | None:
+        """Return the index of the lambda before the one at `index` that is nearest to it, None for the first."""
+        target = math.log(self.lambdas[index])
+        return min(range(index), key=lambda other: abs(math.log(self.lambdas[other]) - target), default=None)
 
-    def steps_of(self, lane: int) -> int:
-        """Return the steps of the network at this place of `lambdas`."""
-        return self.neighbour_steps if lane and self.start == "neighbour" and self.neighbour_steps else self.steps
+    def steps_of(self, index: int) -> int:
+        """Return the steps of the network of the lambda at `index`."""
+        return self.neighbour_steps if index and self.start == "neighbour" and self.neighbour_steps else self.steps
 
-    def rate_at(self, step: int, lane: int = 0) -> float:
-        """Return the learning rate for the step that follows `step` finished ones, at this place of `lambdas`."""
-        steps = self.steps_of(lane)
+    def rate_at(self, step: int, index: int = 0) -> float:
+        """Return the learning rate, after `step` steps, of the network of the lambda at `index`."""
+        steps = self.steps_of(index)
         peak = self.learning_rate
-        if lane and self.start == "neighbour" and self.neighbour_rate:
-            # The noise that steps leave in the images grows with their square, and counts as much as lambda.
-            peak = self.neighbour_rate * math.sqrt(self.lambdas[0] / self.lambdas[lane])
-        warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        if index and self.start == "neighbour" and self.neighbour_rate:
+            # Gradient noise adds an error to the images that grows with the square of the rate, weighted by lambda.
+            peak = self.neighbour_rate * math.sqrt(self.lambdas[0] / self.lambdas[index])
+        warmth = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         if self.schedule == "cosine":
-            return warm * peak * (1 + math.cos(math.pi * step / steps)) / 2
-        return float(warm * peak * 0.1 ** sum(step >= round(drop * steps) for drop in self.drops))
+            return warmth * peak * (1 + math.cos(math.pi * step / steps)) / 2
+        return float(warmth * peak * 0.1 ** sum(step >= round(drop * steps) for drop in self.drops))
 
     def digest(self) -> str:
-        """Return the sha256 of all that decides what is learnt."""
-        facts = {key: value for key, value in dataclasses.asdict(self).items() if key not in _WATCHING}
+        """Return the sha256 of everything that decides what is learnt."""
+        facts = {key: value for key, value in dataclasses.asdict(self).items() if key not in _OBSERVATION}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def names() -> list[str]:
-    """Return the names of the recipes that come with the package."""
+    """Return the names of the packaged recipes."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def find(name: str) -> Recipe:
-    """Return the recipe of this name, or of a file "....toml"; raise TrainingError."""
+    """Return the packaged recipe of this name, or the recipe in a .toml file; raise TrainingError."""
     if name.endswith(".toml"):
         return read(Path(name))
     known = names()
@@ -175,47 +182,47 @@ def find(name: str) -> Recipe:
 
 
 def read(path: Path) -> Recipe:
-    """Return the recipe that a TOML file holds, named after the file; raise TrainingError."""
+    """Return the recipe in a TOML file, named after the file; raise TrainingError."""
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TrainingError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path} is not TOML: {error}") from error
     try:
-        if "name" in told:
+        if "name" in table:
             raise TrainingError("a recipe is named by its file: leave out 'name'")
-        return _made(Recipe, {"name": path.stem, **told})
+        return _parsed(Recipe, {"name": path.stem, **table})
     except TrainingError as error:
         raise TrainingError(f"{path.name}: {error}") from None
 
 
 def changed(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
-    """Return a recipe with some keys changed, values being TOML, e.g. {"pruning.sparsity": "0.8"}; raise TrainingError.
+    """Return a recipe with some keys set to TOML values, e.g. {"pruning.sparsity": "0.8"}; raise TrainingError.
 
     >>> recipe = Recipe("r", "bmshj2018-factorized", 32, 48, (0.01,), 3000)
     >>> changed(recipe, {"crop": "64", "lambdas": "[0.01, 0.02]"}).lambdas
     (0.01, 0.02)
     """
-    told: dict[str, Any] = {key: value for key, value in dataclasses.asdict(recipe).items() if value is not None}
+    table: dict[str, Any] = {key: value for key, value in dataclasses.asdict(recipe).items() if value is not None}
     for name, text in settings.items():
-        table, dot, key = name.rpartition(".")
-        if dot and table != "pruning":
+        parent, dot, key = name.rpartition(".")
+        if dot and parent != "pruning":
             raise TrainingError(f"unknown key {name!r}: {_expected(name, _keys(Recipe))}")
         if name == "name":
             raise TrainingError("a recipe is named by its file: 'name' cannot be set")
-        inner = told.setdefault("pruning", {}) if dot else told
-        if not isinstance(inner, dict):
-            raise TrainingError(f"pruning = {inner!r}: expected a table")
-        inner[key] = _value(text)
-    return _made(Recipe, told)
+        target = table.setdefault("pruning", {}) if dot else table
+        if not isinstance(target, dict):
+            raise TrainingError(f"pruning = {target!r}: expected a table")
+        target[key] = _value(text)
+    return _parsed(Recipe, table)
 
 
 def as_toml(recipe: Recipe) -> str:
-    """Return a recipe as the text of a file that reads as it."""
+    """Return the text of a TOML file that `read` returns as this recipe."""
 
     def lines(facts: Mapping[str, Any]) -> list[str]:
-        # JSON's strings, numbers, true and false, and lists are TOML's.
+        # JSON and TOML write strings, numbers, booleans and lists the same way.
         return [f"{key} = {json.dumps(value)}" for key, value in facts.items() if value is not None]
 
     facts = dataclasses.asdict(recipe)
@@ -228,45 +235,45 @@ def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return text  # a bare word is a string: quoting it twice, for the shell and for TOML, is nobody's joy
+        return text  # a bare word is a string, which saves quoting it for TOML inside the quotes for the shell
 
 
-def _made(kind: type[Made], told: Mapping[str, Any]) -> Made:
-    """Return the dataclass that a table describes, every key known and of its type; raise TrainingError."""
+def _parsed(kind: type[Table], table: Mapping[str, Any]) -> Table:
+    """Return the dataclass that a table describes; raise TrainingError for an unknown key or a wrong value."""
     keys = _keys(kind)
     facts = {}
-    for key, value in told.items():
+    for key, value in table.items():
         if key not in keys:
             raise TrainingError(f"unknown key {key!r}: {_expected(key, keys)}")
         facts[key] = _typed(key, value, keys[key])
-    missing = [
-        one.name for one in dataclasses.fields(kind) if one.default is dataclasses.MISSING and one.name not in facts
-    ]
-    if missing:
-        raise TrainingError(f"expected the key {missing[0]!r}")
-    made = kind(**facts)
-    _sound(made)
-    return made
+    for field in dataclasses.fields(kind):
+        if field.default is dataclasses.MISSING and field.name not in facts:
+            raise TrainingError(f"expected the key {field.name!r}")
+    parsed = kind(**facts)
+    for key, expected, holds in _conditions(parsed):
+        if not holds:
+            raise TrainingError(f"{key} = {json.dumps(getattr(parsed, key))}: expected {expected}")
+    return parsed
 
 
 def _keys(kind: type[Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {one.name: hints[one.name] for one in dataclasses.fields(kind)}
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _expected(key: str, keys: Mapping[str, Any]) -> str:
     nearest = difflib.get_close_matches(key, keys, n=1)
-    known = [one for one in keys if one != "name"]
+    known = [name for name in keys if name != "name"]
     return f"expected some of {', '.join(known)}" + (f" (did you mean {nearest[0]!r}?)" if nearest else "")
 
 
 def _typed(key: str, value: Any, kind: Any) -> Any:
     if isinstance(kind, types.UnionType):
-        (kind,) = (one for one in get_args(kind) if one is not types.NoneType)
+        (kind,) = (part for part in get_args(kind) if part is not types.NoneType)
     if kind is Pruning and isinstance(value, dict):
-        return _made(Pruning, value)
+        return _parsed(Pruning, value)
     if get_args(kind) and isinstance(value, list | tuple):
-        return tuple(_typed(key, one, get_args(kind)[0]) for one in value)
+        return tuple(_typed(key, item, get_args(kind)[0]) for item in value)
     whole = isinstance(value, int) and not isinstance(value, bool)
     if kind is float and (whole or isinstance(value, float)):
         return float(value)
@@ -276,18 +283,8 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
     raise TrainingError(f"{key} = {value!r}: expected {words.get(kind, 'a list of numbers')}")
 
 
-def _sound(made: Recipe | Pruning) -> None:
-    """Raise TrainingError where a value makes no sense."""
-    for key, expected, holds in _conditions(made):
-        if not holds:
-            raise TrainingError(f"{key} = {_shown(getattr(made, key))}: expected {expected}")
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value)
-
-
 def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
+    """Return (key, what is expected of its value, whether it holds), in the order of the checks."""
     if isinstance(made, Pruning):
         return [
             ("by", f"one of {', '.join(PRUNED_BY)}", made.by in PRUNED_BY),
@@ -300,39 +297,27 @@ def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
     if kind is None:
         return [("architecture", f"one of {', '.join(ARCHITECTURES)}", False)]
     smallest = SMALLEST_MS_SSIM_CROP if made.loss == "ms-ssim" else 64
-    told_none = not kind.conditional
-    numbers = ("learning_rate", "aux_learning_rate", "gdn_rate", "prior_rate", "clip")
-    positive = ("N", "M", "steps", "batch", *numbers, "log_every", "save_every")
+    in_range = all(LOW <= lam <= HIGH for lam in made.lambdas)
+    mse_only = "mse, which the range of lambdas of a conditional network is of"
+    rates = ("learning_rate", "aux_learning_rate", "gdn_rate", "prior_rate", "clip")
+    positive = ("N", "M", "steps", "batch", *rates, "log_every", "save_every")
+    counts = ("warm_up", "neighbour_steps", "seed", "keep_seconds", "validation_images")
     return [
         *((key, "more than 0", _positive(getattr(made, key))) for key in positive),
         ("lambdas", "one or more numbers above 0", bool(made.lambdas) and all(map(_positive, made.lambdas))),
-        (
-            "lambdas",
-            f"numbers from {LOW:g} to {HIGH:g}",
-            not kind.conditional or all(LOW <= one <= HIGH for one in made.lambdas),
-        ),
-        ("lambdas", "no number twice", len({f"{one:g}" for one in made.lambdas}) == len(made.lambdas)),
-        ("loss", f"one of {', '.join(LOSSES)}", made.loss in LOSSES),
+        ("lambdas", f"numbers from {LOW:g} to {HIGH:g}", not kind.conditional or in_range),
+        ("lambdas", "no number twice", len({f"{lam:g}" for lam in made.lambdas}) == len(made.lambdas)),
         ("lambdas", f"{GAINS} numbers, one for each gain", not kind.gain or len(made.lambdas) == GAINS),
-        ("loss", "mse, which the range of lambdas of a conditional network is of", made.loss == "mse" or told_none),
-        ("precision", f"one of {', '.join(PRECISIONS)}", made.precision in PRECISIONS),
-        ("start", f"one of {', '.join(STARTS)}", made.start in STARTS),
-        ("optimizer", f"one of {', '.join(OPTIMIZERS)}", made.optimizer in OPTIMIZERS),
-        ("schedule", f"one of {', '.join(SCHEDULES)}", made.schedule in SCHEDULES),
-        ("rates", f"one of {', '.join(RATES)}", made.rates in RATES),
-        ("initial", f"one of {', '.join(INITIALS)}", made.initial in INITIALS),
+        *((key, f"one of {', '.join(words)}", getattr(made, key) in words) for key, words in CHOICES.items()),
+        ("loss", mse_only, made.loss == "mse" or not kind.conditional),
         ("initial", f"random for {made.architecture}", made.initial == "random" or kind.principal),
         ("crop", f"a multiple of 16, at least {smallest}", made.crop % 16 == 0 and made.crop >= smallest),
         ("drops", "rising fractions of the steps", _rising(made.drops)),
         ("head_start", "a fraction of the steps, more than 0", 0 < made.head_start <= 1),
         ("stage_one", "a fraction of the steps", 0 <= made.stage_one <= 1),
         ("balance", "from 0 to 1", 0 <= made.balance <= 1),
-        ("warm_up", "0 or more", made.warm_up >= 0),
-        ("neighbour_steps", "0 or more", made.neighbour_steps >= 0),
+        *((key, "0 or more", getattr(made, key) >= 0) for key in counts),
         ("neighbour_rate", "0 or more", 0 <= made.neighbour_rate < math.inf),
-        ("seed", "0 or more", made.seed >= 0),
-        ("keep_seconds", "0 or more", made.keep_seconds >= 0),
-        ("validation_images", "0 or more", made.validation_images >= 0),
     ]
 
 
@@ -341,4 +326,4 @@ def _positive(value: float) -> bool:
 
 
 def _rising(drops: tuple[float, ...]) -> bool:
-    return all(0 < one <= 1 for one in drops) and list(drops) == sorted(drops)
+    return all(0 < drop <= 1 for drop in drops) and list(drops) == sorted(drops)

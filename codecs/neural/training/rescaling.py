@@ -1,7 +1,7 @@
-"""Weights of one lambda made to suit another, and those of a fixed rate to suit all: what a network begins with.
+"""Weights of one lambda rescaled to start the training at another lambda, or at all of them.
 
-The best step of a quantiser goes with lambda^-1/2 at high rate. So latents are made lambda^1/2 as large, and all that
-is told of their size is told so; the images that come out are what they were, but for the rounding.
+The best quantisation step goes with lambda^-1/2 at high rate. Latents are therefore scaled by the square root of the
+ratio of lambdas, and so is everything that predicts their size. The reconstructions stay the same, but for rounding.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ _ANALYSIS, _SYNTHESIS, _HYPER_ANALYSIS, _HYPER_SYNTHESIS = "g_a.6.", "g_s.0.", "
 
 
 def rescaled(state: Mapping[str, Tensor], architecture: str, ratio: float) -> State:
-    """Return a copy of weights for a lambda `ratio` times as high; as they are for what is no prior of Balle et al."""
-    made = {name: value.clone() for name, value in state.items()}
+    """Return a copy of weights for a lambda `ratio` times as high; unscaled unless it is a model of Balle et al."""
+    copy = {name: value.clone() for name, value in state.items()}
     if architecture not in {"bmshj2018-factorized", "bmshj2018-hyperprior"}:
-        return made
-    grown = math.sqrt(ratio)
+        return copy
+    scale = math.sqrt(ratio)
     for name in (f"{_ANALYSIS}weight", f"{_ANALYSIS}bias"):
-        made[name] *= grown
-    made[f"{_SYNTHESIS}weight"] /= grown
+        copy[name] *= scale
+    copy[f"{_SYNTHESIS}weight"] /= scale
     if architecture == "bmshj2018-factorized":
-        _widen(made, grown)
+        _widen(copy, scale)
     else:
-        made[f"{_HYPER_ANALYSIS}weight"] /= grown
+        copy[f"{_HYPER_ANALYSIS}weight"] /= scale
         for name in (f"{_HYPER_SYNTHESIS}weight", f"{_HYPER_SYNTHESIS}bias"):
-            made[name] *= grown
-    return made
+            copy[name] *= scale
+    return copy
 
 
 def conditioned(state: Mapping[str, Tensor], lam: float | None) -> State:
-    """Return a scale hyperprior's weights as those of a conditional network: its modulation keeps what it begins with.
+    """Return a scale hyperprior's weights under the names of a conditional network, without its modulation.
 
-    They are first rescaled from their lambda to the middle of the range, at which modulation begins as none.
+    They are first rescaled from `lam` to the middle of the range, where the initial modulation is the identity.
     """
     middle = math.sqrt(LOW * HIGH)
     fixed = rescaled(state, "bmshj2018-hyperprior", middle / (lam or middle))
-    return {_renamed(name): value for name, value in fixed.items()}
+    return {_conditional_name(name): value for name, value in fixed.items()}
 
 
-def _renamed(name: str) -> str:
-    """Return what g_a.2.weight or g_a.3.beta is called in a chain of modulated layers."""
+def _conditional_name(name: str) -> str:
+    """Return the name of g_a.2.weight or g_a.3.beta in a chain of modulated layers."""
     chain, dot, rest = name.partition(".")
     if chain not in {"g_a", "g_s", "h_a", "h_s"}:
         return name
@@ -57,10 +57,10 @@ def _renamed(name: str) -> str:
     return f"{chain}{dot}{layer}.{('convolution', 'activation')[part]}.{key}"
 
 
-def _widen(made: State, grown: float) -> None:
-    """Widen the densities of an entropy bottleneck: its first layer multiplies by softplus(matrix)."""
+def _widen(state: State, scale: float) -> None:
+    """Widen the densities of an entropy bottleneck, whose first layer multiplies by softplus(matrix)."""
     stem = "entropy_bottleneck."
-    first = next(name for name in made if name.startswith(stem) and name.endswith("matrices.0"))
-    slope = torch.nn.functional.softplus(made[first].double()) / grown
-    made[first] = slope.expm1().log().to(made[first].dtype)
-    made[f"{stem}quantiles"] *= grown
+    first = next(name for name in state if name.startswith(stem) and name.endswith("matrices.0"))
+    slope = torch.nn.functional.softplus(state[first].double()) / scale
+    state[first] = slope.expm1().log().to(state[first].dtype)
+    state[f"{stem}quantiles"] *= scale

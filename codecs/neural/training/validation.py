@@ -1,4 +1,4 @@
-"""What a network is worth while it is being trained: real bytes and 8-bit pixels of photographs it never saw."""
+"""Validation of a network in training: real bytes and 8-bit pixels of photographs that it does not learn from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytorch_msssim import ms_ssim
 
 from ...protocol import Image
 from ..architectures import ARCHITECTURES
-from ..codec import GAIN, LAMBDA, NeuralCodec, NeuralEstimate
+from ..codec import NeuralCodec, NeuralEstimate, dial_of
 from ..models import loaded
 from .photographs import Photographs
 from .recipe import Recipe, TrainingError
@@ -21,7 +21,7 @@ from .recipe import Recipe, TrainingError
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Means over the images at one lambda: bits a pixel of real bytes and by the likelihoods, dB, and the loss."""
+    """Means over the images at one lambda: bits per pixel of real bytes and by the likelihoods, PSNR, and the loss."""
 
     lam: float
     bpp_real: float
@@ -30,10 +30,10 @@ class Score:
     loss: float
 
 
-def held_out(recipe: Recipe, photographs: Photographs) -> tuple[Image, ...]:
-    """Return the images that a recipe is judged by; raise TrainingError where its loss is none of one of them."""
+def validation_images(recipe: Recipe, photographs: Photographs) -> tuple[Image, ...]:
+    """Return the first photographs, as many as the recipe asks for; raise TrainingError where MS-SSIM needs larger."""
     images = tuple(map(photographs.image, range(min(len(photographs), recipe.validation_images))))
-    if recipe.loss == "ms-ssim" and any(min(one.shape[:2]) <= 160 for one in images):
+    if recipe.loss == "ms-ssim" and any(min(image.shape[:2]) <= 160 for image in images):
         raise TrainingError("a validation image has a side below 161 pixels, and so no MS-SSIM")
     return images
 
@@ -41,47 +41,44 @@ def held_out(recipe: Recipe, photographs: Photographs) -> tuple[Image, ...]:
 def validate(
     recipe: Recipe, state: Mapping[str, torch.Tensor], lam: float | None, images: Sequence[Image], device: torch.device
 ) -> list[Score]:
-    """Return the scores of weights at their lambda, or where that is None at each of the recipe's.
+    """Return the scores of weights at `lam`, or where that is None at each lambda of the recipe.
 
-    Bytes and pixels are those of the codec that the weights make, header included. The loss is the recipe's with the
+    Bytes and pixels are those of the codec that the weights make, header included. The loss is the recipe's, with the
     real rate and the mean distortion.
     """
-    kind = ARCHITECTURES[recipe.architecture]
-    dial = GAIN if kind.gain else LAMBDA if kind.conditional else None
+    facts, dial = ARCHITECTURES[recipe.architecture], dial_of(recipe.architecture)
     scores = []
-    for place, one in enumerate(sorted(recipe.lambdas) if lam is None else [lam]):
-        value = float(state["Gain"][place]) if kind.gain else one
-        real = NeuralCodec(_network(recipe, state), kind.multiple, dial, value, device)
-        promised = NeuralEstimate(_network(recipe, state), kind.multiple, dial, value, device)
-        scores.append(_score(recipe, one, real, promised, images))
+    for index, each in enumerate(sorted(recipe.lambdas) if lam is None else [lam]):
+        value = float(state["Gain"][index]) if facts.gain else each
+        options = (facts.multiple, dial, value, device)
+        # A codec modifies its model, so the estimate has a model of its own.
+        codec = NeuralCodec(loaded(recipe.architecture, recipe.config, state), *options)
+        estimate = NeuralEstimate(loaded(recipe.architecture, recipe.config, state), *options)
+        scores.append(_score(recipe, each, codec, estimate, images))
     return scores
 
 
-def worth(scores: Sequence[Score]) -> float:
-    """Return what to choose the best save by: the geometric mean of the losses, in which no lambda outweighs others."""
+def mean_loss(scores: Sequence[Score]) -> float:
+    """Return the geometric mean of the losses, in which no lambda outweighs the others."""
     return float(np.exp(np.mean([math.log(score.loss) for score in scores])))
 
 
-def _network(recipe: Recipe, state: Mapping[str, torch.Tensor]) -> torch.nn.Module:
-    return loaded(recipe.architecture, recipe.config, state)
-
-
-def _score(recipe: Recipe, lam: float, real: NeuralCodec, promised: NeuralEstimate, images: Sequence[Image]) -> Score:
-    bits, estimates, decibels, distortions = [], [], [], []
+def _score(recipe: Recipe, lam: float, codec: NeuralCodec, estimate: NeuralEstimate, images: Sequence[Image]) -> Score:
+    real_bpps, estimated_bpps, psnrs, distortions = [], [], [], []
     for image in images:
-        data = real.encode(image)
-        seen = real.decode(data)
+        data = codec.encode(image)
+        seen = codec.decode(data)
         pixels = image.shape[0] * image.shape[1]
-        squared = float(np.square(image.astype(np.float64) - seen).mean())
-        bits.append(8 * len(data) / pixels)
-        estimates.append(promised.estimate(image)[0] / pixels)
-        decibels.append(10 * math.log10(255**2 / max(squared, 1e-9)))
-        distortions.append(squared if recipe.loss == "mse" else 1 - _similar(image, seen))
-    rate = float(np.mean(bits))
+        mse = float(np.square(image.astype(np.float64) - seen).mean())
+        real_bpps.append(8 * len(data) / pixels)
+        estimated_bpps.append(estimate.estimate(image)[0] / pixels)
+        psnrs.append(10 * math.log10(255**2 / max(mse, 1e-9)))
+        distortions.append(mse if recipe.loss == "mse" else 1 - _ms_ssim(image, seen))
+    rate = float(np.mean(real_bpps))
     loss = lam * float(np.mean(distortions)) + rate
-    return Score(lam, rate, float(np.mean(decibels)), float(np.mean(estimates)), loss)
+    return Score(lam, rate, float(np.mean(psnrs)), float(np.mean(estimated_bpps)), loss)
 
 
-def _similar(image: Image, seen: Image) -> float:
-    pair: list[Any] = [torch.from_numpy(one).permute(2, 0, 1)[None].float() for one in (image, seen)]
+def _ms_ssim(image: Image, seen: Image) -> float:
+    pair: list[Any] = [torch.from_numpy(pixels).permute(2, 0, 1)[None].float() for pixels in (image, seen)]
     return float(ms_ssim(*pair, data_range=255))

@@ -19,7 +19,7 @@ def network() -> Any:
 
 
 def factors(network: Any, *, to_weights: bool = True, gdn: float = 1.0, prior: float = 1.0) -> dict[str, Any]:
-    return optimizers.factors(network, relative=to_weights, gdn=gdn, prior=prior)
+    return optimizers.step_factors(network, relative=to_weights, gdn=gdn, prior=prior)
 
 
 def test_without_any_factor_all_is_one(network: Any) -> None:
@@ -69,7 +69,7 @@ def test_a_step_is_the_librarys_times_the_factor(kind: str) -> None:
         torch.manual_seed(1)
         value = nn.Parameter(torch.randn(6, 4))
         begun = value.detach().clone()
-        optimizer = optimizers.optimizer(kind, {"w": value}, {"w": factor}, 0.1)
+        optimizer = optimizers.make_optimizer(kind, {"w": value}, {"w": factor}, 0.1)
         # SOAP's first step gathers covariances only; factors change where later gradients are taken, so one more.
         for _ in range(2 if kind == "soap" else 1):
             optimizer.zero_grad()

@@ -6,45 +6,38 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image as Pillow
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("codecshift.codecs.neural.training.train", exc_type=ImportError)
 
 from codecshift.benchmark.cli import main  # noqa: E402
 from codecshift.codecs.neural import checkpoint, specs  # noqa: E402
-from codecshift.codecs.neural.training import packing, train  # noqa: E402
+from codecshift.codecs.neural.training import packing  # noqa: E402
+from codecshift.codecs.neural.training.job import prepare  # noqa: E402
 from codecshift.codecs.neural.training.recipe import Recipe, TrainingError, read  # noqa: E402
+from codecshift.codecs.neural.training.train import train  # noqa: E402
 
 TINY = Recipe("tiny", "bmshj2018-factorized", 4, 6, (0.02,), 4, crop=64, batch=2, learning_rate=1e-3)
 NEIGHBOUR = replace(TINY, start="neighbour")
 CONDITIONAL = replace(TINY, architecture="hyperprior-lct", lambdas=(0.002, 0.2))
 
 
-def photographs(folder: Path, count: int, seed: int) -> Path:
-    rng = np.random.default_rng(seed)
-    folder.mkdir()
-    for place in range(count):
-        small = Pillow.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
-        small.resize((80, 80), Pillow.Resampling.BICUBIC).save(folder / f"{place}.png")
-    return folder
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory: pytest.TempPathFactory, photographs: Callable[..., Path]) -> Path:
+    return photographs(tmp_path_factory.mktemp("valid") / "valid", 2, 80, 2)
 
 
 @pytest.fixture(scope="module")
-def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return photographs(tmp_path_factory.mktemp("valid") / "valid", 2, 2)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, valid: Path) -> Callable[[Recipe], Path]:
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, photographs: Callable[..., Path], valid: Path
+) -> Callable[[Recipe], Path]:
     place = tmp_path_factory.mktemp("trained")
-    data = photographs(place / "data", 3, 1)
+    data = photographs(place / "data", 3, 80, 1)
 
     def one(recipe: Recipe) -> Path:
         out = place / recipe.digest()
-        train.train(train.order(recipe, data, out, valid=valid, device="cpu"))
+        train(prepare(recipe, data, out, valid=valid, device="cpu"))
         return out
 
     return one
@@ -106,11 +99,11 @@ def test_trainings_that_make_no_family_are_not_packed(
 
 
 def test_trainings_on_different_photographs_make_no_family(
-    trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path
+    trained: Callable[[Recipe], Path], photographs: Callable[..., Path], valid: Path, tmp_path: Path
 ) -> None:
     others = replace(TINY, lambdas=(0.004,))
-    data = photographs(tmp_path / "others", 2, 7)
-    train.train(train.order(others, data, tmp_path / "training", valid=valid, device="cpu"))
+    data = photographs(tmp_path / "others", 2, 80, 7)
+    train(prepare(others, data, tmp_path / "training", valid=valid, device="cpu"))
     with pytest.raises(TrainingError, match="learnt from different photographs"):
         packing.pack([trained(TINY), tmp_path / "training"], tmp_path / "out", valid)
     assert not (tmp_path / "out").exists()

@@ -29,7 +29,7 @@ def images() -> Any:
 def made(name: str, images: Any, lam: float = LAMBDA) -> Any:
     torch.manual_seed(0)
     network = construct(name, {"N": 32, "M": 48})
-    principal_components.begin(network, images, lam)
+    principal_components.initialise(network, images, lam)
     return network
 
 
