@@ -153,7 +153,7 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-OURS = families.families()
+OURS = families.names()
 """The learned codecs that come with the package; a run leaves them out, and says so, where torch is not installed."""
 
 FAST = ("jpeg", "webp", "jpeg2000", *(name for name in OURS if name == "hyperprior-cs"))

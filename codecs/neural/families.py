@@ -1,7 +1,7 @@
-"""The checkpoints that come with the package: codecs of our own, trained with `codecshift train`, without a download.
+"""The families of checkpoints that come with the package, trained with `codecshift train`.
 
-Each family is a folder in `checkpoints`, named as the codec: its .safetensors files, the recipe, the logs of training
-and validation, and the model card.
+Each family is a folder in `checkpoints` with the name of its codec: .safetensors files, the recipe, the logs of its
+training, and the model card.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from .metadata import digest
+from . import metadata
 
 FOLDER = Path(__file__).parent / "checkpoints"
 
 
-def families() -> tuple[str, ...]:
-    """Return the names of the families that are there, e.g. "hyperprior-cs"."""
+def names() -> tuple[str, ...]:
+    """Return the names of the packaged families, e.g. "hyperprior-cs"."""
     return tuple(sorted({path.parent.name for path in FOLDER.glob("*/*.safetensors")}))
 
 
 def files(family: str) -> tuple[Path, ...]:
-    """Return the checkpoints of a family, in the order of their names."""
+    """Return the checkpoints of a family, sorted by name."""
     return tuple(sorted((FOLDER / family).glob("*.safetensors")))
 
 
-def digest_of(family: str) -> str:
+def digest(family: str) -> str:
     """Return 16 hexadecimal digits that change with any weight of a family."""
-    return hashlib.sha256("".join(map(digest, files(family))).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join(map(metadata.digest, files(family))).encode()).hexdigest()[:16]

@@ -15,7 +15,7 @@ from codecshift.codecs.neural.metadata import read_facts
 from codecshift.codecs.protocol import Image, Spec
 from codecshift.codecs.registry import find, identify, open_codec
 
-FAMILIES = families.families()
+FAMILIES = families.names()
 FOLDERS = {"recipe.toml", "log.csv", "valid.csv", "CARD.md"}
 LIMIT = 60e6
 
@@ -72,7 +72,7 @@ def test_plans_hold_them() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_weights_are_in_what_identifies_a_codec(family: str) -> None:
     spec = spec_of(family)
-    assert re.search(rf"weights {families.digest_of(family)}$", identify(spec))
+    assert re.search(rf"weights {families.digest(family)}$", identify(spec))
     assert spec.settings.startswith("ours, checkpoint, N=")
 
 
