@@ -1,4 +1,4 @@
-"""The architectures that are known, by the name CompressAI gives them, and what must be known of each without torch."""
+"""The known architectures by their names in CompressAI, with what must be known of each without importing torch."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 LOW, HIGH = 0.0012, 0.26
-"""The range of lambda of a network that is told it, drawn log-uniformly in training (Lieberman et al. 2023)."""
+"""The range of lambda of conditional networks, drawn log-uniformly in training (Lieberman et al. 2023)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A model class: its name in compressai.models, or in .conditional, and what must be known of it.
+    """A model class, by its name in compressai.models or in `conditional`, and its properties.
 
-    Images are padded to a multiple of `multiple`, by which its smallest latent is smaller. `gain` says that one set of
-    weights serves a range of rates by a gain on its latents, `conditional` that it does by the lambda it is told.
-    `principal` says that training may begin with principal components: four stages of stride 2, nearly linear at first.
+    Images are padded to a multiple of `multiple`, the subsampling of the smallest latent. One set of weights serves a
+    range of rates with `gain`, by a gain on its latents, and with `conditional`, by lambda as an input. `principal`
+    says that training may start from principal components: four stages of stride 2, nearly linear at first.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Models made by the name of their architecture: with random weights, or with given ones and ready to code."""
+"""Models by the name of their architecture: with random weights, or with given weights and ready to code."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ TABLES = ("_offset", "_quantized_cdf", "_cdf_length", "scale_table")
 """The entropy coder's buffers, which `update` computes from the weights."""
 
 _CONSTANTS = (".bound", ".pedestal", ".scale_bound")
-"""Buffers that training does not change: CompressAI's own are used, since 1e-9 is 0 in weights of half precision."""
+"""Constant buffers, taken from a new model: stored in half precision, a constant of 1e-9 would be 0."""
 
 
 def infer(architecture: str, state: State) -> dict[str, int]:
-    """Return the constructor's whole-number arguments, N and where it has one M, that weights belong to.
+    """Return the constructor's arguments N and, except for cheng2020, M, from the shapes of weights.
 
-    Raises KeyError where the weights lack the layers that tell.
+    Raises KeyError where the weights lack the layers in question.
     """
     if architecture.startswith("cheng2020"):
         return {"N": state["g_a.0.conv1.weight"].shape[0]}
@@ -37,15 +37,15 @@ def infer(architecture: str, state: State) -> dict[str, int]:
 
 
 def groups(channels: int) -> list[int]:
-    """Return ELIC's uneven groups of M channels: its authors' for M > 128, smaller ones in proportion below."""
+    """Return ELIC's uneven groups of M channels: its authors' for M > 128, smaller ones in proportion otherwise."""
     first = [16, 16, 32, 64] if channels > 128 else [max(1, channels * share // 20) for share in (1, 1, 2, 4)]
     return [*first, channels - sum(first)]
 
 
 def construct(architecture: str, config: Config, **options: Any) -> torch.nn.Module:
-    """Return a model with random weights; raise ValueError for an unknown architecture or a config it does not take.
+    """Return a model with random weights; raise ValueError for an unknown architecture or a wrong config.
 
-    `config` holds "N" and, but for the cheng2020 family, "M"; `options` are further arguments of its constructor.
+    `config` holds "N" and, except for cheng2020, "M"; `options` are further arguments of the constructor.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"expected one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
@@ -64,16 +64,16 @@ def construct(architecture: str, config: Config, **options: Any) -> torch.nn.Mod
 
 def _class(architecture: str) -> Callable[..., Any]:
     if ARCHITECTURES[architecture].conditional:
-        # Only wanted here, and it takes CompressAI with it.
+        # Imported here, because it imports CompressAI's layers.
         module = importlib.import_module(".conditional", __package__)
     else:
         module = compressai("models")
-    found: Callable[..., Any] = getattr(module, ARCHITECTURES[architecture].model)
-    return found
+    model: Callable[..., Any] = getattr(module, ARCHITECTURES[architecture].model)
+    return model
 
 
 def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
-    """Return a model with these weights, ready to code: on the CPU, in eval mode, its tables computed anew.
+    """Return a model with these weights, ready to code: on the CPU, in eval mode, its tables computed.
 
     Raises ValueError or KeyError where the weights are not those of such a model.
     """
@@ -89,7 +89,7 @@ def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
     if ARCHITECTURES[architecture].gain and "gayn2zqstep.0.weight" in state:
         options["vr_entbttlnck"] = True
     model = construct(architecture, config, **options)
-    # Tables from an earlier `update` may belong to other weights; empty ones are what a new model has.
+    # Stored tables may belong to other weights; the empty tables of a new model are kept instead.
     own = (*TABLES, *_CONSTANTS)
     buffers = {key: value for key, value in model.state_dict().items() if key.endswith(own)}
     weights = {key: value for key, value in state.items() if not key.endswith(own)}
@@ -105,16 +105,16 @@ def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
                 setattr(module, name, table.clone())
     update: Any = model.update
     with torch.no_grad():
-        update()  # of a model that was just made, all other tables are empty
+        update()  # computes the tables that are still empty
     return model
 
 
 @cache
 def _gaussian_tables() -> dict[str, torch.Tensor]:
-    """Return the tables of Gaussians on CompressAI's scales: the same in all models, and long to compute."""
-    made = compressai("entropy_models").GaussianConditional(None)
-    made.update_scale_table(compressai("models.base").get_scale_table(), force=True)
-    return {name: getattr(made, name) for name in TABLES}
+    """Return the tables of Gaussians on CompressAI's scales, which all models share and which take long to compute."""
+    gaussian = compressai("entropy_models").GaussianConditional(None)
+    gaussian.update_scale_table(compressai("models.base").get_scale_table(), force=True)
+    return {name: getattr(gaussian, name) for name in TABLES}
 
 
 def _gist(error: Exception) -> str:

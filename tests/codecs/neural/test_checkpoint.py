@@ -11,7 +11,7 @@ import pytest
 import torch
 from codecshift.codecs.neural import checkpoint, metadata, models
 from codecshift.codecs.neural.architectures import ARCHITECTURES
-from codecshift.codecs.neural.checkpoint import BadCheckpoint
+from codecshift.codecs.neural.metadata import BadCheckpoint
 
 NAME, SIZE = "bmshj2018-factorized", {"N": 8, "M": 12}
 WEIGHTS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2], dtype=torch.int32)}

@@ -35,7 +35,7 @@ def made(name: str, images: Any, lam: float = LAMBDA) -> Any:
 
 def seen(network: Any, images: Any, lam: float = LAMBDA) -> Any:
     """Return what comes back of images whose latents are rounded."""
-    told = () if not hasattr(network, "_told") else (torch.zeros(len(images), 1),)
+    told = () if not hasattr(network, "_conditions") else (torch.zeros(len(images), 1),)
     with torch.no_grad():
         return network.g_s(torch.round(network.g_a(images, *told)), *told)
 
