@@ -61,11 +61,11 @@ def _config() -> str:
 def _version(program: Program, get: str, *arguments: str) -> str:
     try:
         executable(program.decode[0])
-        said = answer(program.encode[0], *arguments)
+        output = answer(program.encode[0], *arguments)
     except CodecUnavailable as error:
         raise CodecUnavailable(f"{error}; {get}") from None
-    found = re.search(r"version:?\s+\[?v?(\d[\w.\-]*)", said, re.IGNORECASE)
-    return found[1] if found else "?"
+    match = re.search(r"version:?\s+\[?v?(\d[\w.\-]*)", output, re.IGNORECASE)
+    return match[1] if match else "?"
 
 
 def identify_bpg() -> str:

@@ -98,7 +98,7 @@ def _batch(spec: Spec, point: Point) -> None:
         for image in examples():
             images: list[Image] = [image, image[::-1].copy(), np.subtract(255, image, dtype=np.uint8)]
             streams = codec.encode_batch(images)
-            if streams != [codec.encode(one) for one in images]:
+            if streams != [codec.encode(each) for each in images]:
                 raise Broken(f"encode_batch of three {_size(image)} images differs from encode one by one")
             together = codec.decode_batch(streams)
             if not all(np.array_equal(a, codec.decode(b)) for a, b in zip(together, streams, strict=True)):
@@ -181,13 +181,13 @@ def _memory(spec: Spec, point: Point) -> None:
     bound = _ROUNDS * image.nbytes // 2
     with open_codec(spec, point) as codec:
         _rounds(codec, image, 2)
-        held = [settled()]
-        while len(held) <= _BLOCKS and held[-1] - held[0] < _RUNAWAY:
+        sizes = [settled()]
+        while len(sizes) <= _BLOCKS and sizes[-1] - sizes[0] < _RUNAWAY:
             _rounds(codec, image, _ROUNDS)
-            held.append(settled())
-            if held[-1] - held[-2] <= bound:
+            sizes.append(settled())
+            if sizes[-1] - sizes[-2] <= bound:
                 return
-    grown, times = (held[-1] - held[0]) / 2**20, (len(held) - 1) * _ROUNDS
+    grown, times = (sizes[-1] - sizes[0]) / 2**20, (len(sizes) - 1) * _ROUNDS
     raise Broken(
         f"encoding and decoding a {_size(image)} image {times} times left {grown:.1f} MiB in memory, "
         f"{grown / times:.2f} each time"
@@ -337,9 +337,9 @@ def probe(spec: Spec) -> tuple[int, str]:
             if not np.array_equal(image, before):
                 return header, "encode wrote to its input"
             if not spec.process:
-                held = settled()
+                size = settled()
                 _rounds(codec, image, _ROUNDS)
-                left = (settled() - held) / _ROUNDS
+                left = (settled() - size) / _ROUNDS
                 if left > _LEAK:
                     return header, f"leaks memory: {left / 2**20:.0f} MiB each time an 8x8 image is encoded and decoded"
     except Broken as broken:

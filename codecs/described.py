@@ -57,31 +57,31 @@ def read(path: Path) -> Described:
     path = path.absolute()
     try:
         text = path.read_bytes()
-        told = tomllib.loads(text.decode())
+        table = tomllib.loads(text.decode())
     except OSError as error:
         raise BadDescription(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadDescription(f"{path} is not TOML: {error}") from error
     try:
-        return _described(told, path, hashlib.sha256(text).hexdigest()[:12])
+        return _described(table, path, hashlib.sha256(text).hexdigest()[:12])
     except (ValueError, TypeError) as error:
         raise BadDescription(f"{path}: {error}") from error
 
 
-def _described(told: Mapping[str, Any], path: Path, digest: str) -> Described:
-    _typed(told, _KEYS)
-    missing = [key for key in _REQUIRED if not told.get(key)]
+def _described(table: Mapping[str, Any], path: Path, digest: str) -> Described:
+    _typed(table, _KEYS)
+    missing = [key for key in _REQUIRED if not table.get(key)]
     if missing:
         raise ValueError(f"expected the key {missing[0]!r}")
     program = Program(
-        _command("encode", told["encode"], path.parent),
-        _command("decode", told["decode"], path.parent),
-        **{key: told[key] for key in _PROGRAM if key in told},
+        _command("encode", table["encode"], path.parent),
+        _command("decode", table["decode"], path.parent),
+        **{key: table[key] for key in _PROGRAM if key in table},
     )
-    ask = _command("version", told["version"], path.parent) if "version" in told else ()
+    ask = _command("version", table["version"], path.parent) if "version" in table else ()
     _sound(program)
-    scale = _scale(told["scale"]) if "scale" in told else None
-    points = tuple(_point(entry, scale) for entry in told["points"])
+    scale = _scale(table["scale"]) if "scale" in table else None
+    points = tuple(_point(entry, scale) for entry in table["points"])
     names = [point.name for point in points]
     if len(set(names)) < len(names):
         raise ValueError("two points have one name")
@@ -89,22 +89,22 @@ def _described(told: Mapping[str, Any], path: Path, digest: str) -> Described:
         _known(program, {*_FILLED_IN, *point.params})
     argument = f"{digest}@{path}"
     spec = Spec(
-        name=told["name"],
+        name=table["name"],
         load=f"{__name__}:load:{argument}",
         points=points,
         scale=scale,
         identify=f"{__name__}:identify:{argument}",
         process=True,
-        lossless=told.get("lossless", False),
-        **{"settings": " ".join(told["encode"]), **{key: told[key] for key in _FACTS if key in told}},
+        lossless=table.get("lossless", False),
+        **{"settings": " ".join(table["encode"]), **{key: table[key] for key in _FACTS if key in table}},
     )
     if set(spec.name) & set(": ,/@"):
         raise ValueError(f"a codec's name has no colon, comma, slash, @ or space, got {spec.name!r}")
     return Described(spec, program, ask)
 
 
-def _typed(told: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
-    for key, value in told.items():
+def _typed(table: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
+    for key, value in table.items():
         if key not in keys:
             nearest = difflib.get_close_matches(key, keys, n=1)
             hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
@@ -115,9 +115,9 @@ def _typed(told: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
 
 
 def _command(key: str, arguments: list[Any], folder: Path) -> tuple[str, ...]:
-    if not arguments or not all(isinstance(one, str) for one in arguments):
+    if not arguments or not all(isinstance(argument, str) for argument in arguments):
         raise ValueError(f'{key}: expected a list of strings such as ["program", "-q", "{{quality}}"], got {arguments}')
-    program, *rest = (one.replace("{here}", str(folder)) for one in arguments)
+    program, *rest = (argument.replace("{here}", str(folder)) for argument in arguments)
     if os.sep in program:
         program = str(folder / program)
     return (program, *rest)
@@ -151,13 +151,13 @@ def _known(program: Program, names: Iterable[str]) -> None:
                     raise ValueError(f"decode: {{{name}}} is only known with bare = true")
 
 
-def _scale(told: Mapping[str, Any]) -> Scale:
+def _scale(table: Mapping[str, Any]) -> Scale:
     required = {"prefix": str, "parameter": str, "low": (int, float), "high": (int, float)}
-    _typed(told, {**required, "integer": bool, "rising": bool})
-    missing = [key for key in required if key not in told]
+    _typed(table, {**required, "integer": bool, "rising": bool})
+    missing = [key for key in required if key not in table]
     if missing:
         raise ValueError(f"scale: expected the key {missing[0]!r}")
-    return Scale(**told)
+    return Scale(**table)
 
 
 def _point(entry: Any, scale: Scale | None) -> Point:

@@ -78,8 +78,8 @@ vvc = _loader(VVC)
 
 
 @cache
-def _identify(encoder: str, asked: tuple[str, ...], version: str) -> str:
-    """Return the encoder's version, found by the pattern `version` in what a run of it says, and ffmpeg's."""
+def _identify(encoder: str, options: tuple[str, ...], version: str) -> str:
+    """Return the version of an encoder, by the pattern `version` in its output, and that of ffmpeg."""
     for kind, name in (("encoder", encoder), ("filter", "zscale")):
         if f"{kind} {name}".casefold() not in answer("ffmpeg", "-hide_banner", "-h", f"{kind}={name}").casefold():
             raise CodecUnavailable(
@@ -87,11 +87,11 @@ def _identify(encoder: str, asked: tuple[str, ...], version: str) -> str:
                 "or name another ffmpeg in CODECSHIFT_FFMPEG"
             )
     source = ("-f", "lavfi", "-i", "color=s=64x64", "-frames:v", "1", "-c:v", encoder)
-    said = answer("ffmpeg", "-hide_banner", "-nostdin", *source, *asked, "-f", "null", "-")
-    found = re.search(version, said)
+    output = answer("ffmpeg", "-hide_banner", "-nostdin", *source, *options, "-f", "null", "-")
+    match = re.search(version, output)
     ffmpeg = re.search(r"ffmpeg version (\S+)", answer("ffmpeg", "-version"))
     name = encoder.removeprefix("lib")
-    return f"{name} {found[1] if found else '?'}, ffmpeg {ffmpeg[1] if ffmpeg else '?'}"
+    return f"{name} {match[1] if match else '?'}, ffmpeg {ffmpeg[1] if ffmpeg else '?'}"
 
 
 def identify_x265() -> str:

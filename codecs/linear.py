@@ -80,9 +80,9 @@ def _components(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 @cache
 def bases() -> Bases:
     """Return the bases that the codec projects on, shape (3, 64, 64), as `fit` gives them; not to be written to."""
-    found: Bases = np.load(_BASES)
-    found.flags.writeable = False
-    return found
+    loaded: Bases = np.load(_BASES)
+    loaded.flags.writeable = False
+    return loaded
 
 
 class Linear:

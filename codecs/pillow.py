@@ -259,94 +259,57 @@ _JPEG_LADDER = (4, 9, 16, 27, 40, 55, 70, 80, 88, 93, 96)
 _JXL_QUALITY = Scale("q", "quality", 0, 99.9, integer=False)
 _RATE = Scale("r", "bpp", 0.01, 12, integer=False)
 
+_AVIF_LADDER = (15, 25, 35, 45, 55, 65, 75, 83, 89, 93)
+_AVIF = {"effort": "speed 6", "settings": "aom, tune=psnr, one tile"}
+
+
+def _spec(name: str, ladder: tuple[float, ...], scale: Scale, *, library: str = "", **facts: Any) -> Spec:
+    """Return the spec of the codec that the function of this name opens, with a library of that name or another."""
+    return Spec(
+        name=name,
+        load=f"{_HERE}:{name.replace('-', '_')}",
+        identify=f"{_HERE}:identify_{library or name}",
+        points=scale.ladder(*ladder),
+        scale=scale,
+        **{"chroma": "4:4:4", "colour": "BT.601 full", "effort": "none to set", **facts},
+    )
+
+
 SPECS = (
-    Spec(
-        name="jpeg",
-        load=f"{_HERE}:jpeg",
-        identify=f"{_HERE}:identify_jpeg",
-        points=_QUALITY.ladder(*_JPEG_LADDER),
-        scale=_QUALITY,
-        chroma="4:2:0",
-        colour="BT.601 full",
-        effort="none to set",
-        settings="Pillow's defaults",
-    ),
-    Spec(
-        name="jpeg-444",
-        load=f"{_HERE}:jpeg_444",
-        identify=f"{_HERE}:identify_jpeg",
-        points=_QUALITY.ladder(*_JPEG_LADDER),
-        scale=_QUALITY,
-        chroma="4:4:4",
-        colour="BT.601 full",
-        effort="none to set",
-        settings="Pillow's defaults but chroma",
-    ),
-    Spec(
-        name="jpeg2000",
-        load=f"{_HERE}:jpeg2000",
-        identify=f"{_HERE}:identify_jpeg2000",
-        points=_RATE.ladder(0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.9, 2.5, 3.2),
-        scale=_RATE,
-        chroma="4:4:4",
+    _spec("jpeg", _JPEG_LADDER, _QUALITY, chroma="4:2:0", settings="Pillow's defaults"),
+    _spec("jpeg-444", _JPEG_LADDER, _QUALITY, library="jpeg", settings="Pillow's defaults but chroma"),
+    _spec(
+        "jpeg2000",
+        (0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.9, 2.5, 3.2),
+        _RATE,
         colour="ICT (BT.601 full)",
-        effort="none to set",
         settings="9/7 wavelet, 6 resolutions, target rate, bare codestream",
     ),
-    Spec(
-        name="webp",
-        load=f"{_HERE}:webp",
-        identify=f"{_HERE}:identify_webp",
-        points=_QUALITY.ladder(1, 10, 25, 45, 65, 78, 85, 90, 94, 97, 100),
-        scale=_QUALITY,
+    _spec(
+        "webp",
+        (1, 10, 25, 45, 65, 78, 85, 90, 94, 97, 100),
+        _QUALITY,
         chroma="4:2:0",
         colour="BT.601 limited",
         effort="method 6",
         settings="libwebp's defaults but effort",
         version=2,
     ),
-    Spec(
-        name="avif",
-        load=f"{_HERE}:avif",
-        identify=f"{_HERE}:identify_avif",
-        points=_QUALITY.ladder(15, 25, 35, 45, 55, 65, 75, 83, 89, 93),
-        scale=_QUALITY,
-        chroma="4:4:4",
-        colour="BT.601 full",
-        effort="speed 6",
-        settings="aom, tune=psnr, one tile",
-    ),
-    Spec(
-        name="avif-420",
-        load=f"{_HERE}:avif_420",
-        identify=f"{_HERE}:identify_avif",
-        points=_QUALITY.ladder(15, 25, 35, 45, 55, 65, 75, 83, 89, 93),
-        scale=_QUALITY,
-        chroma="4:2:0",
-        colour="BT.601 full",
-        effort="speed 6",
-        settings="aom, tune=psnr, one tile",
-    ),
-    Spec(
-        name="heic",
-        load=f"{_HERE}:heic",
-        identify=f"{_HERE}:identify_heic",
-        points=_QUALITY.ladder(13, 17, 22, 27, 33, 39, 45, 52, 59, 66),
-        scale=_QUALITY,
-        chroma="4:4:4",
+    _spec("avif", _AVIF_LADDER, _QUALITY, **_AVIF),
+    _spec("avif-420", _AVIF_LADDER, _QUALITY, library="avif", chroma="4:2:0", **_AVIF),
+    _spec(
+        "heic",
+        (13, 17, 22, 27, 33, 39, 45, 52, 59, 66),
+        _QUALITY,
         bit_depth=10,
-        colour="BT.601 full",
         effort="preset slow",
         settings="x265, tune=psnr, no psycho-visual options",
         hint="pip install pillow-heif",
     ),
-    Spec(
-        name="jxl",
-        load=f"{_HERE}:jxl",
-        identify=f"{_HERE}:identify_jxl",
-        points=_JXL_QUALITY.ladder(0, 6, 20, 36, 55, 71, 81, 88, 93, 96.5),
-        scale=_JXL_QUALITY,
-        chroma="4:4:4",
+    _spec(
+        "jxl",
+        (0, 6, 20, 36, 55, 71, 81, 88, 93, 96.5),
+        _JXL_QUALITY,
         colour="XYB",
         effort="effort 7",
         settings="VarDCT, bare codestream; steered by butteraugli, which the wrapper cannot change",

@@ -159,24 +159,24 @@ class ProgramCodec:
         reads, writes = "{input}" in text, "{output}" in text
         known = {**self._params, "width": width, "height": height}
         if not reads and not writes:
-            command = [program, *(one.format_map(known) for one in arguments)]
+            command = [program, *(argument.format_map(known) for argument in arguments)]
             return _run(command, data, self._program.time_limit)
         with _ending_with_us(), tempfile.TemporaryDirectory(prefix="codecshift-") as folder:
             source, target = Path(folder, f"in{suffix}"), Path(folder, f"out{suffix_back}")
             if reads:
                 source.write_bytes(data)
             known |= {"input": str(source), "output": str(target)}
-            command = [program, *(one.format_map(known) for one in arguments)]
-            said = _run(command, b"" if reads else data, self._program.time_limit, folder)
+            command = [program, *(argument.format_map(known) for argument in arguments)]
+            output = _run(command, b"" if reads else data, self._program.time_limit, folder)
             if not writes:
-                return said
+                return output
             if not target.is_file():
                 raise CodecError(f"{Path(program).name} ended well and wrote nothing")
             return target.read_bytes()
 
 
 def _run(command: list[str], data: bytes, time_limit: float, folder: str | None = None) -> bytes:
-    """Return a command's standard output; raise CodecError, with the end of what it said, unless it exits with 0."""
+    """Return a command's standard output; raise CodecError, with its messages, unless it exits with 0."""
     name, pipe = Path(command[0]).name, subprocess.PIPE
     with _ending_with_us():
         try:
@@ -197,8 +197,8 @@ def _run(command: list[str], data: bytes, time_limit: float, folder: str | None 
         code = process.returncode
         ended = f"died of {_signal(-code)}" if code < 0 else f"exit code {code}"
         # Some programs, VVenC among them, put their complaints on standard output.
-        said = (complaint.strip() or output.strip()).decode("utf-8", "replace")
-        raise CodecError(f"{name}: {ended}" + (f": {_gist(said)}" if said else ""))
+        text = (complaint.strip() or output.strip()).decode("utf-8", "replace")
+        raise CodecError(f"{name}: {ended}" + (f": {_gist(text)}" if text else ""))
     return output
 
 
@@ -218,8 +218,8 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def _gist(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _gist(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     # Of a long complaint the first lines tell the cause, or where it is a traceback, the last.
     return " | ".join(lines if len(lines) <= 4 else [*lines[:2], "...", *lines[-2:]])[:400]
 
@@ -230,7 +230,7 @@ class _Stopped(BaseException):
 
 @contextmanager
 def _ending_with_us() -> Iterator[None]:
-    """See to it that a signal that ends this process first ends the program it waits for and removes its folder."""
+    """Before a signal ends this process, end the program it waits for and remove its folder."""
     names = ("SIGTERM", "SIGALRM") if threading.current_thread() is threading.main_thread() else ()
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     deadly = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
@@ -265,10 +265,10 @@ def executable(name: str) -> str:
         named, where = os.environ[variable], f"{os.environ[variable]}, which {variable} names"
     else:
         named, where = _bundled(name) or name, f"{name} on PATH or named by {variable}"
-    found = shutil.which(named)
-    if found is None:
+    path = shutil.which(named)
+    if path is None:
         raise CodecUnavailable(f"no program {where}")
-    return found
+    return path
 
 
 def _bundled(name: str) -> str | None:

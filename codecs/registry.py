@@ -67,12 +67,12 @@ def catalogue() -> Catalogue:
             source = entry.dist.name if entry.dist else entry.value
             title = f"{entry.name} ({source})"
             try:
-                found = child.call(offers, entry.name, entry.value)
+                offered_facts = child.call(offers, entry.name, entry.value)
             except (NoAnswer, Raised) as fault:
                 faults[title] = str(fault)
                 continue
             taken = []
-            for facts in found:
+            for facts in offered_facts:
                 spec = from_plain(facts["spec"])
                 if spec.name in offered:
                     taken.append(f"the name {spec.name!r} is taken by {offered[spec.name]}")
@@ -88,10 +88,10 @@ def catalogue() -> Catalogue:
 
 def offers(name: str, value: str) -> list[dict[str, Any]]:
     """Import what an entry point names, and return its codecs as plain data with what they say of their libraries."""
-    found = importlib.metadata.EntryPoint(name, value, PLUGINS).load()
-    if callable(found):
-        found = found()
-    specs = tuple(found) if isinstance(found, (list, tuple, Iterator)) else (found,)
+    offer = importlib.metadata.EntryPoint(name, value, PLUGINS).load()
+    if callable(offer):
+        offer = offer()
+    specs = tuple(offer) if isinstance(offer, (list, tuple, Iterator)) else (offer,)
     facts = [plain(spec) for spec in specs]
     return [{"spec": fact, **_library(spec)} for spec, fact in zip(specs, facts, strict=True)]
 

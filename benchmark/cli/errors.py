@@ -7,9 +7,10 @@ import sys
 
 FORESEEN = (
     *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.leaderboard.NotComparable"),
-    *("codecs.described.BadDescription", "codecs.neural.recipe.TrainingError", "codecs.protocol.CodecUnavailable"),
-    *("codecs.registry.UnknownCodec", "corruptions.download.DownloadError", "corruptions.generated.GeneratedError"),
-    *("corruptions.pixels.UnreadableImage", "corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
+    *("codecs.described.BadDescription", "codecs.protocol.CodecUnavailable", "codecs.registry.UnknownCodec"),
+    *("codecs.neural.training.recipe.TrainingError", "corruptions.download.DownloadError"),
+    *("corruptions.generated.GeneratedError", "corruptions.pixels.UnreadableImage"),
+    *("corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
     *("benchmark.measure.matching.WrongTarget", "benchmark.plan.plans.UnknownName"),
     *("benchmark.sets.bands.MeasurementError", "benchmark.store.run_file.RunFileError"),
 )

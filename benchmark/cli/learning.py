@@ -11,7 +11,7 @@ from .output import duration, refuse, say, show
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from ...codecs.neural.recipe import Recipe
+    from ...codecs.neural.training.recipe import Recipe
 
 
 def train(
@@ -35,7 +35,7 @@ def train(
     list_: Annotated[bool, typer.Option("--list", help="List the recipes there are, and train nothing.")] = False,
 ) -> None:
     """Train a neural codec: one checkpoint for each lambda of a recipe. Goes on where it was stopped."""
-    from ...codecs.neural import recipe as recipes
+    from ...codecs.neural.training import recipe as recipes
     from ..report import listings
 
     if list_:
@@ -59,19 +59,20 @@ def _train(
     try:
         import torch
 
-        from ...codecs.neural import train as training
+        from ...codecs.neural.training.job import prepare
+        from ...codecs.neural.training.train import train
     except ImportError as error:
         _refuse_without_extra("training", error)
-    from ...codecs.neural.recipe import Diverged
+    from ...codecs.neural.training.recipe import Diverged
 
     if jobs is not None:
         torch.set_num_threads(jobs)
     try:
         with Progress("images") as progress:
-            job = training.order(recipe, data, out, valid=valid, start=start, device=device, reading=progress.task)
+            job = prepare(recipe, data, out, valid=valid, start=start, device=device, report=progress.task)
         say(f"{recipe.name}: {recipe.architecture}, {len(job.data)} images, on {job.device} -> {out}")
         with Progress("steps") as progress:
-            outcome = training.train(job, progress.training)
+            outcome = train(job, progress.training)
     except Diverged as sentence:
         say(f"codecshift: {sentence}")
         raise typer.Exit(1) from None
@@ -98,7 +99,7 @@ def pack(
 ) -> None:
     """Pack a training for others: its best checkpoints in half precision, recipe, logs and a model card."""
     try:
-        from ...codecs.neural import pack as packing
+        from ...codecs.neural.training import packing
     except ImportError as error:
         _refuse_without_extra("packing", error)
     from ..report import listings

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...codecs.isolated import Isolated, NoAnswer, Raised
-from ...codecs.neural.device import found
+from ...codecs.neural.device import describe as found
 from ...codecs.protocol import CodecUnavailable, Spec
 from ..plan.plans import named
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ...analysis.distortion import MEASURES
-from ...codecs.neural import shipped
+from ...codecs.neural import families
 from ...corruptions.corruption import SEVERITIES
 from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS, FIFTEEN, find
@@ -158,7 +158,7 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-OURS = shipped.families()
+OURS = families.names()
 """The learned codecs that come with the package; a run leaves them out, and says so, where torch is not installed."""
 
 FAST = ("jpeg", "webp", "jpeg2000", *(name for name in OURS if name == "hyperprior-cs"))

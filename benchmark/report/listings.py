@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...codecs.neural import recipe
+from ...codecs.neural.training import recipe
 from ...corruptions.sets import KNOWN
 from ...corruptions.table import find
 from ..plan.plans import PLANS
@@ -14,8 +14,8 @@ from ..sets.bands import Measured, Measurement, notes
 from .sheet import Column, Report, Sheet, Value, number
 
 if TYPE_CHECKING:
-    from ...codecs.neural.pack import Packed
-    from ...codecs.neural.validation import Score
+    from ...codecs.neural.training.packing import Packed
+    from ...codecs.neural.training.validation import Score
 
 _CORRUPTIONS = (
     *(Column("corruption"), Column("levels"), Column("paper"), Column("measured"), number("centroid", ".3f")),

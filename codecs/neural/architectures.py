@@ -1,122 +1,43 @@
-"""Models made by the name of their architecture: with random weights, or with given ones and ready to code."""
+"""The known architectures by their names in CompressAI, with what must be known of each without importing torch."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import torch
-
-from .compat import compressai
-from .names import ARCHITECTURES
-
-State = Mapping[str, torch.Tensor]
-Config = Mapping[str, int]
-
-TABLES = ("_offset", "_quantized_cdf", "_cdf_length", "scale_table")
-"""The entropy coder's buffers, which `update` computes from the weights."""
-
-_CONSTANTS = (".bound", ".pedestal", ".scale_bound")
-"""Buffers that training does not change: CompressAI's own are used, since 1e-9 is 0 in weights of half precision."""
+LOW, HIGH = 0.0012, 0.26
+"""The range of lambda of conditional networks, drawn log-uniformly in training (Lieberman et al. 2023)."""
 
 
-def infer(architecture: str, state: State) -> dict[str, int]:
-    """Return the constructor's whole-number arguments, N and where it has one M, that weights belong to.
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A model class, by its name in compressai.models or in `conditional`, and its properties.
 
-    Raises KeyError where the weights lack the layers that tell.
+    Images are padded to a multiple of `multiple`, the subsampling of the smallest latent. One set of weights serves a
+    range of rates with `gain`, by a gain on its latents, and with `conditional`, by lambda as an input. `principal`
+    says that training may start from principal components: four stages of stride 2, nearly linear at first.
     """
-    if architecture.startswith("cheng2020"):
-        return {"N": state["g_a.0.conv1.weight"].shape[0]}
-    if architecture.startswith("elic2022"):
-        return {"N": state["g_a.0.weight"].shape[0], "M": state["g_a.13.weight"].shape[0]}
-    if ARCHITECTURES[architecture].conditional:
-        return {"N": state["g_a.0.convolution.weight"].shape[0], "M": state["g_a.3.convolution.weight"].shape[0]}
-    return {"N": state["g_a.0.weight"].shape[0], "M": state["g_a.6.weight"].shape[0]}
+
+    model: str
+    multiple: int = 64
+    gain: bool = False
+    conditional: bool = False
+    principal: bool = False
 
 
-def groups(channels: int) -> list[int]:
-    """Return ELIC's uneven groups of M channels: its authors' for M > 128, smaller ones in proportion below."""
-    first = [16, 16, 32, 64] if channels > 128 else [max(1, channels * share // 20) for share in (1, 1, 2, 4)]
-    return [*first, channels - sum(first)]
-
-
-def construct(architecture: str, config: Config, **options: Any) -> torch.nn.Module:
-    """Return a model with random weights; raise ValueError for an unknown architecture or a config it does not take.
-
-    `config` holds "N" and, but for the cheng2020 family, "M"; `options` are further arguments of its constructor.
-    """
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"expected one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
-    wanted = ("N",) if architecture.startswith("cheng2020") else ("N", "M")
-    if set(config) != set(wanted):
-        raise ValueError(f"expected {' and '.join(wanted)} in the config of {architecture}, got {dict(config)}")
-    if architecture.startswith("elic2022"):
-        if config["M"] < 5:
-            raise ValueError(f"expected M of at least 5 for the five groups of {architecture}, got {config['M']}")
-        options.setdefault("groups", groups(config["M"]))
-    model = _class(architecture)(**config, **options)
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"expected a torch module, got {type(model).__name__}")
-    return model
-
-
-def _class(architecture: str) -> Callable[..., Any]:
-    if ARCHITECTURES[architecture].conditional:
-        # Only wanted here, and it takes CompressAI with it.
-        module = importlib.import_module(".conditional", __package__)
-    else:
-        module = compressai("models")
-    found: Callable[..., Any] = getattr(module, ARCHITECTURES[architecture].model)
-    return found
-
-
-def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
-    """Return a model with these weights, ready to code: on the CPU, in eval mode, its tables computed anew.
-
-    Raises ValueError or KeyError where the weights are not those of such a model.
-    """
-    options: dict[str, Any] = {}
-    if architecture.startswith("elic2022"):
-        first = "latent_codec.y.latent_codec.y"
-        sizes = {
-            int(key[len(first) :].partition(".")[0]): value.shape[1]
-            for key, value in state.items()
-            if key.startswith(first) and key.endswith(".context_prediction.weight")
-        }
-        options["groups"] = [sizes[place] for place in sorted(sizes)]
-    if ARCHITECTURES[architecture].gain and "gayn2zqstep.0.weight" in state:
-        options["vr_entbttlnck"] = True
-    model = construct(architecture, config, **options)
-    # Tables from an earlier `update` may belong to other weights; empty ones are what a new model has.
-    own = (*TABLES, *_CONSTANTS)
-    buffers = {key: value for key, value in model.state_dict().items() if key.endswith(own)}
-    weights = {key: value for key, value in state.items() if not key.endswith(own)}
-    try:
-        model.load_state_dict({**buffers, **weights})
-    except RuntimeError as error:
-        raise ValueError(f"the weights are not those of {architecture} of {dict(config)}: {_gist(error)}") from error
-    model.eval()
-    gaussian = compressai("entropy_models").GaussianConditional
-    for module in model.modules():
-        if isinstance(module, gaussian):
-            for name, table in _gaussian_tables().items():
-                setattr(module, name, table.clone())
-    update: Any = model.update
-    with torch.no_grad():
-        update()  # of a model that was just made, all other tables are empty
-    return model
-
-
-@cache
-def _gaussian_tables() -> dict[str, torch.Tensor]:
-    """Return the tables of Gaussians on CompressAI's scales: the same in all models, and long to compute."""
-    made = compressai("entropy_models").GaussianConditional(None)
-    made.update_scale_table(compressai("models.base").get_scale_table(), force=True)
-    return {name: getattr(made, name) for name in TABLES}
-
-
-def _gist(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[1:3])[:300]
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "bmshj2018-factorized": Architecture("FactorizedPrior", multiple=16, principal=True),
+    "bmshj2018-factorized-relu": Architecture("FactorizedPriorReLU", multiple=16),
+    "bmshj2018-hyperprior": Architecture("ScaleHyperprior", principal=True),
+    "mbt2018-mean": Architecture("MeanScaleHyperprior"),
+    "mbt2018": Architecture("JointAutoregressiveHierarchicalPriors"),
+    "cheng2020-anchor": Architecture("Cheng2020Anchor"),
+    "cheng2020-attn": Architecture("Cheng2020Attention"),
+    "bmshj2018-hyperprior-vbr": Architecture("ScaleHyperpriorVbr", gain=True),
+    "mbt2018-mean-vbr": Architecture("MeanScaleHyperpriorVbr", gain=True),
+    "mbt2018-vbr": Architecture("JointAutoregressiveHierarchicalPriorsVbr", gain=True),
+    "cheng2020-anchor-checkerboard": Architecture("Cheng2020AnchorCheckerboard"),
+    "elic2022-official": Architecture("Elic2022Official"),
+    "elic2022-chandelier": Architecture("Elic2022Chandelier"),
+    "hyperprior-lct": Architecture("ConditionalHyperprior", conditional=True, principal=True),
+}

@@ -14,20 +14,20 @@ The latents' shapes, and the number of strings, follow from the model and the si
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from .. import header
 from ..protocol import CodecError, DecodeError
 
-LARGEST_IMAGE = 1 << 27  # pixels; a header that tells of more is damaged
+LARGEST_IMAGE = 1 << 27  # pixels; a header that states more is damaged
 LAST_INDEX = 0xFFFF
 _WORD = 4  # bytes; the coder writes words of 32 bits,
 _SHORTEST = 8  # and at least the two words of its state
 
 
 class Desync(DecodeError):
-    """A stream decoded to other symbols than were encoded, or to a model that was not its encoder's."""
+    """A stream decoded to other symbols than were encoded, or with another model than it was encoded with."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"desync: {why}")
@@ -35,7 +35,7 @@ class Desync(DecodeError):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream in its parts: the size of the image, the checksum of the symbols, the strings, and the dial if any."""
+    """The parts of a stream: the size of the image, the checksum of the symbols, the strings, and the dial if any."""
 
     height: int
     width: int
@@ -52,10 +52,10 @@ def check_size(height: int, width: int) -> None:
 
 def pack(stream: Stream) -> bytes:
     """Return a stream as bytes; raise CodecError where a string is not one of the coder's."""
-    for one in stream.strings:
-        if len(one) % _WORD or len(one) < _SHORTEST:
-            raise CodecError(f"the entropy coder made a string of {len(one)} bytes, expected words of {_WORD}")
-    lengths = (len(one) // _WORD for one in stream.strings[:-1])
+    for string in stream.strings:
+        if len(string) % _WORD or len(string) < _SHORTEST:
+            raise CodecError(f"the entropy coder made a string of {len(string)} bytes, expected words of {_WORD}")
+    lengths = (len(string) // _WORD for string in stream.strings[:-1])
     body = b"".join(
         (
             stream.checksum.to_bytes(4, "little"),
@@ -68,7 +68,7 @@ def pack(stream: Stream) -> bytes:
 
 
 def unpack(data: bytes, strings: int, *, dialled: bool) -> Stream:
-    """Return the parts of a stream of so many strings, with a dial or without; raise DecodeError for damage."""
+    """Return the parts of a stream of a number of strings, with or without a dial; raise DecodeError for damage."""
     if len(data) < 6 + _SHORTEST * strings:
         raise DecodeError(f"expected at least {6 + _SHORTEST * strings} bytes, got {len(data)}")
     if binascii.crc_hqx(data[2:], 0) != int.from_bytes(data[:2], "little"):
@@ -80,17 +80,11 @@ def unpack(data: bytes, strings: int, *, dialled: bool) -> Stream:
     height, width, *words = numbers
     if not 0 < height * width <= LARGEST_IMAGE:
         raise DecodeError(f"the header tells of an image of {width}x{height} pixels")
-    lengths = [_WORD * one for one in words]
+    lengths = [_WORD * count for count in words]
     lengths.append(len(data) - start - sum(lengths))
-    if any(one % _WORD or one < _SHORTEST for one in lengths):
+    if any(length % _WORD or length < _SHORTEST for length in lengths):
         raise DecodeError(f"the header tells of strings of {lengths} bytes")
-    checksum, dial = (int.from_bytes(one, "little") for one in (data[2:6], data[6:8]))
-    return Stream(height, width, checksum, _cut(data, start, lengths), dial if dialled else None)
-
-
-def _cut(data: bytes, start: int, lengths: Sequence[int]) -> tuple[bytes, ...]:
-    parts = []
-    for length in lengths:
-        parts.append(data[start : start + length])
-        start += length
-    return tuple(parts)
+    cuts = tuple(accumulate(lengths, initial=start))
+    parts = tuple(data[begin:end] for begin, end in pairwise(cuts))
+    checksum, dial = int.from_bytes(data[2:6], "little"), int.from_bytes(data[6:8], "little")
+    return Stream(height, width, checksum, parts, dial if dialled else None)

@@ -1,4 +1,4 @@
-"""Checkpoints: the weights of a model in a safetensors file that also says what model it is."""
+"""Checkpoints: safetensors files with the weights of a model, and metadata that say which model."""
 
 from __future__ import annotations
 
@@ -13,20 +13,14 @@ import safetensors
 import safetensors.torch
 import torch
 
-from . import architectures
-from .metadata import BadCheckpoint, Facts, Metric, read_facts, written
-from .names import ARCHITECTURES
-
-__all__ = ["BadCheckpoint", "Checkpoint", "build", "read", "save"]
+from . import models
+from .architectures import ARCHITECTURES
+from .metadata import BadCheckpoint, Facts, Metric, as_metadata, read_facts
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model at rest. `lam` is the lambda of its loss, None where one set of weights serves many rates.
-
-    `config` holds the constructor's arguments, `about` the rest of the file's metadata (steps, hash of the data,
-    versions), and `digest` is the sha256 of the file.
-    """
+    """The content of a checkpoint file: the metadata as in `Facts`, the weights, and the sha256 of the file."""
 
     architecture: str
     config: Mapping[str, int]
@@ -46,23 +40,22 @@ def save(
     state: Mapping[str, torch.Tensor],
     about: Mapping[str, str],
 ) -> None:
-    """Write a checkpoint; the file appears whole or not at all, in the place of an older one.
+    """Write a checkpoint; the file appears complete or not at all, and replaces an older one.
 
     The entropy coder's tables are left out, since `build` computes them from the weights. Raises ValueError where
-    `path` does not end in .safetensors, or the architecture or the metric is not known; OSError where the file cannot
-    be written.
+    `path` does not end in .safetensors or the architecture is unknown, OSError where the file cannot be written.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"expected a path that ends in .safetensors, got {path.name!r}")
     if architecture not in ARCHITECTURES:
         raise ValueError(f"expected one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
-    metadata = written(Facts(architecture, config, lam, metric, about))
-    # Copies of their own, since safetensors refuses tensors that share memory.
+    metadata = as_metadata(Facts(architecture, config, lam, metric, about))
+    # Copies, because safetensors refuses tensors that share memory.
     weights = {
         key: value.detach().to("cpu", copy=True).contiguous()
         for key, value in state.items()
-        if not key.endswith(architectures.TABLES)
+        if not key.endswith(models.TABLES)
     }
     data = safetensors.torch.save(weights, metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +73,7 @@ def save(
 
 
 def read(path: Path) -> Checkpoint:
-    """Return the checkpoint in a .safetensors file, which is never unpickled; raise BadCheckpoint."""
+    """Return the checkpoint in a .safetensors file, without unpickling anything; raise BadCheckpoint."""
     path = Path(path)
     facts = read_facts(path)
     try:
@@ -96,10 +89,10 @@ def read(path: Path) -> Checkpoint:
 
 
 def build(checkpoint: Checkpoint) -> torch.nn.Module:
-    """Return the model on the CPU, in eval mode, its tables computed: ready to code; raise BadCheckpoint."""
+    """Return the model, ready to code: on the CPU, in eval mode, its tables computed; raise BadCheckpoint."""
     if checkpoint.architecture not in ARCHITECTURES:
         raise BadCheckpoint(f"expected one of {', '.join(ARCHITECTURES)}, got {checkpoint.architecture!r}")
     try:
-        return architectures.loaded(checkpoint.architecture, checkpoint.config, checkpoint.state)
+        return models.loaded(checkpoint.architecture, checkpoint.config, checkpoint.state)
     except (ValueError, KeyError, RuntimeError) as error:
         raise BadCheckpoint(f"this checkpoint does not make a model: {error}") from error

@@ -1,4 +1,4 @@
-"""A CompressAI model at one operating point as a codec: pixels to latents to bytes, and back from the bytes alone."""
+"""A CompressAI model at one operating point as a codec: images to latents to bytes, and back from the bytes alone."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import torch
 
 from ..protocol import CodecError, DecodeError, Image
 from . import bitstream, coder
+from .architectures import ARCHITECTURES, HIGH, LOW
 from .bitstream import Desync, Stream
 from .coder import String
-from .names import HIGH, LOW
 
 AHEAD = 8
-"""How many images an accelerator transforms together: the memory they take is what bounds it."""
+"""How many images an accelerator transforms together, which its memory limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """What a variable-rate model is told: the name of its argument, and its range, which indices divide evenly in log.
+    """The rate argument of a variable-rate model: its name, and its range, which indices divide evenly in log.
 
-    The stream holds the index, 2 bytes, so that it decodes at whatever value the decoder was opened.
+    The stream holds the index, 2 bytes, so that it decodes whatever value the decoder was opened with.
     """
 
     argument: str
@@ -34,9 +34,9 @@ class Dial:
     high: float
 
     def index(self, value: float) -> int:
-        """Return the index of the nearest value that streams can name."""
-        through = math.log(value / self.low) / math.log(self.high / self.low)
-        return min(max(round(through * bitstream.LAST_INDEX), 0), bitstream.LAST_INDEX)
+        """Return the index of the value nearest to `value`."""
+        fraction = math.log(value / self.low) / math.log(self.high / self.low)
+        return min(max(round(fraction * bitstream.LAST_INDEX), 0), bitstream.LAST_INDEX)
 
     def value(self, index: int) -> float:
         """Return the value at an index."""
@@ -47,11 +47,17 @@ LAMBDA = Dial("lam", LOW, HIGH)
 GAIN = Dial("inputscale", 0.05, 2.0)
 
 
+def dial_of(architecture: str) -> Dial | None:
+    """Return the dial of an architecture, None where one set of weights has one rate."""
+    facts = ARCHITECTURES[architecture]
+    return LAMBDA if facts.conditional else GAIN if facts.gain else None
+
+
 class Transform(torch.nn.Module):
     """One of a model's two large transforms, on a device while the rest of the model is on the CPU.
 
-    A batch may be put in `ahead`: its images are then transformed together, and handed out one at a time. While
-    `collected` is a list, inputs are put there and nothing is computed.
+    Where `ahead` holds a batch, its images are transformed together, and returned by one call after the other. While
+    `collected` is a list, inputs are appended to it and nothing is computed.
     """
 
     def __init__(self, inner: torch.nn.Module, device: torch.device) -> None:
@@ -63,7 +69,7 @@ class Transform(torch.nn.Module):
         self.collected: list[tuple[torch.Tensor, ...]] | None = None
 
     def forward(self, x: torch.Tensor, *conditions: torch.Tensor) -> torch.Tensor:
-        """Return the transform of x (B, C, H, W), on the CPU; `conditions` are what else the model tells it."""
+        """Return the transform of x (B, C, H, W), on the CPU; `conditions` are the further arguments of the model."""
         if self.collected is not None:
             self.collected.append((x, *conditions))
             return x.new_zeros(1)
@@ -74,12 +80,12 @@ class Transform(torch.nn.Module):
 
     def compute(self, x: torch.Tensor, *conditions: torch.Tensor) -> torch.Tensor:
         """Return the transform of x, on the CPU."""
-        out: torch.Tensor = self.inner(x.to(self.device), *(one.to(self.device) for one in conditions))
+        out: torch.Tensor = self.inner(x.to(self.device), *(condition.to(self.device) for condition in conditions))
         return out.cpu()
 
 
 class Pixels:
-    """The way between images and what a model takes: floats in 0..1, sides padded to a multiple by their edges."""
+    """Conversion between images and the tensors of a model: floats in 0..1, edges repeated to a multiple."""
 
     def __init__(self, multiple: int) -> None:
         self.multiple = multiple
@@ -124,12 +130,12 @@ class NeuralCodec:
         self._pixels = Pixels(multiple)
         self._dial = dial
         self._index = dial.index(value) if dial else None
-        self._told: int | None = None
+        self._tables_index: int | None = None
         self._ahead = device is not None
         coder.install(model)
         if device is not None:
             model.g_a, model.g_s = Transform(model.g_a, device), Transform(model.g_s, device)
-        # How many strings there are, how long and of what shapes, shows on the smallest image.
+        # The number of strings, and their lengths and shapes per unit, follow from the smallest image.
         with torch.inference_mode():
             smallest = model.compress(torch.full((1, 3, multiple, multiple), 0.5), **self._options(self._index))
         self._shape = smallest["shape"]
@@ -143,27 +149,27 @@ class NeuralCodec:
 
     def decode(self, data: bytes) -> Image:
         """Return the image of a stream; raise DecodeError where it is damaged, Desync where its symbols are wrong."""
-        stream = bitstream.unpack(data, len(self._counts), dialled=self._dial is not None)
+        stream = self._unpacked(data)
         with torch.inference_mode():
             return self._pixels.image(self._decompressed(stream)[0], stream.height, stream.width)
 
     def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
-        """Return the streams of images of one shape. See `device` on what is the same on which device."""
+        """Return the streams of images of one shape; `device` says which bytes depend on the device."""
         if not self._ahead:
             return [self.encode(image) for image in images]
         for image in images:
             bitstream.check_size(*image.shape[:2])
         analysis: Transform = self._model.g_a
         jobs = []
-        # The C++ coder works beside the convolutions of the next image's hyperprior.
-        with torch.inference_mode(), ThreadPoolExecutor(1) as beside:
+        # The C++ coder runs in a thread while this one computes the next image's hyperprior.
+        with torch.inference_mode(), ThreadPoolExecutor(1) as coding:
             try:
                 for start in range(0, len(images), AHEAD):
-                    some = images[start : start + AHEAD]
-                    tensors = [self._pixels.tensor(image) for image in some]
+                    batch = images[start : start + AHEAD]
+                    tensors = [self._pixels.tensor(image) for image in batch]
                     analysis.ahead = torch.cat(tensors)
-                    for image, tensor in zip(some, tensors, strict=True):
-                        jobs.append(beside.submit(self._packed, image, self._compressed(tensor)))
+                    for image, tensor in zip(batch, tensors, strict=True):
+                        jobs.append(coding.submit(self._packed, image, self._compressed(tensor)))
             finally:
                 analysis.ahead = None
                 analysis.done.clear()
@@ -171,24 +177,26 @@ class NeuralCodec:
 
     def decode_batch(self, data: Sequence[bytes]) -> list[Image]:
         """Return the images of streams, which are of one shape."""
-        streams = [bitstream.unpack(one, len(self._counts), dialled=self._dial is not None) for one in data]
-        if not self._ahead or len({(one.height, one.width, one.dial) for one in streams}) > 1:
-            return [self.decode(one) for one in data]
+        streams = [self._unpacked(each) for each in data]
+        if not self._ahead or len({(stream.height, stream.width, stream.dial) for stream in streams}) > 1:
+            return [self.decode(each) for each in data]
         synthesis: Transform = self._model.g_s
         images = []
         with torch.inference_mode():
             for start in range(0, len(streams), AHEAD):
-                some = streams[start : start + AHEAD]
+                batch = streams[start : start + AHEAD]
                 try:
                     synthesis.collected = []
-                    for stream in some:
+                    for stream in batch:
                         self._decompressed(stream)
                     latents = torch.cat([x for x, *_ in synthesis.collected])
                     _, *conditions = synthesis.collected[0]
                 finally:
                     synthesis.collected = None
                 seen = synthesis.compute(latents, *conditions)
-                images += [self._pixels.image(x, one.height, one.width) for x, one in zip(seen, some, strict=True)]
+                images += [
+                    self._pixels.image(x, stream.height, stream.width) for x, stream in zip(seen, batch, strict=True)
+                ]
         return images
 
     def _compressed(self, tensor: torch.Tensor) -> list[String]:
@@ -197,9 +205,11 @@ class NeuralCodec:
 
     def _packed(self, image: Image, strings: Sequence[String]) -> bytes:
         height, width = image.shape[:2]
-        return bitstream.pack(
-            Stream(height, width, coder.checksum(strings), tuple(one.data for one in strings), self._index)
-        )
+        data = tuple(string.data for string in strings)
+        return bitstream.pack(Stream(height, width, coder.checksum(strings), data, self._index))
+
+    def _unpacked(self, data: bytes) -> Stream:
+        return bitstream.unpack(data, len(self._counts), dialled=self._dial is not None)
 
     def _decompressed(self, stream: Stream) -> torch.Tensor:
         """Return the reconstruction (1, 3, H, W), padded; raise Desync where the symbols are not the encoder's."""
@@ -207,9 +217,9 @@ class NeuralCodec:
         strings = [
             String(data, count * rows * columns) for data, count in zip(stream.strings, self._counts, strict=True)
         ]
-        options = self._options(stream.dial)
+        shape, options = _scaled(self._shape, rows, columns), self._options(stream.dial)
         try:
-            out = self._model.decompress([[one] for one in strings], _grown(self._shape, rows, columns), **options)
+            out = self._model.decompress([[string] for string in strings], shape, **options)
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, IndexError, AssertionError) as error:
@@ -223,36 +233,37 @@ class NeuralCodec:
         return seen
 
     def _options(self, index: int | None) -> Mapping[str, Any]:
-        """Return what the model is told besides the image, and see to it that its tables are those of that rate."""
+        """Return the rate argument of the model, and update its tables where they depend on the rate."""
         if self._dial is None or index is None:
             return {}
         value = self._dial.value(index)
         if self._dial is not GAIN:
             return {self._dial.argument: value}
         gain = torch.tensor(value)
-        if self._model.vr_entbttlnck and index != self._told:
+        if self._model.vr_entbttlnck and index != self._tables_index:
             self._model.update(force=True, scale=gain)
             coder.install(self._model)
-            self._told = index
+            self._tables_index = index
         return {self._dial.argument: gain}
 
 
-def _grown(shape: Any, rows: int, columns: int) -> Any:
-    """Return the latents' shapes, nested as the model nests them, of an image so many times the smallest one."""
+def _scaled(shape: Any, rows: int, columns: int) -> Any:
+    """Return the shapes of latents, nested as the model nests them, of an image of rows x columns smallest images."""
     if isinstance(shape, Mapping):
-        return {name: _grown(one, rows, columns) for name, one in shape.items()}
+        return {name: _scaled(inner, rows, columns) for name, inner in shape.items()}
     if isinstance(shape, list):
-        return [_grown(one, rows, columns) for one in shape]
+        return [_scaled(inner, rows, columns) for inner in shape]
     *channels, height, width = shape
     return (*channels, height * rows, width * columns)
 
 
 class NeuralEstimate:
-    """A model of which only the rate that its likelihoods promise is asked: no bytes are made.
+    """A model that estimates its rate from likelihoods and makes no bytes.
 
-    That rate knows no escape codes, no tables of finite precision and no header, and its likelihoods have a floor. In
-    the models that code pixel by pixel (mbt2018, cheng2020-anchor and -attn) CompressAI's estimate rounds the latents
-    as they are, not their distance from the predicted mean: what is seen is near what decoding gives, not the same.
+    The estimate leaves out escape codes, the finite precision of tables, and the header, and its likelihoods have a
+    floor. In the models that code pixel by pixel (mbt2018, cheng2020-anchor and -attn), CompressAI's estimate rounds
+    the latents themselves and not their distance from the predicted mean, so its image is close to the decoded one,
+    not equal to it.
     """
 
     def __init__(
@@ -273,9 +284,9 @@ class NeuralEstimate:
             self._options = {dial.argument: torch.tensor(value, device=device)}
 
     def estimate(self, image: Image) -> tuple[float, Image]:
-        """Return the bits that the likelihoods promise for an image, and what its decoder would see."""
+        """Return the estimated bits of an image, and its reconstruction."""
         bitstream.check_size(*image.shape[:2])
         with torch.inference_mode():
             out = self._model(self._pixels.tensor(image).to(self._device), **self._options)
-            bits = sum(float(-one.double().log2().sum()) for one in out["likelihoods"].values())
+            bits = sum(float(-values.double().log2().sum()) for values in out["likelihoods"].values())
             return bits, self._pixels.image(out["x_hat"][0].cpu(), *image.shape[:2])

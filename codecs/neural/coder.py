@@ -1,13 +1,13 @@
-"""The entropy coder between a model and CompressAI's rANS: coding put off, symbols kept for the checksum, no overruns.
+"""The entropy coder between a model and CompressAI's rANS: deferred coding, symbols for the checksum, no overruns.
 
-CompressAI's models quantise latents, look up each symbol's table, and hand both to an entropy coder. In its place they
-get ours, which codes with the same C++ code, to the same bytes, and differs in four ways:
+CompressAI's models quantise latents, look up each symbol's table, and pass both to an entropy coder. This module
+replaces that coder by one that calls the same C++ code, makes the same bytes, and differs in four ways:
 
-- A string is a `String`: an object that remembers its symbols. What a model has just encoded it can "decode" at once,
-  as most models do with their hyper-latents and some with all; and the coding itself can be done later, in a thread.
-- The symbols give the checksum that tells a desync.
-- The C++ decoder reads on where a stream ends, into whatever lies behind it. It is given zeros there.
-- The C++ encoder never ends on symbols near 2^31, as a latent that is not a number gives them. They are refused.
+- A string is a `String`, an object that keeps its symbols. A model "decodes" at once what it has just encoded, as most
+  models do with their hyper-latents and some with all latents; the coding itself can run later, in a thread.
+- The symbols give the checksum that detects a desync.
+- The C++ decoder reads past the end of a stream. It finds zeros there.
+- The C++ encoder never ends on symbols near 2^31, which a latent that is NaN becomes. They are refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import types
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ _ans = compressai("ans")
 
 
 class String:
-    """The symbols of one latent of one image, or the bytes they are coded as; each is made of the other when wanted."""
+    """The symbols of one latent of one image, or the bytes they are coded as; either is computed on demand."""
 
     def __init__(self, data: bytes, count: int) -> None:
         self.symbols = array("i")
@@ -42,31 +42,32 @@ class String:
         self._code: Callable[[], bytes] | None = None
 
     @classmethod
-    def of(cls, symbols: Sequence[int], code: Callable[[], bytes]) -> String:
-        """Return a string that `code` will make of the symbols; raise CodecError for symbols that nothing can code."""
+    def encoded(cls, symbols: list[int], indexes: list[int], tables: tuple[object, ...]) -> String:
+        """Return the string of symbols with the tables they index; raise CodecError for symbols without a code."""
         string = cls(b"", len(symbols))
-        string.symbols, string._code = array("i", symbols), code
+        string.symbols = array("i", symbols)
+        string._code = lambda: bytes(_ans.RansEncoder().encode_with_indexes(symbols, indexes, *tables))
         if not symbols or not -_LARGEST_SYMBOL < string.values.min() <= string.values.max() < _LARGEST_SYMBOL:
             raise CodecError("the model's latents are no numbers, or too large to code")
         return string
 
     @property
     def values(self) -> NDArray[np.int32]:
-        """The symbols as NumPy and torch take them without looking at each."""
+        """The symbols as an array that shares their memory."""
         return np.frombuffer(self.symbols, np.int32)
 
     @property
     def data(self) -> bytes:
-        """The bytes, coded when first asked for."""
+        """The bytes, coded on first access."""
         if self._code is not None:
             self._data, self._code = self._code(), None
         return self._data
 
     @property
     def padded(self) -> bytes:
-        """The bytes, and behind them as many zeros as a decoder of damaged ones can read.
+        """The bytes, followed by as many zeros as a decoder of damaged bytes can read.
 
-        Of zeros it reads a word a symbol, none of which is an escape code.
+        In zeros the decoder reads at most a word per symbol, and no escape code.
         """
         return self._data + bytes(4 * self.count + _BEHIND)
 
@@ -82,7 +83,7 @@ def checksum(strings: Iterable[String]) -> int:
 
 
 class Coder:
-    """Takes the place of the entropy coder of one entropy model, whose tables it keeps as the C++ code wants them."""
+    """Replaces the entropy coder of one entropy model, and keeps its tables as the C++ code takes them."""
 
     name = "ans"
 
@@ -93,9 +94,8 @@ class Coder:
         self._tables = (cut, lengths, model.offset.reshape(-1).int().tolist())
 
     def encode_with_indexes(self, symbols: list[int], indexes: list[int], *_tables: object) -> String:
-        """Return the string of symbols, to be coded when its bytes are wanted."""
-        tables = self._tables
-        return String.of(symbols, lambda: bytes(_ans.RansEncoder().encode_with_indexes(symbols, indexes, *tables)))
+        """Return the string of symbols, whose bytes are coded on demand."""
+        return String.encoded(symbols, indexes, self._tables)
 
     def decode_with_indexes(self, string: String, indexes: list[int], *_tables: object) -> NDArray[np.int32]:
         """Return the symbols of a string, decoded unless they are known."""
@@ -107,7 +107,7 @@ class Coder:
 
 
 class _Encoder:
-    """Takes the place of BufferedRansEncoder in models that call it themselves."""
+    """Replaces BufferedRansEncoder in models that call it themselves."""
 
     def __init__(self) -> None:
         self._symbols: list[int] = []
@@ -122,14 +122,13 @@ class _Encoder:
 
     def flush(self) -> String:
         """Return the string of all symbols taken in."""
-        symbols, indexes, tables = self._symbols, self._indexes, self._tables
-        return String.of(symbols, lambda: bytes(_ans.RansEncoder().encode_with_indexes(symbols, indexes, *tables)))
+        return String.encoded(self._symbols, self._indexes, self._tables)
 
 
 class _Decoder:
-    """Takes the place of RansDecoder in models that decode a few symbols at a time.
+    """Replaces RansDecoder in models that decode a few symbols at a time.
 
-    Each call converts all tables it is given from Python: only those that it needs are passed on.
+    RansDecoder converts all tables from Python on each call, so only the tables in use are passed on.
     """
 
     def __init__(self) -> None:
@@ -158,17 +157,17 @@ class _Decoder:
 
 
 def install(model: Any) -> None:
-    """Put our coder in the place of the library's, in a model whose tables have just been computed."""
+    """Replace the entropy coders of a model whose tables have just been computed."""
     for module in model.modules():
         if hasattr(module, "entropy_coder"):
             module.entropy_coder = Coder(module)
             if not hasattr(model, "_compress_ar"):
-                # For each image and string a model makes Python lists of its tables, which our coder has already.
+                # The model would convert its tables to Python lists for every string; the coder has them already.
                 module._quantized_cdf = module._quantized_cdf[:, :1].clone()
         if hasattr(module, "scale_table"):
             module.build_indexes = types.MethodType(_build_indexes, module)
-    # The models that code pixel by pixel name the library's classes in these two functions: what the names stand for is
-    # changed in copies of the functions, and for this model alone.
+    # The models that code pixel by pixel name the library's classes in these two functions. Copies of the functions,
+    # for this model alone, resolve the names to the classes above.
     for name in ("_compress_ar", "_decompress_ar"):
         if hasattr(model, name):
             function = getattr(type(model), name)
@@ -178,5 +177,5 @@ def install(model: Any) -> None:
 
 
 def _build_indexes(self: Any, scales: torch.Tensor) -> torch.Tensor:
-    """Return how many scales of the table but the last lie below each scale: what the library finds in 63 steps."""
+    """Return the number of scales in the table, the last excluded, below each scale; the library takes 63 steps."""
     return torch.bucketize(self.lower_bound_scale(scales), self.scale_table[:-1], out_int32=True)

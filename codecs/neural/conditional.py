@@ -1,4 +1,4 @@
-"""Loss-conditional variable rate: one hyperprior network that is told lambda, and has learnt them all."""
+"""Loss-conditional variable rate: one hyperprior network that takes lambda as an input."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .architectures import HIGH, LOW
 from .compat import compressai
-from .names import HIGH, LOW
 
 _HALF = math.log(HIGH / LOW) / 2
 _MIDDLE = math.log(HIGH * LOW) / 2
@@ -65,7 +65,7 @@ class Modulated(nn.Module):
 class Chain(nn.Sequential):
     """Modulated layers one after the other."""
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]  # every layer is told lambda
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]  # every layer takes lambda
         """Return the output of the last layer."""
         for layer in self:
             x = layer(x, condition)
@@ -75,9 +75,9 @@ class Chain(nn.Sequential):
 class ConditionalHyperprior(_models.CompressionModel):  # type: ignore[misc, name-defined]  # CompressAI has no types
     """A scale hyperprior (Balle et al. 2018) of N and M channels with every convolution modulated by lambda.
 
-    Trained with a lambda per image it is one network for all rates (Dosovitskiy & Djolonga 2020). The latents leave the
-    analysis scaled by lambda^1/2, and so do the scales of their prior, which is how the best step of a quantiser goes
-    with lambda at high rate: what is left to learn is the difference.
+    Trained with a lambda per image it is one network for all rates (Dosovitskiy & Djolonga 2020). The latents and the
+    scales of their prior are multiplied by lambda^1/2, since the optimal quantisation step goes with lambda^-1/2 at
+    high rate; the network learns the deviation from that.
     """
 
     def __init__(self, N: int, M: int) -> None:  # noqa: N803 - the field's names
@@ -111,35 +111,35 @@ class ConditionalHyperprior(_models.CompressionModel):  # type: ignore[misc, nam
 
     def forward(self, x: Tensor, lam: Tensor) -> dict[str, Any]:
         """Return {"x_hat", "likelihoods": {"y", "z"}} of images (B, 3, H, W) in 0..1 at lambdas (B,)."""
-        told = condition(lam)
-        y = self.g_a(x, told)
-        z = self.h_a(y.abs(), told)
+        conditions = condition(lam)
+        y = self.g_a(x, conditions)
+        z = self.h_a(y.abs(), conditions)
         z_hat, z_likelihoods = self.entropy_bottleneck(z)
-        scales_hat = self.h_s(z_hat, told)
+        scales_hat = self.h_s(z_hat, conditions)
         y_hat, y_likelihoods = self.gaussian_conditional(y, scales_hat)
-        x_hat = self.g_s(y_hat, told)
+        x_hat = self.g_s(y_hat, conditions)
         return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
     def compress(self, x: Tensor, lam: float) -> dict[str, Any]:
         """Return {"strings": [y, z], "shape"} of images at a lambda."""
-        told = self._told(lam, x)
-        y = self.g_a(x, told)
-        z = self.h_a(y.abs(), told)
+        conditions = self._conditions(lam, x)
+        y = self.g_a(x, conditions)
+        z = self.h_a(y.abs(), conditions)
         z_strings = self.entropy_bottleneck.compress(z)
         z_hat = self.entropy_bottleneck.decompress(z_strings, z.size()[-2:])
-        indexes = self.gaussian_conditional.build_indexes(self.h_s(z_hat, told))
+        indexes = self.gaussian_conditional.build_indexes(self.h_s(z_hat, conditions))
         y_strings = self.gaussian_conditional.compress(y, indexes)
         return {"strings": [y_strings, z_strings], "shape": z.size()[-2:]}
 
     def decompress(self, strings: Sequence[Sequence[bytes]], shape: Sequence[int], lam: float) -> dict[str, Tensor]:
-        """Return {"x_hat"} in 0..1 of what `compress` made at the same lambda."""
+        """Return {"x_hat"} in 0..1 for the strings that `compress` made at the same lambda."""
         y_strings, z_strings = strings
         z_hat = self.entropy_bottleneck.decompress(z_strings, shape)
-        told = self._told(lam, z_hat)
-        indexes = self.gaussian_conditional.build_indexes(self.h_s(z_hat, told))
+        conditions = self._conditions(lam, z_hat)
+        indexes = self.gaussian_conditional.build_indexes(self.h_s(z_hat, conditions))
         y_hat = self.gaussian_conditional.decompress(y_strings, indexes, z_hat.dtype)
-        return {"x_hat": self.g_s(y_hat, told).clamp_(0, 1)}
+        return {"x_hat": self.g_s(y_hat, conditions).clamp_(0, 1)}
 
     @staticmethod
-    def _told(lam: float, like: Tensor) -> Tensor:
+    def _conditions(lam: float, like: Tensor) -> Tensor:
         return condition(torch.full((like.size(0),), lam, dtype=torch.float64)).to(like.device)

@@ -1,38 +1,40 @@
-"""Checkpoints that other programs wrote, made into ones that say what model they are."""
+"""Weights that other programs wrote: read without running code, and converted into checkpoints."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
 
 from ..protocol import CodecUnavailable
-from . import architectures, checkpoint, weights
+from . import checkpoint, models
+from .architectures import ARCHITECTURES, HIGH, LOW
+from .compat import compressai
 from .metadata import METRICS, BadCheckpoint, Metric
-from .names import ARCHITECTURES, HIGH, LOW
 
 
 def convert(path: Path, architecture: str, lam: float | None, out: Path, metric: str = "mse") -> checkpoint.Checkpoint:
     """Write the weights in `path` as a checkpoint to `out`, and return it; raise BadCheckpoint, with nothing written.
 
-    `path` is what CompressAI's training script saves (.pth.tar or .pth, whose weights are under "state_dict"), weights
-    alone, or a .safetensors file; never is anything unpickled but tensors. `lam` is the lambda of its loss, as
-    CompressAI has it: lambda * 255^2 * MSE + bpp, or lambda * (1 - MS-SSIM) + bpp; None of a model for all rates.
-    N and M are found in the weights, and the model is built of them before it is written.
+    `path` is a .safetensors file, or what `read_pickled` reads. `lam` is the lambda of its loss, lambda * 255^2 * MSE +
+    bpp or lambda * (1 - MS-SSIM) + bpp, and None for a model for all rates. N and M follow from the shapes of the
+    weights, and the model is built once before anything is written.
     """
     if architecture not in ARCHITECTURES:
         raise BadCheckpoint(f"expected one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
-    kind = ARCHITECTURES[architecture]
-    if kind.gain or kind.conditional:
+    facts = ARCHITECTURES[architecture]
+    if facts.gain or facts.conditional:
         if lam is not None:
             raise BadCheckpoint(f"one file of {architecture} serves all rates: leave out its lambda")
     elif lam is None or not 0 < lam < float("inf"):
         raise BadCheckpoint(f"expected the lambda of the loss, by which its point is named, e.g. {LOW:g} or {HIGH:g}")
-    chosen: Metric | None = next((one for one in METRICS if one == metric), None)
-    if chosen is None:
+    known: Metric | None = next((name for name in METRICS if name == metric), None)
+    if known is None:
         raise BadCheckpoint(f"expected a metric, {' or '.join(METRICS)}, got {metric!r}")
     if out.suffix != ".safetensors":
         raise BadCheckpoint(f"expected a path that ends in .safetensors, got {out.name!r}")
@@ -40,11 +42,11 @@ def convert(path: Path, architecture: str, lam: float | None, out: Path, metric:
         raise BadCheckpoint(f"there is a file {out} already: choose another name")
     state = _state(path)
     try:
-        config = architectures.infer(architecture, state)
-        architectures.loaded(architecture, config, state)
+        config = models.infer(architecture, state)
+        models.loaded(architecture, config, state)
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
         raise BadCheckpoint(f"{path} does not hold the weights of {architecture}: {error}") from error
-    checkpoint.save(out, architecture, config, lam, chosen, state, {"source": path.name})
+    checkpoint.save(out, architecture, config, lam, known, state, {"source": path.name})
     return checkpoint.read(out)
 
 
@@ -54,8 +56,33 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        return weights.state(path)
+        return read_pickled(path)
     except CodecUnavailable as error:
         raise BadCheckpoint(str(error)) from error
     except (safetensors.SafetensorError, OSError) as error:
         raise BadCheckpoint(f"{path} cannot be read as a .safetensors file: {error}") from error
+
+
+def read_pickled(path: Path) -> Mapping[str, torch.Tensor]:
+    """Return the weights in a .pth or .pth.tar file under CompressAI's present names; raise CodecUnavailable.
+
+    The file holds tensors by name, or holds them under "state_dict" as CompressAI's training script saves them. Such a
+    file is a pickle, which can run any program when it is loaded. It is therefore read with torch's `weights_only`,
+    which refuses everything but tensors and containers.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of storages of an older kind
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CodecUnavailable(
+            f"{path} is refused: it is damaged, or holds more than tensors and would have to be unpickled, which can "
+            f"run any program ({str(error).strip().splitlines()[0][:120]})"
+        ) from error
+    if isinstance(content, Mapping):
+        content = content.get("state_dict", content)
+    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise CodecUnavailable(f"{path}: expected tensors by name, got something else")
+    renamed: dict[str, torch.Tensor] = compressai("zoo.pretrained").load_pretrained(content)
+    renamed.pop("QuantOffset", None)  # of an older variable-rate model; CompressAI leaves it out too
+    return renamed

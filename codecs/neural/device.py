@@ -1,11 +1,11 @@
-"""Where transforms are computed: chosen once per process, and made to give the same numbers each time.
+"""The device that computes the transforms: chosen once per process, and set to be deterministic.
 
-Only the two large transforms of a model, between pixels and latents, run on an accelerator. Whatever the entropy coder
-is told (hyperprior, context models, tables) is computed on the CPU in float32, one image at a time, so that a stream
-can be decoded where there is no accelerator, and in batches of another size. Encoded on another device an image may
-still get other bytes, since its latents are rounded from other floats; and decoded on another device a pixel may differ
-by one grey level. Both streams are sound. Processors that compute in another order may disagree about the tables: then
-the checksum in the stream finds it, and says "desync".
+Only the two large transforms of a model, between pixels and latents, run on an accelerator. The inputs of the entropy
+coder (hyperprior, context models, tables) are computed on the CPU in float32, one image at a time, so that a stream can
+be decoded without the accelerator and in batches of any size. Another device may encode an image to other bytes, since
+latents are rounded from other floats, and may decode a pixel to a value that differs by one grey level. Both streams
+are valid. Processors that add in another order may disagree about the tables; the checksum in the stream detects that,
+and decoding raises "desync".
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _chosen: list[Device] = []
 
 
 def use(device: str) -> None:
-    """Choose the device of all neural codecs of this process: "cpu", "cuda", or "auto", CUDA where there is any.
+    """Choose the device of all neural codecs of this process: "cpu", "cuda", or "auto" (CUDA if available).
 
-    Costs nothing, and imports nothing: what is chosen is looked for when the first codec is opened, which raises
-    CodecUnavailable where it is not there. Raises ValueError for another name, and where another one was chosen before.
+    This imports nothing: the first codec that is opened looks for the device, and raises CodecUnavailable where it is
+    missing. Raises ValueError for another name, and where another device was chosen before.
     """
-    known = next((one for one in get_args(Device) if one == device), None)
+    known = next((name for name in get_args(Device) if name == device), None)
     if known is None:
         raise ValueError(f"expected a device, {', '.join(get_args(Device))}, got {device!r}")
     if _chosen and _chosen[0] != known:
@@ -39,8 +39,8 @@ def use(device: str) -> None:
     _chosen[:] = [known]
 
 
-def found() -> str:
-    """Return the CUDA device that torch would use and the versions that its results depend on, "" where there is none.
+def describe() -> str:
+    """Return the CUDA device that torch would use and the versions that its results depend on, "" without a device.
 
     For example "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off". Imports torch, where that is installed.
     """
@@ -50,20 +50,21 @@ def found() -> str:
 
     if not torch.cuda.is_available():
         return ""
-    version = str(torch.__version__).partition("+")[0]  # "+cu130" is told apart
+    version = str(torch.__version__).partition("+")[0]  # "+cu130" repeats the version of CUDA
     return f"cuda: {torch.cuda.get_device_name()}, torch {version}, CUDA {torch.version.cuda}, TF32 off"
 
 
 @cache
 def accelerator() -> torch.device | None:
-    """Return the accelerator chosen, set to be exact, None for the CPU; raise CodecUnavailable where it is missing.
+    """Return the chosen accelerator, None for the CPU; raise CodecUnavailable where it is missing.
 
-    On the CPU torch gets as many threads as OMP_NUM_THREADS says, one if it says nothing: the pool runs a process per
-    core. On CUDA there is no TF32, and kernels are deterministic.
+    torch gets OMP_NUM_THREADS threads, by default one, because the pool runs a process per core. On CUDA, TF32 is off
+    and kernels are deterministic.
     """
     import torch  # noqa: PLC0415 - a device may be chosen where torch is not installed
 
-    torch.set_num_threads(_threads())
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(max(1, int(threads)) if threads.isdecimal() else 1)
     wanted = _chosen[0] if _chosen else "cpu"
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return None
@@ -79,8 +80,3 @@ def accelerator() -> torch.device | None:
     torch.backends.cudnn.deterministic = True
     torch.use_deterministic_algorithms(True)
     return torch.device("cuda")
-
-
-def _threads() -> int:
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdecimal() and int(said) else 1

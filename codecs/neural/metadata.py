@@ -1,4 +1,4 @@
-"""What a checkpoint file says of itself, read without torch: architecture, size, lambda, and the file's digest."""
+"""Metadata of checkpoint files, read without torch: architecture, size, lambda, and the digest of the file."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Metric = Literal["mse", "ms-ssim"]
 METRICS: tuple[Metric, ...] = ("mse", "ms-ssim")
 
 FORMAT = "1"
-"""Version of the keys below; written under "codecshift" in the metadata of every file."""
+"""The version of the keys, written under "codecshift" in the metadata of every file."""
 
 _LARGEST_HEADER = 1 << 26  # bytes; safetensors itself allows 100 MB, and ours take some tens of kB
-_OURS = ("codecshift", "architecture", "config", "lambda", "metric")
+_RESERVED = ("codecshift", "architecture", "config", "lambda", "metric")
 
 
 class BadCheckpoint(ValueError):
-    """A file that is no checkpoint of ours; the sentence names the file and says what was expected."""
+    """A file is no codecshift checkpoint; the message names the file and says what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The metadata of a checkpoint: `lam` is the lambda of its rate-distortion loss, None where it knows many rates.
+    """The metadata of a checkpoint: `lam` is the lambda of its loss, None for a model for all rates.
 
-    `config` holds the constructor's arguments, e.g. {"N": 128, "M": 192}; `about` whatever else was written.
+    `config` holds the constructor's arguments, e.g. {"N": 128, "M": 192}, and `about` all other entries.
     """
 
     architecture: str
@@ -39,11 +39,10 @@ class Facts:
     about: Mapping[str, str]
 
 
-def written(facts: Facts) -> dict[str, str]:
-    """Return the metadata as safetensors keeps it, text by text; raise ValueError where `about` uses a name of ours."""
-    taken = sorted(set(_OURS) & set(facts.about))
-    if taken:
-        raise ValueError(f"expected other names than {', '.join(_OURS)} in about, got {taken[0]!r}")
+def as_metadata(facts: Facts) -> dict[str, str]:
+    """Return the metadata as safetensors stores it, as strings; raise ValueError where `about` uses a reserved name."""
+    if taken := sorted(set(_RESERVED) & set(facts.about)):
+        raise ValueError(f"expected other names than {', '.join(_RESERVED)} in about, got {taken[0]!r}")
     return {
         "codecshift": FORMAT,
         "architecture": facts.architecture,
@@ -55,7 +54,7 @@ def written(facts: Facts) -> dict[str, str]:
 
 
 def read_facts(path: Path) -> Facts:
-    """Return what the file says of itself; raise BadCheckpoint."""
+    """Return the metadata in a .safetensors file; raise BadCheckpoint."""
     if path.suffix != ".safetensors":
         raise BadCheckpoint(
             f"{path}: expected a .safetensors file; files that must be unpickled (.pth, .pt, .ckpt) can run any "
@@ -65,49 +64,49 @@ def read_facts(path: Path) -> Facts:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             header = file.read(size) if size <= _LARGEST_HEADER else b""
-        said = json.loads(header).get("__metadata__", {}) if header else None
+        metadata = json.loads(header).get("__metadata__", {}) if header else None
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, AttributeError, RecursionError):
-        said = None
-    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+        metadata = None
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one")
     try:
-        return _facts(said)
+        return _facts(metadata)
     except ValueError as error:
         raise BadCheckpoint(f"{path}: {error}") from error
 
 
-def _facts(said: Mapping[str, str]) -> Facts:
-    if "codecshift" not in said:
+def _facts(metadata: Mapping[str, str]) -> Facts:
+    if "codecshift" not in metadata:
         raise ValueError(
             "expected the metadata that `codecshift train` writes, found none: `codecshift convert` adds it"
         )
-    if said["codecshift"] != FORMAT:
+    if metadata["codecshift"] != FORMAT:
         raise ValueError(
-            f"expected metadata of version {FORMAT}, got {said['codecshift']!r}: a newer codecshift wrote this file"
+            f"expected metadata of version {FORMAT}, got {metadata['codecshift']!r}: a newer codecshift wrote this file"
         )
-    missing = [key for key in _OURS if key not in said]
+    missing = [key for key in _RESERVED if key not in metadata]
     if missing:
         raise ValueError(f"expected {missing[0]!r} in the metadata")
-    config = json.loads(said["config"])
-    if not isinstance(config, dict) or not all(type(one) is int and 0 < one < 2**16 for one in config.values()):
-        raise ValueError(f"expected a config of whole numbers such as {{'N': 128}}, got {said['config'][:80]}")
-    lam = float(said["lambda"]) if said["lambda"] else None
+    config = json.loads(metadata["config"])
+    if not isinstance(config, dict) or not all(type(value) is int and 0 < value < 2**16 for value in config.values()):
+        raise ValueError(f"expected a config of whole numbers such as {{'N': 128}}, got {metadata['config'][:80]}")
+    lam = float(metadata["lambda"]) if metadata["lambda"] else None
     if lam is not None and not (math.isfinite(lam) and lam > 0):
-        raise ValueError(f"expected a lambda above 0, got {said['lambda'][:20]}")
-    metric = next((one for one in METRICS if one == said["metric"]), None)
+        raise ValueError(f"expected a lambda above 0, got {metadata['lambda'][:20]}")
+    metric = next((name for name in METRICS if name == metadata["metric"]), None)
     if metric is None:
-        raise ValueError(f"expected a metric, {' or '.join(METRICS)}, got {said['metric'][:20]!r}")
-    about = {key: value for key, value in said.items() if key not in _OURS}
-    return Facts(said["architecture"], config, lam, metric, about)
+        raise ValueError(f"expected a metric, {' or '.join(METRICS)}, got {metadata['metric'][:20]!r}")
+    about = {key: value for key, value in metadata.items() if key not in _RESERVED}
+    return Facts(metadata["architecture"], config, lam, metric, about)
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 of a file as hexadecimal digits; raise BadCheckpoint if it cannot be read."""
+    """Return the sha256 of a file in hexadecimal digits; raise BadCheckpoint where it cannot be read."""
     try:
-        told = path.stat()
-        return _digest(path, told.st_mtime_ns, told.st_size, told.st_ino)
+        status = path.stat()
+        return _digest(path, status.st_mtime_ns, status.st_size, status.st_ino)
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
 

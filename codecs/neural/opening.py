@@ -1,122 +1,78 @@
-"""Opening neural codecs: what the specs name. Here torch is imported."""
+"""Opening of neural codecs: what their specs name. This module imports torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-from ..protocol import CodecUnavailable, Point
-from . import architectures, checkpoint, codec, device, metadata, shipped, weights
-from .codec import Dial, NeuralCodec, NeuralEstimate
-from .names import ARCHITECTURES
-from .specs import zoo_files
+from ..protocol import CodecUnavailable
+from . import checkpoint, convert, device, download, families, models
+from . import zoo as published
+from .architectures import ARCHITECTURES
+from .codec import NeuralCodec, NeuralEstimate, dial_of
+from .metadata import BadCheckpoint
 
-Params = int | float | str
+Params = Mapping[str, int | float | str]
+Loader = Callable[[str, Params], tuple[str, torch.nn.Module]]
+"""Returns the architecture and the model that a spec's argument and a point's parameters name."""
+
 Opened = TypeVar("Opened", NeuralCodec, NeuralEstimate)
 
 
-def _zoo(make: Callable[..., Opened], name: str, params: Mapping[str, Params]) -> Opened:
-    where = device.accelerator()
-    (file,) = zoo_files(name, [Point("", params)])
-    path = weights.fetched(file)
+def _load_zoo(name: str, params: Params) -> tuple[str, torch.nn.Module]:
+    """Load a codec of CompressAI's zoo; its weights are fetched if this machine lacks them."""
+    path = download.fetched(published.file(name, params))
     architecture = name.removesuffix("-mse").removesuffix("-ms-ssim")
     try:
-        state = weights.state(path)
-        model = architectures.loaded(architecture, architectures.infer(architecture, state), state)
+        state = convert.read_pickled(path)
+        return architecture, models.loaded(architecture, models.infer(architecture, state), state)
     except (ValueError, KeyError) as error:
         raise CodecUnavailable(f"{path} does not hold the weights of {architecture}: {error}") from error
-    return _ready(make, model, architecture, params, where)
 
 
-def _checkpoint(
-    make: Callable[..., Opened], architecture: str, path: Path, digest: str, params: Mapping[str, Params]
-) -> Opened:
-    where = device.accelerator()
-    try:
-        found = checkpoint.read(path)
-        if not found.digest.startswith(digest) or found.architecture != architecture:
-            raise CodecUnavailable(f"{path} has changed since the run began")
-        model = checkpoint.build(found)
-    except metadata.BadCheckpoint as error:
-        raise CodecUnavailable(str(error)) from error
-    return _ready(make, model, architecture, params, where)
+def _load_family(family: str, params: Params) -> tuple[str, torch.nn.Module]:
+    """Load a packaged checkpoint."""
+    return _load_checkpoint(families.FOLDER / family / str(params.get("file", f"{family}.safetensors")))
 
 
-def _ready(
-    make: Callable[..., Opened],
-    model: torch.nn.Module,
-    architecture: str,
-    params: Mapping[str, Params],
-    where: torch.device | None,
-) -> Opened:
-    known = ARCHITECTURES[architecture]
-    dial: Dial | None = codec.LAMBDA if known.conditional else codec.GAIN if known.gain else None
-    value = float(params["lam" if known.conditional else "gain"]) if dial else 0.0
-    return make(model, known.multiple, dial, value, where)
-
-
-@contextmanager
-def zoo(name: str, **params: Params) -> Iterator[NeuralCodec]:
-    """Open a codec of CompressAI's zoo, its weights fetched if need be; raise CodecUnavailable."""
-    yield _zoo(NeuralCodec, name, params)
-
-
-@contextmanager
-def zoo_estimate(name: str, **params: Params) -> Iterator[NeuralEstimate]:
-    """Open the same weights for estimates."""
-    yield _zoo(NeuralEstimate, name, params)
-
-
-@contextmanager
-def ours(family: str, **params: Params) -> Iterator[NeuralCodec]:
-    """Open a codec whose checkpoints come with the package; raise CodecUnavailable."""
-    yield _checkpoint(NeuralCodec, *_ours(family, params), params)
-
-
-@contextmanager
-def ours_estimate(family: str, **params: Params) -> Iterator[NeuralEstimate]:
-    """Open the same weights for estimates."""
-    yield _checkpoint(NeuralEstimate, *_ours(family, params), params)
-
-
-@contextmanager
-def file(argument: str, **params: Params) -> Iterator[NeuralCodec]:
-    """Open a checkpoint, `argument` being "architecture@digest@path"; raise CodecUnavailable, as if it has changed."""
-    yield _checkpoint(NeuralCodec, *_file(argument), params)
-
-
-@contextmanager
-def file_estimate(argument: str, **params: Params) -> Iterator[NeuralEstimate]:
-    """Open the same weights for estimates."""
-    yield _checkpoint(NeuralEstimate, *_file(argument), params)
-
-
-@contextmanager
-def folder(argument: str, **params: Params) -> Iterator[NeuralCodec]:
-    """Open a checkpoint in a folder, `argument` being "architecture@path", the point naming the file and its digest."""
-    yield _checkpoint(NeuralCodec, *_in_folder(argument, params), params)
-
-
-@contextmanager
-def folder_estimate(argument: str, **params: Params) -> Iterator[NeuralEstimate]:
-    """Open the same weights for estimates."""
-    yield _checkpoint(NeuralEstimate, *_in_folder(argument, params), params)
-
-
-def _ours(family: str, params: Mapping[str, Params]) -> tuple[str, Path, str]:
-    path = shipped.FOLDER / family / str(params.get("file", f"{family}.safetensors"))
-    return metadata.read_facts(path).architecture, path, ""
-
-
-def _file(argument: str) -> tuple[str, Path, str]:
+def _load_file(argument: str, _params: Params) -> tuple[str, torch.nn.Module]:
+    """Load a checkpoint; `argument` is "architecture@digest@path"."""
     architecture, digest, path = argument.split("@", 2)
-    return architecture, Path(path), digest
+    return _load_checkpoint(Path(path), architecture, digest)
 
 
-def _in_folder(argument: str, params: Mapping[str, Params]) -> tuple[str, Path, str]:
+def _load_in_folder(argument: str, params: Params) -> tuple[str, torch.nn.Module]:
+    """Load a checkpoint in a folder; `argument` is "architecture@path", and the point names the file and its digest."""
     architecture, _, path = argument.partition("@")
-    return architecture, Path(path, str(params["file"])), str(params["digest"])
+    return _load_checkpoint(Path(path, str(params["file"])), architecture, str(params["digest"]))
+
+
+def _load_checkpoint(path: Path, architecture: str = "", digest: str = "") -> tuple[str, torch.nn.Module]:
+    try:
+        loaded = checkpoint.read(path)
+        if not loaded.digest.startswith(digest) or loaded.architecture != (architecture or loaded.architecture):
+            raise CodecUnavailable(f"{path} has changed since the run began")
+        return loaded.architecture, checkpoint.build(loaded)
+    except BadCheckpoint as error:
+        raise CodecUnavailable(str(error)) from error
+
+
+def _opener(kind: type[Opened], load: Loader) -> Callable[..., AbstractContextManager[Opened]]:
+    @contextmanager
+    def opened(argument: str, **params: int | float | str) -> Iterator[Opened]:
+        accelerator = device.accelerator()
+        architecture, model = load(argument, params)
+        facts, dial = ARCHITECTURES[architecture], dial_of(architecture)
+        value = float(params["lam" if facts.conditional else "gain"]) if dial else 0.0
+        yield kind(model, facts.multiple, dial, value, accelerator)
+
+    return opened
+
+
+_LOADERS: tuple[Loader, ...] = (_load_zoo, _load_family, _load_file, _load_in_folder)
+zoo, ours, file, folder = (_opener(NeuralCodec, load) for load in _LOADERS)
+zoo_estimate, ours_estimate, file_estimate, folder_estimate = (_opener(NeuralEstimate, load) for load in _LOADERS)

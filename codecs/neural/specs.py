@@ -1,4 +1,4 @@
-"""The neural codecs as specs, known without torch: our own, CompressAI's zoo, and checkpoints by label."""
+"""Specs of the neural codecs, made without torch: packaged families, CompressAI's zoo, and checkpoints by label."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..protocol import CodecUnavailable, Point, Scale, Spec
-from . import shipped, weights, zoo
+from . import download, families, zoo
+from .architectures import ARCHITECTURES, HIGH, LOW
 from .metadata import BadCheckpoint, Facts, digest, read_facts
-from .names import ARCHITECTURES, HIGH, LOW
 
 ESTIMATE = "-est"
-"""What the name of a codec ends in (before an @) whose rate is estimated from likelihoods."""
+"""The end of the name (before an @) of a codec whose rate is estimated from likelihoods."""
 
 LAMBDA = Scale("l", "lam", LOW, HIGH, integer=False)
 GAIN = Scale("g", "gain", 0.1, 1, integer=False)
@@ -63,7 +63,7 @@ def _trained(name: str) -> str:
 
 
 def estimated(spec: Spec) -> Spec:
-    """Return the codec of the same weights whose rate is estimated."""
+    """Return the codec with the same weights whose rate is estimated."""
     base, at, stem = spec.name.partition("@")
     module, function, argument = spec.load.split(":", 2)
     return replace(
@@ -78,7 +78,7 @@ def estimated(spec: Spec) -> Spec:
 def named(label: str) -> tuple[Spec, str]:
     """Return the codec of a label such as "ARCH@file.safetensors" or "ARCH@folder:l0.013", and the point's name or "".
 
-    In rows it is called "ARCH@file" or "ARCH@folder". Raises BadCheckpoint where no codec can be made of it.
+    In rows the codec is called "ARCH@file" or "ARCH@folder". Raises BadCheckpoint where the label names none.
     """
     architecture, _, place = label.partition("@")
     wanted = architecture.removesuffix(ESTIMATE)
@@ -99,15 +99,17 @@ def named(label: str) -> tuple[Spec, str]:
 
 def _file(architecture: str, path: Path) -> Spec:
     facts, sha256 = _facts(architecture, path), digest(path)
-    argument = f"{architecture}@{sha256[:16]}@{path}"
-    known, scale = ARCHITECTURES[architecture], None
-    points: tuple[Point, ...] = (Point(f"l{facts.lam:g}" if facts.lam is not None else _plain(path.stem)),)
-    if known.conditional:
-        points, scale = _LAMBDAS, LAMBDA
-    elif known.gain:
-        points, scale = _GAINS, GAIN
+    points, scale = _variable(architecture, _LAMBDAS)
+    points = points or (Point(f"l{facts.lam:g}" if facts.lam is not None else _plain(path.stem)),)
     name, identify = f"{architecture}@{_plain(path.stem)}", f"identify_checkpoint:{sha256[:16]}"
-    return _spec(name, f"file:{argument}", identify, points, scale, _settings(facts))
+    return _spec(name, f"file:{architecture}@{sha256[:16]}@{path}", identify, points, scale, _settings(facts))
+
+
+def _variable(architecture: str, lambdas: tuple[Point, ...]) -> tuple[tuple[Point, ...], Scale | None]:
+    """Return the points and the scale of a model for all rates, neither for other models."""
+    if ARCHITECTURES[architecture].conditional:
+        return lambdas, LAMBDA
+    return (_GAINS, GAIN) if ARCHITECTURES[architecture].gain else ((), None)
 
 
 def _folder(architecture: str, folder: Path) -> Spec:
@@ -116,25 +118,19 @@ def _folder(architecture: str, folder: Path) -> Spec:
     paths = sorted(path for path in folder.glob("*.safetensors") if not path.name.startswith("."))
     if not paths:
         raise BadCheckpoint(f"{folder}: expected .safetensors files in this folder, found none")
-    found = [(_facts(architecture, path), path, digest(path)) for path in paths]
-    found.sort(key=lambda one: (one[0].lam is None, one[0].lam or 0.0, one[1].name))
-    lambdas = [facts.lam for facts, _, _ in found]
+    files = [(_facts(architecture, path), path, digest(path)) for path in paths]
+    files.sort(key=lambda file: (file[0].lam is None, file[0].lam or 0.0, file[1].name))
+    lambdas = [facts.lam for facts, _, _ in files]
     by_lambda = None not in lambdas and len(set(lambdas)) == len(lambdas)
     points = tuple(
         Point(f"l{facts.lam:g}" if by_lambda else _plain(path.stem), {"file": path.name, "digest": sha256[:16]})
-        for facts, path, sha256 in found
+        for facts, path, sha256 in files
     )
     if len({point.name for point in points}) < len(points):
         raise BadCheckpoint(f"{folder}: two of its files would be points of one name: rename them")
-    whole = hashlib.sha256("".join(sha256 for _, _, sha256 in found).encode()).hexdigest()[:16]
-    return _spec(
-        f"{architecture}@{_plain(folder.name)}",
-        f"folder:{architecture}@{folder}",
-        f"identify_checkpoint:{whole}",
-        points,
-        None,
-        _settings(found[0][0]),
-    )
+    whole = hashlib.sha256("".join(sha256 for _, _, sha256 in files).encode()).hexdigest()[:16]
+    name, load = f"{architecture}@{_plain(folder.name)}", f"folder:{architecture}@{folder}"
+    return _spec(name, load, f"identify_checkpoint:{whole}", points, None, _settings(files[0][0]))
 
 
 def _facts(architecture: str, path: Path) -> Facts:
@@ -150,27 +146,19 @@ def _settings(facts: Facts) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a name that can stand in labels, rows and file names."""
+    """Return a name with the characters replaced that labels and file names cannot hold."""
     return re.sub(r"[^\w.+\-]", "-", name)
 
 
 def _ours(family: str) -> Spec:
-    """Return the codec of a family of checkpoints that comes with the package."""
-    facts = sorted(((read_facts(path), path) for path in shipped.files(family)), key=lambda one: one[0].lam or 0.0)
-    first = facts[0][0]
-    known = ARCHITECTURES[first.architecture]
-    points: tuple[Point, ...]
-    scale: Scale | None = None
-    if known.conditional:
-        points, scale = _SPAN, LAMBDA
-    elif known.gain:
-        points, scale = _GAINS, GAIN
-    else:
-        points = tuple(Point(f"l{one.lam:g}", {"file": path.name}) for one, path in facts)
+    files = sorted(((read_facts(path), path) for path in families.files(family)), key=lambda file: file[0].lam or 0.0)
+    first = files[0][0]
+    points, scale = _variable(first.architecture, _SPAN)
+    points = points or tuple(Point(f"l{facts.lam:g}", {"file": path.name}) for facts, path in files)
     return _spec(family, f"ours:{family}", f"identify_ours:{family}", points, scale, f"ours, {_settings(first)}")
 
 
-OURS = tuple(map(_ours, shipped.families()))
+OURS = tuple(map(_ours, families.names()))
 SPECS = (*OURS, *_zoo())
 ESTIMATES = tuple(map(estimated, SPECS))
 
@@ -192,17 +180,11 @@ def identify_checkpoint(sha256: str) -> str:
 
 def identify_ours(family: str) -> str:
     """Return the versions and the digest of the weights of a family of ours; raise CodecUnavailable."""
-    return f"{identify_zoo()}, weights {shipped.digest_of(family)}"
+    return f"{identify_zoo()}, weights {families.digest(family)}"
 
 
-def prepare(spec: Spec, points: Sequence[Point], progress: weights.Progress | None = None) -> None:
+def prepare(spec: Spec, points: Sequence[Point], progress: download.Progress | None = None) -> None:
     """Fetch the weights that points of a codec of the zoo need; raise CodecUnavailable."""
-    for file in zoo_files(spec.load.split(":", 2)[2], points):
-        weights.fetched(file, progress)
-
-
-def zoo_files(name: str, points: Sequence[Point]) -> tuple[str, ...]:
-    """Return the files of the zoo that points of one of its codecs are opened with."""
-    if name in zoo.VARIABLE:
-        return (zoo.VARIABLE[name],)
-    return tuple(zoo.FIXED[name][int(point.params["quality"]) - 1] for point in points)
+    name = spec.load.split(":", 2)[2]
+    for file in dict.fromkeys(zoo.file(name, point.params) for point in points):
+        download.fetched(file, progress)

@@ -12,7 +12,7 @@ import skimage.data
 torch = pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("safetensors", exc_type=ImportError)
 
-from codecshift.codecs.neural import architectures  # noqa: E402 - torch may be missing
+from codecshift.codecs.neural import models  # noqa: E402 - torch may be missing
 from codecshift.codecs.neural.codec import NeuralCodec  # noqa: E402
 
 pytestmark = pytest.mark.benchmark(group="hyperprior, N=128, M=192", min_rounds=5, warmup=True)
@@ -32,7 +32,7 @@ def weights(image: np.ndarray) -> Any:
     """Random weights whose latents have a standard deviation of 2, and a prior that is not far from that."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model: Any = architectures.construct(ARCHITECTURE, SIZE).eval()
+    model: Any = models.construct(ARCHITECTURE, SIZE).eval()
     with torch.no_grad():
         model.g_a[-1].weight *= 2 / float(model.g_a(tensor(image)).std())
         model.h_s[-2].bias += 1
@@ -45,12 +45,12 @@ def tensor(image: np.ndarray) -> Any:
 
 
 def test_the_codec(benchmark: Any, image: np.ndarray, weights: Any) -> None:
-    codec = NeuralCodec(architectures.loaded(ARCHITECTURE, SIZE, weights), 64)
+    codec = NeuralCodec(models.loaded(ARCHITECTURE, SIZE, weights), 64)
     assert benchmark(lambda: codec.decode(codec.encode(image))).shape == image.shape
 
 
 def test_the_bare_model(benchmark: Any, image: np.ndarray, weights: Any) -> None:
-    model: Any = architectures.loaded(ARCHITECTURE, SIZE, weights)
+    model: Any = models.loaded(ARCHITECTURE, SIZE, weights)
     pixels = tensor(image)
 
     def both() -> Any:

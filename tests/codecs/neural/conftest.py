@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from codecshift.codecs import contract
-from codecshift.codecs.neural.names import ARCHITECTURES
+from codecshift.codecs.neural.architectures import ARCHITECTURES
 
 NEEDED = ("torch", "compressai", "safetensors")
 
 NEEDS_NONE = {"test_optional.py", "test_recipe.py", "test_train_cli.py"}
 
 if any(importlib.util.find_spec(name) is None for name in NEEDED):
-    collect_ignore = [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in NEEDS_NONE]
+    here = Path(__file__).parent
+    collect_ignore = [str(path) for path in here.rglob("test_*.py") if path.name not in NEEDS_NONE]
 
 
 @pytest.fixture(scope="session")
@@ -27,11 +28,11 @@ def config() -> Callable[[str], dict[str, int]]:
 def lively(config: Callable[[str], dict[str, int]]) -> Callable[..., Any]:
     """A function that returns a model with random weights, its latents scaled to a standard deviation of `spread`."""
     import torch
-    from codecshift.codecs.neural import architectures
+    from codecshift.codecs.neural import models
 
     def made(architecture: str, size: dict[str, int] | None = None, spread: float = 3.0, seed: int = 0) -> Any:
         torch.manual_seed(seed)
-        model: Any = architectures.construct(architecture, size or config(architecture)).eval()
+        model: Any = models.construct(architecture, size or config(architecture)).eval()
         pixels = torch.from_numpy(contract.example(128, 128)).permute(2, 0, 1)[None] / 255
         last = [one for one in model.g_a.modules() if isinstance(one, torch.nn.Conv2d) and one.stride == (2, 2)][-1]
         with torch.no_grad():

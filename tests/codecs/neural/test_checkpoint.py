@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from codecshift.codecs.neural import architectures, checkpoint, metadata
-from codecshift.codecs.neural.checkpoint import BadCheckpoint
-from codecshift.codecs.neural.names import ARCHITECTURES
+from codecshift.codecs.neural import checkpoint, metadata, models
+from codecshift.codecs.neural.architectures import ARCHITECTURES
+from codecshift.codecs.neural.metadata import BadCheckpoint
 
 NAME, SIZE = "bmshj2018-factorized", {"N": 8, "M": 12}
 WEIGHTS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2], dtype=torch.int32)}
@@ -125,7 +125,7 @@ def test_the_size_of_a_model_shows_in_its_weights(
     lively: Callable[..., Any], config: Callable[[str], dict[str, int]], architecture: str
 ) -> None:
     weights = lively(architecture).state_dict()
-    assert architectures.infer(architecture, weights) == config(architecture)
+    assert models.infer(architecture, weights) == config(architecture)
 
 
 @pytest.mark.parametrize(
@@ -139,20 +139,20 @@ def test_the_size_of_a_model_shows_in_its_weights(
 )
 def test_a_config_that_does_not_fit_is_refused(architecture: str, config: dict[str, int], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        architectures.construct(architecture, config)
+        models.construct(architecture, config)
 
 
 @pytest.mark.parametrize(
     ("channels", "expected"), [(320, [16, 16, 32, 64, 192]), (129, [16, 16, 32, 64, 1]), (12, [1, 1, 1, 2, 7])]
 )
 def test_elics_groups(channels: int, expected: list[int]) -> None:
-    assert architectures.groups(channels) == expected
+    assert models.groups(channels) == expected
 
 
 def test_weights_of_half_precision_do_not_bring_constants_that_are_zero_there() -> None:
-    whole = architectures.construct("bmshj2018-hyperprior", {"N": 4, "M": 6}).state_dict()
+    whole = models.construct("bmshj2018-hyperprior", {"N": 4, "M": 6}).state_dict()
     halves = {name: value.half() if value.is_floating_point() else value for name, value in whole.items()}
-    model = architectures.loaded("bmshj2018-hyperprior", {"N": 4, "M": 6}, halves)
+    model = models.loaded("bmshj2018-hyperprior", {"N": 4, "M": 6}, halves)
     constants = {name for name in whole if name.endswith(("bound", "pedestal"))}
     assert "gaussian_conditional.likelihood_lower_bound.bound" in constants
     found = model.state_dict()

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 from codecshift.codecs import contract
-from codecshift.codecs.neural import architectures, bitstream, checkpoint, codec, device
+from codecshift.codecs.neural import bitstream, checkpoint, codec, device, models
+from codecshift.codecs.neural.architectures import ARCHITECTURES
 from codecshift.codecs.neural.bitstream import Desync
 from codecshift.codecs.neural.codec import GAIN, NeuralCodec, NeuralEstimate
-from codecshift.codecs.neural.names import ARCHITECTURES
 from codecshift.codecs.protocol import Batched, CodecError, CodecUnavailable, DecodeError, Estimating
 from codecshift.codecs.registry import find, open_codec
 
@@ -86,7 +86,7 @@ def test_another_number_of_threads_decodes_the_stream(hyperprior: Any) -> None:
 def test_a_variable_rate_stream_decodes_at_any_setting(lively: Callable[..., Any], index: int) -> None:
     name, size = "bmshj2018-hyperprior-vbr", {"N": 8, "M": 12}
     weights = lively(name).state_dict()
-    low, high = (NeuralCodec(architectures.loaded(name, size, weights), 64, GAIN, gain) for gain in (0.1, 1.0))
+    low, high = (NeuralCodec(models.loaded(name, size, weights), 64, GAIN, gain) for gain in (0.1, 1.0))
     data = high.encode(IMAGE)
     np.testing.assert_array_equal(low.decode(data), high.decode(data))
     assert GAIN.index(GAIN.value(index)) == index
@@ -146,7 +146,7 @@ def test_no_damage_crashes_the_decoder(checkpoints: Callable[[str], Path], archi
 
 def test_other_symbols_than_were_encoded_are_a_desync(hyperprior: Any, lively: Callable[..., Any]) -> None:
     size = {"N": 8, "M": 12}
-    other = NeuralCodec(architectures.loaded(HYPERPRIOR, size, lively(HYPERPRIOR, seed=1).state_dict()), 64)
+    other = NeuralCodec(models.loaded(HYPERPRIOR, size, lively(HYPERPRIOR, seed=1).state_dict()), 64)
     with pytest.raises(Desync, match=r"^desync: the latents decode to other symbols"):
         other.decode(hyperprior.encode(IMAGE))
 
@@ -169,7 +169,7 @@ def test_latents_that_cannot_be_coded_are_refused(lively: Callable[..., Any], va
     model = lively("bmshj2018-factorized")
     with torch.no_grad():
         model.g_a[-1].bias.fill_(value)
-    weights = architectures.loaded("bmshj2018-factorized", {"N": 8, "M": 12}, model.state_dict())
+    weights = models.loaded("bmshj2018-factorized", {"N": 8, "M": 12}, model.state_dict())
     with pytest.raises(CodecError, match="latents"):
         NeuralCodec(weights, 16)
 
@@ -272,7 +272,7 @@ def test_where_the_tables_fit_the_estimate_is_the_rate(lively: Callable[..., Any
         model.h_s[4].bias.fill_(2.0)
     size = {"N": 8, "M": 12}
     real, estimate = (
-        made(architectures.loaded(HYPERPRIOR, size, model.state_dict()), 64) for made in (NeuralCodec, NeuralEstimate)
+        made(models.loaded(HYPERPRIOR, size, model.state_dict()), 64) for made in (NeuralCodec, NeuralEstimate)
     )
     image = contract.example(256, 256)
     bits, _ = estimate.estimate(image)

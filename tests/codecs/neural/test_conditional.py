@@ -8,10 +8,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("codecshift.codecs.neural.conditional")
 
 from codecshift.codecs.neural import conditional  # noqa: E402
-from codecshift.codecs.neural.architectures import loaded  # noqa: E402
+from codecshift.codecs.neural.architectures import HIGH, LOW  # noqa: E402
 from codecshift.codecs.neural.codec import LAMBDA  # noqa: E402
 from codecshift.codecs.neural.conditional import ConditionalHyperprior, Film  # noqa: E402
-from codecshift.codecs.neural.names import HIGH, LOW  # noqa: E402
+from codecshift.codecs.neural.models import loaded  # noqa: E402
 
 
 @pytest.fixture(scope="module")

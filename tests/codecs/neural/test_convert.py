@@ -13,8 +13,8 @@ pytest.importorskip("codecshift.codecs.neural.convert")
 import safetensors.torch  # noqa: E402
 from codecshift.benchmark.cli import main  # noqa: E402
 from codecshift.codecs.neural import convert, specs  # noqa: E402
-from codecshift.codecs.neural.architectures import construct  # noqa: E402
 from codecshift.codecs.neural.metadata import BadCheckpoint  # noqa: E402
+from codecshift.codecs.neural.models import construct  # noqa: E402
 from codecshift.codecs.registry import open_codec  # noqa: E402
 
 SIZE = {"N": 8, "M": 12}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from codecshift.codecs import contract
-from codecshift.codecs.neural.names import ARCHITECTURES
+from codecshift.codecs.neural.architectures import ARCHITECTURES
 from codecshift.codecs.registry import find
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
-pytest.importorskip("codecshift.codecs.neural.train")
+pytest.importorskip("codecshift.codecs.neural.training.train")
 
-from codecshift.codecs.neural import carry  # noqa: E402 - torch may be missing
-from codecshift.codecs.neural.architectures import construct  # noqa: E402
+from codecshift.codecs.neural.models import construct  # noqa: E402
+from codecshift.codecs.neural.training import rescaling  # noqa: E402 - torch may be missing
 
 CONFIG = {"N": 8, "M": 12}
 FIXED = ("bmshj2018-factorized", "bmshj2018-hyperprior")
@@ -27,7 +27,7 @@ def made(name: str) -> Any:
 
 def carried(network: Any, name: str) -> Any:
     other = construct(name, CONFIG).eval()
-    other.load_state_dict(carry.rescaled(network.state_dict(), name, RATIO))
+    other.load_state_dict(rescaling.rescaled(network.state_dict(), name, RATIO))
     return other
 
 
@@ -71,7 +71,7 @@ def test_the_densities_of_a_factorized_prior_grow_with_its_latents() -> None:
 def test_a_conditional_network_begins_as_the_fixed_one(x: Any) -> None:
     network, lam = made(FIXED[1]), 0.013
     other = construct("hyperprior-lct", CONFIG).eval()
-    state = carry.conditioned(network.state_dict(), lam)
+    state = rescaling.conditioned(network.state_dict(), lam)
     own = other.state_dict()
     missing = {name for name in own if name not in state}
     assert missing
@@ -91,5 +91,5 @@ def test_a_conditional_network_begins_as_the_fixed_one(x: Any) -> None:
 def test_other_architectures_are_carried_as_they_are() -> None:
     torch.manual_seed(0)
     state = construct("mbt2018-mean", CONFIG).state_dict()
-    same = carry.rescaled(state, "mbt2018-mean", RATIO)
+    same = rescaling.rescaled(state, "mbt2018-mean", RATIO)
     assert all(torch.equal(same[name], value) for name, value in state.items())

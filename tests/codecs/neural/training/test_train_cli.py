@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from codecshift.benchmark.cli import main
-from codecshift.codecs.neural import recipe as recipes
+from codecshift.codecs.neural.training import recipe as recipes
 from PIL import Image as Pillow
 
 Say = Callable[..., tuple[int, str, str]]
@@ -47,7 +47,7 @@ def data(tmp_path: Path) -> Path:
 
 def needs_torch() -> None:
     pytest.importorskip("torch")
-    pytest.importorskip("codecshift.codecs.neural.train")
+    pytest.importorskip("codecshift.codecs.neural.training.train")
 
 
 def test_the_list_names_every_recipe(say: Say) -> None:
@@ -143,7 +143,7 @@ def test_a_loss_that_is_no_number_is_a_sentence_and_code_1(say: Say, data: Path)
 
 
 def test_without_torch_there_is_a_hint(say: Say, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("codecshift.codecs.neural.train")]:
+    for name in [name for name in sys.modules if name.startswith("codecshift.codecs.neural.training.train")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
     code, out, err = say("factorized", "--data", data, "--out", "out")

@@ -1,4 +1,4 @@
-"""Packing a finished training for others: its best checkpoints, in half precision where that changes nothing."""
+"""Packing of finished trainings for publication: the best checkpoints, in half precision where that is as good."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from pathlib import Path
 
 import torch
 
-from ..protocol import Image
-from . import checkpoint, journal, photographs
-from .checkpoint import BadCheckpoint, Checkpoint
+from ...protocol import Image
+from .. import checkpoint
+from ..checkpoint import Checkpoint
+from ..metadata import BadCheckpoint
+from . import logs, photographs
 from .recipe import Recipe, TrainingError, as_toml, read
-from .validation import Score, held_out, validate
+from .validation import Score, validate, validation_images
 
 RATE, PSNR = 1e-3, 0.01
-"""By how much, relatively and in dB, half precision may change what any checkpoint makes of the validation images."""
+"""The change of rate (relative) and of PSNR (dB) on the validation images that half precision may cause."""
 
-CARD = "CARD.md"
 KEPT = "## Measured"
-"""The heading in a card from which on it is written by hand, and kept when a family is packed again."""
+"""The heading of the hand-written part of a card, which is kept when a family is packed again."""
 
 LOSSES = {"mse": "lambda · 255² · MSE + bpp", "ms-ssim": "lambda · (1 - MS-SSIM) + bpp"}
 OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
@@ -31,7 +32,7 @@ _ENTROPY = "entropy_bottleneck."
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A checkpoint at one lambda as it was packed: its scores before and after, and whether it is in half precision."""
+    """A packed checkpoint at one lambda: its scores before and after packing, and whether it is in half precision."""
 
     file: str
     steps: str
@@ -43,63 +44,63 @@ class Packed:
 def pack(
     trainings: Sequence[Path], out: Path, valid: Path, report: Callable[[str], None] = lambda _note: None
 ) -> list[Packed]:
-    """Write to `out` the best checkpoints of a training, its recipe, logs and model card; return how each did.
+    """Write the best checkpoints of trainings to `out`, with recipe, logs and model card; return what was packed.
 
-    A checkpoint goes into half precision (but for its entropy models, which are small) where on the images in `valid`
-    rate then stays within 0.1 % and PSNR within 0.01 dB. A network for all rates is named after the folder `out`.
-    Several trainings become one family where they differ in their lambdas alone. Raises TrainingError where one of
-    them is none, is not finished, or is of something else.
+    A checkpoint is stored in half precision, except for its small entropy models, if that keeps the rate within 0.1 %
+    and the PSNR within 0.01 dB on the images in `valid`. A network for all rates is named after the folder `out`.
+    Several trainings become one family if they differ in their lambdas alone. Raises TrainingError for a folder that
+    holds no training, a training that is not finished, and trainings that make no family.
     """
     recipes = [_recipe(training) for training in trainings]
     recipe = _joined(recipes)
-    images = held_out(recipe, photographs.load(valid, torch.device("cpu")))
+    images = validation_images(recipe, photographs.load(valid, torch.device("cpu")))
     best: dict[str, Checkpoint] = {}
-    for training, its in zip(trainings, recipes, strict=True):
-        best |= _best(training, its)
-    if len({found.about.get("data_sha256") for found in best.values()}) > 1:
+    for training, part in zip(trainings, recipes, strict=True):
+        best |= _best(training, part)
+    if len({trained.about.get("data_sha256") for trained in best.values()}) > 1:
         raise TrainingError("these trainings learnt from different photographs: no family is made of them")
     packed = []
     out.mkdir(parents=True, exist_ok=True)
-    for stem, found in best.items():
+    for stem, trained in best.items():
         report(f"packing {stem}")
-        packed += _pack(found, recipe, images, out / f"{out.name if recipe.variable else stem}.safetensors")
+        packed += _pack(trained, recipe, images, out / f"{out.name if recipe.variable else stem}.safetensors")
     (out / "recipe.toml").write_text(as_toml(recipe), encoding="utf-8")
     for name in ("log.csv", "valid.csv"):
         header, *_ = logs = [(training / name).read_text(encoding="utf-8") for training in trainings]
         rows = "".join(log.partition("\n")[2] for log in logs)
         (out / name).write_text(header.partition("\n")[0] + "\n" + rows, encoding="utf-8")
-    card = out / CARD
+    card = out / "CARD.md"
     measured = card.read_text(encoding="utf-8").partition(KEPT)[2] if card.exists() else "\n"
-    first = next(iter(best.values()))
-    card.write_text(
-        _card(out.name, recipe, first, len(images), packed, len(trainings)) + KEPT + measured, encoding="utf-8"
-    )
+    text = _card(out.name, recipe, next(iter(best.values())), len(images), packed, len(trainings))
+    card.write_text(text + KEPT + measured, encoding="utf-8")
     return packed
 
 
 def halved(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the weights of the transforms in half precision, all else as it is: constants of 1e-9 are 0 there."""
+    """Return the weights of the transforms in half precision, and all else as it is: constants of 1e-9 would be 0."""
     return {
         name: value.half() if name.endswith(_HALVED) and _ENTROPY not in name else value
         for name, value in state.items()
     }
 
 
-def _pack(found: Checkpoint, recipe: Recipe, images: tuple[Image, ...], target: Path) -> list[Packed]:
+def _pack(trained: Checkpoint, recipe: Recipe, images: tuple[Image, ...], target: Path) -> list[Packed]:
     before, after = (
-        validate(recipe, state, found.lam, images, torch.device("cpu")) for state in (found.state, halved(found.state))
+        validate(recipe, state, trained.lam, images, torch.device("cpu"))
+        for state in (trained.state, halved(trained.state))
     )
-    same = all(
-        abs(two.bpp_real / one.bpp_real - 1) <= RATE and abs(two.psnr - one.psnr) <= PSNR
-        for one, two in zip(before, after, strict=True)
+    half = all(
+        abs(halved_score.bpp_real / score.bpp_real - 1) <= RATE and abs(halved_score.psnr - score.psnr) <= PSNR
+        for score, halved_score in zip(before, after, strict=True)
     )
-    state = halved(found.state) if same else found.state
-    checkpoint.save(target, found.architecture, found.config, found.lam, found.metric, state, found.about)
-    return [Packed(target.name, found.about.get("steps", "?"), *pair, same) for pair in zip(before, after, strict=True)]
+    state = halved(trained.state) if half else trained.state
+    checkpoint.save(target, trained.architecture, trained.config, trained.lam, trained.metric, state, trained.about)
+    steps = trained.about.get("steps", "?")
+    return [Packed(target.name, steps, *scores, half) for scores in zip(before, after, strict=True)]
 
 
 def _recipe(training: Path) -> Recipe:
-    """Return the recipe that a folder holds a training of."""
+    """Return the recipe of the training in a folder; raise TrainingError where there is none."""
     try:
         name = str(json.loads((training / "training.json").read_text(encoding="utf-8"))["recipe"])
         return replace(read(training / "recipe.toml"), name=name)
@@ -108,7 +109,7 @@ def _recipe(training: Path) -> Recipe:
 
 
 def _joined(recipes: Sequence[Recipe]) -> Recipe:
-    """Return the recipe of a family that several trainings make; raise TrainingError where they do not."""
+    """Return the recipe of the family that trainings make; raise TrainingError where they make none."""
     first, *others = recipes
     if not others:
         return first
@@ -125,11 +126,11 @@ def _joined(recipes: Sequence[Recipe]) -> Recipe:
 
 
 def _best(training: Path, recipe: Recipe) -> dict[str, Checkpoint]:
-    """Return the best checkpoint of each network by the name of its file; raise TrainingError where one lacks."""
-    seen = {(f"{row['lambda']:g}", int(row["step"])) for row in journal.read(training / "valid.csv")}
-    for place, lam in enumerate(recipe.lambdas):
-        steps = recipe.steps_of(0 if recipe.variable else place)
-        if (f"{lam:g}", steps) not in seen:
+    """Return the best checkpoint of each network by the stem of its file; raise TrainingError where one is missing."""
+    validated = {(f"{row['lambda']:g}", int(row["step"])) for row in logs.read(training / "valid.csv")}
+    for index, lam in enumerate(recipe.lambdas):
+        steps = recipe.steps_of(0 if recipe.variable else index)
+        if (f"{lam:g}", steps) not in validated:
             raise TrainingError(f"{training} is not finished: lambda {lam:g} was not validated at step {steps}")
     try:
         return {stem: checkpoint.read(training / "best" / f"{stem}.safetensors") for stem in recipe.stems}
@@ -164,9 +165,9 @@ def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: l
         "| lambda | steps | bpp | PSNR, dB | on disk |",
         "| ---: | ---: | ---: | ---: | :--- |",
         *(
-            f"| {one.after.lam:g} | {one.steps} | {one.after.bpp_real:.4f} | {one.after.psnr:.3f} "
-            f"| {'float16' if one.half else 'float32'} |"
-            for one in packed
+            f"| {each.after.lam:g} | {each.steps} | {each.after.bpp_real:.4f} | {each.after.psnr:.3f} "
+            f"| {'float16' if each.half else 'float32'} |"
+            for each in packed
         ),
         "",
     ]

@@ -1,4 +1,4 @@
-"""The log of a training: two CSV files that go on after a kill as if there had been none, and their picture."""
+"""The logs of a training: two CSV files that a resumed training continues without gaps, and their plot."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-TRAINED = ("step", "lambda", "loss", "bpp", "mse", "psnr", "ms_ssim", "aux", "lr", "sparsity", "seconds")
-"""Columns of log.csv: means over the steps since the row before; `lambda` is empty where one network learns many."""
+TRAINING_COLUMNS = ("step", "lambda", "loss", "bpp", "mse", "psnr", "ms_ssim", "aux", "lr", "sparsity", "seconds")
+"""Columns of log.csv: means over the steps since the previous row; `lambda` is empty in a network for all rates."""
 
-VALIDATED = ("step", "lambda", "bpp_real", "psnr", "bpp_est", "loss")
-"""Columns of valid.csv: means over the validation images, of real bytes and 8-bit pixels."""
+VALIDATION_COLUMNS = ("step", "lambda", "bpp_real", "psnr", "bpp_est", "loss")
+"""Columns of valid.csv: means over the validation images, with real bytes and 8-bit pixels."""
 
 
 def append(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, float | int | str]]) -> None:
-    """Add rows to a CSV file, which gets its header first; NaN is an empty field."""
+    """Append rows to a CSV file, and the header where the file is new; NaN is written as an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if not path.exists() or not path.stat().st_size:
@@ -28,19 +28,18 @@ def append(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, float
         file.write(text.getvalue())
 
 
-def forget(path: Path, done: Mapping[str, int]) -> None:
-    """Drop the rows that come after what was kept: `done` steps by the text of the column lambda, 0 if not named.
+def drop_rows(path: Path, done: Mapping[str, int]) -> None:
+    """Drop the rows after the `done` steps of each lambda, given as its text in the column; 0 for other lambdas.
 
-    A line that a kill cut short goes too.
+    An incomplete last line, from a killed process, is dropped too.
     """
     if not path.exists():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    width = lines[0].count(",") if lines else 0
     kept = lines[:1]
     for line in lines[1:]:
         fields = line.split(",")
-        if line.endswith("\n") and len(fields) == width + 1 and int(fields[0]) <= done.get(fields[1], 0):
+        if line.endswith("\n") and len(fields) == len(lines[0].split(",")) and int(fields[0]) <= done.get(fields[1], 0):
             kept.append(line)
     if kept != lines:
         temporary = path.with_name(f".{path.name}")
@@ -57,7 +56,7 @@ def read(path: Path) -> list[dict[str, float]]:
 
 
 def draw(folder: Path, title: str) -> None:
-    """Draw log.csv and valid.csv as loss.png: the loss by step, and the real rate and quality of every save."""
+    """Plot log.csv and valid.csv as loss.png: the loss by step, and the real rate and PSNR of every save."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - only a save draws
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 

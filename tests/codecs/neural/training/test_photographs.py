@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from codecshift.codecs.neural.photographs import crops, load  # noqa: E402
-from codecshift.codecs.neural.recipe import TrainingError  # noqa: E402
+from codecshift.codecs.neural.training.photographs import crops, load  # noqa: E402
+from codecshift.codecs.neural.training.recipe import TrainingError  # noqa: E402
 from PIL import Image as Pillow  # noqa: E402
 
 CPU = torch.device("cpu")

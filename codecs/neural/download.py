@@ -1,4 +1,4 @@
-"""Weights of CompressAI's zoo on this machine: fetched once, with a hash check, and read without unpickling."""
+"""Downloads of CompressAI's published weights: each file is fetched once, and its hash checked."""
 
 from __future__ import annotations
 
@@ -7,32 +7,26 @@ import errno
 import hashlib
 import os
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from ..protocol import CodecUnavailable
 from . import zoo
 
-if TYPE_CHECKING:
-    import torch
-
 Progress = Callable[[str, int, int], None]
-"""Told (what is being done, bytes done, bytes in all; 0 in all where the size is not known)."""
+"""Called with (what is being done, bytes done, bytes in all); bytes in all are 0 where the size is not known."""
 
 FOLDER = "CODECSHIFT_WEIGHTS"
-"""The environment variable that names another folder than the user's cache."""
+"""The environment variable that names a folder to use instead of the user's cache."""
 
 ATTEMPTS = 3
 _CHUNK = 1 << 18
 
 
 def folder() -> Path:
-    """Return where weights are kept: $CODECSHIFT_WEIGHTS, else a folder in codecshift's place in the user's cache."""
-    chosen = os.environ.get(FOLDER)
-    if chosen:
-        return Path(chosen).expanduser()
+    """Return the folder of the weights: $CODECSHIFT_WEIGHTS, else one in the user's cache."""
+    if os.environ.get(FOLDER):
+        return Path(os.environ[FOLDER]).expanduser()
     import pooch  # noqa: PLC0415 - importing a room stays cheap
 
     try:
@@ -42,10 +36,10 @@ def folder() -> Path:
 
 
 def fetched(name: str, progress: Progress | None = None) -> Path:
-    """Return the path of a file of the zoo, downloaded if it is not there; raise CodecUnavailable.
+    """Return the path of a file of the zoo, downloaded if it is missing; raise CodecUnavailable.
 
-    The file appears whole and with the hash that its name ends in, or not at all. Several processes that want it at
-    once wait for the first.
+    The file appears complete and with the hash in its name, or not at all. Processes that want the same file at the
+    same time wait for the first.
     """
     path = folder() / f"{name}.pth.tar"
     if path.is_file():
@@ -53,7 +47,7 @@ def fetched(name: str, progress: Progress | None = None) -> Path:
     url = f"{zoo.URL}/{path.name}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        with _locked(path):
             if not path.is_file():
                 _download(url, path, name.rpartition("-")[2], progress)
     except (OSError, ValueError) as error:
@@ -64,8 +58,8 @@ def fetched(name: str, progress: Progress | None = None) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes out for the length of a `with` block, where the system knows how."""
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other processes out of a `with` block, on systems with file locks."""
     try:
         import fcntl  # noqa: PLC0415 - not on every system
     except ImportError:
@@ -82,16 +76,16 @@ def _download(url: str, path: Path, digest: str, progress: Progress | None) -> N
     try:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                found = _receive(url, Path(temporary), f"downloading {path.name}", progress)
+                received = _receive(url, Path(temporary), f"downloading {path.name}", progress)
             except OSError as error:
-                # What the server refuses it will refuse again; a connection that was cut may hold the next time.
+                # A refusal by the server is final; after a cut connection another attempt may succeed.
                 if attempt == ATTEMPTS or getattr(error, "response", None) is not None:
                     raise
                 continue
-            if found.startswith(digest):
+            if received.startswith(digest):
                 break
             if attempt == ATTEMPTS:
-                raise ValueError(f"what arrived has a sha256 of {found[:8]}..., expected {digest}...")
+                raise ValueError(f"what arrived has a sha256 of {received[:8]}..., expected {digest}...")
         Path(temporary).chmod(0o644)  # a temporary file is its user's alone, but caches may be shared
         Path(temporary).replace(path)
     finally:
@@ -102,17 +96,17 @@ def _receive(url: str, target: Path, task: str, progress: Progress | None) -> st
     """Stream `url` into a file and return its sha256; raise OSError where the connection fails or is cut."""
     import requests  # noqa: PLC0415 - only a download needs it
 
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     headers = {"Accept-Encoding": "identity", "User-Agent": "codecshift"}
     with requests.get(url, stream=True, timeout=30, headers=headers) as response, target.open("wb") as file:
         response.raise_for_status()
         total, done = int(response.headers.get("Content-Length", 0)), 0
         for chunk in response.iter_content(_CHUNK):
-            told.update(chunk)
+            digest.update(chunk)
             done += file.write(chunk)
             if progress is not None:
                 progress(task, done, total)
-    return told.hexdigest()
+    return digest.hexdigest()
 
 
 def _reason(error: Exception) -> str:
@@ -130,33 +124,3 @@ def _reason(error: Exception) -> str:
         case OSError(strerror=str(reason)):
             return reason
     return str(error)
-
-
-def state(path: Path) -> Mapping[str, torch.Tensor]:
-    """Return the weights in a .pth.tar file, in today's names; raise CodecUnavailable for what is not plain tensors.
-
-    They may lie under "state_dict", as in what CompressAI's training script saves.
-
-    Such a file is a pickle, which can run any program when it is loaded. It is read with torch's `weights_only`, which
-    knows tensors and containers and refuses the rest.
-    """
-    import torch  # noqa: PLC0415 - fetching works without
-
-    from .compat import compressai  # noqa: PLC0415 - as above
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of storages of an older kind
-            found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CodecUnavailable(
-            f"{path} is refused: it is damaged, or holds more than tensors and would have to be unpickled, which can "
-            f"run any program ({str(error).strip().splitlines()[0][:120]})"
-        ) from error
-    if isinstance(found, Mapping):
-        found = found.get("state_dict", found)
-    if not isinstance(found, Mapping) or not all(isinstance(one, torch.Tensor) for one in found.values()):
-        raise CodecUnavailable(f"{path}: expected tensors by name, got something else")
-    renamed: dict[str, torch.Tensor] = compressai("zoo.pretrained").load_pretrained(found)
-    renamed.pop("QuantOffset", None)  # of an older variable-rate model; CompressAI leaves it out too
-    return renamed

@@ -1,4 +1,4 @@
-"""Photographs to learn from: read once, kept as bytes on the device, and cut into random crops there."""
+"""Training photographs: read once, kept as bytes on the device, and cropped at random there."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ import torch
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from ..protocol import Image
+from ...protocol import Image
 from .recipe import TrainingError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
 
 Report = Callable[[str, int, int], None]
+"""Called with (what is being done, images done, images in all)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Photographs:
-    """Images as one run of bytes on a device: image i begins at `starts`[i] and is `heights`[i] x `widths`[i] x 3.
+    """Images in one byte tensor on a device: image i starts at `starts`[i] and is `heights`[i] x `widths`[i] x 3.
 
-    `digest` is the sha256 over the sorted sha256 of the files, so that it depends neither on names nor on order.
+    `hashes` holds the sha256 of each file. `digest` is the sha256 of the sorted hashes, so that it depends neither on
+    names nor on order.
     """
 
     pixels: torch.Tensor
@@ -38,18 +40,18 @@ class Photographs:
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def image(self, place: int) -> Image:
+    def image(self, index: int) -> Image:
         """Return one image, uint8 (H, W, 3)."""
-        height, width, start = (int(one[place]) for one in (self.heights, self.widths, self.starts))
+        height, width, start = (int(column[index]) for column in (self.heights, self.widths, self.starts))
         pixels = self.pixels[start : start + height * width * 3]
         return np.asarray(pixels.cpu().numpy().reshape(height, width, 3))
 
 
 def load(folder: Path, device: torch.device, crop: int = 1, report: Report | None = None) -> Photographs:
-    """Read every image in a folder and the folders in it; raise TrainingError.
+    """Read every image in a folder and its sub-folders.
 
-    Pixels are 8-bit RGB: EXIF orientation is applied, transparency laid over white. Refused are a folder without
-    images, a file that cannot be read, and images with a side below `crop`.
+    Pixels are 8-bit RGB: EXIF orientation is applied, and transparent images are laid over white. Raises TrainingError
+    for a folder without images, a file that cannot be read, and images with a side below `crop`.
     """
     if not folder.is_dir():
         raise TrainingError(f"there is no folder {folder}: expected one with images")
@@ -89,7 +91,7 @@ def load(folder: Path, device: torch.device, crop: int = 1, report: Report | Non
 def crops(photographs: Photographs, batch: int, crop: int, rng: np.random.Generator) -> torch.Tensor:
     """Return random crops, randomly flipped left to right: float32 (batch, 3, crop, crop) in 0..1, on the device.
 
-    One gather cuts the whole batch: only a few numbers a crop travel to the device.
+    One gather cuts the whole batch, so that only a few numbers per crop are copied to the device.
     """
     chosen = rng.integers(len(photographs), size=batch)
     heights, widths = photographs.heights[chosen], photographs.widths[chosen]
@@ -101,7 +103,7 @@ def crops(photographs: Photographs, batch: int, crop: int, rng: np.random.Genera
     device = photographs.pixels.device
     if device.type == "cuda":
         numbers = numbers.pin_memory().to(device, non_blocking=True)
-    start, down, across = (one.view(-1, 1, 1, 1) for one in numbers)
+    start, down, across = (column.view(-1, 1, 1, 1) for column in numbers)
     steps = torch.arange(crop, device=device)
     channel = torch.arange(3, device=device).view(1, 3, 1, 1)
     index = start + channel + down * steps.view(1, 1, -1, 1) + across * steps.view(1, 1, 1, -1)
@@ -115,8 +117,8 @@ def _read(path: Path) -> tuple[Image, str]:
             picture = ImageOps.exif_transpose(opened)
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")
-                ground = Pillow.new("RGBA", picture.size, "white")
-                picture = Pillow.alpha_composite(ground, picture)
+                background = Pillow.new("RGBA", picture.size, "white")
+                picture = Pillow.alpha_composite(background, picture)
             pixels = np.array(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
         raise TrainingError(f"{path} cannot be read as an image: {error}") from error

@@ -1,4 +1,4 @@
-"""Networks made fit for a device: mixed precision where it is safe, and on CUDA no waiting where none is needed."""
+"""Faster training on a device: transforms in bfloat16, and entropy bottlenecks that do not wait for CUDA."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .compat import compressai
+from ..compat import compressai
 
 
-def mix(network: nn.Module, device_type: str) -> None:
-    """Let the transforms of a network compute in bfloat16, in place; its weights stay float32.
+def use_bfloat16(network: nn.Module, device_type: str) -> None:
+    """Make the transforms of a network compute in bfloat16, in place; the weights stay in float32.
 
-    The last layer of the analysis and of the synthesis stay in float32, and so does all that makes likelihoods: a
-    latent of 100 in bfloat16 is known to half a step of its quantiser.
+    The last layers of the analysis and the synthesis, and everything that makes likelihoods, stay in float32: bfloat16
+    resolves a latent of 100 to half a quantisation step only.
     """
     for transform in (network.g_a, network.g_s):
         assert isinstance(transform, nn.Sequential)  # noqa: S101 - so it is in all of CompressAI
@@ -26,26 +26,26 @@ def mix(network: nn.Module, device_type: str) -> None:
 
 
 def _in_float32(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def widened(x: Tensor, *told: Any) -> Tensor:
-        return forward(x.float(), *told)
+    def widened(x: Tensor, *conditions: Any) -> Tensor:
+        return forward(x.float(), *conditions)
 
     return widened
 
 
-def unleash(network: nn.Module) -> None:
-    """Keep entropy bottlenecks from waiting for the device, in place.
+def avoid_synchronisation(network: nn.Module) -> None:
+    """Make the entropy bottlenecks of a network compute the same without waiting for the device, in place.
 
-    CompressAI's permutes by numbers that lie on the device, and so waits for all that was asked of it, four times a
-    step: two networks could not be trained beside each other. What is computed is the same.
+    CompressAI's permute by indices that are on the device, and so wait for all queued work, four times a step: two
+    networks could not train beside each other.
     """
     bottleneck = compressai("entropy_models").EntropyBottleneck
     for module in network.modules():
         if type(module) is bottleneck:
-            module.forward = _Unleashed(module)
+            module.forward = _AsynchronousBottleneck(module)
 
 
-class _Unleashed:
-    """The forward pass of an entropy bottleneck."""
+class _AsynchronousBottleneck:
+    """The forward pass of an entropy bottleneck, with axes swapped by transposition."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
@@ -59,5 +59,7 @@ class _Unleashed:
         likelihood = module._likelihood(outputs)[0]
         if module.use_likelihood_bound:
             likelihood = module.likelihood_lower_bound(likelihood)
-        back = [one.reshape(swapped.shape).transpose(0, 1).contiguous() for one in (outputs, likelihood)]
-        return back[0], back[1]
+        outputs, likelihood = (
+            value.reshape(swapped.shape).transpose(0, 1).contiguous() for value in (outputs, likelihood)
+        )
+        return outputs, likelihood

@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from codecshift.codecs.neural.prune import Pruner, prunable, scores, sparsity, target  # noqa: E402
-from codecshift.codecs.neural.recipe import Pruning  # noqa: E402
+from codecshift.codecs.neural.training.pruning import Pruner, prunable, scores, sparsity, target  # noqa: E402
+from codecshift.codecs.neural.training.recipe import Pruning  # noqa: E402
 
 nn = torch.nn
 
@@ -52,7 +52,7 @@ def test_the_end_is_exactly_sparse_and_took_the_smallest(share: float) -> None:
     before = torch.cat([weight.detach().abs().flatten() for weight in prunable(made)])
     pruner = Pruner(made, Pruning(share, end=0.5, every=3), 100)
     for step in range(1, 101):
-        pruner.after(step)
+        pruner.prune(step)
     after = torch.cat([weight.detach().abs().flatten() for weight in prunable(made)])
     gone = int(share * before.numel() + 1e-9)
     assert int((after == 0).sum()) == gone
@@ -73,14 +73,14 @@ def test_pruned_weights_do_not_steer_an_optimizer_that_turns_gradients() -> None
             made.weight.copy_(torch.arange(1.0, 13.0).view(4, 3, 1, 1))
         pruner = Pruner(made, Pruning(0.5, end=0.5, every=1), 2)
         optimizer = SOAP(made.parameters(), lr=0.1)
-        pruner.after(1)
+        pruner.prune(1)
         for step in range(2, 12):
             wanted = torch.where(pruner.masks[0], 20.0, pull)
             ((made.weight - wanted) ** 2).sum().backward()
-            pruner.before()
+            pruner.mask_gradients()
             optimizer.step()
             optimizer.zero_grad()
-            pruner.after(step)
+            pruner.prune(step)
         found.append(made.weight.detach().clone())
     assert torch.equal(*found)
 
@@ -101,7 +101,7 @@ def test_lamp_does_not_care_how_large_a_tensor_is_and_empties_none() -> None:
             made[0].weight.mul_(factor)
         pruner = Pruner(made, Pruning(0.95, by="lamp", end=0.5, every=3), 100)
         for step in range(1, 101):
-            pruner.after(step)
+            pruner.prune(step)
         masks.append(torch.cat([mask.flatten() for mask in pruner.masks]))
         assert all(bool(mask.any()) for mask in pruner.masks)
         assert sparsity(made) == int(0.95 * len(masks[0]) + 1e-9) / len(masks[0])
@@ -116,7 +116,7 @@ def test_what_is_pruned_stays_pruned_while_the_rest_learns() -> None:
         with torch.no_grad():
             for weight in prunable(made):
                 weight.add_(torch.randn_like(weight) * 0.1)
-        pruner.after(step)
+        pruner.prune(step)
         for weight, before in zip(prunable(made), gone, strict=True):
             assert bool((weight[before] == 0).all())
         gone = [weight == 0 for weight in prunable(made)]

@@ -6,44 +6,38 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image as Pillow
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
-pytest.importorskip("codecshift.codecs.neural.train", exc_type=ImportError)
+pytest.importorskip("codecshift.codecs.neural.training.train", exc_type=ImportError)
 
 from codecshift.benchmark.cli import main  # noqa: E402
-from codecshift.codecs.neural import checkpoint, pack, specs, train  # noqa: E402
-from codecshift.codecs.neural.recipe import Recipe, TrainingError, read  # noqa: E402
+from codecshift.codecs.neural import checkpoint, specs  # noqa: E402
+from codecshift.codecs.neural.training import packing  # noqa: E402
+from codecshift.codecs.neural.training.job import prepare  # noqa: E402
+from codecshift.codecs.neural.training.recipe import Recipe, TrainingError, read  # noqa: E402
+from codecshift.codecs.neural.training.train import train  # noqa: E402
 
 TINY = Recipe("tiny", "bmshj2018-factorized", 4, 6, (0.02,), 4, crop=64, batch=2, learning_rate=1e-3)
 NEIGHBOUR = replace(TINY, start="neighbour")
 CONDITIONAL = replace(TINY, architecture="hyperprior-lct", lambdas=(0.002, 0.2))
 
 
-def photographs(folder: Path, count: int, seed: int) -> Path:
-    rng = np.random.default_rng(seed)
-    folder.mkdir()
-    for place in range(count):
-        small = Pillow.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
-        small.resize((80, 80), Pillow.Resampling.BICUBIC).save(folder / f"{place}.png")
-    return folder
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory: pytest.TempPathFactory, photographs: Callable[..., Path]) -> Path:
+    return photographs(tmp_path_factory.mktemp("valid") / "valid", 2, 80, 2)
 
 
 @pytest.fixture(scope="module")
-def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return photographs(tmp_path_factory.mktemp("valid") / "valid", 2, 2)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, valid: Path) -> Callable[[Recipe], Path]:
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, photographs: Callable[..., Path], valid: Path
+) -> Callable[[Recipe], Path]:
     place = tmp_path_factory.mktemp("trained")
-    data = photographs(place / "data", 3, 1)
+    data = photographs(place / "data", 3, 80, 1)
 
     def one(recipe: Recipe) -> Path:
         out = place / recipe.digest()
-        train.train(train.order(recipe, data, out, valid=valid, device="cpu"))
+        train(prepare(recipe, data, out, valid=valid, device="cpu"))
         return out
 
     return one
@@ -53,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, valid: Path) -> Callable[[
 def test_what_is_packed_codes_as_what_was_trained(
     trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path, recipe: Recipe
 ) -> None:
-    packed = pack.pack([trained(recipe)], tmp_path / "family-cs", valid)
+    packed = packing.pack([trained(recipe)], tmp_path / "family-cs", valid)
     assert [one.after.lam for one in packed] == list(recipe.lambdas)
     for one in packed:
         assert one.after.bpp_real == pytest.approx(one.before.bpp_real, rel=1e-3)
@@ -78,7 +72,7 @@ def test_trainings_of_one_lambda_each_become_a_family(
     trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path
 ) -> None:
     parts = [trained(TINY), trained(replace(TINY, lambdas=(0.004,)))]
-    packed = pack.pack(parts, tmp_path / "two", valid)
+    packed = packing.pack(parts, tmp_path / "two", valid)
     assert [(one.file, one.after.lam) for one in packed] == [("l0.02.safetensors", 0.02), ("l0.004.safetensors", 0.004)]
     assert read(tmp_path / "two" / "recipe.toml") == replace(TINY, name="recipe", lambdas=(0.02, 0.004))
     for name in ("log.csv", "valid.csv"):
@@ -100,26 +94,26 @@ def test_trainings_that_make_no_family_are_not_packed(
     trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path, recipes: tuple[Recipe, ...], sentence: str
 ) -> None:
     with pytest.raises(TrainingError, match=sentence):
-        pack.pack([trained(one) for one in recipes], tmp_path / "out", valid)
+        packing.pack([trained(one) for one in recipes], tmp_path / "out", valid)
     assert not (tmp_path / "out").exists()
 
 
 def test_trainings_on_different_photographs_make_no_family(
-    trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path
+    trained: Callable[[Recipe], Path], photographs: Callable[..., Path], valid: Path, tmp_path: Path
 ) -> None:
     others = replace(TINY, lambdas=(0.004,))
-    data = photographs(tmp_path / "others", 2, 7)
-    train.train(train.order(others, data, tmp_path / "training", valid=valid, device="cpu"))
+    data = photographs(tmp_path / "others", 2, 80, 7)
+    train(prepare(others, data, tmp_path / "training", valid=valid, device="cpu"))
     with pytest.raises(TrainingError, match="learnt from different photographs"):
-        pack.pack([trained(TINY), tmp_path / "training"], tmp_path / "out", valid)
+        packing.pack([trained(TINY), tmp_path / "training"], tmp_path / "out", valid)
     assert not (tmp_path / "out").exists()
 
 
 def test_what_would_change_in_half_precision_stays_whole(
     trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pack, "PSNR", -1.0)
-    (one,) = pack.pack([trained(TINY)], tmp_path / "whole", valid)
+    monkeypatch.setattr(packing, "PSNR", -1.0)
+    (one,) = packing.pack([trained(TINY)], tmp_path / "whole", valid)
     assert not one.half
     state = checkpoint.read(tmp_path / "whole" / one.file).state
     assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
@@ -127,11 +121,11 @@ def test_what_would_change_in_half_precision_stays_whole(
 
 def test_a_card_keeps_what_was_written_by_hand(trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path) -> None:
     card = tmp_path / "family" / "CARD.md"
-    pack.pack([trained(TINY)], card.parent, valid)
+    packing.pack([trained(TINY)], card.parent, valid)
     first = card.read_text(encoding="utf-8")
     assert "bmshj2018-factorized" in first
     card.write_text(first.replace("factorized", "x") + "\nOn fog it fails.\n", encoding="utf-8")
-    pack.pack([trained(TINY)], card.parent, valid)
+    packing.pack([trained(TINY)], card.parent, valid)
     assert card.read_text(encoding="utf-8") == first + "\nOn fog it fails.\n"
 
 
@@ -140,7 +134,7 @@ def test_an_unfinished_training_is_not_packed(trained: Callable[[Recipe], Path],
     log = tmp_path / "training" / "valid.csv"
     log.write_text("".join(log.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
     with pytest.raises(TrainingError, match=r"is not finished: lambda 0\.02 was not validated at step 4"):
-        pack.pack([tmp_path / "training"], tmp_path / "out", valid)
+        packing.pack([tmp_path / "training"], tmp_path / "out", valid)
     assert not (tmp_path / "out").exists()
 
 
@@ -148,7 +142,7 @@ def test_a_damaged_checkpoint_is_not_packed(trained: Callable[[Recipe], Path], v
     shutil.copytree(trained(TINY), tmp_path / "training")
     (tmp_path / "training" / "best" / "l0.02.safetensors").write_bytes(b"cut")
     with pytest.raises(TrainingError, match=r"l0\.02\.safetensors is no safetensors file"):
-        pack.pack([tmp_path / "training"], tmp_path / "out", valid)
+        packing.pack([tmp_path / "training"], tmp_path / "out", valid)
     assert not (tmp_path / "out").exists()
 
 
@@ -156,8 +150,8 @@ def test_a_damaged_checkpoint_is_not_packed(trained: Callable[[Recipe], Path], v
 def test_a_family_that_is_packed_is_a_codec(
     trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Recipe
 ) -> None:
-    pack.pack([trained(recipe)], tmp_path / "family-cs", valid)
-    monkeypatch.setattr(specs.shipped, "FOLDER", tmp_path)
+    packing.pack([trained(recipe)], tmp_path / "family-cs", valid)
+    monkeypatch.setattr(specs.families, "FOLDER", tmp_path)
     spec = specs._ours("family-cs")
     if recipe.variable:
         assert [point.name for point in spec.points] == ["l0.0018", "l0.005", "l0.013", "l0.035", "l0.09"]
@@ -171,7 +165,7 @@ def test_a_folder_that_holds_no_training_is_named(
     tmp_path: Path, valid: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(TrainingError, match="holds no training"):
-        pack.pack([tmp_path], tmp_path / "out", valid)
+        packing.pack([tmp_path], tmp_path / "out", valid)
     monkeypatch.setattr("sys.argv", ["codecshift", "pack", str(tmp_path), "--out", "out", "--valid", str(valid)])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -11,9 +11,9 @@ import skimage.data
 torch = pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("safetensors", exc_type=ImportError)
 
-from codecshift.codecs.neural import principal, recipe  # noqa: E402 - torch may be missing
-from codecshift.codecs.neural.architectures import construct  # noqa: E402
-from codecshift.codecs.neural.recipe import TrainingError  # noqa: E402
+from codecshift.codecs.neural.models import construct  # noqa: E402
+from codecshift.codecs.neural.training import principal_components, recipe  # noqa: E402 - torch may be missing
+from codecshift.codecs.neural.training.recipe import TrainingError  # noqa: E402
 
 NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "hyperprior-lct")
 LAMBDA = math.sqrt(0.0012 * 0.26)  # the middle, at which a conditional network's modulation is 1
@@ -29,13 +29,13 @@ def images() -> Any:
 def made(name: str, images: Any, lam: float = LAMBDA) -> Any:
     torch.manual_seed(0)
     network = construct(name, {"N": 32, "M": 48})
-    principal.begin(network, images, lam)
+    principal_components.initialise(network, images, lam)
     return network
 
 
 def seen(network: Any, images: Any, lam: float = LAMBDA) -> Any:
     """Return what comes back of images whose latents are rounded."""
-    told = () if not hasattr(network, "_told") else (torch.zeros(len(images), 1),)
+    told = () if not hasattr(network, "_conditions") else (torch.zeros(len(images), 1),)
     with torch.no_grad():
         return network.g_s(torch.round(network.g_a(images, *told)), *told)
 
@@ -61,7 +61,7 @@ def test_latents_are_as_large_as_the_step_of_their_lambda_wants(images: Any) -> 
 
 def test_the_step_is_the_best_one_for_lambda() -> None:
     lam = 0.013
-    best = principal.step(lam) ** 2 / 12
+    best = principal_components.step(lam) ** 2 / 12
 
     def cost(error: float) -> float:
         return lam * 255**2 * error / 3 - math.log2(error) / 2

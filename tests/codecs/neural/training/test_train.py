@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("codecshift.codecs.neural.train")
+pytest.importorskip("codecshift.codecs.neural.training.train")
 
-from codecshift.codecs.neural import checkpoint, journal, train  # noqa: E402
-from codecshift.codecs.neural.mixed import mix, unleash  # noqa: E402
-from codecshift.codecs.neural.objective import Conditional, Gains, bits_per_pixel, terms  # noqa: E402
-from codecshift.codecs.neural.objective import weights as weights_of  # noqa: E402
-from codecshift.codecs.neural.prune import sparsity  # noqa: E402
-from codecshift.codecs.neural.recipe import Diverged, Pruning, Recipe, TrainingError  # noqa: E402
+from codecshift.codecs.neural import checkpoint  # noqa: E402
+from codecshift.codecs.neural.models import construct  # noqa: E402
+from codecshift.codecs.neural.training import learner, logs, saving  # noqa: E402
+from codecshift.codecs.neural.training import train as loop  # noqa: E402
+from codecshift.codecs.neural.training.job import prepare  # noqa: E402
+from codecshift.codecs.neural.training.pruning import sparsity  # noqa: E402
+from codecshift.codecs.neural.training.recipe import Diverged, Pruning, Recipe, TrainingError  # noqa: E402
+from codecshift.codecs.neural.training.train import train  # noqa: E402
 from codecshift.codecs.protocol import CodecError  # noqa: E402
 from PIL import Image as Pillow  # noqa: E402
 
@@ -37,32 +39,20 @@ TINY = Recipe(
     learning_rate=1e-3,
     validation_images=1,
 )
-
-
-DRAW = journal.draw
+DRAW = logs.draw
 
 
 class Killed(Exception):
     """Stands for a kill: whatever the process held is lost."""
 
 
-def photographs(folder: Path, count: int, side: int, seed: int) -> Path:
-    """Write smooth pictures, which networks learn faster than noise."""
-    rng = np.random.default_rng(seed)
-    folder.mkdir()
-    for place in range(count):
-        small = Pillow.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
-        small.resize((side, side), Pillow.Resampling.BICUBIC).save(folder / f"{place}.png")
-    return folder
-
-
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, photographs: Callable[..., Path]) -> Path:
     return photographs(tmp_path_factory.mktemp("data") / "train", 4, 80, 1)
 
 
 @pytest.fixture(scope="module")
-def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def valid(tmp_path_factory: pytest.TempPathFactory, photographs: Callable[..., Path]) -> Path:
     return photographs(tmp_path_factory.mktemp("data") / "valid", 1, 64, 2)
 
 
@@ -71,7 +61,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Small networks are quicker in one thread, and pictures of their logs take longer than they do."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr(journal, "draw", lambda _folder, _title: None)
+    monkeypatch.setattr(logs, "draw", lambda _folder, _title: None)
     yield
     torch.set_num_threads(before)
 
@@ -85,12 +75,12 @@ def run(data: Path, tmp_path: Path) -> Callable[..., Path]:
             if done == killed_at:
                 raise Killed
 
-        job = train.order(recipe, data, tmp_path / name, device="cpu", **options)
+        job = prepare(recipe, data, tmp_path / name, device="cpu", **options)
         if killed_at:
             with pytest.raises(Killed):
-                train.train(job, report)
+                train(job, report)
         else:
-            train.train(job, report)
+            train(job, report)
         return tmp_path / name
 
     return trained
@@ -179,11 +169,11 @@ def test_a_network_of_each_architecture_learns_and_codes(run: Callable[..., Path
     assert [row["lambda"] for row in table(out / "log.csv")] == ["" if recipe.variable else "0.02"] * 2
 
 
-def test_ms_ssim_is_a_loss(tmp_path: Path) -> None:
+def test_ms_ssim_is_a_loss(photographs: Callable[..., Path], tmp_path: Path) -> None:
     pytest.importorskip("pytorch_msssim")
     large = photographs(tmp_path / "large", 2, 180, 3)
     recipe = replace(TINY, loss="ms-ssim", lambdas=(8.0,), crop=176, steps=2, log_every=1)
-    train.train(train.order(recipe, large, tmp_path / "out", device="cpu"))
+    train(prepare(recipe, large, tmp_path / "out", device="cpu"))
     for row in table(tmp_path / "out" / "log.csv"):
         assert float(row["loss"]) == pytest.approx(8 * (1 - float(row["ms_ssim"])) + float(row["bpp"]), rel=1e-4)
     assert checkpoint.read(tmp_path / "out" / "l8.safetensors").metric == "ms-ssim"
@@ -227,7 +217,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(run: Callable[..., Path
 
 @pytest.mark.parametrize(
     ("module", "name", "calls"),
-    [(train, "validate", (1, 2)), (checkpoint, "save", (1, 2, 3)), (journal, "append", (1, 4, 7, 8))],
+    [(saving, "validate", (1, 2)), (checkpoint, "save", (1, 2, 3)), (logs, "append", (1, 4, 7, 8))],
     ids=["validation", "checkpoint", "log"],
 )
 def test_a_training_killed_in_a_save_saves_again(
@@ -242,7 +232,7 @@ def test_a_training_killed_in_a_save_saves_again(
     real = getattr(module, name)
 
     def trained(folder: str) -> Path:
-        train.train(train.order(TINY, data, tmp_path / folder, valid=valid, device="cpu"))
+        train(prepare(TINY, data, tmp_path / folder, valid=valid, device="cpu"))
         return tmp_path / folder
 
     straight = trained("straight")
@@ -274,18 +264,18 @@ def test_the_best_of_other_images_is_no_measure(data: Path, valid: Path, tmp_pat
     Pillow.new("RGB", (64, 64), (90, 90, 90)).save(flat / "a.png")
     best = tmp_path / "out" / "best" / "l0.02.safetensors"
     with pytest.raises(Killed):
-        train.train(train.order(TINY, data, tmp_path / "out", valid=flat, device="cpu"), stop)
+        train(prepare(TINY, data, tmp_path / "out", valid=flat, device="cpu"), stop)
     assert checkpoint.read(best).about["steps"] == "6"
-    train.train(train.order(TINY, data, tmp_path / "out", valid=valid, device="cpu"))
+    train(prepare(TINY, data, tmp_path / "out", valid=valid, device="cpu"))
     assert checkpoint.read(best).about["steps"] == "12"
     (flat_loss, loss) = (float(row["loss"]) for row in table(tmp_path / "out" / "valid.csv"))
     assert flat_loss < loss
 
 
 def test_a_finished_training_has_nothing_to_do(data: Path, tmp_path: Path) -> None:
-    first = train.train(train.order(TINY, data, tmp_path / "out"))
+    first = train(prepare(TINY, data, tmp_path / "out"))
     log = (tmp_path / "out" / "log.csv").read_bytes()
-    again = train.train(train.order(TINY, data, tmp_path / "out"))
+    again = train(prepare(TINY, data, tmp_path / "out"))
     assert (first.before, first.steps, again.before, again.steps) == (0, 12, 12, 12)
     assert (tmp_path / "out" / "log.csv").read_bytes() == log
 
@@ -294,14 +284,14 @@ def test_two_processes_do_not_train_in_one_folder(data: Path, tmp_path: Path) ->
     def report(_done: int, _total: int, _note: str) -> None:
         before = (tmp_path / "out" / "log.csv").read_bytes() if (tmp_path / "out" / "log.csv").exists() else b""
         with pytest.raises(TrainingError, match=r"another process is training in .*out: wait for it"):
-            train.train(train.order(TINY, data, tmp_path / "out"))
+            train(prepare(TINY, data, tmp_path / "out"))
         if before:
             assert (tmp_path / "out" / "log.csv").read_bytes() == before
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train.train(train.order(TINY, data, tmp_path / "out"), report)
-    assert train.train(train.order(TINY, data, tmp_path / "out")).steps == 12
+        train(prepare(TINY, data, tmp_path / "out"), report)
+    assert train(prepare(TINY, data, tmp_path / "out")).steps == 12
 
 
 def test_an_interrupted_training_keeps_what_it_learnt(data: Path, tmp_path: Path) -> None:
@@ -311,8 +301,8 @@ def test_an_interrupted_training_keeps_what_it_learnt(data: Path, tmp_path: Path
 
     recipe = replace(TINY, keep_seconds=1e9)
     with pytest.raises(KeyboardInterrupt):
-        train.train(train.order(recipe, data, tmp_path / "out"), report)
-    assert train.train(train.order(recipe, data, tmp_path / "out")).before == 5
+        train(prepare(recipe, data, tmp_path / "out"), report)
+    assert train(prepare(recipe, data, tmp_path / "out")).before == 5
 
 
 def test_training_leaves_the_random_numbers_of_others_alone(run: Callable[..., Path]) -> None:
@@ -335,34 +325,6 @@ def test_a_neighbour_begins_with_the_weights_before_it(run: Callable[..., Path])
     assert first[out] < first[alone]
 
 
-def test_lambdas_are_drawn_log_uniformly_in_the_range() -> None:
-    class Ear(torch.nn.Module):
-        def forward(self, _x: Any, lam: Any) -> Any:
-            return lam
-
-    drawn, lam = Conditional().forward(Ear(), torch.zeros(20_000, 1), np.random.default_rng(0), 0.0)
-    assert torch.allclose(drawn.float(), lam)
-    through = np.log(lam.double().numpy() / 0.0012) / np.log(0.26 / 0.0012)
-    assert through.min() >= 0
-    assert through.max() <= 1.0000001
-    assert np.allclose(np.histogram(through, 10, (0, 1.0000001))[0] / 20_000, 0.1, atol=0.01)
-
-
-def test_gains_are_drawn_after_the_first_stage() -> None:
-    told = []
-
-    class Ear(torch.nn.Module):
-        def forward(self, _x: Any, stage: int, s: int) -> Any:
-            told.append((stage, s))
-
-    gains = Gains((0.1, 0.2, 0.4), 0.5)
-    rng = np.random.default_rng(0)
-    lambdas = [float(gains.forward(Ear(), torch.zeros(1), rng, through)[1]) for through in np.linspace(0, 1, 100)]
-    assert set(told[:50]) == {(1, 2)}
-    assert set(told[50:]) == {(2, 0), (2, 1), (2, 2)}
-    assert lambdas == pytest.approx([gains.lambdas[s] for _, s in told])
-
-
 # --- pruned
 
 
@@ -379,12 +341,6 @@ def test_a_pruned_checkpoint_is_exactly_sparse_and_says_so(run: Callable[..., Pa
     assert column[0] == 0
 
 
-def test_a_checkpoint_of_another_size_is_refused(run: Callable[..., Path]) -> None:
-    dense = run(TINY, "dense")
-    with pytest.raises(TrainingError, match=r"l0\.02\.safetensors holds .*'N': 4.*expected .*'N': 8"):
-        run(replace(TINY, N=8, start="checkpoint"), "other", start=dense)
-
-
 # --- what goes wrong
 
 
@@ -393,14 +349,14 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(run: Callable[..
     state = run(TINY, killed_at=8) / "state" / "l0.02.pt"
     good = state.read_bytes()
     told = torch.load(state, weights_only=True)
-    original = train.terms
+    original = learner.terms
 
     def poisoned(*arguments: Any) -> Any:
         found = original(*arguments)
         return replace(found, loss=found.loss * torch.nan)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "terms", poisoned)
+        patch.setattr(learner, "terms", poisoned)
         with pytest.raises(Diverged, match=r"loss of l0\.02 is no longer a number after step 9"):
             run(TINY)
     assert state.read_bytes() == good
@@ -411,7 +367,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(run: Callable[..
 def test_a_network_that_diverges_leaves_the_others_to_their_end(run: Callable[..., Path]) -> None:
     recipe = replace(TINY, lambdas=(0.02, 0.01))
     whole = run(recipe, "whole")
-    original = train.terms
+    original = learner.terms
 
     def poisoned(output: Any, x: Any, lam: Any, *others: Any) -> Any:
         found = original(output, x, lam, *others)
@@ -419,7 +375,7 @@ def test_a_network_that_diverges_leaves_the_others_to_their_end(run: Callable[..
 
     run(recipe, killed_at=7)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "terms", poisoned)
+        patch.setattr(learner, "terms", poisoned)
         for _again in range(2):
             with pytest.raises(Diverged, match=r"^the loss of l0\.02 is no longer a number after step [^;]*; [^;]*$"):
                 run(recipe)
@@ -430,43 +386,6 @@ def test_a_network_that_diverges_leaves_the_others_to_their_end(run: Callable[..
     for name in ("l0.02.safetensors", "l0.01.safetensors"):
         ours, theirs = weights(out / name), weights(whole / name)
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"seed": 2}, r"seed = 1 there, 2 here"),
-        ({"name": "other"}, r"of recipe 'tiny'"),
-        ({"steps": 13}, r"steps = 12 there, 13 here"),
-    ],
-)
-def test_another_recipe_does_not_touch_a_training(
-    run: Callable[..., Path], change: dict[str, Any], sentence: str
-) -> None:
-    out = run(TINY)
-    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    with pytest.raises(TrainingError, match=sentence):
-        run(replace(TINY, **change))
-    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
-
-
-def test_other_images_do_not_touch_a_training(run: Callable[..., Path], tmp_path: Path) -> None:
-    out = run(TINY)
-    with pytest.raises(TrainingError, match="of other images"):
-        train.order(TINY, photographs(tmp_path / "more", 2, 64, 5), out)
-
-
-def test_the_same_images_under_other_names_are_other_crops(run: Callable[..., Path], tmp_path: Path) -> None:
-    folder = photographs(tmp_path / "renamed", 3, 80, 5)
-    train.train(train.order(TINY, folder, tmp_path / "out", device="cpu"))
-    (folder / "0.png").rename(folder / "9.png")
-    with pytest.raises(TrainingError, match="of these images under other names"):
-        train.order(TINY, folder, tmp_path / "out", device="cpu")
-
-
-def test_validation_images_that_are_learnt_from_are_refused(run: Callable[..., Path], data: Path) -> None:
-    with pytest.raises(TrainingError, match=r"4 of the images of .* are among those of"):
-        run(TINY, valid=data)
 
 
 def test_a_damaged_state_is_named(run: Callable[..., Path]) -> None:
@@ -481,7 +400,7 @@ def test_running_out_of_memory_is_no_damage(run: Callable[..., Path], monkeypatc
         raise torch.OutOfMemoryError
 
     run(TINY, killed_at=5)
-    monkeypatch.setattr(train, "rates", full)
+    monkeypatch.setattr(learner, "conditioning", full)
     with pytest.raises(TrainingError, match=r"cpu is out of memory: .*the same command goes on in .*out when"):
         run(TINY)
 
@@ -492,96 +411,16 @@ def test_a_network_that_cannot_code_has_diverged(
     def validate(*_told: Any) -> Any:
         raise CodecError("expected latents below 2^24")
 
-    monkeypatch.setattr(train, "validate", validate)
+    monkeypatch.setattr(saving, "validate", validate)
     with pytest.raises(Diverged, match=r"l0\.02 cannot code the validation images after step 6: expected latents"):
         run(TINY, valid=valid)
 
 
-@pytest.mark.parametrize("device", ["cpu:", "cuda:", "cuda:x", "gpu", "cpu:0", ""])
-def test_a_device_that_is_none_is_named(device: str) -> None:
-    with pytest.raises(TrainingError, match="expected --device cpu, cuda or auto"):
-        train.choose(device)
-
-
-def test_a_log_that_a_kill_left_empty_gets_its_header(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    path.touch()
-    journal.append(path, ["step", "loss"], [{"step": 1, "loss": 2.0}])
-    assert path.read_text(encoding="utf-8") == "step,loss\n1,2\n"
-
-
-def test_a_line_cut_short_is_forgotten(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    path.write_text("step,lambda,loss\n1,0.1,5\n2,0.1,4\n1,0.2,9\n3,0.1,3\n4,0.1", encoding="utf-8")
-    journal.forget(path, {"0.1": 2, "0.2": 0})
-    assert path.read_text(encoding="utf-8") == "step,lambda,loss\n1,0.1,5\n2,0.1,4\n"
-
-
-# --- the objective, and what a CUDA device changes
-
-
-def test_the_objective_by_hand() -> None:
-    x, x_hat = torch.zeros(2, 3, 4, 4), torch.stack([torch.full((3, 4, 4), 0.1), torch.full((3, 4, 4), 0.2)])
-    likelihoods = {"y": torch.full((2, 5, 1, 1), 0.5), "z": torch.full((2, 1, 1, 1), 0.25)}
-    assert bits_per_pixel(likelihoods, 16).tolist() == [7 / 16, 7 / 16]
-    found = terms({"x_hat": x_hat, "likelihoods": likelihoods}, x, torch.tensor([0.01, 0.02]), "mse")
-    expected = np.mean([0.01 * 255**2 * 0.01, 0.02 * 255**2 * 0.04]) + 7 / 16
-    assert float(found.loss) == pytest.approx(expected, rel=1e-5)
-    assert float(found.mse) == pytest.approx(255**2 * 0.025, rel=1e-5)
-
-
-def test_only_a_network_for_all_rates_weights_its_images() -> None:
-    lam = torch.tensor([0.0012, 0.26], dtype=torch.float64)
-    recipe = replace(TINY, architecture="hyperprior-lct", balance=0.5)
-    low, high = weights_of(recipe, lam).tolist()
-    assert low / high == pytest.approx((0.26 / 0.0012) ** 0.5)
-    assert weights_of(TINY, lam) == 1.0
-
-
-def test_a_bottleneck_that_does_not_wait_computes_the_same() -> None:
-    from codecshift.codecs.neural.architectures import construct
-
-    torch.manual_seed(0)
-    network = construct("bmshj2018-hyperprior", {"N": 4, "M": 6})
-    x = torch.rand(2, 3, 64, 128)
-
-    def outcome() -> list[Any]:
-        torch.manual_seed(4)
-        output = network(x)
-        (output["x_hat"].sum() + output["likelihoods"]["z"].log().sum()).backward()
-        found = [output["x_hat"], *output["likelihoods"].values()]
-        found += [value.grad.clone() for value in network.parameters() if value.grad is not None]
-        network.zero_grad()
-        return found
-
-    expected = outcome()
-    unleash(network)
-    assert all(torch.equal(*pair) for pair in zip(expected, outcome(), strict=True))
-
-
-@pytest.mark.parametrize("name", ["bmshj2018-hyperprior", "hyperprior-lct"])
-def test_mixed_precision_leaves_likelihoods_in_float32(name: str) -> None:
-    from codecshift.codecs.neural.architectures import construct
-
-    torch.manual_seed(0)
-    network = construct(name, {"N": 4, "M": 6}).eval()
-    x = torch.rand(1, 3, 64, 64)
-    told = (torch.tensor([0.01]),) if name == "hyperprior-lct" else ()
-    expected = network(x, *told)
-    mix(network, "cpu")
-    found = network(x, *told)
-    assert {found["x_hat"].dtype, *(one.dtype for one in found["likelihoods"].values())} == {torch.float32}
-    assert not torch.equal(found["x_hat"], expected["x_hat"])
-    assert torch.allclose(found["x_hat"], expected["x_hat"], atol=0.02)
-
-
 def test_gdn_may_be_trained_at_a_rate_of_its_own(data: Path, tmp_path: Path) -> None:
-    from codecshift.codecs.neural.architectures import construct
-
     network = {}
     for rate in (1.0, 1e-9):
         recipe = replace(TINY, gdn_rate=rate, steps=4)
-        train.train(train.order(recipe, data, tmp_path / f"{rate}", device="cpu"))
+        train(prepare(recipe, data, tmp_path / f"{rate}", device="cpu"))
         network[rate] = checkpoint.read(tmp_path / f"{rate}" / "l0.02.safetensors").state
     begun = construct(TINY.architecture, TINY.config).state_dict()  # GDN begins the same with every seed
     norms = [name for name in begun if name.endswith((".beta", ".gamma"))]
@@ -592,13 +431,13 @@ def test_gdn_may_be_trained_at_a_rate_of_its_own(data: Path, tmp_path: Path) -> 
 
 
 def test_many_neighbours_begin_with_the_nearest(run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    ratios, real = [], train.carry.rescaled
+    ratios, real = [], loop.rescaled
 
     def rescaled(state: Any, architecture: str, ratio: float) -> Any:
         ratios.append(ratio)
         return real(state, architecture, ratio)
 
-    monkeypatch.setattr(train.carry, "rescaled", rescaled)
+    monkeypatch.setattr(loop, "rescaled", rescaled)
     recipe = replace(TINY, lambdas=(0.02, 0.06, 0.006), start="neighbour", neighbour_steps=2, log_every=1)
     out = run(recipe)
     rows = [(float(row["lambda"]), int(row["step"])) for row in table(out / "log.csv")]

@@ -4,8 +4,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from codecshift.codecs.neural import recipe as recipes
-from codecshift.codecs.neural.recipe import Recipe, TrainingError
+from codecshift.codecs.neural.training import recipe as recipes
+from codecshift.codecs.neural.training.recipe import Recipe, TrainingError
 
 TINY = Recipe("tiny", "bmshj2018-factorized", 4, 6, (0.01,), 100, crop=64)
 

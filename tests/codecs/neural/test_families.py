@@ -10,18 +10,18 @@ import skimage.data
 from codecshift.analysis.rate import Curve, bd_rate
 from codecshift.benchmark.plan.plans import PLANS
 from codecshift.codecs import contract
-from codecshift.codecs.neural import shipped
+from codecshift.codecs.neural import families
 from codecshift.codecs.neural.metadata import read_facts
 from codecshift.codecs.protocol import Image, Spec
 from codecshift.codecs.registry import find, identify, open_codec
 
-FAMILIES = shipped.families()
+FAMILIES = families.names()
 FOLDERS = {"recipe.toml", "log.csv", "valid.csv", "CARD.md"}
 LIMIT = 60e6
 
 
 def spec_of(family: str) -> Spec:
-    pytest.importorskip("codecshift.codecs.neural.train")
+    pytest.importorskip("codecshift.codecs.neural.training.train")
     return find(family)[0]
 
 
@@ -37,7 +37,7 @@ def test_there_are_four() -> None:
 
 def test_a_pruned_family_has_the_zeros_of_its_name() -> None:
     checkpoint = pytest.importorskip("codecshift.codecs.neural.checkpoint", exc_type=ImportError)
-    for path in shipped.files("hyperprior-pruned95-cs"):
+    for path in families.files("hyperprior-pruned95-cs"):
         state = checkpoint.read(path).state
         weights = [value for name, value in state.items() if name.endswith(".weight") and value.ndim == 4]
         zeros = sum(int((value == 0).sum()) for value in weights)
@@ -46,10 +46,10 @@ def test_a_pruned_family_has_the_zeros_of_its_name() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_comes_with_all_that_made_it(family: str) -> None:
-    folder = shipped.FOLDER / family
-    assert {path.name for path in folder.iterdir()} == FOLDERS | {path.name for path in shipped.files(family)}
+    folder = families.FOLDER / family
+    assert {path.name for path in folder.iterdir()} == FOLDERS | {path.name for path in families.files(family)}
     recipe = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
-    lambdas = [read_facts(path).lam for path in shipped.files(family)]
+    lambdas = [read_facts(path).lam for path in families.files(family)]
     assert sorted(lambdas, key=str) == sorted(recipe["lambdas"] if None not in lambdas else [None], key=str)
     for log in ("log.csv", "valid.csv"):
         assert len((folder / log).read_text(encoding="utf-8").splitlines()) > len(lambdas)
@@ -60,7 +60,7 @@ def test_a_family_comes_with_all_that_made_it(family: str) -> None:
 
 
 def test_all_of_them_are_small() -> None:
-    assert sum(path.stat().st_size for path in shipped.FOLDER.rglob("*") if path.is_file()) < LIMIT
+    assert sum(path.stat().st_size for path in families.FOLDER.rglob("*") if path.is_file()) < LIMIT
 
 
 def test_plans_hold_them() -> None:
@@ -72,7 +72,7 @@ def test_plans_hold_them() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_weights_are_in_what_identifies_a_codec(family: str) -> None:
     spec = spec_of(family)
-    assert re.search(rf"weights {shipped.digest_of(family)}$", identify(spec))
+    assert re.search(rf"weights {families.digest(family)}$", identify(spec))
     assert spec.settings.startswith("ours, checkpoint, N=")
 
 
@@ -113,4 +113,4 @@ def test_ladders_rise_and_are_better_than_jpegs(family: str, photograph: Image) 
 
 def test_a_card_names_no_place() -> None:
     for family in FAMILIES:
-        assert not re.search(r"(^|\s)/\w+/", (shipped.FOLDER / family / "CARD.md").read_text(encoding="utf-8"))
+        assert not re.search(r"(^|\s)/\w+/", (families.FOLDER / family / "CARD.md").read_text(encoding="utf-8"))

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
-pytest.importorskip("codecshift.codecs.neural.train")
+pytest.importorskip("codecshift.codecs.neural.training.train")
 
-from codecshift.codecs.neural import relative  # noqa: E402 - torch may be missing
-from codecshift.codecs.neural.architectures import construct  # noqa: E402
+from codecshift.codecs.neural.models import construct  # noqa: E402
+from codecshift.codecs.neural.training import optimizers  # noqa: E402 - torch may be missing
 from torch import nn  # noqa: E402
 
 
@@ -19,7 +19,7 @@ def network() -> Any:
 
 
 def factors(network: Any, *, to_weights: bool = True, gdn: float = 1.0, prior: float = 1.0) -> dict[str, Any]:
-    return relative.factors(network, relative=to_weights, gdn=gdn, prior=prior)
+    return optimizers.step_factors(network, relative=to_weights, gdn=gdn, prior=prior)
 
 
 def test_without_any_factor_all_is_one(network: Any) -> None:
@@ -44,7 +44,7 @@ def test_the_factor_of_a_convolution_grows_with_its_weights(network: Any) -> Non
         grown = 50 if name in {"g_a.0.weight", "g_a.0.bias"} else 1
         assert torch.allclose(one, grown * before[name])
     with torch.no_grad():
-        network.g_a[2].weight.copy_(relative.TYPICAL * torch.randn_like(network.g_a[2].weight).sign())
+        network.g_a[2].weight.copy_(optimizers.TYPICAL * torch.randn_like(network.g_a[2].weight).sign())
     assert float(factors(network)["g_a.2.weight"]) == pytest.approx(1)
 
 
@@ -59,8 +59,8 @@ def test_rows_and_columns_of_hyper_transforms_count_apart(transposed: bool) -> N
         layer.weight.copy_(pair[..., None, None].expand_as(layer.weight))
     found = factors(chain)
     # Of rank one, so the product of the sizes of rows and columns is the size itself.
-    assert torch.allclose(found["h_s.0.weight"][..., 0, 0] * relative.TYPICAL, pair, rtol=1e-5)
-    assert torch.allclose(found["h_s.0.bias"] * relative.TYPICAL, outward * inward.mean(), rtol=1e-5)
+    assert torch.allclose(found["h_s.0.weight"][..., 0, 0] * optimizers.TYPICAL, pair, rtol=1e-5)
+    assert torch.allclose(found["h_s.0.bias"] * optimizers.TYPICAL, outward * inward.mean(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["adam", "soap"])
@@ -69,7 +69,7 @@ def test_a_step_is_the_librarys_times_the_factor(kind: str) -> None:
         torch.manual_seed(1)
         value = nn.Parameter(torch.randn(6, 4))
         begun = value.detach().clone()
-        optimizer = relative.optimizer(kind, {"w": value}, {"w": factor}, 0.1)
+        optimizer = optimizers.make_optimizer(kind, {"w": value}, {"w": factor}, 0.1)
         # SOAP's first step gathers covariances only; factors change where later gradients are taken, so one more.
         for _ in range(2 if kind == "soap" else 1):
             optimizer.zero_grad()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from codecshift.codecs import contract
-from codecshift.codecs.neural import specs, weights, zoo
+from codecshift.codecs.neural import download, specs, zoo
 from codecshift.codecs.neural.compat import compressai
 from codecshift.codecs.protocol import CodecUnavailable
 from codecshift.codecs.registry import catalogue, find, identify, open_codec, prepare
@@ -51,7 +51,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         thread.start()
         served = Server(f"http://127.0.0.1:{listening.server_port}")
         monkeypatch.setattr(zoo, "URL", served.url)
-        monkeypatch.setenv(weights.FOLDER, str(tmp_path / "weights"))
+        monkeypatch.setenv(download.FOLDER, str(tmp_path / "weights"))
         yield served
         listening.shutdown()
         thread.join()
@@ -112,11 +112,11 @@ def test_a_file_is_fetched_once_whole_and_with_progress(
     content = np.random.default_rng(1).bytes(700_000)
     name = offered("mbt2018-mse", content)
     told: list[tuple[str, int, int]] = []
-    path = weights.fetched(name, lambda *one: told.append(one))
+    path = download.fetched(name, lambda *one: told.append(one))
     assert path.read_bytes() == content
     assert told[-1] == (f"downloading {name}.pth.tar", 700_000, 700_000)
     assert [one[1] for one in told] == sorted(one[1] for one in told)
-    assert weights.fetched(name) == path
+    assert download.fetched(name) == path
     assert len(server.asked) == 1
     assert [one.name for one in (tmp_path / "weights").iterdir() if not one.name.endswith(".lock")] == [path.name]
 
@@ -126,20 +126,20 @@ def test_a_wrong_hash_leaves_nothing(server: Server, offered: Callable[[str, byt
     server.files[f"/{name}.pth.tar"] = b"other weights"
     digest = hashlib.sha256(b"other weights").hexdigest()[:8]
     with pytest.raises(CodecUnavailable, match=rf"a sha256 of {digest}.*save that file as") as refused:
-        weights.fetched(name)
+        download.fetched(name)
     assert f"{server.url}/{name}.pth.tar" in str(refused.value)
     assert [one.name for one in (tmp_path / "weights").iterdir() if not one.name.endswith(".lock")] == []
 
 
 def test_a_cut_connection_is_tried_again(server: Server, offered: Callable[[str, bytes], str]) -> None:
-    server.cuts = weights.ATTEMPTS - 1
-    assert weights.fetched(offered("mbt2018-mse", b"weights" * 1000)).read_bytes() == b"weights" * 1000
-    assert len(server.asked) == weights.ATTEMPTS
+    server.cuts = download.ATTEMPTS - 1
+    assert download.fetched(offered("mbt2018-mse", b"weights" * 1000)).read_bytes() == b"weights" * 1000
+    assert len(server.asked) == download.ATTEMPTS
 
 
 def test_what_the_server_does_not_have_is_asked_for_once(server: Server) -> None:
     with pytest.raises(CodecUnavailable, match="the server answered HTTP 404"):
-        weights.fetched("none-1-00000000")
+        download.fetched("none-1-00000000")
     assert len(server.asked) == 1
 
 

@@ -1,4 +1,4 @@
-"""Gradual magnitude pruning: the smallest weights of all convolutions go, step by step, until few are left."""
+"""Gradual pruning: the smallest weights of all convolutions are set to zero, more of them step by step."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ from .recipe import Pruning
 
 
 def target(pruning: Pruning, step: int, steps: int) -> float:
-    """Return the sparsity wanted after `step` of `steps`, 0..1.
+    """Return the target sparsity after `step` of `steps`, 0..1.
 
     s(t) = s_f * (1 - (1 - (t - t_0) / (t_1 - t_0))^3), the cubic schedule of Zhu & Gupta (2017) from s_i = 0.
     """
     begin, end = pruning.begin * steps, pruning.end * steps
-    through = min(max((step - begin) / (end - begin), 0.0), 1.0)
-    return pruning.sparsity * (1 - (1 - through) ** 3)
+    progress = min(max((step - begin) / (end - begin), 0.0), 1.0)
+    return pruning.sparsity * (1 - (1 - progress) ** 3)
 
 
 def prunable(network: nn.Module) -> list[Tensor]:
-    """Return the weights that pruning counts and takes from: those of every convolution, transposed ones too."""
-    return [one.weight for one in network.modules() if isinstance(one, nn.Conv2d | nn.ConvTranspose2d)]
+    """Return the weights of every convolution, transposed ones included."""
+    return [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
 
 
 def sparsity(network: nn.Module) -> float:
-    """Return the share of exact zeros among the weights that can be pruned."""
+    """Return the fraction of prunable weights that are exactly zero."""
     weights = prunable(network)
     return sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
 
 
 def scores(weights: list[Tensor], by: str) -> Tensor:
-    """Return what the weights of all tensors, one after the other, are worth: those of least worth go first.
+    """Return the scores of the weights of all tensors, concatenated: the lowest scores are pruned first.
 
-    `by` is "magnitude", of all tensors together, or "lamp": w^2 over the sum of all u^2 with |u| >= |w| in the same
-    tensor (Lee et al. 2021), which is the same however large the weights of a tensor are, and keeps its largest.
+    `by` is "magnitude", over all tensors together, or "lamp": w^2 over the sum of all u^2 with |u| >= |w| in the same
+    tensor (Lee et al. 2021), which is independent of a tensor's scale and always keeps its largest weight.
     """
     if by == "magnitude":
         return torch.cat([weight.abs().flatten() for weight in weights])
-    worth = []
+    tensor_scores = []
     for weight in weights:
         squares = weight.double().square().flatten()
         order = torch.argsort(squares, descending=True, stable=True)
-        ordered = squares[order]
-        worth.append(torch.empty_like(squares).scatter_(0, order, ordered / ordered.cumsum(0).clamp(min=1e-300)))
-    return torch.cat(worth)
+        falling = squares[order]
+        lamp = falling / falling.cumsum(0).clamp(min=1e-300)
+        tensor_scores.append(torch.empty_like(squares).scatter_(0, order, lamp))
+    return torch.cat(tensor_scores)
 
 
 class Pruner:
-    """The masks of one network's weights while it is pruned."""
+    """The masks of the weights of one network while it is pruned."""
 
     def __init__(self, network: nn.Module, pruning: Pruning, steps: int) -> None:
         self.pruning = pruning
@@ -55,33 +56,33 @@ class Pruner:
         self.weights = prunable(network)
         self.masks = [torch.ones_like(weight, dtype=torch.bool) for weight in self.weights]
 
-    def before(self) -> None:
-        """Take from the gradients what is of pruned weights.
+    def mask_gradients(self) -> None:
+        """Set the gradients of pruned weights to zero.
 
-        An optimizer that turns gradients, as SOAP does, would let those weights, which do not move, steer the others.
+        In an optimizer that rotates gradients, such as SOAP, they would otherwise affect the steps of other weights.
         """
         for weight, mask in zip(self.weights, self.masks, strict=True):
             if weight.grad is not None:
                 weight.grad.mul_(mask)
 
-    def after(self, step: int) -> None:
-        """Prune as the schedule wants after step number `step`, counted from 1, and keep what is pruned at zero."""
+    def prune(self, step: int) -> None:
+        """Prune to the schedule's target after step `step`, counted from 1, and keep pruned weights at zero."""
         last = step == self.steps or step == round(self.pruning.end * self.steps)
         if step % self.pruning.every == 0 or last:
-            self._choose(target(self.pruning, step, self.steps))
+            self._update_masks(target(self.pruning, step, self.steps))
         with torch.no_grad():
             for weight, mask in zip(self.weights, self.masks, strict=True):
                 weight.mul_(mask)
 
     @torch.no_grad()
-    def _choose(self, share: float) -> None:
-        """Mask exactly floor(share * all) weights: pruned ones are zero, hence the smallest, and stay pruned."""
+    def _update_masks(self, share: float) -> None:
+        """Mask exactly floor(share * all) weights; weights that are masked already stay masked."""
         flat = scores(self.weights, self.pruning.by)
         flat = flat.masked_fill(~torch.cat([mask.flatten() for mask in self.masks]), -1)
         count = int(share * flat.numel() + 1e-9)
         kept = torch.ones_like(flat, dtype=torch.bool)
         kept[torch.argsort(flat, stable=True)[:count]] = False
         start = 0
-        for place, mask in enumerate(self.masks):
-            self.masks[place] = kept[start : start + mask.numel()].view_as(mask)
+        for index, mask in enumerate(self.masks):
+            self.masks[index] = kept[start : start + mask.numel()].view_as(mask)
             start += mask.numel()

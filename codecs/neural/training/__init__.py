@@ -1,0 +1,1 @@
+"""Training of neural codecs: from photographs and a recipe to packaged checkpoints."""

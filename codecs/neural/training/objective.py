@@ -1,0 +1,124 @@
+"""The rate-distortion objective, and the lambdas at which each kind of network computes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from pytorch_msssim import ms_ssim
+from torch import Tensor, nn
+
+from ..architectures import ARCHITECTURES, HIGH, LOW
+from .recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The objective of one batch: `loss`, to be minimised, and the means of its parts over the batch.
+
+    `bpp` is bits per pixel by the likelihoods, `mse` in squared 8-bit levels (0..255^2), `ms_ssim` NaN unless it is in
+    the loss.
+    """
+
+    loss: Tensor
+    bpp: Tensor
+    mse: Tensor
+    ms_ssim: Tensor
+
+
+class Conditioning(Protocol):
+    """How a network is told its rate."""
+
+    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:
+        """Return the network's output for a batch, and the lambda of each image (B,); `progress` is in 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedLambda:
+    """A network with one lambda."""
+
+    lam: float
+
+    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:  # noqa: ARG002
+        """Return the output, with the one lambda for all images."""
+        return network(x), x.new_full((len(x),), self.lam)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnLambda:
+    """A network that takes lambda as an input, drawn log-uniformly for each image."""
+
+    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:  # noqa: ARG002
+        """Return the output, with a lambda for each image."""
+        drawn = np.exp(rng.uniform(math.log(LOW), math.log(HIGH), len(x)))
+        lam = torch.from_numpy(drawn).to(x.device)
+        return network(x, lam), lam.float()
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnGain:
+    """A network with a gain for each of several rising lambdas, one of which is drawn for each batch.
+
+    In the first part of the training, `stage_one`, the network learns the highest rate alone, with CompressAI's noise
+    in place of rounding (Kamisli, Racape & Choi 2024).
+    """
+
+    lambdas: tuple[float, ...]
+    stage_one: float
+
+    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:
+        """Return the output, with the lambda of the drawn gain for all images."""
+        in_stage_one = progress < self.stage_one
+        index = len(self.lambdas) - 1 if in_stage_one else int(rng.integers(len(self.lambdas)))
+        return network(x, stage=1 if in_stage_one else 2, s=index), x.new_full((len(x),), self.lambdas[index])
+
+
+def conditioning(recipe: Recipe, lam: float | None) -> Conditioning:
+    """Return how a network of a recipe is told its rate: fixed at `lam`, or where that is None by architecture."""
+    if lam is not None:
+        return FixedLambda(lam)
+    if ARCHITECTURES[recipe.architecture].gain:
+        return DrawnGain(tuple(sorted(recipe.lambdas)), recipe.stage_one)
+    return DrawnLambda()
+
+
+def image_weights(recipe: Recipe, lam: Tensor) -> Tensor | float:
+    """Return the weight of each image in the objective (B,): (lambda / middle)^-balance in a network for all rates.
+
+    The weights do not change the optimum at each lambda. They change how soon it is reached, and the compromise where
+    one network cannot serve all lambdas. A young network has the same error at every lambda: with balance 0 the few
+    images with the highest lambda alone direct it, with balance 1 errors count the same at all lambdas.
+    """
+    if not recipe.variable:
+        return 1.0
+    middle = math.sqrt(LOW * HIGH)
+    return (lam / middle) ** -recipe.balance
+
+
+def bits_per_pixel(likelihoods: Mapping[str, Tensor], pixels: int) -> Tensor:
+    """Return the sum of -log2 of the likelihoods of each image of a batch, divided by its pixels: (B,)."""
+    bits = sum((-values.float().log2().flatten(1).sum(1) for values in likelihoods.values()), start=torch.zeros(()))
+    return bits / pixels
+
+
+def terms(output: Mapping[str, Any], x: Tensor, lam: Tensor, loss: str, weight: Tensor | float = 1.0) -> Terms:
+    """Return the objective for images x (B, 3, H, W) in 0..1 at lambdas (B,), and its parts.
+
+    "mse": mean of lambda * 255^2 * MSE + bpp. "ms-ssim": mean of lambda * (1 - MS-SSIM) + bpp. `weight` is of each
+    image, or of all.
+    """
+    x_hat = output["x_hat"].float()
+    bpp = bits_per_pixel(output["likelihoods"], x.shape[2] * x.shape[3])
+    mse = 255**2 * (x_hat - x).square().flatten(1).mean(1)
+    if loss == "mse":
+        similarity = x.new_full((len(x),), math.nan)
+        distortion = mse
+    else:
+        similarity = ms_ssim(x_hat, x, data_range=1, size_average=False)
+        distortion = 1 - similarity
+    objective = (weight * (lam * distortion + bpp)).mean()
+    return Terms(objective, bpp.mean().detach(), mse.mean().detach(), similarity.mean().detach())
