@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ...codecs.contract import Verdict
     from ...codecs.neural.recipe import Recipe
     from ...codecs.protocol import Spec
-    from ..measure.matching import Matching, Target
-    from ..measure.run import Job, Tally
+    from ..measure.search import Matching, Target
+    from ..measure.sitting import Job, Tally
     from ..report.codecs import Entry
     from ..report.figures import State
     from ..sets.bands import Measurement
@@ -166,9 +166,9 @@ def run_(
     ] = False,
 ) -> None:
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
-    from ..measure import run as loop
-    from ..measure.device import DEVICES
-    from ..measure.matching import Target
+    from ..measure import sitting as loop
+    from ..measure.lane.device import DEVICES
+    from ..measure.search import Target
     from ..plan.plans import PLANS, named
 
     named("device", device, DEVICES)
@@ -439,7 +439,7 @@ def heatmap(
     ] = False,
 ) -> None:
     """Show what a wave of each frequency does to codecs: measure what is not measured yet, or read a run file."""
-    from ..measure.run import cores
+    from ..measure.sitting import cores
     from ..report import heatmap as maps
 
     strengths = [maps.severity(one) for one in rms or ()]
@@ -888,7 +888,7 @@ FORESEEN = (
     *("codecs.described.BadDescription", "codecs.neural.recipe.TrainingError", "codecs.protocol.CodecUnavailable"),
     *("codecs.registry.UnknownCodec", "corruptions.download.DownloadError", "corruptions.generated.GeneratedError"),
     *("corruptions.pixels.UnreadableImage", "corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
-    *("benchmark.measure.matching.WrongTarget", "benchmark.plan.plans.UnknownName"),
+    *("benchmark.measure.search.WrongTarget", "benchmark.plan.plans.UnknownName"),
     *("benchmark.sets.bands.MeasurementError", "benchmark.store.run_file.RunFileError"),
 )
 """The errors whose message is meant for the user."""
@@ -994,7 +994,7 @@ def _prepare(
     device: str,
     spectra: Settings | None = None,
 ) -> Job:
-    from ..measure.run import prepare
+    from ..measure.sitting import prepare
 
     folder, fetch = _data_folder(data_dir, download)
     with _Progress("download") as progress:
@@ -1012,7 +1012,7 @@ def _measure(
     time_limit: float,
 ) -> tuple[Job, Tally]:
     """Measure what a run file lacks of a job and say how it went; return the job, its points matched, and the tally."""
-    from ..measure import run as loop
+    from ..measure import sitting as loop
 
     if job.device:
         _say(f"neural codecs on {job.device.name}, up to {job.device.batch} images together")
@@ -1060,7 +1060,7 @@ def _match(
     job: Job, targets: Sequence[Target], path: Path, jobs: int | None, retry_failed: bool, time_limit: float
 ) -> Job:
     """Return the job with matched points in place of ladders, and say what was found; end here where nothing was."""
-    from ..measure import matching
+    from ..measure import search as matching
 
     with _Progress("rows") as progress:
         found = matching.match(
@@ -1110,8 +1110,8 @@ def _say_matches(found: Matching, path: Path) -> None:
 
 
 def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool, targets: Sequence[Target]) -> None:
-    from ..measure.matching import LOOKS_EXPECTED, foresee
-    from ..measure.run import estimate
+    from ..measure.search import LOOKS_EXPECTED, foresee
+    from ..measure.sitting import estimate
 
     _say("trying one image of each set through every codec and point")
     foreseen = foresee(job, targets, path, retry_failed=retry_failed) if targets else None

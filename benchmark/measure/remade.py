@@ -19,8 +19,8 @@ from ...corruptions.sets import ImageSet, SetError, UnknownSet, open_set
 from ...corruptions.table import prepare
 from .. import store
 from ..plan.plans import CLEAN, Shot
-from .recent import Recent
-from .shot import Faulty, code, load_clean, ready, show
+from .shots.recent import Recent
+from .shots.worker import Faulty, code, load_clean, ready, show
 
 KEPT = 64
 """Pictures that are held: a figure asks for the same ones several times, and a page of them is some tens."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...codecs.registry import catalogue
 from ...corruptions import textures
 from ...corruptions.sets import SetError, SetMissing, default_data_dir, open_set
-from ..measure.run import cores
+from ..measure.sitting import cores
 from ..store.provenance import LIBRARIES, cpu, git_state
 from .codecs import PROBE_LIMIT, entries
 

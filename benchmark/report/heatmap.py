@@ -16,8 +16,8 @@ from ...analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full
 from ...corruptions.corruption import Corruption
 from ...corruptions.fourier import RMS, full_band, low_band
 from .. import store
-from ..measure.matching import Target
-from ..measure.run import Job
+from ..measure.search import Target
+from ..measure.sitting import Job
 from ..plan.plans import CLEAN, Plan, UnknownName, named
 from ..store.provenance import conflict
 from .publish import file_name

@@ -40,8 +40,8 @@ from ...corruptions.generated import (
 from ...corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
 from ...corruptions.sets import KNOWN, ImageSet, SetError, open_set
 from ...corruptions.table import find, prepare
-from ..measure.processes import IN_FLIGHT, Line, flown, processes
-from ..measure.run import cores
+from ..measure.pools.processes import IN_FLIGHT, Line, flown, processes
+from ..measure.sitting import cores
 from ..plan.plans import CLEAN, PLANS, Plan, Shot, UnknownName, named
 from ..store.provenance import libraries
 

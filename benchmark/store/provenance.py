@@ -18,7 +18,7 @@ from ...codecs.registry import identify
 from ...corruptions import textures
 from ...corruptions.sets import ImageSet
 from ...corruptions.table import find
-from ..measure.device import Device, kind_of
+from ..measure.lane.device import Device, kind_of
 from ..plan.plans import CLEAN, EVERY_MEASURE
 from ..report.codecs import headers, stated
 

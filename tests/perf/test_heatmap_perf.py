@@ -12,8 +12,8 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage.data
-from codecshift.benchmark.measure.run import context_of, prepare
-from codecshift.benchmark.measure.shot import Worker
+from codecshift.benchmark.measure.shots.worker import Worker
+from codecshift.benchmark.measure.sitting import context_of, prepare
 from codecshift.benchmark.report import heatmap as maps
 from codecshift.corruptions.corruption import generator
 from codecshift.corruptions.fourier import RMS, basis, fourier, nearest

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.measure.device import Device
-from codecshift.benchmark.measure.run import Job, prepare, run
+from codecshift.benchmark.measure.lane.device import Device
+from codecshift.benchmark.measure.sitting import Job, prepare, run
 from codecshift.benchmark.plan.plans import CLEAN, PLANS
 from codecshift.codecs.protocol import Point, Spec
 

@@ -11,7 +11,7 @@ from codecshift.analysis.distortion import psnr, squared_error
 from codecshift.analysis.figures import NothingToDraw
 from codecshift.benchmark import store
 from codecshift.benchmark.measure.remade import Remade
-from codecshift.benchmark.measure.run import prepare, run
+from codecshift.benchmark.measure.sitting import prepare, run
 from codecshift.benchmark.plan.plans import Plan
 from codecshift.codecs.registry import find
 

@@ -16,7 +16,7 @@ import pandas as pd
 import PIL.Image
 import pytest
 from codecshift.benchmark import store
-from codecshift.benchmark.measure.run import prepare, run
+from codecshift.benchmark.measure.sitting import prepare, run
 from codecshift.benchmark.plan.plans import CLEAN, Plan, UnknownName
 from codecshift.benchmark.sets import generate as generating
 from codecshift.benchmark.sets.generate import Finding, Order, clean_name, generate, order, verify

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codecshift.benchmark.measure.device import Device
+from codecshift.benchmark.measure.lane.device import Device
 from codecshift.benchmark.report.codecs import COLUMNS
 from codecshift.benchmark.store import provenance
 from codecshift.benchmark.store.provenance import conflict, cpu, describe, git_state, run_id

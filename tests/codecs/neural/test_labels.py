@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.measure.run import prepare, run
+from codecshift.benchmark.measure.sitting import prepare, run
 from codecshift.benchmark.plan.plans import Cell, Plan
 from codecshift.benchmark.store import read
 from codecshift.codecs.neural import checkpoint

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import pebble
 
-from ...codecs.isolated import ONE_THREAD
+from ....codecs.isolated import ONE_THREAD
 
 IN_FLIGHT = 3
 """Tasks sent ahead per worker: enough that none waits, few enough that an interrupt loses little."""
@@ -49,7 +49,7 @@ def starting() -> BaseContext:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload([f"{__package__}.pool"])
+        context.set_forkserver_preload([f"{__package__}.local"])
     return context
 
 

@@ -16,7 +16,7 @@ import PIL.Image
 import pytest
 from codecshift.benchmark import store
 from codecshift.benchmark.cli.app import WIDTH
-from codecshift.benchmark.measure.matching import (
+from codecshift.benchmark.measure.search import (
     LOOKS_EXPECTED,
     Match,
     Matching,
@@ -27,7 +27,7 @@ from codecshift.benchmark.measure.matching import (
     match,
     searches_of,
 )
-from codecshift.benchmark.measure.run import LOST_ALONE, Job, Tally, prepare, run
+from codecshift.benchmark.measure.sitting import LOST_ALONE, Job, Tally, prepare, run
 from codecshift.benchmark.plan.plans import CLEAN, Plan, UnknownName
 from codecshift.benchmark.report import publish
 from codecshift.benchmark.store import Row, RunFile, RunFileError, provenance
@@ -295,7 +295,7 @@ def test_a_second_search_measures_nothing(
 ) -> None:
     path, first = searched
     before = path.read_bytes()
-    monkeypatch.setattr("codecshift.benchmark.measure.matching.Pool", None)  # no process is started
+    monkeypatch.setattr("codecshift.benchmark.measure.search.Pool", None)  # no process is started
     second = match(job, TARGETS, path, jobs=1)
     assert (second.tally.total, second.tally.done) == (0, 0)
     assert second.matches == first.matches

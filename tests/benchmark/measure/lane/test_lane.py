@@ -18,14 +18,14 @@ import PIL.Image
 import pytest
 from codecshift.analysis.spectrum import Settings
 from codecshift.benchmark import store
-from codecshift.benchmark.measure import lane
-from codecshift.benchmark.measure.device import Device, chosen
-from codecshift.benchmark.measure.lane import PIXELS, Attendant, divided
-from codecshift.benchmark.measure.matching import Target, match
-from codecshift.benchmark.measure.pool import Pool, apart, division
-from codecshift.benchmark.measure.recent import Recent
-from codecshift.benchmark.measure.run import LOST_ALONE, Job, Tally, estimate, prepare, run
-from codecshift.benchmark.measure.shot import Batch, Context, Task
+from codecshift.benchmark.measure.lane import attendant as lane
+from codecshift.benchmark.measure.lane.attendant import PIXELS, Attendant, divided
+from codecshift.benchmark.measure.lane.device import Device, chosen
+from codecshift.benchmark.measure.pools.local import Pool, apart, division
+from codecshift.benchmark.measure.search import Target, match
+from codecshift.benchmark.measure.shots.recent import Recent
+from codecshift.benchmark.measure.shots.worker import Batch, Context, Task
+from codecshift.benchmark.measure.sitting import LOST_ALONE, Job, Tally, estimate, prepare, run
 from codecshift.benchmark.plan.plans import CLEAN, Plan, Shot, UnknownName
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import catalogue, find
@@ -362,8 +362,8 @@ KILLED = """
 from dataclasses import replace
 from pathlib import Path
 from codecshift.benchmark.plan.plans import Plan
-from codecshift.benchmark.measure.device import Device
-from codecshift.benchmark.measure.run import prepare, run
+from codecshift.benchmark.measure.lane.device import Device
+from codecshift.benchmark.measure.sitting import prepare, run
 from codecshift.codecs.protocol import Point, Spec
 
 if __name__ == "__main__":
@@ -683,7 +683,7 @@ def installed(_codecs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (info / "entry_points.txt").write_text(f"[codecshift.codecs]\nlane = {MODULE}:stand_in\n", encoding="utf-8")
     with (_codecs / f"{MODULE}.py").open("a") as module:
         module.write(f"\n\nfrom codecshift.codecs.protocol import Point, Spec\nstand_in = {spec()!r}\n")
-    monkeypatch.setattr("codecshift.benchmark.measure.run.chosen", lambda *_: Device("cpu", "cpu: for tests"))
+    monkeypatch.setattr("codecshift.benchmark.measure.sitting.chosen", lambda *_: Device("cpu", "cpu: for tests"))
     catalogue.cache_clear()
     yield
     catalogue.cache_clear()
@@ -712,7 +712,7 @@ def test_the_command_runs_neural_codecs_on_the_device(folder: Path, here: Comman
 def test_a_device_that_is_not_there_is_refused_in_one_sentence(
     folder: Path, here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.device.Isolated", Asked(""))
+    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(""))
     refused = here("run", "--set", f"folder:{folder}", "--codec", "jpeg:q30", "--device", "cuda")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == (
@@ -746,20 +746,20 @@ H200 = "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off"
 
 @pytest.mark.parametrize("device", ["cuda", "auto"])
 def test_an_accelerator_is_used_where_there_is_one(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.device.Isolated", Asked(H200))
+    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(H200))
     assert chosen(device, [spec()]) == Device("cuda", H200)
     assert chosen("cpu", [spec()]) is None
 
 
 def test_without_an_accelerator_the_cpu_is_used_unless_that_was_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.device.Isolated", Asked(""))
+    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(""))
     assert chosen("auto", [spec()]) is None
     with pytest.raises(CodecUnavailable, match=r"no CUDA device: torch finds none here.*--device cpu"):
         chosen("cuda", [spec()])
 
 
 def test_torch_is_not_asked_where_nothing_could_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.device.Isolated", None)
+    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", None)
     assert chosen("auto", [find("jpeg")[0]]) is None
     assert chosen("cpu", [spec()]) is None
 

@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 
 import cv2
 
-from ...analysis.distortion import Bare, Prepared, ms_ssim, squared_error
-from ...analysis.spectrum import Power, Settings, Transform, added, difference, gridded, transform
-from ...codecs.contract import example, misshapen
-from ...codecs.memory import resident
-from ...codecs.protocol import Batched, Codec, Estimating, OutOfMemory, Point, Spec
-from ...codecs.registry import open_codec
-from ...corruptions.corruption import Image, generator
-from ...corruptions.sets import ImageSet
-from ...corruptions.table import find
-from ..plan.plans import CLEAN, EVERY_MEASURE, Shot
-from ..store import Row, Spectra, Status
-from .device import Device
+from ....analysis.distortion import Bare, Prepared, ms_ssim, squared_error
+from ....analysis.spectrum import Power, Settings, Transform, added, difference, gridded, transform
+from ....codecs.contract import example, misshapen
+from ....codecs.memory import resident
+from ....codecs.protocol import Batched, Codec, Estimating, OutOfMemory, Point, Spec
+from ....codecs.registry import open_codec
+from ....corruptions.corruption import Image, generator
+from ....corruptions.sets import ImageSet
+from ....corruptions.table import find
+from ...plan.plans import CLEAN, EVERY_MEASURE, Shot
+from ...store import Row, Spectra, Status
+from ..lane.device import Device
 from .recent import Recent
 
 

@@ -18,9 +18,9 @@ from ...codecs.registry import find_point
 from ...corruptions.sets import ImageSet
 from ..plan.plans import CLEAN, EVERY_MEASURE, Shot, named
 from ..store import Row, RunFile, provenance, rows_under
-from .pool import Pool
-from .run import TIME_LIMIT, Job, Loop, Tally, admit, cores
-from .shot import Context, Task
+from .pools.local import Pool
+from .shots.worker import Context, Task
+from .sitting import TIME_LIMIT, Job, Loop, Tally, admit, cores
 
 LOOKS_EXPECTED = 6
 """The points that a search looks at, for an estimate of its time: four to seven on the codecs of this suite."""

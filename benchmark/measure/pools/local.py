@@ -13,10 +13,10 @@ from typing import Any
 
 import pebble
 
-from ...codecs.isolated import ended
-from .lane import Lane, on_device
+from ....codecs.isolated import ended
+from ..lane.attendant import Lane, on_device
+from ..shots.worker import Batch, Context, Lost, Task, Worked, Worker
 from .processes import IN_FLIGHT, Line, flown, processes
-from .shot import Batch, Context, Lost, Task, Worked, Worker
 
 _BUNDLES_PER_PROCESS = 200  # a worker is then replaced: what little a codec leaks does not add up over a night
 _TOGETHER_S = 0.1  # tasks that take less are bundled up to this: the way to a worker and back takes a JPEG row's time

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.measure.pool import Lost, Pool, apart
-from codecshift.benchmark.measure.shot import Context, Task, Worked
+from codecshift.benchmark.measure.pools.local import Lost, Pool, apart
+from codecshift.benchmark.measure.shots.worker import Context, Task, Worked
 from codecshift.benchmark.plan.plans import CLEAN, Shot
 from codecshift.codecs.protocol import Point
 from codecshift.codecs.registry import catalogue, find

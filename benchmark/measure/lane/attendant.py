@@ -26,17 +26,17 @@ from typing import Any, Literal
 
 import cv2
 
-from ...analysis.distortion import Prepared
-from ...codecs.isolated import ended
-from ...codecs.memory import share
-from ...codecs.neural import device
-from ...codecs.protocol import Batched, Codec, Point, Spec
-from ...corruptions.corruption import Image
-from ..plan.plans import CLEAN, Shot
-from ..store import Row
-from .processes import begin, starting
-from .recent import Recent
-from .shot import (
+from ....analysis.distortion import Prepared
+from ....codecs.isolated import ended
+from ....codecs.memory import share
+from ....codecs.neural import device
+from ....codecs.protocol import Batched, Codec, Point, Spec
+from ....corruptions.corruption import Image
+from ...plan.plans import CLEAN, Shot
+from ...store import Row
+from ..pools.processes import begin, starting
+from ..shots.recent import Recent
+from ..shots.worker import (
     Batch,
     Coded,
     Context,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ...codecs.isolated import Isolated, NoAnswer, Raised
-from ...codecs.neural.device import found
-from ...codecs.protocol import CodecUnavailable, Spec
-from ..plan.plans import named
+from ....codecs.isolated import Isolated, NoAnswer, Raised
+from ....codecs.neural.device import found
+from ....codecs.protocol import CodecUnavailable, Spec
+from ...plan.plans import named
 
 DEVICES = dict.fromkeys(("cpu", "cuda", "auto"))
 """What `--device` may be."""

@@ -16,9 +16,9 @@ import PIL.Image
 import pytest
 from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
 from codecshift.benchmark import store
-from codecshift.benchmark.measure import pool
-from codecshift.benchmark.measure.matching import Target, match
-from codecshift.benchmark.measure.run import LOST_ALONE, Job, Tally, cores, estimate, prepare, run
+from codecshift.benchmark.measure.pools import local as pool
+from codecshift.benchmark.measure.search import Target, match
+from codecshift.benchmark.measure.sitting import LOST_ALONE, Job, Tally, cores, estimate, prepare, run
 from codecshift.benchmark.plan.plans import CLEAN, Plan
 from codecshift.benchmark.store import Row, RunFile, RunFileError, provenance
 from codecshift.codecs.isolated import ended
@@ -304,7 +304,7 @@ def test_two_workers_measure_what_one_does(job: Job, whole: Path, tmp_path: Path
 
 
 def test_when_all_is_there_nothing_is_done(job: Job, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.run.Pool", None)  # no process is started
+    monkeypatch.setattr("codecshift.benchmark.measure.sitting.Pool", None)  # no process is started
     before = store.read(whole)
     reports: list[tuple[int, int]] = []
     tally = run(job, whole, jobs=1, report=lambda tally: reports.append((tally.done, tally.total)))
@@ -418,7 +418,7 @@ def test_a_codec_that_leaks_memory_costs_workers_and_no_row(
     pair: Path, whole: Path, tmp_path: Path, with_plugins: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 50 MiB an image, in rows of six shots."""
-    monkeypatch.setattr("codecshift.benchmark.measure.run.share", lambda _: 350 * 2**20)
+    monkeypatch.setattr("codecshift.benchmark.measure.sitting.share", lambda _: 350 * 2**20)
     path = tmp_path / "r.sqlite"
     tally = run(prepare(plan(pair, ["leaks", "jpeg:q30", "webp:q50"]), NOWHERE), path, jobs=1)
     assert (tally.done, tally.failed, tally.skipped) == (18, 0, 0)
@@ -622,7 +622,7 @@ def test_an_estimate_is_of_the_cores_there_are(job: Job, tmp_path: Path, monkeyp
         counted.append(jobs)
         return jobs, 0
 
-    monkeypatch.setattr("codecshift.benchmark.measure.run.division", division)
+    monkeypatch.setattr("codecshift.benchmark.measure.sitting.division", division)
     estimate(job, tmp_path / "r.sqlite", 10_000)
     assert counted[0] == cores()
 

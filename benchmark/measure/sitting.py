@@ -24,10 +24,10 @@ from ...corruptions.sets import ImageSet, SetError, open_set
 from ...corruptions.table import prepare as fetch_for
 from ..plan.plans import CLEAN, Plan, Shot
 from ..store import Key, Row, RunFile, RunFileError, Status, provenance, statuses, with_spectra
-from .device import Device, chosen
-from .lane import divided, on_device
-from .pool import Pool, apart, division
-from .shot import Batch, Context, Lost, Task, Worked, blank
+from .lane.attendant import divided, on_device
+from .lane.device import Device, chosen
+from .pools.local import Pool, apart, division
+from .shots.worker import Batch, Context, Lost, Task, Worked, blank
 
 TIME_LIMIT = 300.0
 LOST_ALONE = 3

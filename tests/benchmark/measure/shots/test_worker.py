@@ -17,7 +17,7 @@ import PIL.Image
 import pytest
 from codecshift.analysis.distortion import Prepared, ms_ssim
 from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
-from codecshift.benchmark.measure.shot import Context, Task, Worker, blank, points_of
+from codecshift.benchmark.measure.shots.worker import Context, Task, Worker, blank, points_of
 from codecshift.benchmark.plan.plans import CLEAN, Shot
 from codecshift.benchmark.store import Row
 from codecshift.codecs.identity import Identity
