@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from ...codecs.contract import Verdict
     from ...codecs.neural.recipe import Recipe
     from ...codecs.protocol import Spec
-    from ..measure.search import Matching, Target
-    from ..measure.sitting import Job, Tally
+    from ..measure.job import Job
+    from ..measure.search import Matching
+    from ..measure.sitting import Tally
+    from ..plan.targets import Target
     from ..report.codecs import Entry
     from ..report.figures import State
     from ..sets.bands import Measurement
@@ -166,10 +168,11 @@ def run_(
     ] = False,
 ) -> None:
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
-    from ..measure import sitting as loop
-    from ..measure.lane.device import DEVICES
-    from ..measure.search import Target
-    from ..plan.plans import PLANS, named
+    from ..measure.pools.processes import cores
+    from ..plan.device import DEVICES
+    from ..plan.names import named
+    from ..plan.plans import PLANS
+    from ..plan.targets import Target
 
     named("device", device, DEVICES)
     chosen = named("plan", plan, PLANS).narrowed(
@@ -184,7 +187,7 @@ def run_(
     for name, reason in job.unavailable.items():
         _say(f"left out: {name}: {reason}")
     if dry_run:
-        _print_estimate(job, path, jobs or loop.cores(), retry_failed, targets)
+        _print_estimate(job, path, jobs or cores(), retry_failed, targets)
         return
     job, tally = _measure(job, targets, path, jobs, retry_failed, time_limit)
     _print_outcome(path, job)
@@ -439,7 +442,7 @@ def heatmap(
     ] = False,
 ) -> None:
     """Show what a wave of each frequency does to codecs: measure what is not measured yet, or read a run file."""
-    from ..measure.sitting import cores
+    from ..measure.pools.processes import cores
     from ..report import heatmap as maps
 
     strengths = [maps.severity(one) for one in rms or ()]
@@ -502,7 +505,8 @@ def generate(
     image: Annotated[str | None, typer.Option(metavar="ID", help="The preview's image. Default: the first.")] = None,
 ) -> None:
     """Write a corrupted set to DIR/<corruption>/<severity>/<image>.png, with a manifest. Goes on where it stopped."""
-    from ..sets import generate as generating
+    from ..sets.generate import generate as make
+    from ..sets.order import order as ordered
 
     if out is None and preview is None:
         _refuse("expected --out DIR for the files, or --preview FILE.png for one picture of them")
@@ -514,7 +518,7 @@ def generate(
         _refuse("--image chooses what --preview shows: give that too")
     folder, fetch = _data_folder(data_dir, download)
     with _Progress("download") as progress:
-        order = generating.order(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
+        order = ordered(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
     if preview is not None:
         from ..sets.preview import preview as draw
 
@@ -525,9 +529,7 @@ def generate(
         return
     try:
         with _Progress("files") as progress:
-            made = generating.generate(
-                order, out, jobs=jobs, report=lambda done, total: progress.task("generating", done, total)
-            )
+            made = make(order, out, jobs=jobs, report=lambda done, total: progress.task("generating", done, total))
     except KeyboardInterrupt:
         _say(f"\nstopped: every file written so far is in {out}; the same command goes on from there")
         raise typer.Exit(130) from None
@@ -547,12 +549,10 @@ def verify(
     """Hash every file of a corrupted set again, and name those that are not as its manifest says."""
     from collections import Counter
 
-    from ..sets import generate as generating
+    from ..sets.verify import verify as inspect
 
     with _Progress("files") as progress:
-        total, findings = generating.verify(
-            folder, jobs=jobs, report=lambda done, total: progress.task("verifying", done, total)
-        )
+        total, findings = inspect(folder, jobs=jobs, report=lambda done, total: progress.task("verifying", done, total))
     for one in findings:
         typer.echo(f"{one.kind:<12}{one.file}" + (f"  {one.about}" if one.about else ""))
     counts = Counter(one.kind for one in findings)
@@ -578,6 +578,7 @@ def codecs(
     """List the codecs: what each is set to, its ladder, and whether it works here. The fairness table."""
     from ...codecs.registry import catalogue
     from ..report import codecs as fairness
+    from ..store.facts import FACTS
 
     known = catalogue()
     specs = (*known.specs.values(), *_described(codec_file))
@@ -591,7 +592,7 @@ def codecs(
         typer.echo(fairness.as_markdown(entries), nl=False)
     else:
         lines = [fairness.facts(entry) for entry in entries]
-        typer.echo(fairness.as_csv(lines, ["codec", "ladder", *fairness.COLUMNS, "fault"]), nl=False)
+        typer.echo(fairness.as_csv(lines, ["codec", "ladder", *FACTS, "fault"]), nl=False)
     for name, fault in known.faults.items():
         typer.echo(f"fault: {name}: {fault}", err=format is not TableFormat.text)
 
@@ -888,8 +889,8 @@ FORESEEN = (
     *("codecs.described.BadDescription", "codecs.neural.recipe.TrainingError", "codecs.protocol.CodecUnavailable"),
     *("codecs.registry.UnknownCodec", "corruptions.download.DownloadError", "corruptions.generated.GeneratedError"),
     *("corruptions.pixels.UnreadableImage", "corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
-    *("benchmark.measure.search.WrongTarget", "benchmark.plan.plans.UnknownName"),
-    *("benchmark.sets.bands.MeasurementError", "benchmark.store.run_file.RunFileError"),
+    *("benchmark.plan.targets.WrongTarget", "benchmark.plan.names.UnknownName"),
+    *("benchmark.sets.bands.MeasurementError", "benchmark.store.schema.RunFileError"),
 )
 """The errors whose message is meant for the user."""
 
@@ -947,7 +948,7 @@ def _say(line: str) -> None:
 
 
 def _default_name(text: str) -> str:
-    from ..report.publish import file_name
+    from ..plan.names import file_name
 
     return f"{file_name(text)}.sqlite"
 
@@ -979,7 +980,7 @@ def _described(files: Sequence[Path] | None) -> tuple[Spec, ...]:
 
 def _spectra_settings(channels: str, window: str) -> Settings:
     from ...analysis.spectrum import EVERY_CHANNEL, LUMINANCE, WINDOWS, Settings
-    from ..plan.plans import named
+    from ..plan.names import named
 
     of = named("channels", channels, {"luminance": LUMINANCE, "rgb": EVERY_CHANNEL})
     named("window", window, dict.fromkeys(WINDOWS))
@@ -994,7 +995,7 @@ def _prepare(
     device: str,
     spectra: Settings | None = None,
 ) -> Job:
-    from ..measure.sitting import prepare
+    from ..measure.job import prepare
 
     folder, fetch = _data_folder(data_dir, download)
     with _Progress("download") as progress:
@@ -1013,6 +1014,7 @@ def _measure(
 ) -> tuple[Job, Tally]:
     """Measure what a run file lacks of a job and say how it went; return the job, its points matched, and the tally."""
     from ..measure import sitting as loop
+    from ..measure.pools.processes import cores
 
     if job.device:
         _say(f"neural codecs on {job.device.name}, up to {job.device.batch} images together")
@@ -1032,7 +1034,7 @@ def _measure(
         _say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")
         raise typer.Exit(130) from None
     if tally.total:
-        workers = jobs or loop.cores()
+        workers = jobs or cores()
         _say(
             f"{tally.done} rows in {_duration(tally.wall_s)} with {workers} jobs, {tally.failed} failed, "
             f"{tally.skipped} skipped -> {path}"
@@ -1110,8 +1112,8 @@ def _say_matches(found: Matching, path: Path) -> None:
 
 
 def _print_estimate(job: Job, path: Path, jobs: int, retry_failed: bool, targets: Sequence[Target]) -> None:
+    from ..measure.estimate import estimate
     from ..measure.search import LOOKS_EXPECTED, foresee
-    from ..measure.sitting import estimate
 
     _say("trying one image of each set through every codec and point")
     foreseen = foresee(job, targets, path, retry_failed=retry_failed) if targets else None

@@ -14,7 +14,7 @@ from ...analysis.leaderboard import NotComparable
 from ...analysis.statistics import Interval
 from ...corruptions.table import CORRUPTIONS
 from .. import store
-from ..plan.plans import named
+from ..plan.names import named
 from ..store.provenance import conflict
 from .publish import facts
 

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...codecs.contract import header_bytes, probe
+from ...codecs.contract import probe
 from ...codecs.isolated import Isolated, NoAnswer, Raised
 from ...codecs.protocol import CodecUnavailable, Spec
-from ...codecs.registry import BUILT_IN, identify
-
-PROBE_LIMIT = 30.0
-"""Seconds a codec may take to open and to work a few 8x8 images; a neural one first imports torch."""
+from ...codecs.registry import identify
+from ..store.facts import FACTS, PROBE_LIMIT, stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,46 +52,6 @@ def entries(
                 header, fault = 0, str(lost)
             yield Entry(spec, library, header or None, fault)
         report(len(specs), len(specs))
-
-
-def headers(specs: Iterable[Spec]) -> dict[str, int | None]:
-    """Return the bytes each codec takes for an 8x8 black image, None where it fails.
-
-    Built-in codecs are worked in this process, where each takes a millisecond; others, and those that import torch, in
-    one apart.
-    """
-    with Isolated(PROBE_LIMIT) as child:
-        return {spec.name: _header(spec, child) for spec in specs}
-
-
-def _header(spec: Spec, child: Isolated) -> int | None:
-    try:
-        at_hand = spec.kind == "classical" and spec in BUILT_IN
-        return header_bytes(spec) if at_hand else child.call(header_bytes, spec)
-    except Exception:  # noqa: BLE001 - its rows will say what is wrong with it
-        return None
-
-
-def stated(spec: Spec) -> dict[str, Any]:
-    """Return what a codec's Spec states for a fair comparison, by the names of the published table's columns."""
-    return {
-        "version": spec.version,
-        "kind": spec.kind,
-        "chroma": spec.chroma,
-        "bit_depth": spec.bit_depth,
-        "colour": spec.colour,
-        "effort": spec.effort,
-        "threads": spec.threads,
-        "process": spec.process,
-        "settings": spec.settings,
-    }
-
-
-COLUMNS = (
-    *("version", "kind", "chroma", "bit_depth", "colour", "effort", "threads", "process", "library", "header_bytes"),
-    "settings",
-)
-"""The facts of a codec that a run's provenance holds, in the order of the published table."""
 
 
 def ladder(spec: Spec) -> str:
@@ -154,7 +112,7 @@ def facts(entry: Entry) -> dict[str, Any]:
     spec = entry.spec
     known = {**stated(spec), "library": entry.library, "header_bytes": entry.header_bytes}
     ends = {"codec": spec.name, "ladder": " ".join(point.name for point in spec.points)}
-    return {**ends, **{name: known[name] for name in COLUMNS}, "fault": entry.fault}
+    return {**ends, **{name: known[name] for name in FACTS}, "fault": entry.fault}
 
 
 def as_csv(lines: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

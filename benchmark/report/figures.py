@@ -14,9 +14,9 @@ from ...codecs.protocol import Spec
 from ...corruptions.table import CORRUPTIONS
 from .. import store
 from ..measure.remade import Remade
-from ..plan.plans import named
+from ..plan.names import file_name, named
 from ..store.provenance import SPECTRA, conflict
-from .publish import facts, file_name
+from .publish import facts
 
 NO_DATES = {
     "png": {"Software": None},

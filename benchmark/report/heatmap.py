@@ -16,11 +16,11 @@ from ...analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full
 from ...corruptions.corruption import Corruption
 from ...corruptions.fourier import RMS, full_band, low_band
 from .. import store
-from ..measure.search import Target
-from ..measure.sitting import Job
-from ..plan.plans import CLEAN, Plan, UnknownName, named
+from ..measure.job import Job
+from ..plan.names import UnknownName, file_name, named
+from ..plan.plans import CLEAN, Plan
+from ..plan.targets import Target
 from ..store.provenance import conflict
-from .publish import file_name
 
 MEASURES = ("bpp", "psnr")
 """What a heatmap shows, and all that is measured for it."""

@@ -21,7 +21,9 @@ from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, I
 from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS
 from .. import store
+from ..plan.names import file_name
 from ..plan.plans import corruptions_named
+from ..store.facts import FACTS
 from ..store.provenance import MATCHED, conflict
 from . import codecs as fairness
 
@@ -338,8 +340,8 @@ def as_markdown(board: Leaderboard, codecs: Sequence[Mapping[str, Any]] = ()) ->
         table.append(cells)
     lines = [f"**{title(board)}**", "", *map(_bar, table), "", *notes(board, intervals="In brackets:")]
     # Several runs of one leaderboard mostly say the same; where they do not, each is told.
-    if settings := dict.fromkeys(tuple(_told(line[name]) for name in ("codec", *fairness.COLUMNS)) for line in codecs):
-        headings = ["codec", *(name.replace("_", " ") for name in fairness.COLUMNS)]
+    if settings := dict.fromkeys(tuple(_told(line[name]) for name in ("codec", *FACTS)) for line in codecs):
+        headings = ["codec", *(name.replace("_", " ") for name in FACTS)]
         lines += ["", _bar(headings), _bar([":---"] * len(headings)), *map(_bar, settings)]
     return "\n".join(lines) + "\n"
 
@@ -478,7 +480,7 @@ def export(path: Path, folder: Path) -> list[Path]:
         target.write_text(json.dumps(provenances[run], indent=2, sort_keys=True) + "\n", encoding="utf-8")
         written.append(target)
     target = root / "codecs.csv"
-    target.write_text(fairness.as_csv(facts(published), ["codec", "run", *fairness.COLUMNS]), encoding="utf-8")
+    target.write_text(fairness.as_csv(facts(published), ["codec", "run", *FACTS]), encoding="utf-8")
     return [*written, target]
 
 
@@ -497,7 +499,7 @@ def _published(folder: Path) -> dict[str, dict[str, Any]]:
 def facts(provenances: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what runs, by id, say of their codecs, for a fair comparison: a line per codec and run."""
     return [
-        {"codec": name, "run": run, **{column: one.get(column) for column in fairness.COLUMNS}}
+        {"codec": name, "run": run, **{column: one.get(column) for column in FACTS}}
         for name, run, one in sorted(
             ((name, run, one) for run, provenance in provenances.items() for name, one in provenance["codecs"].items()),
             key=lambda line: line[:2],
@@ -516,8 +518,3 @@ def chroma_note(path: Path, codecs: Iterable[str]) -> str:
     less = subsampled(path)
     named = [f"{codec} ({less[codec]})" for codec in dict.fromkeys(codecs) if codec in less]
     return f"Colour at a lower resolution, so a lower ceiling of PSNR: {', '.join(named)}." if named else ""
-
-
-def file_name(name: str) -> str:
-    """Return a set's or codec's name fit for a path, e.g. "folder-screen"."""
-    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)

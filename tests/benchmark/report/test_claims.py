@@ -11,7 +11,7 @@ from codecshift.analysis.claims import CLAIMS, Finding, Verdict
 from codecshift.analysis.leaderboard import NotComparable
 from codecshift.analysis.statistics import Interval
 from codecshift.benchmark import store
-from codecshift.benchmark.plan.plans import UnknownName
+from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report import claims as verdicts
 from codecshift.benchmark.report.claims import as_json, as_markdown, as_text
 from codecshift.benchmark.store import Row

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from codecshift.benchmark.report import codecs as fairness
 from codecshift.benchmark.report.codecs import Entry, entries, facts, headers
+from codecshift.benchmark.store.facts import FACTS
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import BUILT_IN, catalogue, find, identify
 
@@ -64,7 +65,7 @@ def test_the_formats_say_the_same(table: list[Entry]) -> None:
     data = json.loads(fairness.as_json(table, {"bad (dist)": "no"}))
     assert data["faults"] == {"bad (dist)": "no"}
     assert data["codecs"] == [facts(entry) for entry in table]
-    text = fairness.as_csv(data["codecs"], ["codec", *fairness.COLUMNS, "fault"])
+    text = fairness.as_csv(data["codecs"], ["codec", *FACTS, "fault"])
     for line, one in zip(csv.DictReader(io.StringIO(text)), data["codecs"], strict=True):
         assert line == {name: "" if one[name] is None else str(one[name]) for name in line}
     markdown = fairness.as_markdown(table).splitlines()

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.plan.plans import CLEAN, UnknownName
+from codecshift.benchmark.plan.names import UnknownName
+from codecshift.benchmark.plan.plans import CLEAN
 from codecshift.benchmark.report import heatmap as maps
 from codecshift.benchmark.store import Row
 from codecshift.corruptions import fourier

@@ -446,27 +446,6 @@ def test_what_is_no_run_file_is_not_exported(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("kodak", "kodak"),
-        ("clic2020-test", "clic2020-test"),
-        ("folder:my images@crop512x768", "folder-my-images-crop512x768"),
-        ("folder:a/../b", "folder-a-..-b"),
-        ("folder:é", "folder-é"),
-    ],
-)
-def test_a_file_name_has_nothing_a_path_would_trip_over(name: str, expected: str) -> None:
-    assert expected == publish.file_name(name)
-
-
-def test_a_file_name_is_a_single_part(path: Path) -> None:
-    names: Sequence[str] = ["a/b", "a\\b", "a:b", "a*b?", "a\nb", "a b"]
-    for name in names:
-        assert Path(publish.file_name(name)).name == publish.file_name(name)
-        assert set(publish.file_name(name)) <= set("ab-")
-
-
 def test_the_waves_of_a_heatmap_are_in_no_leaderboard_unless_they_are_named(
     path: Path, tmp_path: Path, row: Rows, write: Write
 ) -> None:

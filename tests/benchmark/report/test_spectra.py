@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from codecshift.analysis.spectrum import HIGH, LOW, grid_radius
 from codecshift.benchmark import store
-from codecshift.benchmark.plan.plans import UnknownName
+from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report import spectra
 from codecshift.benchmark.report.spectra import COLUMNS, NoSpectra
 from codecshift.benchmark.store import Row, Spectra
