@@ -11,8 +11,8 @@ FORESEEN = (
     *("codecs.neural.training.recipe.TrainingError", "corruptions.download.DownloadError"),
     *("corruptions.generated.GeneratedError", "corruptions.pixels.UnreadableImage"),
     *("corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
-    *("benchmark.measure.matching.WrongTarget", "benchmark.plan.plans.UnknownName"),
-    *("benchmark.sets.bands.MeasurementError", "benchmark.store.run_file.RunFileError"),
+    *("benchmark.plan.targets.WrongTarget", "benchmark.plan.names.UnknownName"),
+    *("benchmark.sets.bands.MeasurementError", "benchmark.store.schema.RunFileError"),
 )
 """The errors whose message is meant for the user."""
 

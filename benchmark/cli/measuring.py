@@ -32,8 +32,10 @@ from .progress import Progress
 from .resolving import prepare, run_file, spectra_settings
 
 if TYPE_CHECKING:
-    from ..measure.matching import Matching, Target
-    from ..measure.run import Job, Tally
+    from ..measure.job import Job
+    from ..measure.search import Matching
+    from ..measure.sitting import Tally
+    from ..plan.targets import Target
 
 _REASONS = 5  # of failures, the most frequent first
 _HIDES_THE_REST_S = 30  # in shorter runs the start of the workers takes most of the time
@@ -71,9 +73,10 @@ def run(
     dry_run: DryRun = False,
 ) -> None:
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
-    from ..measure.device import DEVICES
-    from ..measure.matching import Target
-    from ..plan.plans import PLANS, named
+    from ..plan.device import DEVICES
+    from ..plan.names import named
+    from ..plan.plans import PLANS
+    from ..plan.targets import Target
 
     named("device", device, DEVICES)
     chosen = named("plan", plan, PLANS).narrowed(
@@ -182,7 +185,7 @@ def merge(
 
 def _heatmap_targets(job: Job, match: Sequence[str] | None) -> list[Target]:
     """Return the targets of the codecs that are named without a point: those asked for, else 0.5 bpp."""
-    from ..measure.matching import Target
+    from ..plan.targets import Target
     from ..report.heatmap import TARGET
 
     if match is None and not any(label in job.specs and not job.specs[label].lossless for label in job.plan.codecs):
@@ -194,7 +197,8 @@ def _measure(
     job: Job, targets: Sequence[Target], path: Path, jobs: int | None, retry_failed: bool, time_limit: float
 ) -> tuple[Job, Tally]:
     """Measure what a run file lacks of a job and say how it went; return the job, its points matched, and the tally."""
-    from ..measure import run as loop
+    from ..measure.pools.processes import cores
+    from ..measure.sitting import run as measure
 
     if job.device:
         say(f"neural codecs on {job.device.name}, up to {job.device.batch} images together")
@@ -202,7 +206,7 @@ def _measure(
         if targets:
             job = _match(job, targets, path, jobs, retry_failed, time_limit)
         with Progress("rows") as progress:
-            tally = loop.run(
+            tally = measure(
                 job,
                 path,
                 jobs=jobs,
@@ -214,7 +218,7 @@ def _measure(
         say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")
         raise typer.Exit(130) from None
     if tally.total:
-        workers = jobs or loop.cores()
+        workers = jobs or cores()
         say(
             f"{tally.done} rows in {duration(tally.wall_s)} with {workers} jobs, {tally.failed} failed, "
             f"{tally.skipped} skipped -> {path}"
@@ -245,10 +249,10 @@ def _match(
     job: Job, targets: Sequence[Target], path: Path, jobs: int | None, retry_failed: bool, time_limit: float
 ) -> Job:
     """Return the job with matched points in place of ladders, and say what was found; end here where nothing was."""
-    from ..measure import matching
+    from ..measure.search import match
 
     with Progress("rows") as progress:
-        outcome = matching.match(
+        outcome = match(
             job,
             targets,
             path,
@@ -286,8 +290,9 @@ def _say_matches(outcome: Matching, path: Path) -> None:
 
 
 def _print_estimate(job: Job, path: Path, jobs: int | None, retry_failed: bool, targets: Sequence[Target]) -> None:
-    from ..measure.matching import LOOKS_EXPECTED, foresee
-    from ..measure.run import cores, estimate
+    from ..measure.estimate import estimate
+    from ..measure.pools.processes import cores
+    from ..measure.search import LOOKS_EXPECTED, foresee
 
     say("trying one image of each set through every codec and point")
     workers = jobs or cores()

@@ -13,7 +13,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     from ...analysis.spectrum import Settings
     from ...codecs.protocol import Spec
-    from ..measure.run import Job
+    from ..measure.job import Job
     from ..plan.plans import Plan
 
 
@@ -44,7 +44,7 @@ def described(files: Sequence[Path] | None) -> tuple[Spec, ...]:
 
 def run_file(out: Path | None, *names: str) -> Path:
     """Return the run file to write: `out`, or one in this folder named after what is measured."""
-    from ..plan.plans import file_name
+    from ..plan.names import file_name
 
     return out or Path(f"{file_name('-'.join(names))}.sqlite")
 
@@ -52,7 +52,7 @@ def run_file(out: Path | None, *names: str) -> Path:
 def spectra_settings(channels: str, window: str) -> Settings:
     """Return how spectra are taken; raise UnknownName."""
     from ...analysis.spectrum import EVERY_CHANNEL, LUMINANCE, WINDOWS, Settings
-    from ..plan.plans import named
+    from ..plan.names import named
 
     chosen = named("channels", channels, {"luminance": LUMINANCE, "rgb": EVERY_CHANNEL})
     named("window", window, dict.fromkeys(WINDOWS))
@@ -68,7 +68,7 @@ def prepare(
     spectra: Settings | None = None,
 ) -> Job:
     """Return a plan resolved on this machine, its images fetched where they may be, and say which codecs it lacks."""
-    from ..measure.run import prepare
+    from ..measure.job import prepare
 
     folder, fetch = data_folder(data_dir, download)
     extra = described(codec_files)

@@ -37,7 +37,8 @@ def generate(
     image: Annotated[str | None, typer.Option(metavar="ID", help="The preview's image. Default: the first.")] = None,
 ) -> None:
     """Write a corrupted set to DIR/<corruption>/<severity>/<image>.png, with a manifest. Goes on where it stopped."""
-    from ..sets import generate as generating
+    from ..sets.generate import generate as make
+    from ..sets.order import order as ordered
 
     if out is None and preview is None:
         refuse("expected --out DIR for the files, or --preview FILE.png for one picture of them")
@@ -49,7 +50,7 @@ def generate(
         refuse("--image chooses what --preview shows: give that too")
     folder, fetch = data_folder(data_dir, download)
     with Progress("download") as progress:
-        order = generating.order(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
+        order = ordered(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
     if preview is not None:
         from ..sets.preview import preview as draw
 
@@ -60,9 +61,7 @@ def generate(
         return
     try:
         with Progress("files") as progress:
-            made = generating.generate(
-                order, out, jobs=jobs, report=lambda done, total: progress.task("generating", done, total)
-            )
+            made = make(order, out, jobs=jobs, report=lambda done, total: progress.task("generating", done, total))
     except KeyboardInterrupt:
         say(f"\nstopped: every file written so far is in {out}; the same command goes on from there")
         raise typer.Exit(130) from None
@@ -78,12 +77,10 @@ def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What codecshift generate wrote.")], jobs: Jobs = None
 ) -> None:
     """Hash every file of a corrupted set again, and name those that are not as its manifest says."""
-    from ..sets import generate as generating
+    from ..sets.verify import verify as inspect
 
     with Progress("files") as progress:
-        total, findings = generating.verify(
-            folder, jobs=jobs, report=lambda done, total: progress.task("verifying", done, total)
-        )
+        total, findings = inspect(folder, jobs=jobs, report=lambda done, total: progress.task("verifying", done, total))
     for finding in findings:
         typer.echo(f"{finding.kind:<12}{finding.file}" + (f"  {finding.about}" if finding.about else ""))
     counts = Counter(finding.kind for finding in findings)

@@ -1,4 +1,4 @@
-"""Holding a codec to the laws in a process of its own, so that one that crashes or hangs is a finding, not an end."""
+"""Checks a codec against the laws in a process of its own: one that crashes or hangs there is a finding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...codecs.isolated import Isolated, NoAnswer, Raised
 from ...codecs.protocol import Point, Spec
 
 LOST_IN_A_ROW = 3
-"""A codec, or a law, whose process was lost this often in a row is not tried further: each may cost a time limit."""
+"""A codec, or a law, whose process was lost this often in a row is not tried further: a loss may cost a time limit."""
 
 
 def check(
@@ -21,13 +21,13 @@ def check(
 ) -> Iterator[Verdict]:
     """Yield a verdict per law and point, as `contract.check` does, each within `limit` seconds.
 
-    One process works them all as long as none takes it with it; the next then goes on in a fresh one.
+    One process works them all; after a crash, the next law goes on in a fresh one.
     """
-    every = trials(spec, points)
+    planned = trials(spec, points)
     losses: Counter[str] = Counter()
     with Isolated(limit) as child:
-        for done, trial in enumerate(every):
-            report(done, len(every))
+        for done, trial in enumerate(planned):
+            report(done, len(planned))
             if max(losses[""], losses[trial.law]) >= LOST_IN_A_ROW:
                 yield Verdict(trial.law, trial.where, "", tried=False)
                 continue
@@ -41,4 +41,4 @@ def check(
             else:
                 losses[""] = losses[trial.law] = 0
             yield Verdict(trial.law, trial.where, fault)
-        report(len(every), len(every))
+        report(len(planned), len(planned))

@@ -1,43 +1,21 @@
-"""Names of what is measured: a cell is `set/corruption@severity codec:point`, a plan is a product of them."""
+"""Plans: the product of sets, corruptions, severities and codec labels that a run measures."""
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from ...analysis.distortion import MEASURES
 from ...codecs.neural import families
 from ...corruptions.corruption import SEVERITIES
 from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS, FIFTEEN, find
+from .names import UnknownName, named
 
 CLEAN = "none"
 """The corruption that leaves the image as it is; its only severity is 0."""
 
-EVERY_MEASURE = tuple(one.name for one in MEASURES)
-
-Known = TypeVar("Known")
-
-
-class UnknownName(LookupError):
-    """A name nothing answers to; the message says what was expected and the nearest name."""
-
-
-def named(kind: str, name: str, known: Mapping[str, Known]) -> Known:
-    """Return what `name` stands for; raise UnknownName with the nearest name if there is no such `kind`."""
-    if name in known:
-        return known[name]
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
-    raise UnknownName(f"unknown {kind} {name!r}: expected one of {', '.join(known)}{hint}")
-
-
-def file_name(name: str) -> str:
-    """Return a set's or codec's name fit for a path, e.g. "folder-screen"."""
-    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
+EVERY_MEASURE = tuple(measure.name for measure in MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +32,8 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """A set under one corruption at one severity through one codec point. "kodak/fog@3 jpeg:q75"."""
-
-    set: str
-    corruption: str
-    severity: int
-    codec: str
-    point: str
-
-    def __str__(self) -> str:
-        return f"{self.set}/{self.corruption}@{self.severity} {self.codec}:{self.point}"
-
-    @classmethod
-    def parse(cls, text: str) -> Cell:
-        """Return the cell called `text`; raise ValueError if that is not a cell's name."""
-        match = re.fullmatch(r"(.+)/(\w+)@(\d) ([^:\s]+):(\S+)", text)
-        if not match:
-            raise ValueError(f"expected a cell such as 'kodak/fog@3 jpeg:q75', got {text!r}")
-        of, corruption, severity, codec, point = match.groups()
-        return cls(of, corruption, int(severity), codec, point)
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: every set x corruption x severity x codec label. `none` is the clean image and has one severity."""
+    """What to run: every set x corruption x severity x codec label; `none`, the clean image, has one severity."""
 
     name: str
     about: str
@@ -89,9 +44,9 @@ class Plan:
     first: int | None = None
     """How many images of each set, None for all."""
     images: tuple[str, ...] = ()
-    """The ids of the images, none for all."""
+    """The ids of the images, empty for all."""
     measures: tuple[str, ...] = EVERY_MEASURE
-    """What is measured of each row."""
+    """The names of what is measured of each row."""
 
     def narrowed(
         self,
@@ -102,7 +57,7 @@ class Plan:
         first: int | None = None,
         images: Iterable[str] = (),
     ) -> Plan:
-        """Return the plan with each list that is not empty put in place of its own.
+        """Return the plan with each of its lists replaced by the argument, where that is not empty.
 
         A corruption may be a band, "low", "medium" or "high". Raises UnknownName for an unknown corruption, a severity
         outside 1..5, fewer than one image, or images both counted and named.
@@ -137,9 +92,9 @@ class Plan:
 
 
 def corruptions_named(text: str) -> tuple[str, ...]:
-    """Return the corruptions of a band, or the one called `text`, of the table or a Fourier perturbation.
+    """Return the corruptions of the band `text`, or the corruption of the table or Fourier wave of that name.
 
-    Raises UnknownName if that is none of them.
+    Raises UnknownName if it is none of these.
     """
     bands = {band: [name for name in FIFTEEN if CORRUPTIONS[name].band == band] for band in ("low", "medium", "high")}
     if text in bands:
@@ -159,7 +114,7 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 
 OURS = families.names()
-"""The learned codecs that come with the package; a run leaves them out, and says so, where torch is not installed."""
+"""The learned codecs that come with the package; a run without torch leaves them out and says so."""
 
 FAST = ("jpeg", "webp", "jpeg2000", *(name for name in OURS if name == "hyperprior-cs"))
 CLASSICAL = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...analysis import claims as analysis
 from ...analysis.claims import CLAIMS, Verdict, judged
-from ..plan.plans import named
+from ..plan.names import named
 from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet
 

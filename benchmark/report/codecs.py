@@ -10,11 +10,8 @@ from ...codecs.contract import probe
 from ...codecs.isolated import Isolated, NoAnswer, Raised
 from ...codecs.protocol import CodecUnavailable, Spec
 from ...codecs.registry import identify
-from ..store.provenance import FACTS, stated
+from ..store.facts import FACTS, PROBE_LIMIT, stated
 from .sheet import Column, Report, Sheet, number
-
-PROBE_LIMIT = 30.0
-"""Seconds a codec may take to open and to work a few 8x8 images; a neural one first imports torch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from ...codecs.registry import catalogue
 from ...corruptions import textures
 from ...corruptions.sets import SetError, SetMissing, default_data_dir, open_set
-from ..measure.run import cores
+from ..measure.pools.processes import cores
+from ..store.facts import PROBE_LIMIT
 from ..store.provenance import LIBRARIES, cpu, git_state
-from .codecs import PROBE_LIMIT, entries
+from .codecs import entries
 from .sheet import Column, Report, Sheet
 
 SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and their images come close

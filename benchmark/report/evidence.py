@@ -17,7 +17,8 @@ from ...corruptions.table import CORRUPTIONS
 from .. import store
 from ..plan.plans import CLEAN, corruptions_named
 from ..store import RunFileError
-from ..store.provenance import FACTS, MATCHED, SPECTRA, conflict
+from ..store.facts import FACTS
+from ..store.provenance import MATCHED, SPECTRA, conflict
 
 BANDS: Mapping[str, str] = {name: corruption.band for name, corruption in CORRUPTIONS.items()}
 """The band of the spectrum that the paper puts each corruption in."""

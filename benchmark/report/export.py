@@ -10,8 +10,8 @@ import pandas as pd
 
 from ...analysis.leaderboard import NotComparable
 from ...analysis.statistics import summarise
-from ..plan.plans import file_name
-from ..store.provenance import FACTS
+from ..plan.names import file_name
+from ..store.facts import FACTS
 from .evidence import Evidence, facts
 
 RESULTS_VERSION = 1

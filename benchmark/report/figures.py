@@ -13,7 +13,7 @@ from ...analysis.figures import FIGURES, Drawing, Kind, NothingToDraw
 from ...analysis.figures.style import plain
 from ...codecs.protocol import Spec
 from ..measure.remade import Remade
-from ..plan.plans import file_name, named
+from ..plan.names import file_name, named
 from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet
 

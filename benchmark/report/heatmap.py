@@ -14,7 +14,8 @@ from ...analysis.figures import heatmap as maps
 from ...analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full, low
 from ...corruptions.corruption import Corruption
 from ...corruptions.fourier import RMS, full_band, low_band
-from ..plan.plans import CLEAN, Plan, UnknownName, file_name, named
+from ..plan.names import UnknownName, file_name, named
+from ..plan.plans import CLEAN, Plan
 from .evidence import Evidence
 from .figures import save
 from .sheet import Column, Report, Sheet, number

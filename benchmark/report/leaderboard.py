@@ -11,7 +11,7 @@ from ...analysis.grid import Quality
 from ...analysis.leaderboard import NUMBERS, TAILS, Entry, Leaderboard, intervals, rank
 from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval
 from ..plan.plans import CLEAN
-from ..store.provenance import FACTS
+from ..store.facts import FACTS
 from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet, Value, number
 

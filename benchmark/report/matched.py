@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ...analysis.matched import Held, Line, under_corruption
-from ..measure.matching import Match
+from ..plan.targets import Match
 from ..store.provenance import MATCHED
 from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet, Value, number

@@ -1,4 +1,4 @@
-"""The measured band of each corruption c: where in the spectrum c(x) - x lies on real images x, and a file of that."""
+"""Measured bands: where in the spectrum the difference c(x) - x of a corruption c lies on real images x."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import os
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,10 +15,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ...analysis.spectrum import Bands, Third, bands, mean, power_spectrum, third
-from ...corruptions.corruption import MINIMUM_SIDE, SEVERITIES, generator
+from ...corruptions.corruption import MINIMUM_SIDE, SEVERITIES
 from ...corruptions.sets import ImageSet, SetError
 from ...corruptions.table import FIFTEEN, find, prepare
+from ..measure.shots.images import corrupted
 from ..plan.plans import Shot
+from ..store.files import write_whole
 from ..store.provenance import describe
 
 STORED = Path(__file__).with_name("measured") / "bands-kodak.csv"
@@ -32,13 +33,13 @@ BANDS: Mapping[str, Third | Literal[""]] = {"low": "low", "medium": "medium", "h
 NUMBERS = ("mse", "centroid", "share_dc", "share_low", "share_medium", "share_high")
 
 RESTS_ON = ("codecshift", "git", "python", "libraries", "sets", "corruptions")
-"""What of a run's provenance a measurement rests on."""
+"""The parts of a run's provenance that a measurement depends on."""
 
 Progress = Callable[[str, int, int], None]
 
 
 class MeasurementError(ValueError):
-    """A file that holds no measurement that can be read; one sentence says why."""
+    """A file that holds no readable measurement; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Rows by corruption and severity, and what they rest on, as in the provenance of a run."""
+    """Rows by corruption and severity, and what they depend on, as in the provenance of a run."""
 
     provenance: Mapping[str, Any]
     rows: tuple[Measured, ...]
@@ -81,8 +82,8 @@ def measure(
 ) -> Measurement:
     """Return the measured band of each corruption at each severity: a mean over the images of a set.
 
-    Each image is spoiled as in a run, from the seed of its cell's name; the power of the difference, at full precision,
-    is averaged over channels and images. `progress` is told of what is done.
+    Each image is corrupted as in a run, from the seed of its shot's name; the power of the difference, at full
+    precision, is averaged over channels and images.
 
     Raises SetError for an image too small to be corrupted, or that is no longer what it was, and UnreadableImage.
     """
@@ -95,20 +96,19 @@ def measure(
     prepare(corruptions)
     described = describe([images], corruptions, [])
     provenance = {key: described[key] for key in RESTS_ON}
-    conditions = [(find(name), severity) for name in corruptions for severity in severities]
-    found: dict[tuple[str, int], list[Bands]] = {(one.name, severity): [] for one, severity in conditions}
+    conditions = [(find(name).name, severity) for name in corruptions for severity in severities]
+    powers: dict[tuple[str, int], list[Bands]] = {condition: [] for condition in conditions}
     total = len(images.sources) * len(conditions)
     done = 0
     for source in images.sources:
         clean = images.load(source.id)
-        for corruption, severity in conditions:
-            shot = Shot(images.name, source.id, corruption.name, severity)
-            shown = corruption(clean, severity, generator(str(shot)))
-            found[corruption.name, severity].append(bands(power_spectrum(np.subtract(shown, clean, dtype=np.int16))))
+        for condition in conditions:
+            shown = corrupted(Shot(images.name, source.id, *condition), clean)
+            powers[condition].append(bands(power_spectrum(np.subtract(shown, clean, dtype=np.int16))))
             done += 1
             if progress is not None:
                 progress(f"measuring {images.name}", done, total)
-    rows = tuple(_row(name, severity, mean(several)) for (name, severity), several in found.items())
+    rows = tuple(_row(*condition, mean(of_images)) for condition, of_images in powers.items())
     return Measurement(provenance, rows)
 
 
@@ -119,29 +119,29 @@ def _row(corruption: str, severity: int, power: Bands) -> Measured:
 
 
 def out_of_order(centroids: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
-    """Return the pairs of the fifteen, by name, whose centroids lie the other way round than the paper's bands do.
+    """Return the pairs of the fifteen, by name, whose centroids are in the opposite order of the paper's bands.
 
-    This asks of the paper's grouping only its order, low below medium below high, wherever the bands may end.
+    Only the order of the bands is tested, low below medium below high, not where they end.
     """
     order = ("low", "medium", "high")
     ranks = {name: order.index(find(name).band) for name in FIFTEEN if name in centroids}
     return tuple(
-        (one, other)
-        for one in ranks
-        for other in ranks
-        if ranks[one] < ranks[other] and centroids[one] >= centroids[other]
+        (lower, upper)
+        for lower in ranks
+        for upper in ranks
+        if ranks[lower] < ranks[upper] and centroids[lower] >= centroids[upper]
     )
 
 
 def notes(measurement: Measurement, names: Sequence[str], severity: int, width: int = 100) -> list[str]:
-    """Return what a reader must know beside the table of `names`, in lines of at most `width` columns."""
-    (of, one), *_ = measurement.provenance["sets"].items()
+    """Return the notes to the table of `names`, in lines of at most `width` columns."""
+    (set_name, images), *_ = measurement.provenance["sets"].items()
     measured = {name: row for name, row in measurement.at(severity).items() if name in names and row.band}
     legend = (
-        f"Measured at severity {severity} on {one['images']} images of {of} (sha256 {one['digest'][:12]}), codecshift "
-        f"{measurement.provenance['codecshift']}: mean power spectrum of the corrupted less the clean image. centroid: "
-        "its mean radius in cycles per pixel. measured: the third of 0 to 1/2 that it lies in. low, medium, high: "
-        "shares of power below 1/6, to 1/3 and above. dc: frequency 0, part of low. extra: outside the paper's fifteen."
+        f"Measured at severity {severity} on {images['images']} images of {set_name} (sha256 "
+        f"{images['digest'][:12]}), codecshift {measurement.provenance['codecshift']}: mean power spectrum "
+        "of the corrupted less the clean image. centroid: its mean radius in cycles per pixel. measured: the third of 0 to 1/2 that it lies "
+        "in. low, medium, high: shares of power below 1/6, to 1/3 and above. dc: frequency 0, part of low. extra: outside the paper's fifteen."
     )
     stale = [name for name in measured if measurement.provenance["corruptions"][name] != find(name).version]
     grouped = [name for name in measured if find(name).band != "extra"]
@@ -162,19 +162,14 @@ def notes(measurement: Measurement, names: Sequence[str], severity: int, width: 
 
 
 def write(measurement: Measurement, path: Path) -> None:
-    """Write a measurement whole: a line "# " and its provenance in JSON, then CSV with six significant digits."""
+    """Write a measurement: a line "# " and its provenance in JSON, then CSV with six significant digits."""
     text = io.StringIO()
     head = {"version": VERSION, **measurement.provenance}
     text.write(f"# {json.dumps(head, sort_keys=True)}\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["corruption", "severity", *NUMBERS, "band"])
     writer.writerows([_printed(value) for value in asdict(row).values()] for row in measurement.rows)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text.getvalue(), encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, text.getvalue().encode())
 
 
 def read(path: Path = STORED) -> Measurement:

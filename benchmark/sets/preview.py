@@ -1,8 +1,8 @@
-"""One picture of what the corruptions do: an image under each of them at each severity, grouped by band."""
+"""A picture of the corruptions: one image under each of them at each severity, grouped by band."""
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +14,10 @@ import PIL.ImageFont
 
 from ...corruptions.corruption import Image
 from ...corruptions.table import find
-from .generate import Order, corrupted
+from ..measure.shots.images import corrupted
+from ..plan.plans import Shot
+from ..store.files import write_whole
+from .order import Order
 
 THUMBNAIL = 240
 """Pixels of the longer side of a thumbnail."""
@@ -31,7 +34,7 @@ INK, FAINT, PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
 def preview(
     order: Order, path: Path, image: str = "", report: Callable[[int, int], None] = lambda _done, _total: None
 ) -> None:
-    """Write a PNG of one image of an order, the set's first unless `image` names one, under all that is ordered.
+    """Write a PNG of one image of an order, by default the first of the set, under every condition ordered.
 
     The same order gives the same picture. Raises SetError for an image that is not in the set.
     """
@@ -71,24 +74,21 @@ def preview(
             draw.text((LABELS - GAP, top + height / 2), name, INK, plain, anchor="rm")
             sheet.paste(PIL.Image.fromarray(small), (lefts[0], top))
             for left, severity in zip(lefts[1:], severities, strict=True):
-                shown = corrupted(images.name, clean, (image, name, severity))
+                shown = corrupted(Shot(images.name, image, name, severity), clean)
                 sheet.paste(PIL.Image.fromarray(thumbnail(shown, corner)), (left, top))
                 done += 1
                 report(done, len(names) * len(severities))
             top += height + GAP
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        sheet.save(partial, "PNG")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    write_whole(path, content.getvalue())
 
 
 def thumbnail(image: Image, corner: tuple[int, int]) -> Image:
     """Return the middle of an image (H, W, 3), its longer side shrunk to THUMBNAIL pixels by the mean over areas.
 
-    In its lower right corner stand the DETAIL x DETAIL pixels at `corner` (top, left), enlarged: what is smaller than a
-    pixel of the thumbnail, blocks and light noise, is seen there.
+    Its lower right corner shows the DETAIL x DETAIL pixels at `corner` (top, left), enlarged: blocks and light noise
+    are smaller than a pixel of the thumbnail.
     """
     height, width = (round(side * PART) for side in image.shape[:2])
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
@@ -105,7 +105,7 @@ def thumbnail(image: Image, corner: tuple[int, int]) -> Image:
 
 
 def busiest(image: Image) -> tuple[int, int]:
-    """Return (top, left) of the part of an image, DETAIL pixels a side where it is that large, of most contrast."""
+    """Return (top, left) of the part of an image with the most contrast, DETAIL pixels a side at most."""
     height, width = image.shape[:2]
     corners = [
         (top, left)

@@ -1,26 +1,11 @@
 """What was measured: the run file, read and written, and where its rows come from."""
 
-from .run_file import (
-    APPLICATION_ID,
-    COLUMNS,
-    SCHEMA_VERSION,
-    SPECTRA_COLUMNS,
-    TABLE_COLUMNS,
-    Key,
-    Row,
-    RunFile,
-    RunFileError,
-    Spectra,
-    Status,
-    faults,
-    merge,
-    read,
-    rows_under,
-    runs,
-    spectra,
-    statuses,
-    with_spectra,
-)
+from .merging import merge
+from .reading import TABLE_COLUMNS, faults, read, rows_under, runs, sittings, spectra, statuses, with_spectra
+from .rows import COLUMNS, Key, Row, Spectra, Status, blank
+from .run_file import RunFile
+from .schema import APPLICATION_ID, SCHEMA_VERSION, RunFileError
+from .sums import SPECTRA_COLUMNS
 
 __all__ = [
     "APPLICATION_ID",
@@ -34,11 +19,13 @@ __all__ = [
     "RunFileError",
     "Spectra",
     "Status",
+    "blank",
     "faults",
     "merge",
     "read",
     "rows_under",
     "runs",
+    "sittings",
     "spectra",
     "statuses",
     "with_spectra",

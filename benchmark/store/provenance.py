@@ -1,4 +1,4 @@
-"""Where rows come from: everything that can change a result, written down, and hashed into the run's id."""
+"""Where rows come from: everything that can change a result, recorded and hashed into the run id."""
 
 from __future__ import annotations
 
@@ -13,35 +13,27 @@ from typing import Any
 
 from ...analysis.distortion import MEASURES
 from ...analysis.spectrum import GRID_VERSION, Settings
-from ...codecs.contract import header_bytes
-from ...codecs.isolated import Isolated
 from ...codecs.protocol import Spec
-from ...codecs.registry import BUILT_IN, identify
+from ...codecs.registry import identify
 from ...corruptions import textures
 from ...corruptions.sets import ImageSet
 from ...corruptions.table import find
-from ..measure.device import Device, kind_of
+from ..plan.device import Device, kind_of
 from ..plan.plans import CLEAN, EVERY_MEASURE
+from ..plan.targets import Matched
+from .facts import headers, stated
 
 LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "scikit-image")
-"""What corrupts and measures, by the names the packages are installed under."""
-
-FACTS = (
-    *("version", "kind", "chroma", "bit_depth", "colour", "effort", "threads", "process", "library", "header_bytes"),
-    "settings",
-)
-"""What a run's provenance states of each codec, in the order of the published table."""
-
-_HEADER_LIMIT = 30.0  # seconds a codec may take for an 8x8 image; a neural one first imports torch
+"""The libraries that corrupt and measure, by the names they are installed under."""
 
 DEVICE = "device"
-"""Where the provenance of a run says on what its neural codecs computed; without it, that was the CPU."""
+"""The key under which a provenance names the device of its neural codecs; without it, that was the CPU."""
 
 MATCHED = "matched"
-"""Where the provenance of a run with matched points says what each of them is and what it achieved."""
+"""The key under which a provenance records matched points and what they achieved."""
 
 SPECTRA = "spectra"
-"""Where the provenance of a run with spectra says how they were taken."""
+"""The key under which a provenance records how spectra were taken."""
 
 
 def describe(
@@ -50,16 +42,18 @@ def describe(
     specs: Iterable[Spec],
     device: Device | None = None,
     measures: Iterable[str] = EVERY_MEASURE,
+    *,
+    spectra: Settings | None = None,
+    matched: Matched | None = None,
 ) -> dict[str, Any]:
-    """Return what determines the results of a run over these sets, corruptions, codecs and measures.
+    """Return everything that determines the results of a run over these sets, corruptions, codecs and measures.
 
-    It says nothing of time, number of workers or folders: the same command on the same machine gives the same answer.
-    Of the device it speaks only where neural codecs compute on one that is not the CPU, and then also of how many
-    images they take together at most, of which the seconds of a row are an equal part.
+    Time, number of workers and folders are left out: the same command on the same machine gives the same answer. The
+    device is named only where neural codecs compute on one that is not the CPU, and then with the most images that they
+    take together, as the time of a batch is divided equally among its rows.
     """
     specs, wanted = list(specs), set(measures)
-    neural = [spec for spec in specs if spec.kind == "neural"] if device else []
-    header_sizes = headers(specs)
+    header_bytes = headers(specs)
     described: dict[str, Any] = {
         "codecshift": importlib.metadata.version("codecshift"),
         "git": git_state(Path(__file__).parents[2]),
@@ -67,56 +61,28 @@ def describe(
         "platform": platform.platform(),
         "cpu": cpu(),
         "libraries": libraries(),
-        "sets": {one.name: {"digest": one.digest, "images": len(one.sources)} for one in sets},
+        "sets": {images.name: {"digest": images.digest, "images": len(images.sources)} for images in sets},
         "corruptions": {name: find(name).version for name in corruptions if name != CLEAN},
         "measures": {measure.name: measure.version for measure in MEASURES if measure.name in wanted},
         "codecs": {
-            spec.name: {**stated(spec), "library": identify(spec), "header_bytes": header_sizes[spec.name]}
+            spec.name: {**stated(spec), "library": identify(spec), "header_bytes": header_bytes[spec.name]}
             for spec in specs
         },
     }
+    neural = [spec for spec in specs if spec.kind == "neural"]
     if device and neural:
         described[DEVICE] = device.name
         for spec in neural:
             described["codecs"][spec.name]["batch"] = device.batch
+    if spectra:
+        described[SPECTRA] = {"grid": GRID_VERSION, "channels": list(spectra.channels), "window": spectra.window}
+    if matched:
+        described[MATCHED] = matched.record()
     return described
 
 
-def stated(spec: Spec) -> dict[str, Any]:
-    """Return what a codec's Spec states for a fair comparison."""
-    return {
-        "version": spec.version,
-        "kind": spec.kind,
-        "chroma": spec.chroma,
-        "bit_depth": spec.bit_depth,
-        "colour": spec.colour,
-        "effort": spec.effort,
-        "threads": spec.threads,
-        "process": spec.process,
-        "settings": spec.settings,
-    }
-
-
-def headers(specs: Iterable[Spec]) -> dict[str, int | None]:
-    """Return the bytes each codec takes for an 8x8 black image, None where it fails.
-
-    Built-in codecs run in this process, where each takes a millisecond; others, and those that import torch, in one
-    apart.
-    """
-    with Isolated(_HEADER_LIMIT) as child:
-        return {spec.name: _header(spec, child) for spec in specs}
-
-
-def _header(spec: Spec, child: Isolated) -> int | None:
-    try:
-        at_hand = spec.kind == "classical" and spec in BUILT_IN
-        return header_bytes(spec) if at_hand else child.call(header_bytes, spec)
-    except Exception:  # noqa: BLE001 - its rows will say what is wrong with it
-        return None
-
-
 def libraries() -> dict[str, str]:
-    """Return the versions of what corrupts and measures; imagecorruptions is read from and not installed."""
+    """Return the versions of LIBRARIES, and of imagecorruptions, whose files are used without installing it."""
     return {name: importlib.metadata.version(name) for name in LIBRARIES} | {"imagecorruptions": textures.VERSION}
 
 
@@ -127,7 +93,7 @@ def run_id(provenance: Mapping[str, Any]) -> str:
 
 
 def git_state(root: Path) -> dict[str, Any] | None:
-    """Return the commit a checkout is at and whether it was changed since, None where `root` is not a checkout."""
+    """Return the commit of a checkout and whether files were changed since, None where `root` is not a checkout."""
     if not (root / ".git").exists():
         return None
     try:
@@ -144,7 +110,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def cpu() -> str:
-    """Return the processor's name where the system tells it, else its architecture."""
+    """Return the name of the processor where the system gives it, else its architecture."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -155,35 +121,26 @@ def cpu() -> str:
 
 
 def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
-    """Return why rows of these runs may not stand in one table, "" if they may.
+    """Return why rows of these runs cannot be compared, "" if they can.
 
-    They may not where a set, a corruption, a measure or a codec of one name is of different content or version; nor
-    where a neural codec computed on the CPU in one and on an accelerator in another: the latents are rounded from other
-    floats, and the seconds are those of another machine. Models of one kind of accelerator are no more apart than
-    processors are, which are not compared either. Nor may spectra that were taken in different ways.
+    They cannot where a set, corruption, measure or codec of the same name differs in content or version, where spectra
+    were taken with different settings, and where a neural codec computed on the CPU in one run and on an accelerator in
+    another: latents are then rounded from different floats, and seconds are those of another machine. Models of one
+    kind of accelerator are not told apart, as processors are not either.
     """
     seen: dict[tuple[str, str], object] = {}
     for provenance in provenances:
-        for kind, entries in (
-            ("set", {name: one["digest"] for name, one in provenance["sets"].items()}),
+        codecs = provenance["codecs"]
+        device = kind_of(provenance.get(DEVICE, "cpu"))
+        for kind, versions in (
+            ("set", {name: facts["digest"] for name, facts in provenance["sets"].items()}),
             ("corruption", provenance["corruptions"]),
             ("measure", provenance["measures"]),
-            ("codec", {name: (one["version"], one["library"]) for name, one in provenance["codecs"].items()}),
-            ("device of codec", _devices(provenance)),
+            ("codec", {name: (facts["version"], facts["library"]) for name, facts in codecs.items()}),
+            ("device of codec", {name: device for name, facts in codecs.items() if facts.get("kind") == "neural"}),
             ("setting of spectra", provenance.get(SPECTRA, {})),
         ):
-            for name, value in entries.items():
-                if seen.setdefault((kind, name), value) != value:
-                    return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {value})"
+            for name, version in versions.items():
+                if seen.setdefault((kind, name), version) != version:
+                    return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {version})"
     return ""
-
-
-def settings_of(spectra: Settings) -> dict[str, Any]:
-    """Return what the provenance of a run says of how its spectra were taken."""
-    return {"grid": GRID_VERSION, "channels": list(spectra.channels), "window": spectra.window}
-
-
-def _devices(provenance: Mapping[str, Any]) -> dict[str, str]:
-    """Return the kind of device of each neural codec."""
-    device = kind_of(provenance.get(DEVICE, "cpu"))
-    return {name: device for name, one in provenance["codecs"].items() if one.get("kind") == "neural"}

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage.data
-from codecshift.benchmark.store import Row, RunFile
+from codecshift.benchmark.store import COLUMNS, Key, Row, RunFile
 from codecshift.codecs import registry
 from codecshift.codecs.registry import catalogue
 
@@ -203,6 +204,23 @@ def write() -> Callable[..., Path]:
                 file.begin(run, provenance or {"sets": {}, "corruptions": {}, "measures": {}, "codecs": {}}, "now", 1)
             file.append(rows)
         return path
+
+    return make
+
+
+@pytest.fixture
+def spoil() -> Callable[..., None]:
+    """Return a function that turns rows of a run file into rows that failed or were skipped."""
+
+    def make(path: Path, keys: Sequence[Key], status: str) -> None:
+        missing = ", ".join(f"{name} = NULL" for name in COLUMNS[6:15])
+        where = " AND ".join(f'"{name}" = ?' for name in Key._fields)
+        connection = sqlite3.connect(path)
+        for key in keys:
+            update = f"UPDATE rows SET {missing}, status = ?, message = 'why' WHERE {where}"  # noqa: S608 - our columns
+            connection.execute(update, (status, *key))
+        connection.commit()
+        connection.close()
 
     return make
 

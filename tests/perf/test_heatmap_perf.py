@@ -12,8 +12,8 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage.data
-from codecshift.benchmark.measure.run import context_of, prepare
-from codecshift.benchmark.measure.shot import Worker
+from codecshift.benchmark.measure.job import prepare
+from codecshift.benchmark.measure.shots.worker import Worker
 from codecshift.benchmark.report import heatmap as maps
 from codecshift.corruptions.corruption import generator
 from codecshift.corruptions.fourier import RMS, basis, fourier, nearest
@@ -56,7 +56,7 @@ def test_shots_take_little_longer_than_their_codecs(benchmark, labels: list[str]
     of = "kodak" if (data / "kodak").is_dir() else "sample"
     steps = 8 if benchmark.enabled else 2
     job = prepare(maps.plan(maps.band("full", steps), [4]).narrowed([of], codecs=labels, first=1), data)
-    worker = Worker(context_of(job, time_limit=300, memory=math.inf))
+    worker = Worker(job.context(time_limit=300, memory=math.inf))
     first, *rest = job.tasks({}, retry_failed=False)  # the first opens the codecs and loads the image
     worker.work(first)
     worked = benchmark.pedantic(lambda: [worker.work(task) for task in rest], rounds=3 if benchmark.enabled else 1)

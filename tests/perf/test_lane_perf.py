@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.measure.device import Device
-from codecshift.benchmark.measure.run import Job, prepare, run
+from codecshift.benchmark.measure.job import Job, prepare
+from codecshift.benchmark.measure.sitting import run
+from codecshift.benchmark.plan.device import Device
 from codecshift.benchmark.plan.plans import CLEAN, PLANS
 from codecshift.codecs.protocol import Point, Spec
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.measure.run import Job, prepare, run
-from codecshift.benchmark.measure.shot import Context, Task, Worker
+from codecshift.benchmark.measure.job import Job, prepare
+from codecshift.benchmark.measure.shots.worker import Worker
+from codecshift.benchmark.measure.sitting import run
+from codecshift.benchmark.measure.tasks import Context, Task
 from codecshift.benchmark.plan.plans import CLEAN, PLANS, Shot
 from codecshift.corruptions.table import FIFTEEN
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings
-from codecshift.benchmark.measure.run import Job, prepare
-from codecshift.benchmark.measure.shot import Context, Task, Worker
+from codecshift.benchmark.measure.job import Job, prepare
+from codecshift.benchmark.measure.shots.worker import Worker
+from codecshift.benchmark.measure.tasks import Context, Task
 from codecshift.benchmark.plan.plans import CLEAN, PLANS, Shot
 from codecshift.benchmark.store import RunFile
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from codecshift.benchmark import store
-from codecshift.benchmark.measure import run
+from codecshift.benchmark.measure import sitting as run
 from codecshift.benchmark.report import codecs as fairness
 from codecshift.codecs import registry
 from codecshift.codecs.registry import catalogue

@@ -10,8 +10,9 @@ import pytest
 from codecshift.analysis.distortion import psnr, squared_error
 from codecshift.analysis.figures import NothingToDraw
 from codecshift.benchmark import store
+from codecshift.benchmark.measure.job import prepare
 from codecshift.benchmark.measure.remade import Remade
-from codecshift.benchmark.measure.run import prepare, run
+from codecshift.benchmark.measure.sitting import run
 from codecshift.benchmark.plan.plans import Plan
 from codecshift.codecs.registry import find
 

@@ -1,60 +1,15 @@
-"""Names of cells parse to what they print, and plans narrow to what was asked."""
+"""Plans narrow to what was asked, and a shot is named as the seeds of corruptions want it."""
 
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.plan.plans import CLEAN, EVERY_MEASURE, PLANS, Cell, Plan, Shot, UnknownName, file_name, named
-from codecshift.codecs.registry import BUILT_IN, find
+from codecshift.benchmark.plan.names import UnknownName, named
+from codecshift.benchmark.plan.plans import CLEAN, EVERY_MEASURE, PLANS, Plan, Shot
+from codecshift.codecs.registry import find
 from codecshift.corruptions.sets import KNOWN, SetError, open_set
 from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
-from hypothesis import given
-from hypothesis import strategies as st
 
 PLAN = Plan("p", "for the tests", ("sample",), ("jpeg", "webp"), (CLEAN, "fog", "snow"), (2, 4))
-
-_no_controls = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
-_sets = st.one_of(
-    st.sampled_from(["sample", "kodak", "clic2020-test", "folder:my images@crop512x768", "folder:a/none@0 jpeg:q1"]),
-    st.text(_no_controls, min_size=1).map("folder:{}".format),
-)
-_words = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1)
-_codecs = st.one_of(
-    st.sampled_from([spec.name for spec in BUILT_IN]),
-    st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=":,/@"), min_size=1),
-)
-_cells = st.builds(
-    Cell, _sets, st.sampled_from([CLEAN, *CORRUPTIONS]), st.integers(0, 5), _codecs, st.one_of(st.just("q75"), _words)
-)
-
-
-@given(_cells)
-def test_a_cell_parses_to_what_it_printed(cell: Cell) -> None:
-    assert cell == Cell.parse(str(cell))
-
-
-@pytest.mark.parametrize(
-    ("text", "cell"),
-    [
-        ("kodak/fog@3 jpeg:q75", Cell("kodak", "fog", 3, "jpeg", "q75")),
-        (
-            "folder:my images@crop512x768/none@0 jpeg2000:r0.25",
-            Cell("folder:my images@crop512x768", CLEAN, 0, "jpeg2000", "r0.25"),
-        ),
-        ("folder:a/b c@5/snow@5 x:y:z", Cell("folder:a/b c@5", "snow", 5, "x", "y:z")),
-    ],
-    ids=["plain", "crop", "slashes"],
-)
-def test_a_cell_is_read_from_its_name(text: str, cell: Cell) -> None:
-    assert cell == Cell.parse(text)
-    assert text == str(cell)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "kodak", "kodak/fog@3", "kodak/fog jpeg:q75", "kodak/fog@3 jpeg", "fog@3 jpeg:q75", "kodak/fog@3  a:b"]
-)
-def test_what_is_no_cell_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match="expected a cell such as 'kodak/fog@3 jpeg:q75'"):
-        Cell.parse(text)
 
 
 def test_a_shot_is_named_as_the_seeds_of_corruptions_want_it() -> None:
@@ -145,24 +100,3 @@ def test_images_are_counted_or_named() -> None:
 
 def test_all_there_is_is_measured_unless_a_plan_says_otherwise() -> None:
     assert {plan.measures for plan in PLANS.values()} == {EVERY_MEASURE} == {("bpp", "psnr", "ms_ssim")}
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("kodak", "kodak"),
-        ("clic2020-test", "clic2020-test"),
-        ("folder:my images@crop512x768", "folder-my-images-crop512x768"),
-        ("folder:a/../b", "folder-a-..-b"),
-        ("folder:é", "folder-é"),
-    ],
-)
-def test_a_file_name_has_nothing_a_path_would_trip_over(name: str, expected: str) -> None:
-    assert expected == file_name(name)
-
-
-def test_a_file_name_is_a_single_part() -> None:
-    names = ["a/b", "a\\b", "a:b", "a*b?", "a\nb", "a b"]
-    for name in names:
-        assert Path(file_name(name)).name == file_name(name)
-        assert set(file_name(name)) <= set("ab-")

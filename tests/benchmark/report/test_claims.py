@@ -12,7 +12,7 @@ import pytest
 from codecshift.analysis.claims import CLAIMS, Finding, Verdict
 from codecshift.analysis.statistics import Interval
 from codecshift.benchmark import store
-from codecshift.benchmark.plan.plans import UnknownName
+from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report import claims
 from codecshift.benchmark.report.evidence import Evidence
 from codecshift.benchmark.report.formats import WIDTH, as_csv, as_json, as_markdown, as_text

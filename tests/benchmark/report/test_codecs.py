@@ -9,7 +9,7 @@ import pytest
 from codecshift.benchmark.report import codecs as fairness
 from codecshift.benchmark.report.codecs import Entry, entries, record
 from codecshift.benchmark.report.formats import as_csv, as_json, as_markdown
-from codecshift.benchmark.store.provenance import FACTS, headers
+from codecshift.benchmark.store.facts import FACTS, headers
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import BUILT_IN, catalogue, find, identify
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from codecshift.analysis.leaderboard import NotComparable
 from codecshift.benchmark import store
-from codecshift.benchmark.plan.plans import UnknownName
+from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report.evidence import Choice, Evidence, NothingChosen
 from codecshift.benchmark.store import Row, RunFile, RunFileError
 from codecshift.benchmark.store.provenance import MATCHED, SPECTRA

@@ -15,7 +15,7 @@ from codecshift.benchmark import store
 from codecshift.benchmark.report.evidence import Evidence
 from codecshift.benchmark.report.export import codecs_csv, export
 from codecshift.benchmark.store import Row, RunFileError
-from codecshift.benchmark.store.provenance import FACTS
+from codecshift.benchmark.store.facts import FACTS
 
 Rows = Callable[..., Row]
 Curves = Callable[..., list[Row]]

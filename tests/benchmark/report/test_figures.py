@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from codecshift.analysis.figures import FIGURES, NothingToDraw
-from codecshift.benchmark.plan.plans import UnknownName
+from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report import figures as drawing
 from codecshift.benchmark.report.evidence import Evidence
 from codecshift.benchmark.store import Row

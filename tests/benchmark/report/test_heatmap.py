@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codecshift.benchmark.plan.plans import CLEAN, UnknownName
+from codecshift.benchmark.plan.names import UnknownName
+from codecshift.benchmark.plan.plans import CLEAN
 from codecshift.benchmark.report import heatmap as maps
 from codecshift.benchmark.report.evidence import Choice, Evidence
 from codecshift.benchmark.store import Row

@@ -16,7 +16,7 @@ from codecshift.benchmark.report.evidence import Choice, Evidence
 from codecshift.benchmark.report.formats import as_csv, as_json, as_markdown, as_text
 from codecshift.benchmark.report.sheet import Sheet
 from codecshift.benchmark.store import Row
-from codecshift.benchmark.store.provenance import FACTS
+from codecshift.benchmark.store.facts import FACTS
 
 Rows = Callable[..., Row]
 Curves = Callable[..., list[Row]]

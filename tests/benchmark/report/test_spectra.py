@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from codecshift.analysis.spectrum import HIGH, LOW, grid_radius
 from codecshift.benchmark import store
-from codecshift.benchmark.plan.plans import UnknownName
+from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report import spectra
 from codecshift.benchmark.report.evidence import Choice, Evidence, NothingChosen
 from codecshift.benchmark.report.spectra import COLUMNS

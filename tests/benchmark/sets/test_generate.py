@@ -16,11 +16,15 @@ import pandas as pd
 import PIL.Image
 import pytest
 from codecshift.benchmark import store
-from codecshift.benchmark.measure.run import prepare, run
-from codecshift.benchmark.plan.plans import CLEAN, Plan, UnknownName
-from codecshift.benchmark.sets import generate as generating
-from codecshift.benchmark.sets.generate import Finding, Order, clean_name, generate, order, verify
+from codecshift.benchmark.measure.job import prepare
+from codecshift.benchmark.measure.sitting import run
+from codecshift.benchmark.plan.names import UnknownName
+from codecshift.benchmark.plan.plans import CLEAN, Plan
+from codecshift.benchmark.sets import order as ordering
+from codecshift.benchmark.sets.generate import generate
+from codecshift.benchmark.sets.order import Order, clean_name, order
 from codecshift.benchmark.sets.preview import preview
+from codecshift.benchmark.sets.verify import Finding, verify
 from codecshift.benchmark.store import RunFile
 from codecshift.corruptions import generated, table
 from codecshift.corruptions.corruption import generator
@@ -373,7 +377,7 @@ def test_another_version_of_a_corruption_is_refused(pair: Path, copy: Path, monk
 
 
 def test_another_library_is_refused(pair: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generating, "version", lambda _: "0.0.0")
+    monkeypatch.setattr(ordering, "version", lambda _: "0.0.0")
     assert says(refused(few(pair), copy), "folder:pair made with codecshift", "not 0.0.0")
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codecshift.benchmark.measure.device import Device
-from codecshift.benchmark.report.codecs import COLUMNS
+from codecshift.benchmark.plan.device import Device
 from codecshift.benchmark.store import provenance
+from codecshift.benchmark.store.facts import FACTS
 from codecshift.benchmark.store.provenance import conflict, cpu, describe, git_state, run_id
 from codecshift.codecs.registry import find
 from codecshift.corruptions.corruption import Corruption
@@ -39,7 +39,7 @@ def test_it_states_what_a_result_rests_on(described: dict[str, Any], images: Ima
     assert described["corruptions"] == {name: provenance.find(name).version for name in NAMES}
     assert set(described["measures"]) == {"bpp", "psnr", "ms_ssim"}
     assert set(described["codecs"]) == {"jpeg", "webp", "identity"}
-    assert all(set(codec) == set(COLUMNS) for codec in described["codecs"].values())
+    assert all(set(codec) == set(FACTS) for codec in described["codecs"].values())
     assert "libjpeg-turbo" in described["codecs"]["jpeg"]["library"]
     assert described["codecs"]["identity"]["header_bytes"] == 8 + 3 * 8 * 8
 

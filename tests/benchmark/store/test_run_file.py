@@ -114,6 +114,27 @@ def test_a_row_takes_the_place_of_the_one_of_its_key(tmp_path: Path, row: Rows, 
     assert sorted(store.read(path)["nbytes"]) == [7, 100]
 
 
+@pytest.mark.parametrize("status", ["failed", "skipped"])
+def test_an_ok_row_is_never_replaced_by_one_that_is_not(status: str, tmp_path: Path, row: Rows, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", [row(image="a"), row(image="b", status="failed", message="first")])
+    before = store.rows_under(path, "kodak", "fog")
+    write(path, [row(image=image, status=status, message="then") for image in "ab"])
+    first, second = store.rows_under(path, "kodak", "fog")
+    assert first == before[0]
+    assert (second.status, second.message) == (status, "then")
+
+
+def test_a_file_says_when_its_runs_sat_and_with_how_many_jobs(tmp_path: Path, row: Rows) -> None:
+    path = tmp_path / "r.sqlite"
+    for started, jobs in (("2026-01-02T03:04:05+00:00", 2), ("2026-01-02T04:00:00+00:00", 16)):
+        with RunFile.open(path) as file:
+            file.begin("r", {}, started, jobs)
+    assert store.sittings(path).to_dict("records") == [
+        {"run": "r", "started": "2026-01-02T03:04:05+00:00", "jobs": 2},
+        {"run": "r", "started": "2026-01-02T04:00:00+00:00", "jobs": 16},
+    ]
+
+
 def test_statuses_faults_and_runs(tmp_path: Path, row: Rows, write: Write) -> None:
     rows = [row(image="a"), row(image="b", status="failed", message="why", run="s"), row(image="c", status="skipped")]
     path = write(tmp_path / "r.sqlite", rows, {"sets": "é", "n": 1})
@@ -584,8 +605,8 @@ def test_a_spectrum_of_something_else_than_the_row_is_refused(
 
 def test_a_row_in_the_sums_is_not_taken_away(tmp_path: Path, row: Rows, spectral: Rows, write: Write) -> None:
     path = write(tmp_path / "r.sqlite", [spectral("a")])
-    with pytest.raises(RunFileError, match="with other bytes or errors"):
-        write(path, [row(image="a", status="failed", message="why")])
+    write(path, [row(image="a", status="failed", message="why")])
+    assert store.read(path)["status"].tolist() == ["ok"]
     is_of(path, "a")
 
 
@@ -639,6 +660,7 @@ def test_a_file_of_version_1_is_read_as_it_is(of_version_1: Path, row: Rows, tmp
     assert store.read(of_version_1).equals(store.read(new))
     assert store.spectra(of_version_1).empty
     assert store.with_spectra(of_version_1) == set()
+    assert store.sittings(of_version_1).to_numpy().tolist() == [["r", "then", 2]]
     assert before == of_version_1.read_bytes()
     assert store.merge([of_version_1], tmp_path / "out") == (1, 0)
     assert pragma(tmp_path / "out", "user_version") == SCHEMA_VERSION

@@ -8,13 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("pytorch_msssim")
 
-from codecshift.codecs.neural.training.objective import (  # noqa: E402
-    DrawnGain,
-    DrawnLambda,
-    bits_per_pixel,
-    image_weights,
-    terms,
-)
+from codecshift.codecs.neural.training.objective import DrawnGain, DrawnLambda, bits_per_pixel, image_weights, terms  # noqa: E402
 from codecshift.codecs.neural.training.recipe import Recipe  # noqa: E402
 
 

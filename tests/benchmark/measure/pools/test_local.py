@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from codecshift.benchmark.measure.pool import Lost, Pool, apart
-from codecshift.benchmark.measure.shot import Context, Task, Worked
+from codecshift.benchmark.measure.pools.local import LocalPool
+from codecshift.benchmark.measure.tasks import Context, Lost, Task, Worked
 from codecshift.benchmark.plan.plans import CLEAN, Shot
 from codecshift.codecs.protocol import Point
 from codecshift.codecs.registry import catalogue, find
@@ -26,11 +26,11 @@ def following(tasks: Iterable[Task]) -> Callable[[], Task | None]:
 
 
 @pytest.fixture
-def pool(pair: Path) -> Iterator[Callable[..., Pool]]:
+def pool(pair: Path) -> Iterator[Callable[..., LocalPool]]:
     images = open_set(f"folder:{pair}", Path("/nonexistent"))
 
-    def make(jobs: int = 1, time_limit: float = 60.0, memory: float = math.inf) -> Pool:
-        return Pool(jobs, Context({images.name: images}, dict(catalogue().specs), "run-id", time_limit, memory))
+    def make(jobs: int = 1, time_limit: float = 60.0, memory: float = math.inf) -> LocalPool:
+        return LocalPool(jobs, Context({images.name: images}, dict(catalogue().specs), "run-id", time_limit, memory))
 
     return make
 
@@ -60,7 +60,7 @@ def descendants_of_interest() -> set[int]:
     return {server} if server else set()
 
 
-def test_every_task_comes_back_once(pool: Callable[..., Pool]) -> None:
+def test_every_task_comes_back_once(pool: Callable[..., LocalPool]) -> None:
     wanted = [Task(Shot("folder:pair", image, "fog", n), (JPEG,)) for image in ("hair", "suit") for n in range(1, 6)]
     with pool(jobs=2) as workers:
         outcomes = list(workers.work(following(wanted)))
@@ -71,7 +71,7 @@ def test_every_task_comes_back_once(pool: Callable[..., Pool]) -> None:
     ]
 
 
-def test_a_pool_can_be_given_more_work_and_no_work(pool: Callable[..., Pool]) -> None:
+def test_a_pool_can_be_given_more_work_and_no_work(pool: Callable[..., LocalPool]) -> None:
     with pool() as workers:
         assert list(workers.work(following([]))) == []
         assert len(list(workers.work(following(tasks())))) == 2
@@ -91,7 +91,7 @@ def test_a_pool_can_be_given_more_work_and_no_work(pool: Callable[..., Pool]) ->
 )
 @pytest.mark.needs("alarm")
 def test_what_takes_its_process_with_it_is_lost_and_the_rest_is_worked(
-    codec: str, limit: float, reason: str, pool: Callable[..., Pool]
+    codec: str, limit: float, reason: str, pool: Callable[..., LocalPool]
 ) -> None:
     bad, good = tasks(codec, images=("hair",))[0], tasks(images=("suit",))[0]
     with pool(time_limit=limit) as workers:
@@ -100,7 +100,7 @@ def test_what_takes_its_process_with_it_is_lost_and_the_rest_is_worked(
     assert [one.rows[0].status for one in outcomes if isinstance(one, Worked)] == ["ok"]
 
 
-def test_a_worker_that_grew_too_large_is_replaced_and_every_row_comes_once(pool: Callable[..., Pool]) -> None:
+def test_a_worker_that_grew_too_large_is_replaced_and_every_row_comes_once(pool: Callable[..., LocalPool]) -> None:
     wanted = tasks("leaks", "identity")
     with pool(memory=1) as workers:  # any worker is larger
         outcomes = []
@@ -117,7 +117,7 @@ def test_a_worker_that_grew_too_large_is_replaced_and_every_row_comes_once(pool:
 
 
 @pytest.mark.needs("proc")
-def test_no_worker_outlives_its_pool(pool: Callable[..., Pool]) -> None:
+def test_no_worker_outlives_its_pool(pool: Callable[..., LocalPool]) -> None:
     with pool(jobs=2, time_limit=300) as workers:
         outcomes = workers.work(following(tasks(images=("hair",)) + tasks("hang", images=("suit",))))
         assert isinstance(next(outcomes), Worked)
@@ -126,7 +126,7 @@ def test_no_worker_outlives_its_pool(pool: Callable[..., Pool]) -> None:
 
 
 @pytest.mark.needs("proc")
-def test_leaving_a_pool_by_an_error_ends_its_workers(pool: Callable[..., Pool]) -> None:
+def test_leaving_a_pool_by_an_error_ends_its_workers(pool: Callable[..., LocalPool]) -> None:
     def interrupted() -> None:
         with pool(jobs=2, time_limit=300) as workers:
             next(workers.work(following(tasks() + tasks("hang"))))
@@ -137,7 +137,7 @@ def test_leaving_a_pool_by_an_error_ends_its_workers(pool: Callable[..., Pool]) 
     assert children() == set()
 
 
-def test_a_worker_computes_on_one_core(pool: Callable[..., Pool]) -> None:
+def test_a_worker_computes_on_one_core(pool: Callable[..., LocalPool]) -> None:
     with pool():
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             assert os.environ[variable] == "1"
@@ -145,11 +145,11 @@ def test_a_worker_computes_on_one_core(pool: Callable[..., Pool]) -> None:
 
 def test_a_task_taken_apart_has_one_point_each() -> None:
     task = Task(Shot("kodak", "kodim01", "fog", 3), (JPEG, IDENTITY))
-    assert [Task(task.shot, (one,), alone=True) for one in (JPEG, IDENTITY)] == list(apart(task))
+    assert [Task(task.shot, (one,), alone=True) for one in (JPEG, IDENTITY)] == list(task.parts())
 
 
 def test_tasks_that_take_little_go_together_and_what_is_lost_among_them_is_told_apart(
-    pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+    pool: Callable[..., LocalPool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = [Task(Shot("folder:pair", "hair", "contrast", n % 5 + 1), (JPEG,)) for n in range(60)]
     bad = tasks("segfault", images=("hair",))[0]

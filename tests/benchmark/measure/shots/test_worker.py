@@ -17,9 +17,10 @@ import PIL.Image
 import pytest
 from codecshift.analysis.distortion import Prepared, ms_ssim
 from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
-from codecshift.benchmark.measure.shot import Context, Task, Worker, blank, points_of
+from codecshift.benchmark.measure.shots.worker import Worker
+from codecshift.benchmark.measure.tasks import Context, Task
 from codecshift.benchmark.plan.plans import CLEAN, Shot
-from codecshift.benchmark.store import Row
+from codecshift.benchmark.store import Row, blank
 from codecshift.codecs.identity import Identity
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import catalogue, find
@@ -516,7 +517,3 @@ def test_the_alarm_is_set_only_while_a_codec_works(images: ImageSet, offer: Call
     assert len(seen_alarms) == 1
     assert 0 < seen_alarms[0] <= 60
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-
-
-def test_points_are_listed_once() -> None:
-    assert points_of([find("jpeg:q50"), find("jpeg:q50"), find("identity")]) == (JPEG, IDENTITY)

@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 
 class Recent(Generic[Key, Value]):
-    """Calls `make`, and keeps the `most` results asked for last; what it raises is not kept."""
+    """Calls `make`, and keeps the `most` results asked for last; an exception is not kept."""
 
     def __init__(self, make: Callable[[Key], Value], most: int) -> None:
         self._make = make
@@ -22,7 +22,7 @@ class Recent(Generic[Key, Value]):
         self._results: OrderedDict[Key, Future[Value]] = OrderedDict()
 
     def __call__(self, key: Key) -> Value:
-        """Return what `make` gives for a key; where another thread is at it, wait for that."""
+        """Return what `make` returns for a key; where another thread is making it, wait for that."""
         with self._lock:
             result = self._results.get(key)
             if result is not None:

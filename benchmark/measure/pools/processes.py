@@ -1,4 +1,4 @@
-"""Worker processes: how each begins, and how a few tasks are kept in flight for them."""
+"""Worker processes: how they start, and how a few tasks are kept in flight for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import pebble
 
-from ...codecs.isolated import ONE_THREAD
+from ....codecs.isolated import ONE_THREAD
 
 IN_FLIGHT = 3
 """Tasks sent ahead per worker: enough that none waits, few enough that an interrupt loses little."""
@@ -30,8 +30,13 @@ _ENVIRONMENT = {
 }
 
 
+def cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class NoWorkers(OSError):
-    """This system cannot make the semaphores that worker processes share; the sentence says how to have it do so."""
+    """This system cannot make the semaphores that worker processes share; the message says how to change that."""
 
     def __init__(self, reason: Exception) -> None:
         because = reason.strerror if isinstance(reason, OSError) else str(reason)
@@ -42,21 +47,21 @@ class NoWorkers(OSError):
 
 
 def starting() -> BaseContext:
-    """Return what processes of one thread each are started by."""
+    """Return the multiprocessing context that starts processes of one thread each."""
     # The libraries read these when they are first loaded, which is in the workers.
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload([f"{__package__}.pool"])
+        context.set_forkserver_preload([f"{__package__}.local"])
     return context
 
 
 def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tasks: int = 0) -> pebble.ProcessPool:
-    """Return a pool of `jobs` processes of one thread each, every one of which begins with `start(*arguments)`.
+    """Return a pool of `jobs` processes of one thread each, which all begin with `start(*arguments)`.
 
-    Each is replaced after `max_tasks` tasks, never where that is 0. Raises NoWorkers.
+    A process is replaced after `max_tasks` tasks, 0 for never. Raises NoWorkers.
     """
     context: Any = starting()
     try:
@@ -69,7 +74,7 @@ def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tas
 
 
 def begin(start: Callable[..., None], arguments: Sequence[object]) -> None:
-    """Do what every worker process begins with, then `start(*arguments)`."""
+    """Leave Ctrl-C to the parent, then call `start(*arguments)`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends the workers
     start(*arguments)
 
@@ -86,7 +91,7 @@ class Line(Generic[Sent, Back]):
 def flown(*lines: Line[Sent, Back]) -> Iterator[tuple[Sent, Future[Back]]]:
     """Yield each task of the lines with its future, in the order in which they end, a few sent ahead on each line.
 
-    What is next on a line is asked again after each yield.
+    Each line is asked for its next task again after each yield.
     """
     flying: dict[Future[Back], tuple[int, Sent]] = {}
     counts = [0] * len(lines)

@@ -1,4 +1,4 @@
-"""Where shots are worked: processes of this machine, each on one core, that may die or hang without harm to the run."""
+"""The local pool: processes of this machine, each on one core, that may die or hang without harm to the run."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 import pebble
 
-from ...codecs.isolated import ended
-from .lane import Lane, on_device
+from ....codecs.isolated import ended
+from ..lane.client import Lane
+from ..shots.worker import Worker
+from ..tasks import Batch, Context, Lost, Task, Worked
 from .processes import IN_FLIGHT, Line, flown, processes
-from .shot import Batch, Context, Lost, Task, Worked, Worker
 
-_BUNDLES_PER_PROCESS = 200  # a worker is then replaced: what little a codec leaks does not add up over a night
-_TOGETHER_S = 0.1  # tasks that take less are bundled up to this: the way to a worker and back takes a JPEG row's time
-_TOGETHER = 32
+_BUNDLES_PER_PROCESS = 200  # a worker is then replaced: small leaks of a codec do not add up over a night
+_BUNDLE_S = 0.1  # tasks that take less are bundled up to this: the way to a worker and back takes a JPEG row's time
+_BUNDLE = 32  # tasks in a bundle at most
 _REPLACED = 90  # the exit code of a worker that grew too large and leaves its next task to another
-_ENDED_ITSELF = 91  # that of one in which a codec ended the process with exit code 0
+_ENDED_ITSELF = 91  # the exit code of a worker in which a codec ended the process with exit code 0
 
 
 def division(jobs: int, context: Context) -> tuple[int, int]:
-    """Return how many of `jobs` cores go to workers, and how many to threads of the lane, none where there is no lane.
+    """Return how many of `jobs` cores go to workers, and how many to threads of the lane, 0 where there is no lane.
 
     At least one goes to either.
     """
-    neural = on_device(context)
+    neural = context.on_device
     if not neural:
         return jobs, 0
     threads = max(1, jobs // 4) if len(neural) < len(context.specs) else jobs
     return max(1, jobs - threads), threads
 
 
-class Pool:
-    """Worker processes for one run; a context manager. Leaving it ends every worker within a second.
+class LocalPool:
+    """Worker processes, and a lane where neural codecs compute on a device; both share the `jobs`.
 
-    Where the context names a device and there are neural codecs, the lane works those; it shares the `jobs`.
+    Leaving it ends every process within a second.
     """
 
     def __init__(self, jobs: int, context: Context) -> None:
@@ -49,9 +49,9 @@ class Pool:
         self._jobs, threads = division(jobs, context)
         self._lane = Lane(context, threads) if threads else None
         self._pool = processes(self._jobs, _start, context, max_tasks=_BUNDLES_PER_PROCESS)
-        self._together = 1
+        self._bundled = 1
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> LocalPool:
         return self
 
     def __exit__(
@@ -63,19 +63,15 @@ class Pool:
         self._pool.join()
 
     def work(
-        self, following: Callable[[], Task | None], batches: Callable[[], Batch | None] = lambda: None
+        self, following: Callable[[], Task | None], following_batch: Callable[[], Batch | None] = lambda: None
     ) -> Iterator[Worked | Lost]:
-        """Yield what came of each task, and on a lane of each batch, in the order in which they end.
-
-        `following` and `batches` give the next one to send, None when there is none at the moment; they are asked again
-        whenever an outcome has been yielded, so that what was lost can come back.
-        """
+        """Yield the outcome of each task and batch; see Pool."""
         returned: deque[Task] = deque()
 
         def bundle() -> tuple[Task, ...] | None:
-            """Return the next tasks to be sent together, one that is tried alone by itself."""
+            """Return the next tasks to send together; a task to be tried alone goes by itself."""
             tasks: list[Task] = []
-            while len(tasks) < self._together and (task := returned.popleft() if returned else following()):
+            while len(tasks) < self._bundled and (task := returned.popleft() if returned else following()):
                 if task.alone and tasks:
                     returned.appendleft(task)
                     break
@@ -85,7 +81,9 @@ class Pool:
             return tuple(tasks) or None
 
         tasks = Line(self._send, bundle, IN_FLIGHT * self._jobs)
-        lines: list[Line[Any, Any]] = [tasks, Line(self._lane.send, batches, IN_FLIGHT)] if self._lane else [tasks]
+        lines: list[Line[Any, Any]] = [tasks]
+        if self._lane:
+            lines.append(Line(self._lane.send, following_batch, IN_FLIGHT))
         for sent, future in flown(*lines):
             if isinstance(sent, Batch):
                 yield future.result()
@@ -95,13 +93,13 @@ class Pool:
                 yield from outcomes
 
     def _send(self, tasks: Sequence[Task]) -> Future[list[Worked]]:
-        # The alarm in the worker ends a single point that hangs; this one is for what the alarm cannot see.
+        # The alarm in the worker ends a single point that hangs; this limit is for what the alarm cannot end.
         limit = self._limit * sum(len(task.points) + 1 for task in tasks)
         future: Future[list[Worked]] = self._pool.schedule(_work, args=[tasks], timeout=limit)
         return future
 
     def _outcomes(self, tasks: Sequence[Task], future: Future[list[Worked]]) -> Sequence[Worked | Lost] | None:
-        """Return what came of tasks sent together, all lost where one is, None where their worker left them."""
+        """Return the outcomes of a bundle: all lost where one is, None where the worker returned them untried."""
         try:
             outcomes = future.result()
         except TimeoutError:
@@ -111,19 +109,9 @@ class Pool:
                 return None
             code = 0 if expired.exitcode == _ENDED_ITSELF else expired.exitcode
             return [Lost(task, ended(code, self._limit)) for task in tasks]
-        seconds = sum(one.codec_s + one.measure_s for one in outcomes) / len(outcomes)
-        self._together = max(1, min(_TOGETHER, int(_TOGETHER_S / seconds))) if seconds else 1
+        seconds = sum(worked.codec_s + worked.measure_s for worked in outcomes) / len(outcomes)
+        self._bundled = max(1, min(_BUNDLE, int(_BUNDLE_S / seconds))) if seconds else 1
         return outcomes
-
-
-def apart(task: Task | Batch) -> Iterator[Task | Batch]:
-    """Yield a task per codec point, a batch per shot: tried alone, only the culprit is lost."""
-    if isinstance(task, Batch):
-        for shot in task.shots:
-            yield replace(task, shots=(shot,), alone=True)
-    else:
-        for point in task.points:
-            yield replace(task, points=(point,), alone=True)
 
 
 _worker: Worker | None = None
@@ -136,15 +124,15 @@ def _start(context: Context) -> None:
 
 def _work(tasks: Sequence[Task]) -> list[Worked]:
     assert _worker is not None  # noqa: S101 - pebble runs `_start` before any task
-    if _worker.outgrown:  # it said so with its last rows, which had to be sent before it could go
+    if _worker.outgrown:  # its last rows, which had to be sent before it could end, said so
         os._exit(_REPLACED)
     with _no_quiet_exit():
-        return [Worked((), 0.0, 0.0, rest=task) if _worker.outgrown else _worker.work(task) for task in tasks]
+        return [Worked((), rest=task) if _worker.outgrown else _worker.work(task) for task in tasks]
 
 
 @contextmanager
 def _no_quiet_exit() -> Iterator[None]:
-    """Have exit code 0 told from the end of a worker that has done its tasks, which pebble does not count as a loss."""
+    """Replace exit code 0 by another one: pebble takes 0 for the end of a worker that has done its tasks."""
     leave = os._exit
     os._exit = lambda code: leave(code or _ENDED_ITSELF)  # type: ignore[assignment]
     try:

@@ -14,20 +14,15 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+from codecshift.analysis.spectrum import Settings
 from codecshift.benchmark import store
-from codecshift.benchmark.measure.matching import (
-    LOOKS_EXPECTED,
-    Match,
-    Matching,
-    Search,
-    Target,
-    WrongTarget,
-    foresee,
-    match,
-    searches_of,
-)
-from codecshift.benchmark.measure.run import LOST_ALONE, Job, Tally, prepare, run
-from codecshift.benchmark.plan.plans import CLEAN, Plan, UnknownName
+from codecshift.benchmark.measure.job import Job, prepare
+from codecshift.benchmark.measure.loop import LOST_ALONE
+from codecshift.benchmark.measure.search import LOOKS_EXPECTED, Matching, foresee, match, searches_of
+from codecshift.benchmark.measure.sitting import Tally, run
+from codecshift.benchmark.plan.names import UnknownName
+from codecshift.benchmark.plan.plans import CLEAN, Plan
+from codecshift.benchmark.plan.targets import Match, Search, Target, WrongTarget
 from codecshift.benchmark.report import matched as matched_report
 from codecshift.benchmark.report.evidence import Evidence
 from codecshift.benchmark.report.export import export
@@ -292,13 +287,10 @@ def test_what_was_found_is_recorded_though_nothing_is_left_to_measure(pair: Path
 # --- again, and on
 
 
-def test_a_second_search_measures_nothing(
-    job: Job, searched: tuple[Path, Matching], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_search_measures_nothing(job: Job, searched: tuple[Path, Matching]) -> None:
     path, first = searched
     before = path.read_bytes()
-    monkeypatch.setattr("codecshift.benchmark.measure.matching.Pool", None)  # no process is started
-    second = match(job, TARGETS, path, jobs=1)
+    second = match(job, TARGETS, path, jobs=1, pool=None)  # no process is started
     assert (second.tally.total, second.tally.done) == (0, 0)
     assert second.matches == first.matches
     assert (second.job.run, second.job.provenance) == (first.job.run, first.job.provenance)
@@ -337,14 +329,12 @@ def test_ladders_that_are_there_save_work_and_change_nothing(
     assert list(matching.matches) == [found(searched[1], "webp", target) for target in TARGETS]
 
 
-def test_failed_rows_are_tried_again_only_when_asked(pair: Path, tmp_path: Path) -> None:
+def test_failed_rows_are_tried_again_only_when_asked(pair: Path, tmp_path: Path, spoil: Callable[..., None]) -> None:
     path = tmp_path / "r.sqlite"
     job = prepare(plan([pair], ["webp"], CLEAN), NOWHERE)
     (whole,) = match(job, TARGETS[:1], path, jobs=1).matches
     spoiled = [key for key in store.statuses(path) if (key.point, key.image) == (whole.point.name, "hair")]
-    (search,) = store.runs(path)
-    with RunFile.open(path) as file:
-        file.append(Row(*key, *(None,) * 9, "failed", "why", search) for key in spoiled)
+    spoil(path, spoiled, "failed")
     reports: list[int] = []
     left = match(job, TARGETS[:1], path, jobs=1, report=lambda tally, _: reports.append(tally.total))
     assert all(one.achieved.images == 1 for one in left.matches if one.point == whole.point)
@@ -357,13 +347,45 @@ def test_a_file_of_other_rows_is_left_alone(
 ) -> None:
     path, _ = searched
     before = path.read_bytes()
-    described = {**job.provenance, "measures": {"bpp": 99}}
+    changed = [replace(measure, version=99) if measure.name == "bpp" else measure for measure in provenance.MEASURES]
+    monkeypatch.setattr(provenance, "MEASURES", changed)
     with pytest.raises(RunFileError, match=r"cannot be compared with this run: measure 'bpp' .*give another --out"):
-        match(replace(job, provenance=described), TARGETS, path, jobs=1)
+        match(replace(job), TARGETS, path, jobs=1)
     assert before == path.read_bytes()
 
 
+@pytest.mark.parametrize("window", ["none", "hann"])
+def test_a_matched_run_says_how_its_spectra_were_taken(window: str, pair: Path, tmp_path: Path) -> None:
+    """Else files of a search with one window and with another are added up."""
+    path = tmp_path / "r.sqlite"
+    settings = Settings(window=window)
+    matching = match(prepare(plan([pair], ["jpeg"], CLEAN), NOWHERE, spectra=settings), TARGETS[:1], path, jobs=1)
+    run(matching.job, path, jobs=1)
+    assert len(store.runs(path)) == 2  # of the search, and of the run at its points
+    assert [one[provenance.SPECTRA]["window"] for one in store.runs(path).values()] == [window] * 2
+    assert matching.job.provenance[provenance.SPECTRA]["window"] == window
+    other = prepare(plan([pair], ["jpeg"], CLEAN), NOWHERE, spectra=Settings((*settings.channels, "R"), window))
+    with pytest.raises(RunFileError, match="setting of spectra 'channels' is not the same"):
+        match(other, TARGETS[:1], path, jobs=1)
+
+
 # --- what goes wrong
+
+
+def test_a_row_that_fails_when_it_is_searched_again_stays(pair: Path, tmp_path: Path, with_plugins: None) -> None:
+    """A search measures the rows again whose run left out MS-SSIM."""
+    path = tmp_path / "r.sqlite"
+    wanted = prepare(plan([pair], ["exits", "jpeg"], CLEAN), NOWHERE)
+    measured = replace(wanted, plan=replace(wanted.plan, measures=("bpp", "psnr")))
+    good = Row(
+        *("folder:pair", CLEAN, 0, "exits", "p", "hair"), *(170, 190, 1, 1, 1, None, None, 0.1, 0.1), "ok", "", "before"
+    )
+    with RunFile.open(path) as file:
+        file.begin("before", measured.provenance, "then", 1)
+        file.append([good])
+    matching = match(wanted, TARGETS[:1], path, jobs=1)
+    assert matching.tally.failed > 0
+    assert [row for row in store.rows_under(path, "folder:pair", CLEAN) if row.key == good.key] == [good]
 
 
 def test_a_codec_that_always_dies_is_left_out(pair: Path, tmp_path: Path, with_plugins: None) -> None:

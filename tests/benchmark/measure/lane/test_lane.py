@@ -18,15 +18,22 @@ import PIL.Image
 import pytest
 from codecshift.analysis.spectrum import Settings
 from codecshift.benchmark import store
-from codecshift.benchmark.measure import lane
-from codecshift.benchmark.measure.device import Device, chosen
-from codecshift.benchmark.measure.lane import PIXELS, Attendant, divided
-from codecshift.benchmark.measure.matching import Target, match
-from codecshift.benchmark.measure.pool import Pool, apart, division
-from codecshift.benchmark.measure.recent import Recent
-from codecshift.benchmark.measure.run import LOST_ALONE, Job, Tally, estimate, prepare, run
-from codecshift.benchmark.measure.shot import Batch, Context, Task
-from codecshift.benchmark.plan.plans import CLEAN, Plan, Shot, UnknownName
+from codecshift.benchmark.measure.estimate import estimate
+from codecshift.benchmark.measure.job import Job, prepare
+from codecshift.benchmark.measure.lane import attendant as attending
+from codecshift.benchmark.measure.lane.attendant import Attendant
+from codecshift.benchmark.measure.lane.batches import PIXELS, divided
+from codecshift.benchmark.measure.lane.device import chosen
+from codecshift.benchmark.measure.loop import LOST_ALONE
+from codecshift.benchmark.measure.pools.local import LocalPool, division
+from codecshift.benchmark.measure.search import match
+from codecshift.benchmark.measure.shots.recent import Recent
+from codecshift.benchmark.measure.sitting import Tally, run
+from codecshift.benchmark.measure.tasks import Batch, Context, Task
+from codecshift.benchmark.plan.device import Device
+from codecshift.benchmark.plan.names import UnknownName
+from codecshift.benchmark.plan.plans import CLEAN, Plan, Shot
+from codecshift.benchmark.plan.targets import Target
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import catalogue, find
 from codecshift.corruptions.sets import ImageSet, Source
@@ -204,18 +211,23 @@ def job(folder: Path) -> Callable[..., Job]:
 
     def make(*specs: Spec, codecs: Sequence[str] = (), corruptions: Sequence[str] = (CLEAN, "contrast")) -> Job:
         plan = Plan("test", "for tests", (f"folder:{folder}",), tuple(codecs), tuple(corruptions), (2,))
-        made = prepare(plan, NOWHERE, extra=specs)
-        for one in specs:  # preparing tries each codec on a small image
-            if log := one.points[0].params["log"]:
-                Path(str(log)).unlink()
-        return made
+        return described(prepare(plan, NOWHERE, extra=specs))
 
     return make
 
 
+def described(job: Job) -> Job:
+    """Return a job after its provenance was taken, which tries each codec on a small image, and their logs removed."""
+    assert job.provenance
+    for one in job.specs.values():
+        if log := one.points[0].params.get("log"):
+            Path(str(log)).unlink()
+    return job
+
+
 def on_lane(job: Job, batch: int = 16) -> Job:
     """Return the same job on a lane whose device is the CPU."""
-    return replace(job, device=Device("cpu", "cpu: for tests", batch))
+    return described(replace(job, device=Device("cpu", "cpu: for tests", batch)))
 
 
 def untimed(path: Path) -> pd.DataFrame:
@@ -268,7 +280,7 @@ def test_a_batch_has_no_more_pixels_than_there_is_memory_for() -> None:
 def test_a_batch_taken_apart_has_one_shot_each() -> None:
     shots = tuple(Shot("some", name, CLEAN, 0) for name in "ab")
     batch = Batch(shots, (("codec", Point("p")),))
-    assert [Batch((shot,), batch.points, alone=True) for shot in shots] == list(apart(batch))
+    assert [Batch((shot,), batch.points, alone=True) for shot in shots] == list(batch.parts())
 
 
 @pytest.mark.parametrize(
@@ -291,11 +303,12 @@ def test_the_lane_gives_the_rows_that_the_pool_gives(kind: str, job: Callable[..
     paths = {size: tmp_path / f"{size}.sqlite" for size in ("pool", 1, 3, 16)}
     tally = run(wanted, paths["pool"], jobs=1)
     assert (tally.done, tally.failed, tally.skipped) == (30, 0, 0), tally.reasons
-    expected = untimed(paths["pool"])
+    # What they computed on is in their provenance, so that their runs have other ids.
+    expected = untimed(paths["pool"]).drop(columns="run")
     for size in (1, 3, 16) if kind == "batched" else (3,):
         tally = run(on_lane(wanted, size), paths[size], jobs=2)
         assert (tally.done, tally.failed, tally.skipped) == (30, 0, 0), tally.reasons
-        pd.testing.assert_frame_equal(expected, untimed(paths[size]))
+        pd.testing.assert_frame_equal(expected, untimed(paths[size]).drop(columns="run"))
         assert tally.codec_s > 0
         assert tally.measure_s > 0
 
@@ -362,8 +375,9 @@ KILLED = """
 from dataclasses import replace
 from pathlib import Path
 from codecshift.benchmark.plan.plans import Plan
-from codecshift.benchmark.measure.device import Device
-from codecshift.benchmark.measure.run import prepare, run
+from codecshift.benchmark.plan.device import Device
+from codecshift.benchmark.measure.job import prepare
+from codecshift.benchmark.measure.sitting import run
 from codecshift.codecs.protocol import Point, Spec
 
 if __name__ == "__main__":
@@ -510,7 +524,7 @@ def test_a_fault_of_ours_ends_the_run(job: Callable[..., Job], tmp_path: Path, m
     def faulty(*_: object) -> None:
         raise AssertionError("as a fault of ours would")
 
-    monkeypatch.setattr(lane, "measured", faulty)
+    monkeypatch.setattr(attending, "measured", faulty)
     with ThreadPoolExecutor(1) as beside, Attendant(there, context_of(wanted), beside) as attendant:
         here.send((0, batch))
         here.send(None)
@@ -537,9 +551,9 @@ def test_images_are_made_and_measured_while_the_device_is_at_a_batch(
     batches = divided(wanted.tasks({}, retry_failed=False), context_of(wanted))[1]
     shown: dict[Shot, threading.Event] = {shot: threading.Event() for batch in batches for shot in batch.shots}
     reported = [threading.Event() for _ in batches]
-    show, attempt = lane._Shown.__call__, Attendant._attempt
+    show, attempt = attending._Shown.__call__, Attendant._attempt
 
-    def noted(self: lane._Shown, shot: Shot) -> Any:
+    def noted(self: attending._Shown, shot: Shot) -> Any:
         image = show(self, shot)
         shown[shot].set()
         return image
@@ -551,7 +565,7 @@ def test_images_are_made_and_measured_while_the_device_is_at_a_batch(
             assert reported[number - 1].wait(30)
         return attempt(self, number, *rest)
 
-    monkeypatch.setattr(lane._Shown, "__call__", noted)
+    monkeypatch.setattr(attending._Shown, "__call__", noted)
     monkeypatch.setattr(Attendant, "_attempt", slow)
     here, there = Pipe()
     with ThreadPoolExecutor(1) as beside, Attendant(there, context_of(wanted), beside) as attendant:
@@ -559,7 +573,7 @@ def test_images_are_made_and_measured_while_the_device_is_at_a_batch(
             here.send((number, batch))
         here.send(None)
         working = threading.Thread(target=attendant.work)
-        monkeypatch.setattr(lane, "set_alarm", lambda _: None)
+        monkeypatch.setattr(attending, "set_alarm", lambda _: None)
         working.start()
         done = 0
         while done < len(batches):
@@ -579,12 +593,12 @@ def test_what_was_made_is_kept_as_long_as_there_is_space(
     context = context_of(wanted)
     shots = [task.shot for task in wanted.tasks({}, retry_failed=False)]
     made: list[Shot] = []
-    show = lane.show
-    monkeypatch.setattr(lane, "show", lambda of, shot, clean: made.append(shot) or show(of, shot, clean))
+    show = attending.show
+    monkeypatch.setattr(attending, "show", lambda of, shot, clean: made.append(shot) or show(of, shot, clean))
     for space, expected in ((0, 10), (10 * 170 * 190 * 3, 5), (7 * 170 * 190 * 3, 7)):
         made.clear()
-        monkeypatch.setattr(lane, "share", lambda _, space=space: space)
-        shown = lane._Shown(context)
+        monkeypatch.setattr(attending, "share", lambda _, space=space: space)
+        shown = attending._Shown(context)
         first = [shown(shot).copy() for shot in shots]
         again = [shown(shot) for shot in shots]
         assert len(made) == expected, space
@@ -636,7 +650,7 @@ def test_no_process_outlives_a_run_that_is_left(job: Callable[..., Job], tmp_pat
     wanted = on_lane(job(spec("hangs", log=log, bits=[4])), 1)
 
     def interrupted() -> None:
-        with Pool(1, context_of(wanted)) as pool:
+        with LocalPool(1, context_of(wanted)) as pool:
             batches = iter(divided(wanted.tasks({}, retry_failed=False), pool.context)[1])
             next(pool.work(lambda: None, lambda: next(batches, None)))
             raise KeyboardInterrupt
@@ -683,7 +697,7 @@ def installed(_codecs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (info / "entry_points.txt").write_text(f"[codecshift.codecs]\nlane = {MODULE}:stand_in\n", encoding="utf-8")
     with (_codecs / f"{MODULE}.py").open("a") as module:
         module.write(f"\n\nfrom codecshift.codecs.protocol import Point, Spec\nstand_in = {spec()!r}\n")
-    monkeypatch.setattr("codecshift.benchmark.measure.run.chosen", lambda *_: Device("cpu", "cpu: for tests"))
+    monkeypatch.setattr("codecshift.benchmark.measure.job.chosen", lambda *_: Device("cpu", "cpu: for tests"))
     catalogue.cache_clear()
     yield
     catalogue.cache_clear()
@@ -712,7 +726,7 @@ def test_the_command_runs_neural_codecs_on_the_device(folder: Path, here: Comman
 def test_a_device_that_is_not_there_is_refused_in_one_sentence(
     folder: Path, here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.device.Isolated", Asked(""))
+    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(""))
     refused = here("run", "--set", f"folder:{folder}", "--codec", "jpeg:q30", "--device", "cuda")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == (
@@ -746,20 +760,20 @@ H200 = "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off"
 
 @pytest.mark.parametrize("device", ["cuda", "auto"])
 def test_an_accelerator_is_used_where_there_is_one(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.device.Isolated", Asked(H200))
+    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(H200))
     assert chosen(device, [spec()]) == Device("cuda", H200)
     assert chosen("cpu", [spec()]) is None
 
 
 def test_without_an_accelerator_the_cpu_is_used_unless_that_was_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.device.Isolated", Asked(""))
+    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(""))
     assert chosen("auto", [spec()]) is None
     with pytest.raises(CodecUnavailable, match=r"no CUDA device: torch finds none here.*--device cpu"):
         chosen("cuda", [spec()])
 
 
 def test_torch_is_not_asked_where_nothing_could_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.device.Isolated", None)
+    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", None)
     assert chosen("auto", [find("jpeg")[0]]) is None
     assert chosen("cpu", [spec()]) is None
 

@@ -16,10 +16,15 @@ import PIL.Image
 import pytest
 from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
 from codecshift.benchmark import store
-from codecshift.benchmark.measure import pool
-from codecshift.benchmark.measure.matching import Target, match
-from codecshift.benchmark.measure.run import LOST_ALONE, Job, Tally, cores, estimate, prepare, run
+from codecshift.benchmark.measure.estimate import estimate
+from codecshift.benchmark.measure.job import Job, prepare
+from codecshift.benchmark.measure.loop import LOST_ALONE
+from codecshift.benchmark.measure.pools import local as pool
+from codecshift.benchmark.measure.pools.processes import cores
+from codecshift.benchmark.measure.search import match
+from codecshift.benchmark.measure.sitting import Tally, run
 from codecshift.benchmark.plan.plans import CLEAN, Plan
+from codecshift.benchmark.plan.targets import Target
 from codecshift.benchmark.store import Row, RunFile, RunFileError, provenance
 from codecshift.codecs.isolated import ended
 from codecshift.codecs.protocol import CodecUnavailable
@@ -303,11 +308,12 @@ def test_two_workers_measure_what_one_does(job: Job, whole: Path, tmp_path: Path
     pd.testing.assert_frame_equal(untimed(whole), untimed(tmp_path / "r.sqlite"))
 
 
-def test_when_all_is_there_nothing_is_done(job: Job, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.run.Pool", None)  # no process is started
+def test_when_all_is_there_nothing_is_done(job: Job, whole: Path) -> None:
     before = store.read(whole)
     reports: list[tuple[int, int]] = []
-    tally = run(job, whole, jobs=1, report=lambda tally: reports.append((tally.done, tally.total)))
+    tally = run(
+        job, whole, jobs=1, pool=None, report=lambda tally: reports.append((tally.done, tally.total))
+    )  # no process is started
     assert (tally.total, tally.done) == (0, 0)
     assert reports == [(0, 0)]
     pd.testing.assert_frame_equal(before, store.read(whole))
@@ -324,12 +330,13 @@ def test_a_wider_plan_adds_to_the_file(pair: Path, job: Job, whole: Path, tmp_pa
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])
-def test_failed_rows_are_tried_again_only_when_asked(status: str, job: Job, whole: Path, tmp_path: Path) -> None:
+def test_failed_rows_are_tried_again_only_when_asked(
+    status: str, job: Job, whole: Path, tmp_path: Path, spoil: Callable[..., None]
+) -> None:
     path = tmp_path / "r.sqlite"
     store.merge([whole], path)
     spoiled = [key for key in store.statuses(path) if key.codec == "webp" and key.image == "hair"]
-    with RunFile.open(path) as file:
-        file.append(Row(*key, *(None,) * 9, status, "why", job.run) for key in spoiled)  # type: ignore[arg-type]
+    spoil(path, spoiled, status)
     before = store.read(path)
     assert run(job, path, jobs=1).total == 0
     pd.testing.assert_frame_equal(before, store.read(path))
@@ -418,7 +425,7 @@ def test_a_codec_that_leaks_memory_costs_workers_and_no_row(
     pair: Path, whole: Path, tmp_path: Path, with_plugins: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 50 MiB an image, in rows of six shots."""
-    monkeypatch.setattr("codecshift.benchmark.measure.run.share", lambda _: 350 * 2**20)
+    monkeypatch.setattr("codecshift.benchmark.measure.sitting.share", lambda _: 350 * 2**20)
     path = tmp_path / "r.sqlite"
     tally = run(prepare(plan(pair, ["leaks", "jpeg:q30", "webp:q50"]), NOWHERE), path, jobs=1)
     assert (tally.done, tally.failed, tally.skipped) == (18, 0, 0)
@@ -622,7 +629,7 @@ def test_an_estimate_is_of_the_cores_there_are(job: Job, tmp_path: Path, monkeyp
         counted.append(jobs)
         return jobs, 0
 
-    monkeypatch.setattr("codecshift.benchmark.measure.run.division", division)
+    monkeypatch.setattr("codecshift.benchmark.measure.estimate.division", division)
     estimate(job, tmp_path / "r.sqlite", 10_000)
     assert counted[0] == cores()
 

@@ -1,0 +1,207 @@
+"""A job: a plan resolved on this machine, its sets opened, its codecs found, and its provenance."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...analysis.spectrum import Settings
+from ...codecs.protocol import CodecUnavailable, Point, Spec
+from ...codecs.registry import UnknownCodec, find, identify
+from ...codecs.registry import prepare as fetch_codec
+from ...corruptions.corruption import SEVERITIES
+from ...corruptions.generated import Place
+from ...corruptions.sets import ImageSet, SetError, open_set
+from ...corruptions.table import prepare as fetch_textures
+from ..plan.device import Device
+from ..plan.plans import CLEAN, Plan, Shot
+from ..plan.targets import Matched
+from ..store import Key, Status, provenance
+from .lane.device import chosen
+from .tasks import Context, Task
+
+
+@dataclass(frozen=True)
+class Job:
+    """A plan resolved: the sets opened, and the codec points found.
+
+    `unavailable` are the codecs of the plan that this machine lacks, with the reason. `device` is where neural codecs
+    compute, None for workers like any others; `spectra` is how spectra are taken, None for no spectra; `matched` are
+    the points that searches found, None where there was no search.
+    """
+
+    plan: Plan
+    sets: Mapping[str, ImageSet]
+    specs: Mapping[str, Spec]
+    points: tuple[tuple[str, Point], ...]
+    unavailable: Mapping[str, str]
+    device: Device | None = None
+    spectra: Settings | None = None
+    matched: Matched | None = None
+
+    @cached_property
+    def provenance(self) -> Mapping[str, Any]:
+        """Everything that determines the results."""
+        return provenance.describe(
+            self.sets.values(),
+            (corruption for corruption, _ in self.plan.conditions()),
+            self.specs.values(),
+            self.device,
+            self.plan.measures,
+            spectra=self.spectra,
+            matched=self.matched,
+        )
+
+    @cached_property
+    def run(self) -> str:
+        """The run id."""
+        return provenance.run_id(self.provenance)
+
+    def context(self, time_limit: float, memory: float) -> Context:
+        """Return what the workers of the job are told."""
+        return Context(
+            self.sets, self.specs, self.run, time_limit, memory, self.device, self.spectra, self.plan.measures
+        )
+
+    def shots(self) -> Iterator[Shot]:
+        """Yield every shot, image by image, so that a worker prepares each clean image once."""
+        conditions = self.plan.conditions()
+        for images in self.sets.values():
+            for source in images.sources:
+                for corruption, severity in conditions:
+                    yield Shot(images.name, source.id, corruption, severity)
+
+    def tasks(
+        self, statuses: Mapping[Key, Status], retry_failed: bool, with_spectra: Container[Key] = ()
+    ) -> Iterator[Task]:
+        """Yield, for each shot, the points that have no row yet, or with `retry_failed` no `ok` row.
+
+        Where the job takes spectra, an `ok` row counts only if it is among those `with_spectra`.
+        """
+
+        def is_done(key: Key) -> bool:
+            status = statuses.get(key)
+            if status == "ok":
+                return self.spectra is None or key in with_spectra
+            return status is not None and not retry_failed
+
+        for shot in self.shots():
+            points = tuple(
+                (codec, point)
+                for codec, point in self.points
+                if not is_done(Key(shot.set, shot.corruption, shot.severity, codec, point.name, shot.image))
+            )
+            if points:
+                yield Task(shot, points)
+
+    def rows(self) -> int:
+        """Return the number of rows of the whole plan."""
+        images = sum(len(images.sources) for images in self.sets.values())
+        return images * len(self.plan.conditions()) * len(self.points)
+
+    def cells(self) -> int:
+        """Return the number of cells of the whole plan."""
+        return len(self.sets) * len(self.plan.conditions()) * len(self.points)
+
+
+Progress = Callable[[str, int, int], None]
+
+
+def prepare(
+    plan: Plan,
+    data_dir: Path,
+    *,
+    download: bool = False,
+    progress: Progress | None = None,
+    extra: Sequence[Spec] = (),
+    device: str = "cpu",
+    spectra: Settings | None = None,
+) -> Job:
+    """Return a plan resolved on this machine, its image sets found, or with `download` fetched.
+
+    The codecs `extra` join those of the plan, with their ladders unless a label there says which points. A codec that
+    this machine cannot open is left out and named in `unavailable`, unless that leaves none. The device is "cpu",
+    "cuda" or "auto", which is CUDA where there is any. With `spectra`, every row comes with its own. Raises
+    UnknownName, UnknownCodec, UnknownSet, SetError, and CodecUnavailable, also where there is no such device.
+    """
+    plan, specs, points, unavailable = _codecs(plan, extra, progress)
+    device_used = chosen(device, specs.values())
+    corrupted = [condition for condition in plan.conditions() if condition[0] != CLEAN]
+    fetch_textures((name for name, _ in corrupted), progress)
+    sets: dict[str, ImageSet] = {}
+    for name in plan.sets:
+        images = open_set(name, data_dir, download=download, progress=progress)
+        if images.name in sets:
+            raise SetError(f"two sets are called {images.name!r} in rows: rename one folder")
+        if images.generated and (lacking := images.generated.lacks(corrupted)):
+            corruption, severity = lacking[0]
+            raise SetError(
+                f"{name} holds no {corruption}@{severity} ({len(lacking)} of the conditions wanted are not there): "
+                f"it holds {_listed(images.generated.files)}; choose with --corruption and --severity"
+            )
+        sets[images.name] = images
+    return Job(plan, _parts(sets, plan), specs, points, unavailable, device_used, spectra)
+
+
+def _codecs(
+    plan: Plan, extra: Sequence[Spec], progress: Progress | None
+) -> tuple[Plan, dict[str, Spec], tuple[tuple[str, Point], ...], dict[str, str]]:
+    """Return a plan with the labels that rows use, its codecs and points, and those that this machine lacks."""
+    pairs: dict[tuple[str, str], tuple[str, Point]] = {}
+    specs: dict[str, Spec] = {}
+    unavailable: dict[str, str] = {}
+    labelled = {label.partition(":")[0] for label in plan.codecs}
+    labels = []
+    for label in (*plan.codecs, *(spec.name for spec in extra if spec.name not in labelled)):
+        spec, points = find(label, extra)
+        if spec.name in specs and specs[spec.name] != spec:
+            raise UnknownCodec(f"{label}: another codec of this run is called {spec.name!r} in rows: rename one file")
+        # A checkpoint is labelled by its path, and goes by its name from here on.
+        labels.append(
+            spec.name if points == spec.points else f"{spec.name}:{points[0].name}" if "@" in label else label
+        )
+        try:
+            identify(spec)
+            fetch_codec(spec, points, progress)
+        except CodecUnavailable as error:
+            unavailable[spec.name] = str(error)
+            continue
+        specs[spec.name] = spec
+        pairs |= {(spec.name, point.name): (spec.name, point) for point in points}
+    if not pairs:
+        raise CodecUnavailable("; ".join(unavailable.values()))
+    return replace(plan, codecs=tuple(labels)), specs, tuple(pairs.values()), unavailable
+
+
+def _parts(sets: Mapping[str, ImageSet], plan: Plan) -> dict[str, ImageSet]:
+    """Return the sets with the images that a plan wants of them; a set that has none of those named is left out.
+
+    Raises SetError for an image that no set has.
+    """
+    by_id = {images.name: {source.id: source for source in images.sources} for images in sets.values()}
+    for wanted in plan.images:
+        if not any(wanted in sources for sources in by_id.values()):
+            near = difflib.get_close_matches(wanted, [name for sources in by_id.values() for name in sources], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise SetError(f"there is no image {wanted!r} in {' or '.join(by_id)}{hint}")
+    parts = {}
+    for name, sources in by_id.items():
+        wanted_sources = [source for id_, source in sources.items() if not plan.images or id_ in plan.images]
+        if part := wanted_sources[: plan.first]:
+            parts[name] = sets[name] if len(part) == len(sources) else sets[name].part(part)
+    return parts
+
+
+def _listed(places: Iterable[Place]) -> str:
+    """Return the conditions of stored files in words, a corruption alone where all of it is there: "fog@1,3 snow"."""
+    severities: dict[str, set[int]] = {}
+    for _, corruption, severity in places:
+        severities.setdefault(corruption, set()).add(severity)
+    return " ".join(
+        name if stored == set(SEVERITIES) else f"{name}@{','.join(map(str, sorted(stored)))}"
+        for name, stored in severities.items()
+    )

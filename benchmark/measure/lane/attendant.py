@@ -1,0 +1,272 @@
+"""The lane's own process: it holds the device, and works neural codecs there point by point, in batches.
+
+A checkpoint is loaded once, tried on every shot that wants it, and closed before the next is opened. While the device
+works on a batch, threads of the process make the images of the next one and measure the results of the one before. Rows
+go back batch by batch, as soon as they are measured.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import queue
+import re
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+
+import cv2
+
+from ....analysis.distortion import Prepared
+from ....codecs.memory import share
+from ....codecs.neural import device
+from ....codecs.protocol import Batched, Codec, Point, Spec
+from ....corruptions.corruption import Image
+from ...plan.plans import CLEAN, Shot
+from ...store import Row, blank
+from ..shots.coding import Coded, Faulty, code, code_batch, ready, set_alarm, unreadable
+from ..shots.images import load_clean, show
+from ..shots.recent import Recent
+from ..shots.scoring import measured, shot_spectra
+from ..tasks import Batch, Context, Worked
+from .messages import FAREWELL, Message, What
+
+_BROKEN = re.compile(r"\b(CUDA|cuDNN) error\b")
+"""Torch's words for a device that can do nothing more for this process."""
+
+
+def serve(connection: Connection, context: Context, threads: int) -> None:
+    """Work batches until the other side wants no more, or has died."""
+    if context.device:
+        device.use(context.device.use)
+    # Threads beside the device are many, each of one core.
+    cv2.setNumThreads(1)
+    with ThreadPoolExecutor(threads) as beside, Attendant(connection, context, beside) as attendant:
+        attendant.work()
+
+
+class Attendant:
+    """Hands the device its batches; threads beside it make the images and measure the results."""
+
+    def __init__(self, connection: Connection, context: Context, beside: ThreadPoolExecutor) -> None:
+        self._context = context
+        self._connection = connection
+        self._beside = beside
+        self._speaking = threading.Lock()
+        self._waiting: queue.SimpleQueue[tuple[int, Batch, list[Future[Image]]] | None] = queue.SimpleQueue()
+        self._shown = _Shown(context)
+        self._clean: Recent[Shot, Prepared] = Recent(lambda shot: context.prepared(self._shown(shot)), 4)
+        self._label: tuple[str, str] | None = None
+        self._codec: Codec | None = None
+        self._lifetime = ExitStack()
+        self._unopened: dict[tuple[str, str], str] = {}
+        # By shape of image: how many together the open codec has been warmed up with.
+        self._warm: dict[tuple[int, ...], int] = {}
+        # By codec and point: how many samples together there was memory for.
+        self._room: dict[tuple[str, str], int] = {}
+
+    def __enter__(self) -> Attendant:
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _listen(self) -> None:
+        """Receive batches, and have their images made at once."""
+        while True:
+            try:
+                message = self._connection.recv()
+            except (EOFError, OSError):
+                # The parent was killed: the present batch may take long, and nobody waits for it.
+                self._waiting.put(None)
+                time.sleep(FAREWELL)
+                os._exit(1)
+            if message is None:
+                self._waiting.put(None)
+                return
+            number, batch = message
+            self._waiting.put((number, batch, [self._beside.submit(self._shown, shot) for shot in batch.shots]))
+
+    def work(self) -> None:
+        """Work batch after batch until there are no more."""
+        while (received := self._waiting.get()) is not None:
+            self._work(*received)
+
+    def _work(self, number: int, batch: Batch, making: Sequence[Future[Image]]) -> None:
+        ((codec, point),) = batch.points
+        self._say(number, "within", self._patience(len(batch.shots)))
+        rows, images = [], []
+        for shot, future in zip(batch.shots, making, strict=True):
+            try:
+                images.append((shot, future.result()))
+            except Exception as error:  # noqa: BLE001 - a damaged file or a faulty corruption costs its row, not the run
+                rows.append(blank(shot, codec, point.name, self._context.run, "failed", unreadable(error)))
+        coded = self._coded(number, self._context.specs[codec], point, [image for _, image in images])
+        self._say(number, "coded")
+        measuring = []
+        for (shot, image), outcome in zip(images, coded, strict=True):
+            if isinstance(outcome, Coded):
+                measuring.append(self._beside.submit(self._measured, shot, image, codec, point.name, outcome))
+            else:
+                rows.append(blank(shot, codec, point.name, self._context.run, "failed", outcome))
+        # It waits for what was submitted before it, so that one thread is enough.
+        self._beside.submit(self._report, number, rows, measuring)
+
+    def _patience(self, images: int) -> float:
+        """Return the seconds until the next message at most, unless the alarm ends this process before."""
+        return self._context.time_limit * (images + 1)
+
+    def _say(self, number: int, what: What, value: object = None) -> None:
+        with self._speaking, suppress(OSError):  # the parent may have died: see _listen
+            self._connection.send(Message(number, what, value))
+
+    # --- on the device
+
+    def _coded(self, number: int, spec: Spec, point: Point, images: Sequence[Image]) -> list[Coded | str]:
+        """Return what a codec made of each image, or why it failed.
+
+        As many images go together as there is memory for; after any other failure, they go one by one.
+        """
+        label = (spec.name, point.name)
+        refused = self._unopened.get(label) or self._opened(number, spec, point)
+        if refused or self._codec is None:
+            return [refused] * len(images)
+        done: list[Coded | str] = []
+        while len(done) < len(images):
+            rest = images[len(done) :]
+            together = rest[: self._most(label, self._codec, rest)]
+            outcome = self._attempt(number, self._codec, together)
+            if isinstance(outcome, list):
+                done += outcome
+            elif len(together) == 1:
+                done.append(outcome.reason)
+            elif outcome.out_of_memory:
+                self._room[label] = len(together) * together[0].size // 2
+                gc.collect()
+            else:
+                for image in together:
+                    outcome = self._attempt(number, self._codec, [image])
+                    done += outcome if isinstance(outcome, list) else [outcome.reason]
+        return done
+
+    def _most(self, label: tuple[str, str], codec: Codec, images: Sequence[Image]) -> int:
+        """Return how many of the images may go together."""
+        if not isinstance(codec, Batched) or len({image.shape for image in images}) > 1:
+            return 1
+        return max(1, min(len(images), self._room.get(label, sys.maxsize) // images[0].size))
+
+    def _attempt(self, number: int, codec: Codec, images: Sequence[Image]) -> list[Coded] | _Refused:
+        """Return what a codec made of images; the first time with as many of a shape is a warm-up, and is repeated."""
+        shape = images[0].shape
+        try:
+            while True:
+                self._say(number, "within", self._patience(len(images)))
+                set_alarm(self._context.time_limit * len(images))
+                if isinstance(codec, Batched) and len(images) > 1:
+                    coded = code_batch(codec, images)
+                else:
+                    coded = [code(codec, images[0])]
+                if self._warm.get(shape, 0) >= len(images):
+                    return coded
+                self._warm[shape] = len(images)
+        except Faulty as fault:
+            return self._refused(number, fault)
+        finally:
+            set_alarm(0)
+
+    def _opened(self, number: int, spec: Spec, point: Point) -> str:
+        """Open a codec and close any other; return why it cannot be opened, else ""."""
+        label = (spec.name, point.name)
+        if self._label == label:
+            return ""
+        self._say(number, "within", self._patience(1))
+        set_alarm(self._context.time_limit)
+        try:
+            self._close()
+            self._codec = self._lifetime.enter_context(ready(spec, point))
+            self._label = label
+        except Faulty as fault:
+            self._unopened[label] = self._refused(number, fault).reason  # the next batch would not open it either
+            return self._unopened[label]
+        finally:
+            set_alarm(0)
+        return ""
+
+    def _close(self) -> None:
+        self._label = self._codec = None
+        self._warm.clear()
+        with suppress(Exception):  # its rows are done
+            self._lifetime.close()
+        gc.collect()  # reference cycles of a model hold memory of the device
+
+    def _refused(self, number: int, fault: Faulty) -> _Refused:
+        """Return the reason of a fault without the fault itself, whose frames hold images and memory of the device."""
+        if _BROKEN.search(str(fault)):
+            self._say(number, "broken", str(fault))
+            os._exit(1)
+        return _Refused(str(fault), fault.out_of_memory)
+
+    # --- beside it
+
+    def _measured(self, shot: Shot, image: Image, codec: str, point: str, coded: Coded) -> tuple[Row, float]:
+        start = time.perf_counter()
+        clean = self._clean(_clean(shot))
+        shown = clean if shot.corruption == CLEAN else self._context.prepared(image)
+        shared = shot_spectra(shot, clean.image, shown.image, self._context.spectra)
+        row = measured(shot, codec, point, coded, clean, shown, self._context.run, shared)
+        return row, time.perf_counter() - start
+
+    def _report(self, number: int, rows: Sequence[Row], measuring: Sequence[Future[tuple[Row, float]]]) -> None:
+        try:
+            scored = [future.result() for future in measuring]
+            codec_s = math.fsum((row.encode_s or 0) + (row.decode_s or 0) for row, _ in scored)
+            measure_s = math.fsum(seconds for _, seconds in scored)
+            self._say(number, "done", Worked((*rows, *(row for row, _ in scored)), codec_s, measure_s))
+        except Exception as error:  # noqa: BLE001 - a fault of ours, which the loop raises as if it had happened there
+            self._say(number, "done", error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Why images could not be coded, and whether fewer of them together might be."""
+
+    reason: str
+    out_of_memory: bool
+
+
+class _Shown:
+    """Makes the images that codecs are shown, and keeps the first ones that there is memory for.
+
+    Every point goes through the same shots in the same order: of the last few images, none would be there in time.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._sets = context.sets
+        self._loaded: Recent[Shot, Image] = Recent(lambda shot: load_clean(self._sets[shot.set], shot.image), 4)
+        self._lock = threading.Lock()
+        self._kept: dict[Shot, Image] = {}
+        self._space = share(4)
+
+    def __call__(self, shot: Shot) -> Image:
+        """Return the pixels of a shot; raise whatever loading and corrupting raise."""
+        image = self._kept.get(shot)
+        if image is not None:
+            return image
+        is_clean = shot.corruption == CLEAN
+        image = self._loaded(shot) if is_clean else show(self._sets[shot.set], shot, self(_clean(shot)))
+        with self._lock:
+            if self._space >= image.nbytes and shot not in self._kept:
+                self._space -= image.nbytes
+                self._kept[shot] = image
+        return image
+
+
+def _clean(shot: Shot) -> Shot:
+    return replace(shot, corruption=CLEAN, severity=0)

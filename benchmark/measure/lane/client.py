@@ -1,0 +1,114 @@
+"""The lane as the pool sees it: it takes batches, and keeps the process that holds the device alive."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from ....codecs.isolated import ended
+from ..pools.processes import begin, starting
+from ..tasks import Batch, Context, Lost, Worked
+from .attendant import serve
+from .messages import FAREWELL, Message
+
+
+class Lane:
+    """Takes batches, starts the process that holds the device, and restarts it after a crash."""
+
+    def __init__(self, context: Context, threads: int) -> None:
+        self._context = context
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._flying: dict[int, tuple[Batch, Future[Worked | Lost]]] = {}
+        self._process: BaseProcess | None = None
+        self._connection: Connection | None = None
+        self._listener: threading.Thread | None = None
+
+    def send(self, batch: Batch) -> Future[Worked | Lost]:
+        """Return the future outcome of a batch.
+
+        A batch that ended the process is Lost; a batch that was merely waiting for it comes back as the rest of its
+        work.
+        """
+        future: Future[Worked | Lost] = Future()
+        with self._lock:
+            number = next(self._numbers)
+            self._flying[number] = batch, future
+            connection = self._connection or self._start()
+            with suppress(OSError):  # the listener notices a process that has died
+                connection.send((number, batch))
+        return future
+
+    def end(self, *, in_haste: bool) -> None:
+        """End the process: as soon as it has closed its codec, or at once if `in_haste`."""
+        with self._lock:
+            process, connection, listener = self._process, self._connection, self._listener
+            if process and connection and not in_haste:
+                with suppress(OSError):
+                    connection.send(None)
+        if process and listener:
+            listener.join(0 if in_haste else FAREWELL)
+            process.kill()
+            listener.join()
+
+    def _start(self) -> Connection:
+        methods: Any = starting()
+        here: Connection
+        here, there = methods.Pipe()
+        process = methods.Process(target=begin, args=(serve, (there, self._context, self._threads)), daemon=True)
+        process.start()
+        there.close()
+        self._process, self._connection = process, here
+        self._listener = threading.Thread(target=self._listen, args=(process, here), daemon=True)
+        self._listener.start()
+        return here
+
+    def _listen(self, process: BaseProcess, connection: Connection) -> None:
+        """Resolve the futures of a process until it ends; then give each batch that it had its outcome."""
+        culprit: int | None = None
+        reason = ""
+        deadline: float | None = None
+        while True:
+            patience = None if deadline is None else max(0.0, deadline - time.monotonic())
+            readable = wait([connection, process.sentinel], patience)
+            if not readable:
+                reason = f"no answer within {self._context.time_limit:g} s"
+                process.kill()
+                break
+            try:
+                if connection not in readable and not connection.poll():
+                    break
+                message: Message = connection.recv()
+            except (EOFError, OSError):
+                break
+            if message.what == "within":
+                culprit, deadline = message.number, time.monotonic() + message.value
+            elif message.what == "coded":
+                culprit = deadline = None
+            elif message.what == "broken":
+                culprit, reason = message.number, message.value
+            else:
+                with self._lock:
+                    _, future = self._flying.pop(message.number)
+                if isinstance(message.value, Worked):
+                    future.set_result(message.value)
+                else:
+                    future.set_exception(message.value)
+        process.join()
+        reason = reason or ended(process.exitcode or 0, self._context.time_limit)
+        with self._lock:
+            self._process = self._connection = None
+            connection.close()
+            flying = dict(self._flying)
+            self._flying.clear()
+        # One batch has to be the culprit: else a process that dies before its first message is restarted for ever.
+        culprit = culprit if culprit in flying else min(flying, default=None)
+        for number, (batch, future) in flying.items():
+            future.set_result(Lost(batch, reason) if number == culprit else Worked((), rest=batch))

@@ -1,0 +1,92 @@
+"""The loop between tasks and a pool: lost tasks are tried again in parts, and what is always lost is given up."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from ..store import Row, blank
+from .lane.batches import divided
+from .pools.protocol import Pool
+from .tasks import Batch, Lost, Task, Worked
+
+LOST_ALONE = 3
+"""A codec, or a point of it, whose process was lost this often in a row is not tried again in this run."""
+
+Sent = TypeVar("Sent", Task, Batch)
+
+
+class Loop:
+    """Sends tasks to a pool, and those that came back lost again, in parts; gives up what is always lost."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._run = pool.context.run
+        self._tasks_again: deque[Task] = deque()
+        self._batches_again: deque[Batch] = deque()
+        self._given_up: list[Row] = []
+        # Losses since the last success, of a codec, and of a point of it: one image in a thousand that crashes a codec
+        # is a failed row; a codec or a point that does nothing but crash or hang is not tried on every image.
+        self._losses: Counter[tuple[str, ...]] = Counter()
+
+    def worked(self, tasks: Iterable[Task]) -> Iterator[Worked]:
+        """Yield rows as they are made, of every point of every task one, with the time that they took."""
+        for_workers, batches = divided(tasks, self._pool.context)
+        following = partial(self._following, self._tasks_again, iter(for_workers))
+        following_batch = partial(self._following, self._batches_again, iter(batches))
+        for outcome in self._pool.work(following, following_batch):
+            if isinstance(outcome, Worked):
+                self._account(outcome)
+                yield outcome
+            elif outcome.task.alone:
+                yield Worked((self._failed(outcome),))
+            else:
+                for part in outcome.task.parts():
+                    self._put_back(part)
+            yield from self._take_given_up()
+        yield from self._take_given_up()
+
+    def _following(self, again: deque[Sent], waiting: Iterator[Sent]) -> Sent | None:
+        while (task := again.popleft() if again else next(waiting, None)) is not None:
+            if (wanted := self._without_the_hopeless(task)) is not None:
+                return wanted
+        return None
+
+    def _put_back(self, task: Task | Batch) -> None:
+        if isinstance(task, Batch):
+            self._batches_again.append(task)
+        else:
+            self._tasks_again.append(task)
+
+    def _account(self, worked: Worked) -> None:
+        if worked.rest:
+            self._put_back(worked.rest)
+        for row in worked.rows:
+            if row.status == "ok":
+                self._losses.pop((row.codec,), None)
+                self._losses.pop((row.codec, row.point), None)
+
+    def _failed(self, lost: Lost) -> Row:
+        ((codec, point),), (shot,) = lost.task.points, lost.task.shots
+        self._losses.update([(codec,), (codec, point.name)])
+        return blank(shot, codec, point.name, self._run, "failed", lost.reason)
+
+    def _without_the_hopeless(self, task: Sent) -> Sent | None:
+        kept = []
+        for codec, point in task.points:
+            if max(self._losses[codec,], self._losses[codec, point.name]) < LOST_ALONE:
+                kept.append((codec, point))
+            else:
+                reason = f"not tried: the last {LOST_ALONE} times its process died or hung"
+                for shot in task.shots:
+                    self._given_up.append(blank(shot, codec, point.name, self._run, "skipped", reason))
+        return replace(task, points=tuple(kept)) if kept else None
+
+    def _take_given_up(self) -> Iterator[Worked]:
+        if self._given_up:
+            rows = tuple(self._given_up)
+            self._given_up.clear()
+            yield Worked(rows)

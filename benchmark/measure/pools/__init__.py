@@ -1,0 +1,1 @@
+"""Pools: where the tasks of a run are worked."""

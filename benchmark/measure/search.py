@@ -1,0 +1,207 @@
+"""The search for matched operating points, on the clean images of the first set of a job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...analysis.distortion import psnr
+from ...codecs.protocol import Point
+from ...codecs.registry import find_point
+from ...corruptions.sets import ImageSet
+from ..plan.plans import CLEAN, EVERY_MEASURE, Shot
+from ..plan.targets import UNKNOWN, Match, Matched, Means, Search, Target, WrongTarget, settle
+from ..store import Row, rows_under
+from .job import Job
+from .pools.local import LocalPool
+from .pools.protocol import PoolFactory
+from .sitting import TIME_LIMIT, Report, Sitting, Tally, admitted
+from .tasks import Task
+
+LOOKS_EXPECTED = 6
+"""The points that a search looks at, for an estimate of its time: four to seven on the codecs of this suite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The job with the points that were found in place of ladders, and how the search went."""
+
+    job: Job
+    tally: Tally
+
+    @property
+    def matches(self) -> tuple[Match, ...]:
+        """The result of each search."""
+        return self.job.matched.matches if self.job.matched else ()
+
+
+def match(
+    job: Job,
+    targets: Sequence[Target],
+    out: Path,
+    *,
+    jobs: int | None = None,
+    retry_failed: bool = False,
+    time_limit: float = TIME_LIMIT,
+    report: Callable[[Tally, Sequence[Search]], None] = lambda _tally, _searches: None,
+    pool: PoolFactory = LocalPool,
+) -> Matching:
+    """Bring every codec that a job names without a point to every target, on the clean images of the first set.
+
+    The rows measured for it are rows of the run file `out` like any others: a search that is stopped goes on, one that
+    was made before measures nothing, and ladders measured before are used. All searches take their next step together,
+    so that as many workers are busy as there are images, whatever the number of codecs. Lossless codecs stay as they
+    are, and a codec of which nothing could be measured is left out of the job. Raises WrongTarget where no codec is
+    named without a point, and RunFileError.
+    """
+    searches = searches_of(job, targets)
+    searching = _searching(job, searches)
+    images = _first(job)
+
+    def reported(open_searches: Sequence[Search]) -> Report:
+        return lambda tally: report(tally, open_searches)
+
+    with (
+        admitted(job, out) as file,
+        Sitting(searching, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting,
+    ):
+        rows = _by_point(file.rows_under(images.name, CLEAN, EVERY_MEASURE), retry_failed)
+        while True:
+            known = _means(rows, images)
+            settled = {search: settle(search, job.specs[search.codec], known) for search in searches}
+            wanted = {search: point for search, point in settled.items() if isinstance(point, Point)}
+            if not wanted:
+                break
+            pairs = {(search.codec, point.name): (search.codec, point) for search, point in wanted.items()}
+            tasks = list(_tasks(images, pairs.values(), rows))
+            for worked in sitting.measure(tasks, reported(tuple(wanted))):
+                for row in worked.rows:
+                    rows.setdefault((row.codec, row.point), {})[row.image] = row
+    matches = [result for result in settled.values() if isinstance(result, Match)]
+    return Matching(_at_matches(job, matches), sitting.tally)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What is known of a search beforehand: the searches still to be made, and about how many rows they take.
+
+    `job` has the points that are known, and for the rest the middle of each ladder.
+    """
+
+    job: Job
+    pending: tuple[Search, ...]
+    rows: int
+
+
+def foresee(job: Job, targets: Sequence[Target], out: Path, *, retry_failed: bool = False) -> Foreseen:
+    """Return what a search would find by the rows of `out` alone; measures nothing. Raises as `match`."""
+    searches = searches_of(job, targets)
+    images = _first(job)
+    rows = _by_point(rows_under(out, images.name, CLEAN, EVERY_MEASURE), retry_failed) if out.exists() else {}
+    known = _means(rows, images)
+    matches, pending = [], []
+    for search in searches:
+        spec = job.specs[search.codec]
+        result = settle(search, spec, known)
+        if isinstance(result, Point):
+            pending.append(search)
+            middle = spec.points[len(spec.points) // 2]
+            result = Match(search.codec, search.target, middle, UNKNOWN, 0, "")
+        matches.append(result)
+    return Foreseen(_at_matches(job, matches), tuple(pending), len(pending) * LOOKS_EXPECTED * len(images.sources))
+
+
+def searches_of(job: Job, targets: Sequence[Target]) -> tuple[Search, ...]:
+    """Return the searches a job needs, target by target; raise WrongTarget if there are none."""
+    codecs = [label for label in dict.fromkeys(job.plan.codecs) if label in job.specs and not job.specs[label].lossless]
+    if not codecs:
+        raise WrongTarget(
+            f"nothing to match among {', '.join(job.plan.codecs)}: expected a lossy codec without a point, such as jpeg"
+        )
+    return tuple(Search(codec, target) for target in dict.fromkeys(targets) for codec in codecs)
+
+
+def means_over(rows: Iterable[Row]) -> Means:
+    """Return the means over rows of one codec point."""
+    rows = sorted(rows, key=lambda row: row.image)  # so that the last digit does not depend on the order of rows
+    ok = [row for row in rows if row.nbytes is not None and row.height and row.width]
+    pixels = [(row.height or 0) * (row.width or 0) for row in ok]
+    return Means(
+        images=len(ok),
+        bpp=_mean([8 * (row.nbytes or 0) / count for row, count in zip(ok, pixels, strict=True)]),
+        psnr=_mean(psnr([row.error or 0 for row in ok], pixels).tolist()),
+        ms_ssim=_mean([row.ms_ssim for row in ok if row.ms_ssim is not None]),
+        fault=next((row.message for row in rows if row.status != "ok"), ""),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+def _first(job: Job) -> ImageSet:
+    return next(iter(job.sets.values()))
+
+
+def _searching(job: Job, searches: Iterable[Search]) -> Job:
+    """Return the job of the search itself: clean images of the first set, every measure, the codecs searched."""
+    images = _first(job)
+    specs = {search.codec: job.specs[search.codec] for search in searches}
+    plan = replace(job.plan, corruptions=(CLEAN,), measures=EVERY_MEASURE)
+    return replace(job, plan=plan, sets={images.name: images}, specs=specs)
+
+
+_Rows = dict[tuple[str, str], dict[str, Row]]
+"""The rows on clean images: by codec and point, then by image."""
+
+
+def _by_point(rows: Iterable[Row], retry_failed: bool) -> _Rows:
+    """Return the rows by point and image; with `retry_failed`, without those that are to be tried again."""
+    by_point: _Rows = {}
+    for row in rows:
+        if row.status == "ok" or not retry_failed:
+            by_point.setdefault((row.codec, row.point), {})[row.image] = row
+    return by_point
+
+
+def _means(rows: _Rows, images: ImageSet) -> dict[tuple[str, str], Means]:
+    """Return the means of the points that have a row of every image of the set."""
+    ids = {source.id for source in images.sources}
+    return {
+        point: means_over(by_image[id_] for id_ in ids) for point, by_image in rows.items() if ids <= by_image.keys()
+    }
+
+
+def _tasks(images: ImageSet, pairs: Iterable[tuple[str, Point]], rows: _Rows) -> Iterable[Task]:
+    pairs = list(pairs)
+    for source in images.sources:
+        lacking = [(codec, point) for codec, point in pairs if source.id not in rows.get((codec, point.name), {})]
+        if lacking:
+            yield Task(Shot(images.name, source.id, CLEAN, 0), tuple(lacking))
+
+
+def _at_matches(job: Job, matches: Sequence[Match]) -> Job:
+    """Return a job with the points of the matches in place of the ladders of their codecs, and a record of them."""
+    points: Mapping[str, list[Point]] = {match.codec: [] for match in matches}
+    for match in matches:
+        if match.point:
+            points[match.codec].append(match.point)
+    pairs: dict[str, tuple[str, Point]] = {}
+    fixed: dict[str, None] = {}
+    for label in job.plan.codecs:
+        name, colon, point = label.partition(":")
+        if name not in job.specs:
+            continue
+        spec = job.specs[name]
+        if name in points and not colon:
+            chosen = points[name]
+        else:
+            chosen = [find_point(spec, point)] if colon else list(spec.points)
+            fixed |= dict.fromkeys(f"{name}:{point.name}" for point in chosen)
+        pairs |= {f"{name}:{point.name}": (name, point) for point in chosen}
+    specs = {name: spec for name, spec in job.specs.items() if any(name == codec for codec, _ in pairs.values())}
+    matched = Matched(_first(job).name, tuple(matches), tuple(fixed))
+    plan = replace(job.plan, codecs=tuple(pairs))
+    return replace(job, plan=plan, specs=specs, points=tuple(pairs.values()), matched=matched)

@@ -1,0 +1,1 @@
+"""Working one shot: its images are made, coded and scored."""

@@ -1,0 +1,101 @@
+"""Scoring what a codec made of a shot: its row, with errors, MS-SSIM and spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ....analysis.distortion import Prepared, ms_ssim, squared_error
+from ....analysis.spectrum import Power, Settings, Transform, added, difference, gridded, transform
+from ....corruptions.corruption import Image
+from ...plan.plans import CLEAN, Shot
+from ...store import Row, Spectra
+from .coding import Coded
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShotSpectra:
+    """What the spectra of all rows of a shot share: its own spectra, and the transform of shown - clean.
+
+    `shift` is None where the shot is clean.
+    """
+
+    settings: Settings
+    shift: Transform | None
+    own: Mapping[tuple[str, str], Power]
+
+
+def shot_spectra(shot: Shot, clean: Image, shown: Image, settings: Settings | None) -> ShotSpectra | None:
+    """Return what the spectra of a shot's rows share; None without `settings`, where no spectra are taken."""
+    if settings is None:
+        return None
+    if shot.corruption == CLEAN:
+        return ShotSpectra(settings, None, _labelled("image", transform(clean, settings), clean))
+    shift = transform(difference(shown, clean), settings)
+    own = _labelled("shift", shift, clean) | _labelled("image", transform(shown, settings), shown)
+    return ShotSpectra(settings, shift, own)
+
+
+def _spectra(seen: Image, shown: Image, shared: ShotSpectra) -> Spectra:
+    """Return the spectra of a row. The transform is linear: that of seen - clean is a sum of two known ones."""
+    lost = transform(difference(seen, shown), shared.settings)
+    if shared.shift is None:
+        return Spectra(_labelled("D", lost, shown), shared.own)
+    restored = added(lost, shared.shift)
+    return Spectra(_labelled("G", lost, shown) | _labelled("R", restored, shown), shared.own)
+
+
+def _labelled(quantity: str, transformed: Transform, image: Image) -> dict[tuple[str, str], Power]:
+    return {(quantity, channel): power for channel, power in gridded(transformed, image.shape[1]).items()}
+
+
+def measured(
+    shot: Shot,
+    codec: str,
+    point: str,
+    coded: Coded,
+    clean: Prepared,
+    shown: Prepared,
+    run: str,
+    shared: ShotSpectra | None = None,
+) -> Row:
+    """Return the row of what a codec made of a shot, with spectra where `shared` is given."""
+    height, width = shown.image.shape[:2]
+    error, error_clean, similarity, similarity_clean = _measure(coded.seen, clean, shown)
+    return Row(
+        set=shot.set,
+        corruption=shot.corruption,
+        severity=shot.severity,
+        codec=codec,
+        point=point,
+        image=shot.image,
+        height=height,
+        width=width,
+        nbytes=coded.nbytes,
+        error=error,
+        error_clean=error_clean,
+        ms_ssim=similarity,
+        ms_ssim_clean=similarity_clean,
+        encode_s=coded.encode_s,
+        decode_s=coded.decode_s,
+        status="ok",
+        message="",
+        run=run,
+        spectra=_spectra(coded.seen, shown.image, shared) if shared else None,
+    )
+
+
+def _measure(seen: Image, clean: Prepared, shown: Prepared) -> tuple[int, int, float | None, float | None]:
+    """Return squared error and MS-SSIM, each against the shown and the clean image."""
+    error = squared_error(seen, shown.image)
+    if error == 0:
+        # Nothing was lost: the image seen is the image shown, which is prepared already.
+        similarity = 1.0 if shown.levels else None
+        if shown is clean:
+            return 0, 0, similarity, similarity
+        return 0, squared_error(shown.image, clean.image), similarity, ms_ssim(shown, clean)
+    prepared = type(shown)(seen)
+    similarity = ms_ssim(prepared, shown)
+    if shown is clean:
+        return error, error, similarity, similarity
+    return error, squared_error(seen, clean.image), similarity, ms_ssim(prepared, clean)

@@ -1,0 +1,115 @@
+"""A worker: the image of a shot is made and prepared once, and tried on every codec point wanted."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
+
+import cv2
+
+from ....analysis.distortion import Prepared
+from ....codecs.memory import resident
+from ....codecs.protocol import Codec, Point, Spec
+from ...plan.plans import CLEAN, Shot
+from ...store import Row, blank
+from ..tasks import Context, Task, Worked
+from .coding import Faulty, code, ready, set_alarm, unreadable
+from .images import load_clean, show
+from .recent import Recent
+from .scoring import ShotSpectra, measured, shot_spectra
+
+
+class Worker:
+    """The lifetime of one worker: the codecs it has opened, and the clean images it has prepared lately."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._codecs: dict[tuple[str, str], Codec] = {}
+        self._unopened: dict[tuple[str, str], BaseException] = {}
+        self._lifetimes = ExitStack()
+        self._clean = Recent(self._load, 2)
+        self._resident = resident()
+        self._in_codecs = 0  # the weights of an open codec are no leak
+        self._grown: Counter[str] = Counter()
+        self.outgrown = ""
+        # Every worker is one thread of one core: several of them fill the machine, and timings stay comparable.
+        cv2.setNumThreads(1)
+
+    def work(self, task: Task) -> Worked:
+        """Return the rows of a task: whatever goes wrong with the image or in a codec makes a failed row."""
+        shot = task.shot
+        try:
+            clean, shown = self._prepare(shot)
+        except Exception as error:  # noqa: BLE001 - a damaged file or a faulty corruption costs its shot, not the run
+            reason = unreadable(error)
+            return Worked(tuple(self._failed(shot, codec, point, reason) for codec, point in task.points))
+        start = time.perf_counter()
+        shared = shot_spectra(shot, clean.image, shown.image, self.context.spectra)
+        measure_s = time.perf_counter() - start
+        rows = []
+        for codec, point in task.points:
+            row, seconds = self._try(shot, self.context.specs[codec], point, clean, shown, shared)
+            rows.append(row)
+            measure_s += seconds
+            if self._is_outgrown(codec):
+                break
+        codec_s = sum((row.encode_s or 0) + (row.decode_s or 0) for row in rows)
+        left = task.points[len(rows) :]
+        rest = replace(task, points=left) if left else None
+        return Worked(tuple(rows), codec_s, measure_s, rest, self.outgrown)
+
+    def _is_outgrown(self, codec: str) -> bool:
+        """Return whether this process holds too much memory after a row of a codec.
+
+        Asking costs 20 microseconds, a thousandth of a JPEG row.
+        """
+        now = resident()
+        self._grown[codec] += now - self._resident
+        self._resident = now
+        if now - self._in_codecs > self.context.memory:
+            self.outgrown = self._grown.most_common(1)[0][0]
+        return bool(self.outgrown)
+
+    def _load(self, key: tuple[str, str]) -> Prepared:
+        return self.context.prepared(load_clean(self.context.sets[key[0]], key[1]))
+
+    def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared]:
+        """Return the clean and the shown image of a shot: the same object where the shot is clean."""
+        clean = self._clean((shot.set, shot.image))
+        if shot.corruption == CLEAN:
+            return clean, clean
+        return clean, self.context.prepared(show(self.context.sets[shot.set], shot, clean.image))
+
+    def _try(
+        self, shot: Shot, spec: Spec, point: Point, clean: Prepared, shown: Prepared, shared: ShotSpectra | None
+    ) -> tuple[Row, float]:
+        """Return the row of one codec point, and the seconds spent on measuring."""
+        set_alarm(self.context.time_limit)
+        try:
+            coded = code(self._open(spec, point), shown.image)
+        except Faulty as fault:
+            return self._failed(shot, spec.name, point, str(fault)), 0.0
+        finally:
+            set_alarm(0)
+        start = time.perf_counter()
+        row = measured(shot, spec.name, point.name, coded, clean, shown, self.context.run, shared)
+        return row, time.perf_counter() - start
+
+    def _failed(self, shot: Shot, codec: str, point: Point, reason: str) -> Row:
+        return blank(shot, codec, point.name, self.context.run, "failed", reason)
+
+    def _open(self, spec: Spec, point: Point) -> Codec:
+        key = (spec.name, point.name)
+        if key in self._unopened:
+            raise self._unopened[key]
+        if key not in self._codecs:
+            before = resident()
+            try:
+                self._codecs[key] = self._lifetimes.enter_context(ready(spec, point))
+            except Faulty as fault:
+                self._unopened[key] = fault  # the next shot would not open it either
+                raise
+            self._in_codecs += max(0, resident() - before)
+        return self._codecs[key]

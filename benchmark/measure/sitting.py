@@ -1,0 +1,162 @@
+"""A sitting: one process that measures tasks of a job into a run file, and counts how it goes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from ...codecs.memory import share
+from ..store import RunFile, RunFileError, provenance
+from .job import Job
+from .loop import Loop
+from .pools.local import LocalPool
+from .pools.processes import cores
+from .pools.protocol import PoolFactory
+from .tasks import Task, Worked
+
+TIME_LIMIT = 300.0
+"""Seconds one image may take in one codec point by default."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a sitting is, and where its time went; it is updated and handed to `report` as rows come."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    codec_s: float = 0.0
+    measure_s: float = 0.0
+    wall_s: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, worked: Worked) -> None:
+        """Count rows, and the time that they took."""
+        self.done += len(worked.rows)
+        self.codec_s += worked.codec_s
+        self.measure_s += worked.measure_s
+        if worked.outgrown:
+            self.reasons[f"{worked.outgrown}: a worker's memory outgrew its share, and it was replaced"] += 1
+        for row in worked.rows:
+            if row.status != "ok":
+                self.failed += row.status == "failed"
+                self.skipped += row.status == "skipped"
+                self.reasons[f"{row.codec}: {row.message}"] += 1
+
+    def overhead(self, jobs: int) -> float:
+        """Return cores x wall time over the time inside encode, decode and measures; 1 is the floor."""
+        inside = self.codec_s + self.measure_s
+        return jobs * self.wall_s / inside if inside else float("nan")
+
+
+Report = Callable[[Tally], None]
+
+
+def ignore(_tally: Tally) -> None:
+    """Report nothing."""
+
+
+class Sitting:
+    """Measures tasks of a job; a context manager, which ends the pool that the first tasks started.
+
+    Without a run file, nothing is written.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        file: RunFile | None = None,
+        *,
+        jobs: int | None = None,
+        time_limit: float = TIME_LIMIT,
+        pool: PoolFactory = LocalPool,
+    ) -> None:
+        self.job = job
+        self.file = file
+        self.tally = Tally()
+        self._jobs = jobs or cores()
+        self.context = job.context(time_limit, share(self._jobs))
+        self._pool = pool
+        self._lifetime = ExitStack()
+        self._loop: Loop | None = None
+        self._started = 0.0
+        self._is_recorded = False
+
+    def __enter__(self) -> Sitting:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lifetime.__exit__(kind, error, trace)
+
+    def record(self) -> None:
+        """Record in the run file that the run is started or resumed now; once."""
+        if self.file and not self._is_recorded:
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            self.file.begin(self.job.run, self.job.provenance, started, self._jobs)
+            self._is_recorded = True
+
+    def measure(self, tasks: Sequence[Task], report: Report = ignore) -> Iterator[Worked]:
+        """Yield what came of the tasks, after it was written and counted; the tally is reported before and after."""
+        self.tally.total += sum(len(task.points) for task in tasks)
+        report(self.tally)
+        if not tasks:
+            return
+        for worked in self._running().worked(tasks):
+            if self.file:
+                self.file.append(worked.rows)
+            self.tally.add(worked)
+            self.tally.wall_s = time.perf_counter() - self._started
+            yield worked
+            report(self.tally)
+
+    def _running(self) -> Loop:
+        """Return the loop, which the first tasks start."""
+        if self._loop is None:
+            self.record()
+            self._started = time.perf_counter()
+            self._loop = Loop(self._lifetime.enter_context(self._pool(self._jobs, self.context)))
+        return self._loop
+
+
+@contextmanager
+def admitted(job: Job, out: Path) -> Iterator[RunFile]:
+    """Open a run file for a job; raise RunFileError where rows of the job cannot be compared with those it holds."""
+    with RunFile.open(out) as file:
+        reason = provenance.conflict([*file.runs().values(), job.provenance])
+        if reason:
+            raise RunFileError(f"{out} holds rows that cannot be compared with this run: {reason}; give another --out")
+        yield file
+
+
+def run(
+    job: Job,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    retry_failed: bool = False,
+    time_limit: float = TIME_LIMIT,
+    report: Report = ignore,
+    pool: PoolFactory = LocalPool,
+) -> Tally:
+    """Measure everything that a job wants and the run file `out` lacks, and return how it went.
+
+    May be stopped at any instant: what was done is in the file, and the next call does the rest. A process that dies or
+    hangs costs only the rows of the codec point that made it so, tried a second time and alone. Raises RunFileError.
+    """
+    with admitted(job, out) as file, Sitting(job, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting:
+        tasks = list(job.tasks(file.statuses(job.plan.measures), retry_failed, file.with_spectra()))
+        # Matches are recorded even where all rows at their points are in the file.
+        if job.matched and job.run not in file.runs():
+            sitting.record()
+        for _ in sitting.measure(tasks, report):
+            pass
+    return sitting.tally

@@ -1,0 +1,100 @@
+"""Tasks: the units of work that are sent to processes, and the outcomes that come back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from ...analysis.distortion import Bare, Prepared
+from ...analysis.spectrum import Settings
+from ...codecs.protocol import Point, Spec
+from ...corruptions.sets import ImageSet
+from ..plan.device import Device
+from ..plan.plans import EVERY_MEASURE, Shot
+from ..store import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A shot and the codec points wanted on it; `alone` marks the last try of a single point, after a loss."""
+
+    shot: Shot
+    points: tuple[tuple[str, Point], ...]
+    alone: bool = False
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """The shot, as a batch has several."""
+        return (self.shot,)
+
+    def parts(self) -> Iterator[Task]:
+        """Yield a task per codec point, each to be tried alone: only the culprit is then lost."""
+        for pair in self.points:
+            yield replace(self, points=(pair,), alone=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Shots of one shape and the one codec point wanted on them, for a device; `alone` as in Task."""
+
+    shots: tuple[Shot, ...]
+    points: tuple[tuple[str, Point], ...]
+    alone: bool = False
+
+    def parts(self) -> Iterator[Batch]:
+        """Yield a batch per shot, each to be tried alone."""
+        for shot in self.shots:
+            yield replace(self, shots=(shot,), alone=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """The rows of a task, and the seconds it spent inside codecs and inside measures.
+
+    `rest` is what a worker left undone because its process grew too large, or because another task ended the process;
+    `outgrown` is then the codec that grew most.
+    """
+
+    rows: tuple[Row, ...]
+    codec_s: float = 0.0
+    measure_s: float = 0.0
+    rest: Task | Batch | None = None
+    outgrown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A task whose process died or hung, and how."""
+
+    task: Task | Batch
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every task of a run needs; sent to each worker once."""
+
+    sets: Mapping[str, ImageSet]
+    specs: Mapping[str, Spec]
+    run: str
+    time_limit: float
+    """Seconds one image may take in one codec point; a process that exceeds them is ended."""
+    memory: float = math.inf
+    """Bytes a worker may hold beside its open codecs; one that holds more after a row is replaced."""
+    device: Device | None = None
+    """Where neural codecs compute, None for workers like any others."""
+    spectra: Settings | None = None
+    """How the spectra of each row are taken, None for no spectra."""
+    measures: tuple[str, ...] = EVERY_MEASURE
+    """The names of the measures. Without MS-SSIM, which takes the longest, rows hold None in its place."""
+
+    @property
+    def prepared(self) -> type[Prepared]:
+        """The class that an image is prepared for measuring by."""
+        return Prepared if "ms_ssim" in self.measures else Bare
+
+    @property
+    def on_device(self) -> frozenset[str]:
+        """The codecs that compute on the device."""
+        return frozenset(name for name, spec in self.specs.items() if self.device and spec.kind == "neural")

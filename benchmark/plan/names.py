@@ -1,0 +1,27 @@
+"""Looking names up, with a hint where there is none such, and names fit for paths."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import TypeVar
+
+Known = TypeVar("Known")
+
+
+class UnknownName(LookupError):
+    """An unknown name; the message lists what was expected and suggests the nearest name."""
+
+
+def named(kind: str, name: str, known: Mapping[str, Known]) -> Known:
+    """Return what `name` stands for; raise UnknownName with the nearest name if there is no such `kind`."""
+    if name in known:
+        return known[name]
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+    raise UnknownName(f"unknown {kind} {name!r}: expected one of {', '.join(known)}{hint}")
+
+
+def file_name(name: str) -> str:
+    """Return the name of a set or codec in a form fit for a path, e.g. "folder-screen"."""
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)

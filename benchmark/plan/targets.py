@@ -1,0 +1,205 @@
+"""Matched operating points: of each codec, the point nearest a rate or a quality on clean images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ...analysis.dial import Dial, nearest
+from ...analysis.distortion import ms_ssim_db
+from ...codecs.protocol import Point, Spec
+from .names import named
+
+
+class WrongTarget(ValueError):
+    """A target that cannot be matched, or no codec that could be; the message says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Means of one codec point over the `images` that it coded successfully, NaN where there are none.
+
+    `psnr` is infinite where any image was coded without loss; `ms_ssim` leaves out images too small for it. `fault` is
+    the message of a failed image.
+    """
+
+    images: int
+    bpp: float
+    psnr: float
+    ms_ssim: float
+    fault: str
+
+
+UNKNOWN = Means(0, math.nan, math.nan, math.nan, "")
+"""The means of a point that has not been measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What can be matched: the range of its values, and the axis on which one tolerance fits all of them."""
+
+    low: float
+    high: float
+    axis: Callable[[float], float]
+    tolerance: float
+    off: Callable[[float], str]
+    """Formats a difference on the axis."""
+
+
+def _decibels(gap: float) -> str:
+    return f"{gap:+.2f} dB"
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    # One percent of rate is worth about a twentieth of a decibel.
+    "bpp": Quantity(0, 24, math.log, math.log(1.01), lambda gap: f"{100 * math.expm1(gap):+.1f} %"),
+    "psnr": Quantity(0, 100, float, 0.05, _decibels),
+    "ms_ssim": Quantity(0, 1, lambda value: float(ms_ssim_db(value)), 0.05, _decibels),
+}
+"""By name in rows: bpp to one percent, PSNR and MS-SSIM to 0.05 dB, the latter of -10 log10(1 - MS-SSIM)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The rate or quality that each codec is brought to on clean images: "bpp=0.5", "psnr=32", "ms_ssim=0.97"."""
+
+    quantity: str
+    value: float
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Return the target called `text`; raise WrongTarget or UnknownName if that is none."""
+        name, equals, digits = text.partition("=")
+        if not equals:
+            raise WrongTarget(f"expected what to match and its value, such as bpp=0.5 or psnr=32, got {text!r}")
+        quantity = named("quantity to match", name, QUANTITIES)
+        try:
+            value = float(digits)
+        except ValueError:
+            value = math.nan
+        if not quantity.low < value < quantity.high:
+            raise WrongTarget(f"expected {name} between {quantity.low:g} and {quantity.high:g}, got {digits!r}")
+        return cls(name, value)
+
+    def __str__(self) -> str:
+        return f"{self.quantity}={self.value:g}"
+
+    @property
+    def tolerance(self) -> float:
+        """The gap that still counts as met."""
+        return QUANTITIES[self.quantity].tolerance
+
+    def gap(self, means: Means) -> float:
+        """Return how far above the target a point lies, NaN where that could not be measured."""
+        axis = QUANTITIES[self.quantity].axis
+        return axis(getattr(means, self.quantity)) - axis(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One codec to be brought to one target."""
+
+    codec: str
+    target: Target
+
+    def __str__(self) -> str:
+        return f"{self.codec} {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The result of a search: the point, its means on clean images, and the number of points looked at.
+
+    `reason` is empty where the target was met, else it says why not; `point` is None where nothing could be measured.
+    """
+
+    codec: str
+    target: Target
+    point: Point | None
+    achieved: Means
+    looks: int
+    reason: str
+
+    @property
+    def off(self) -> str:
+        """The distance from the target in words, e.g. "+2.4 %"."""
+        return QUANTITIES[self.target.quantity].off(self.target.gap(self.achieved))
+
+    def record(self) -> dict[str, object]:
+        """Return the match as it is written into the provenance of a run."""
+        return {
+            "codec": self.codec,
+            "target": str(self.target),
+            "point": self.point.name if self.point else None,
+            "met": not self.reason,
+            "reason": self.reason,
+            "images": self.achieved.images,
+            "looks": self.looks,
+            # MS-SSIM is summed in single precision: its last digits depend on the processor.
+            **{name: _recorded(getattr(self.achieved, name)) for name in QUANTITIES},
+        }
+
+
+def _recorded(value: float) -> float | None:
+    return round(value, 5) if math.isfinite(value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The matches of a run, the set they were searched on, and the labels `codec:point` that no search chose."""
+
+    set: str
+    matches: tuple[Match, ...]
+    fixed: tuple[str, ...]
+
+    def record(self) -> dict[str, object]:
+        """Return the matches as they are written into the provenance of a run."""
+        return {"set": self.set, "points": [match.record() for match in self.matches], "fixed": list(self.fixed)}
+
+
+class _Unmeasured(Exception):
+    """A point has to be measured before a search can go on."""
+
+    def __init__(self, point: Point) -> None:
+        super().__init__(point)
+        self.point = point
+
+
+def settle(search: Search, spec: Spec, known: Mapping[tuple[str, str], Means]) -> Match | Point:
+    """Return the result of a search by the means that are known by codec and point, or the point to measure next."""
+
+    def gap(value: float) -> float:
+        point = _point(spec, value)
+        if (spec.name, point.name) not in known:
+            raise _Unmeasured(point)
+        looked_at.append(point)
+        return search.target.gap(known[spec.name, point.name])
+
+    looked_at: list[Point] = []
+    try:
+        end = nearest(_dial(spec), gap, search.target.tolerance)
+    except _Unmeasured as next_look:
+        return next_look.point
+    if not math.isnan(end.value):
+        point = _point(spec, end.value)
+        return Match(spec.name, search.target, point, known[spec.name, point.name], end.looks, end.reason)
+    last = known[spec.name, looked_at[-1].name]
+    lacking = f"no image of the set has {search.target.quantity}" if last.images else last.fault
+    reason = f"nothing was measured at {looked_at[-1].name}: {lacking}"
+    return Match(spec.name, search.target, None, last, end.looks, reason)
+
+
+def _dial(spec: Spec) -> Dial:
+    """Return a codec's scale with its ladder as rungs; for a codec without a scale, the indices of its ladder."""
+    scale = spec.scale
+    if scale is None:
+        indices = range(len(spec.points))
+        return Dial(0, len(spec.points) - 1, rungs=tuple(indices))
+    values = [point.params.get(scale.parameter) for point in spec.points]
+    rungs = [value for value in values if isinstance(value, int | float) and scale.low <= value <= scale.high]
+    return Dial(scale.low, scale.high, scale.integer, scale.rising, tuple(rungs))
+
+
+def _point(spec: Spec, value: float) -> Point:
+    return spec.points[int(value)] if spec.scale is None else spec.scale.at(value)

@@ -1,0 +1,85 @@
+"""The journal of a set that is not finished: what it is to be, and the files that are written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ...corruptions.generated import UNFINISHED, GeneratedError, Manifest, Place, Stored
+
+JOURNAL = "journal.sqlite"
+_APPLICATION_ID = 0x43534A4C  # "CSJL"
+
+
+def refuse_other(out: Path, present: Manifest, wanted: Manifest) -> None:
+    """Raise GeneratedError where the manifest in `out` is not of the same set or recipe as what is wanted."""
+    if reason := present.difference(wanted):
+        raise GeneratedError(f"{out} holds {reason}; nothing was changed: give another --out")
+
+
+class Journal:
+    """The journal of one folder; one process at a time has it open."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, out: Path, wanted: Manifest) -> Iterator[Journal]:
+        """Open the journal in `out` for what is `wanted`, making it and the folder where there is none."""
+        (out / UNFINISHED).mkdir(parents=True, exist_ok=True)
+        try:
+            with closing(sqlite3.connect(out / UNFINISHED / JOURNAL, timeout=0, isolation_level=None)) as connection:
+                # The lock is kept until the end: a second process is refused instead of doing the same work.
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute("BEGIN IMMEDIATE")
+                cls._claim(out, connection, wanted)
+                connection.execute("COMMIT")
+                yield cls(connection)
+        except sqlite3.Error as error:
+            reason = str(error)
+            if "locked" in reason or "busy" in reason:
+                reason = "another codecshift generate is writing there"
+            elif "not a database" in reason or "malformed" in reason:
+                reason = f"{UNFINISHED} in it is damaged: remove the folder, or give another --out"
+            raise GeneratedError(f"{out}: {reason}") from error
+
+    @staticmethod
+    def _claim(out: Path, connection: sqlite3.Connection, wanted: Manifest) -> None:
+        """Record what is being made; raise GeneratedError where the journal is of something else."""
+        if connection.execute("PRAGMA application_id").fetchone() == (0,):
+            connection.execute("CREATE TABLE IF NOT EXISTS wanted (manifest TEXT NOT NULL)")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS files (image TEXT NOT NULL, corruption TEXT NOT NULL, "
+                "severity INTEGER NOT NULL, nbytes INTEGER NOT NULL, sha256 TEXT NOT NULL, pixels TEXT NOT NULL, "
+                "PRIMARY KEY (image, corruption, severity)) WITHOUT ROWID"
+            )
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        for (text,) in connection.execute("SELECT manifest FROM wanted").fetchall():
+            try:
+                begun = Manifest.parse(text)
+            except GeneratedError as error:
+                raise GeneratedError(f"{out} is not finished, and what it was to be {error}") from error
+            refuse_other(out, begun, wanted)
+            left = [condition for condition in begun.conditions if condition not in wanted.conditions]
+            if left:
+                raise GeneratedError(
+                    f"{out} is not finished and {left[0][0]}@{left[0][1]} belongs to it, which is not asked for now: "
+                    "finish it with the command it was begun with, or give another --out"
+                )
+        connection.execute("DELETE FROM wanted")
+        connection.execute("INSERT INTO wanted VALUES (?)", (wanted.text(),))
+
+    def files(self) -> dict[Place, Stored]:
+        """Return every file that was written."""
+        rows = self._connection.execute("SELECT image, corruption, severity, nbytes, sha256, pixels FROM files")
+        return {(image, corruption, severity): Stored(*stored) for image, corruption, severity, *stored in rows}
+
+    def add(self, place: Place, stored: Stored) -> None:
+        """Record that a file is written."""
+        values = (*place, stored.nbytes, stored.sha256, stored.pixels)
+        self._connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", values)

@@ -1,0 +1,89 @@
+"""Verifying a corrupted set: every file read, hashed, decoded and hashed again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ...corruptions.generated import MANIFEST, UNFINISHED, GeneratedError, Place, Stored, file_of, read_manifest
+from ...corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
+from ..measure.pools.processes import cores
+from .workers import each
+
+Report = Callable[[int, int], None]
+"""Called with (files done, files in all)."""
+
+Kind = Literal["missing", "unreadable", "pixels", "bytes", "extra"]
+"""What can be wrong with a file; `bytes` alone is harmless: the same pixels, compressed in another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A file of a set that differs from its manifest, and how."""
+
+    kind: Kind
+    file: str
+    about: str = ""
+
+
+def verify(
+    folder: Path, *, jobs: int | None = None, report: Report = lambda _done, _total: None
+) -> tuple[int, list[Finding]]:
+    """Return how many files the set in `folder` has, and what differs from its manifest, in the manifest's order.
+
+    Raises GeneratedError where there is no finished set.
+    """
+    manifest = read_manifest(folder)
+    if (folder / UNFINISHED).exists():
+        raise GeneratedError(f"{folder} is not finished: the same codecshift generate goes on with it")
+    places = manifest.places()
+    findings: dict[Place, Finding | None] = {}
+    report(0, len(places))
+    with each(_inspect, places, jobs or cores(), _start, folder, manifest.files) as inspected:
+        for place, finding in inspected:
+            findings[place] = finding
+            report(len(findings), len(places))
+    expected = {MANIFEST, *map(file_of, places)}
+    present = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    extra = [Finding("extra", file) for file in present if file not in expected]
+    return len(places), [finding for place in places if (finding := findings[place])] + extra
+
+
+def holds(path: Path, stored: Stored) -> bool:
+    """Return whether the file at `path` has the bytes that were stored there."""
+    try:
+        content = path.read_bytes() if path.stat().st_size == stored.nbytes else b""
+    except OSError:
+        return False
+    return hashlib.sha256(content).hexdigest() == stored.sha256
+
+
+def inspect(folder: Path, place: Place, stored: Stored) -> Finding | None:
+    """Return what is wrong with one file of a set, None if it is right."""
+    file = file_of(place)
+    path = folder / file
+    if not path.is_file():
+        return Finding("missing", file)
+    try:
+        if pixel_digest(read_pixels(path)) != stored.pixels:
+            return Finding("pixels", file, "its pixels are others")
+    except UnreadableImage as error:
+        return Finding("unreadable", file, str(error))
+    return None if holds(path, stored) else Finding("bytes", file, "its pixels are right, its bytes are others")
+
+
+_set: tuple[Path, Mapping[Place, Stored]] | None = None
+
+
+def _start(folder: Path, files: Mapping[Place, Stored]) -> None:
+    global _set  # noqa: PLW0603 - a worker process has exactly one
+    _set = folder, files
+
+
+def _inspect(place: Place) -> Finding | None:
+    assert _set is not None  # noqa: S101 - pebble runs the start of a worker before any task
+    folder, files = _set
+    return inspect(folder, place, files[place])

@@ -1,0 +1,97 @@
+"""Rows: one image under one corruption through one codec point, as it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..plan.plans import Shot
+
+Status = Literal["ok", "failed", "skipped"]
+
+
+class Key(NamedTuple):
+    """The primary key of a row."""
+
+    set: str
+    corruption: str
+    severity: int
+    codec: str
+    point: str
+    image: str
+
+    def __str__(self) -> str:
+        return f"{self.set}/{self.corruption}@{self.severity} {self.codec}:{self.point} {self.image}"
+
+    @property
+    def shot(self) -> tuple[str, str, int, str]:
+        """The set, corruption, severity and image."""
+        return self.set, self.corruption, self.severity, self.image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectra:
+    """The power spectra that come with a row, by quantity and channel, each on the grid of `analysis.spectrum`.
+
+    `own` are those of what the codec made of the shot; `shot` are those of the shot itself, the same for all its rows.
+    The run file keeps their sums over the images of a cell, and of a condition.
+    """
+
+    own: Mapping[tuple[str, str], NDArray[np.float64]]
+    shot: Mapping[tuple[str, str], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image under one corruption through one codec point, as it was measured: nothing derived, nothing rounded.
+
+    `error` and `error_clean` are summed squared errors against the shown and the clean image; times are in seconds.
+    Values that were not measured are None, and `message` then says why. `spectra` is no column: it goes into sums.
+    """
+
+    set: str
+    corruption: str
+    severity: int
+    codec: str
+    point: str
+    image: str
+    height: int | None
+    width: int | None
+    nbytes: int | None
+    error: int | None
+    error_clean: int | None
+    ms_ssim: float | None
+    ms_ssim_clean: float | None
+    encode_s: float | None
+    decode_s: float | None
+    status: Status
+    message: str
+    run: str
+    spectra: Spectra | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """The row's primary key."""
+        return Key(self.set, self.corruption, self.severity, self.codec, self.point, self.image)
+
+    def agrees(self, other: Row) -> bool:
+        """Return whether two `ok` rows of one key were made by the same codec and corruption."""
+        if (self.nbytes, self.error, self.error_clean) != (other.nbytes, other.error, other.error_clean):
+            return False
+        # MS-SSIM is summed in single precision: its last digits depend on the processor.
+        pairs = ((self.ms_ssim, other.ms_ssim), (self.ms_ssim_clean, other.ms_ssim_clean))
+        return all(a is None or b is None or abs(a - b) <= 1e-5 for a, b in pairs)
+
+
+COLUMNS = tuple(column.name for column in fields(Row) if column.name != "spectra")
+
+
+def blank(shot: Shot, codec: str, point: str, run: str, status: Status, message: str) -> Row:
+    """Return the row of something that was not measured, with the reason as its message."""
+    key = (shot.set, shot.corruption, shot.severity, codec, point, shot.image)
+    return Row(*key, *(None,) * 9, status, message, run)

@@ -1,0 +1,177 @@
+"""The schema of run files: its tables and upgrades, and connections to files that follow it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from .rows import Key
+
+SCHEMA_VERSION = 2
+APPLICATION_ID = 0x43534654  # "CSFT"
+
+# New in version 2: whether the spectra of a row are in the sums, and the sums. Sums over the shots of a condition,
+# whatever the codec, have codec "" and point "", and hold each image of which any row is in a sum.
+_SINCE_VERSION_2 = (
+    "ALTER TABLE rows ADD COLUMN spectra INTEGER NOT NULL DEFAULT 0 CHECK (spectra IN (0, 1))",
+    """CREATE TABLE spectra (
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
+        codec TEXT NOT NULL, point TEXT NOT NULL, quantity TEXT NOT NULL, channel TEXT NOT NULL,
+        n INTEGER NOT NULL, power BLOB NOT NULL,
+        PRIMARY KEY ("set", corruption, severity, codec, point, quantity, channel)
+    )""",
+    "PRAGMA user_version = 2",
+)
+_VERSION_1 = (
+    "CREATE TABLE runs (id TEXT PRIMARY KEY, provenance TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE sittings (run TEXT NOT NULL REFERENCES runs, started TEXT NOT NULL, jobs INTEGER NOT NULL)",
+    """CREATE TABLE rows (
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
+        codec TEXT NOT NULL, point TEXT NOT NULL, image TEXT NOT NULL,
+        height INTEGER, width INTEGER, nbytes INTEGER, error INTEGER, error_clean INTEGER,
+        ms_ssim REAL, ms_ssim_clean REAL, encode_s REAL, decode_s REAL,
+        status TEXT NOT NULL CHECK (status IN ('ok', 'failed', 'skipped')), message TEXT NOT NULL,
+        run TEXT NOT NULL REFERENCES runs,
+        PRIMARY KEY ("set", corruption, severity, codec, point, image)
+    ) WITHOUT ROWID""",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    "PRAGMA user_version = 1",
+)
+_UPGRADES = {0: _VERSION_1, 1: _SINCE_VERSION_2}
+"""The statements that upgrade a file by one version; a file of version 0 is empty."""
+
+
+class RunFileError(ValueError):
+    """A file that cannot be used as a run file; the message says why, and what to do."""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Connect to the run file at `path` for reading. Raises RunFileError."""
+    with _plain_errors(path), closing(_connected(path, _connect_to_read)) as connection:
+        _check(path, connection)
+        yield connection
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """Connect to the run file at `path`, made where there is none, and hold its write lock. Raises RunFileError.
+
+    A write transaction is open: a second writer is refused, readers are not. Whatever is not committed at the end is
+    rolled back.
+    """
+    with _plain_errors(path), closing(_connected(path, _connect_to_write)) as connection:
+        try:
+            yield connection
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the schema version of a file."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return columns as they are listed in a query."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def where(names: Iterable[str]) -> str:
+    """Return the condition that each column has a given value."""
+    return " AND ".join(f'"{name}" = ?' for name in names)
+
+
+KEY, WHERE_KEY = quoted(Key._fields), where(Key._fields)
+
+
+def _connect_to_write(path: Path) -> sqlite3.Connection:
+    if path.is_dir():
+        raise RunFileError(f"{path} is a folder, expected the path of a run file")
+    if not path.parent.is_dir():
+        raise RunFileError(f"there is no folder {path.parent} to write {path.name} in")
+    if path.exists():
+        if not path.is_file():
+            raise RunFileError(f"{path} is not a regular file: give another --out")
+        if not (path.stat().st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
+            raise RunFileError(f"{path} is read-only: give another --out, or make it writable")
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        if not _is_blank(connection):
+            _check(path, connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        # Under the lock: another process may have upgraded the file in the meantime.
+        while (version := version_of(connection)) < SCHEMA_VERSION:
+            for statement in _UPGRADES[version]:
+                connection.execute(statement)
+            connection.execute("COMMIT")
+            connection.execute("BEGIN IMMEDIATE")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    """Return whether a database is empty: new, or its maker was killed before it wrote the tables."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(application == 0 and tables == 0)
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise RunFileError(f"no run file at {path}")
+    # A write-ahead log left by a killed run is read too, which needs a writable folder. A file without a log is opened
+    # as immutable, so that archives on read-only media can be read. The log lies beside the file itself, not beside a
+    # link to it.
+    target = path.resolve()
+    log = target.with_name(target.name + "-wal")
+    mode = "mode=ro" if log.exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{target.as_uri()}?{mode}", uri=True)
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    version = version_of(connection)
+    if application != APPLICATION_ID:
+        raise RunFileError(f"{path} is a database, but not a codecshift run file")
+    if version > SCHEMA_VERSION:
+        raise RunFileError(
+            f"{path} was written by a newer codecshift (schema {version}, this one knows {SCHEMA_VERSION}): "
+            "upgrade with pip install -U codecshift"
+        )
+
+
+def _connected(path: Path, connect: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
+    """Connect to `path`; an error of the system becomes a sentence about that path."""
+    try:
+        return connect(path)
+    except OSError as error:
+        raise RunFileError(f"{path} cannot be a run file: {error.strerror}") from error
+
+
+@contextmanager
+def _plain_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into sentences about the run file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        reason = str(error)
+        if "locked" in reason or "busy" in reason:
+            reason = "another codecshift run is writing to it"
+        elif "full" in reason:
+            reason = "the disk is full; everything committed before is kept: free some space and run the same command"
+        elif "readonly" in reason or "unable to open" in reason:
+            reason = "it cannot be opened there (is its folder writable?)"
+        elif "not a database" in reason or "malformed" in reason:
+            reason = f"it is not a codecshift run file ({reason})"
+        raise RunFileError(f"{path}: {reason}") from error
