@@ -110,40 +110,29 @@ _HERE = "codecshift.codecs.ffmpeg"
 _QP = Scale("qp", "qp", 0, 51, rising=False)
 _QP_VVC = Scale("qp", "qp", 0, 63, rising=False)
 _LADDER = (42, 39, 36, 33, 30, 27, 24, 21, 18, 15)
-_FULL = "BT.601 full"
 
 
-def _hevc_spec(name: str, chroma: str, bit_depth: int) -> Spec:
+def _spec(name: str, scale: Scale, encoder: str, chroma: str, bit_depth: int, effort: str, settings: str) -> Spec:
     return Spec(
         name=name,
         load=f"{_HERE}:{name.replace('-', '_')}",
-        identify=f"{_HERE}:identify_x265",
-        points=_QP.ladder(*_LADDER),
-        scale=_QP,
+        identify=f"{_HERE}:identify_{encoder}",
+        points=scale.ladder(*_LADDER),
+        scale=scale,
         chroma=chroma,
         bit_depth=bit_depth,
-        colour=_FULL,
-        effort="preset slow",
+        colour="BT.601 full",
+        effort=effort,
         process=True,
-        settings="x265 intra, tune=psnr, constant QP",
+        settings=settings,
     )
 
 
+_HEVC = ("preset slow", "x265 intra, tune=psnr, constant QP")
+
 SPECS = (
-    _hevc_spec("hevc", "4:4:4", 10),
-    _hevc_spec("hevc-8b", "4:4:4", 8),
-    _hevc_spec("hevc-420", "4:2:0", 10),
-    Spec(
-        name="vvc",
-        load=f"{_HERE}:vvc",
-        identify=f"{_HERE}:identify_vvenc",
-        points=_QP_VVC.ladder(*_LADDER),
-        scale=_QP_VVC,
-        chroma="4:2:0",
-        bit_depth=10,
-        colour=_FULL,
-        effort="preset fast",
-        process=True,
-        settings="VVenC intra, qpa=0, constant QP",
-    ),
+    _spec("hevc", _QP, "x265", "4:4:4", 10, *_HEVC),
+    _spec("hevc-8b", _QP, "x265", "4:4:4", 8, *_HEVC),
+    _spec("hevc-420", _QP, "x265", "4:2:0", 10, *_HEVC),
+    _spec("vvc", _QP_VVC, "vvenc", "4:2:0", 10, "preset fast", "VVenC intra, qpa=0, constant QP"),
 )

@@ -15,31 +15,18 @@ import torch
 
 from . import models
 from .architectures import ARCHITECTURES
-from .metadata import BadCheckpoint, Facts, Metric, as_metadata, read_facts
+from .metadata import BadCheckpoint, Facts, as_metadata, read_facts
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The content of a checkpoint file: the metadata as in `Facts`, the weights, and the sha256 of the file."""
+class Checkpoint(Facts):
+    """The content of a checkpoint file: its metadata, the weights, and the sha256 of the file."""
 
-    architecture: str
-    config: Mapping[str, int]
-    lam: float | None
-    metric: Metric
     state: Mapping[str, torch.Tensor]
-    about: Mapping[str, str]
     digest: str
 
 
-def save(
-    path: Path,
-    architecture: str,
-    config: Mapping[str, int],
-    lam: float | None,
-    metric: Metric,
-    state: Mapping[str, torch.Tensor],
-    about: Mapping[str, str],
-) -> None:
+def save(path: Path, facts: Facts, state: Mapping[str, torch.Tensor]) -> None:
     """Write a checkpoint; the file appears complete or not at all, and replaces an older one.
 
     The entropy coder's tables are left out, since `build` computes them from the weights. Raises ValueError where
@@ -48,9 +35,9 @@ def save(
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"expected a path that ends in .safetensors, got {path.name!r}")
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"expected one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
-    metadata = as_metadata(Facts(architecture, config, lam, metric, about))
+    if facts.architecture not in ARCHITECTURES:
+        raise ValueError(f"expected one of {', '.join(ARCHITECTURES)}, got {facts.architecture!r}")
+    metadata = as_metadata(facts)
     # Copies, because safetensors refuses tensors that share memory.
     weights = {
         key: value.detach().to("cpu", copy=True).contiguous()
@@ -83,9 +70,8 @@ def read(path: Path) -> Checkpoint:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one: {error}") from error
-    return Checkpoint(
-        facts.architecture, facts.config, facts.lam, facts.metric, state, facts.about, sha256(data).hexdigest()
-    )
+    digest = sha256(data).hexdigest()
+    return Checkpoint(facts.architecture, facts.config, facts.lam, facts.metric, facts.about, state, digest)
 
 
 def build(checkpoint: Checkpoint) -> torch.nn.Module:

@@ -15,7 +15,7 @@ from ..protocol import CodecUnavailable
 from . import checkpoint, models
 from .architectures import ARCHITECTURES, HIGH, LOW
 from .compat import compressai
-from .metadata import METRICS, BadCheckpoint, Metric
+from .metadata import METRICS, BadCheckpoint, Facts, Metric
 
 
 def convert(path: Path, architecture: str, lam: float | None, out: Path, metric: str = "mse") -> checkpoint.Checkpoint:
@@ -46,7 +46,7 @@ def convert(path: Path, architecture: str, lam: float | None, out: Path, metric:
         models.loaded(architecture, config, state)
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
         raise BadCheckpoint(f"{path} does not hold the weights of {architecture}: {error}") from error
-    checkpoint.save(out, architecture, config, lam, known, state, {"source": path.name})
+    checkpoint.save(out, Facts(architecture, config, lam, known, {"source": path.name}), state)
     return checkpoint.read(out)
 
 

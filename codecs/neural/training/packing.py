@@ -94,7 +94,7 @@ def _pack(trained: Checkpoint, recipe: Recipe, images: tuple[Image, ...], target
         for score, halved_score in zip(before, after, strict=True)
     )
     state = halved(trained.state) if half else trained.state
-    checkpoint.save(target, trained.architecture, trained.config, trained.lam, trained.metric, state, trained.about)
+    checkpoint.save(target, trained, state)
     steps = trained.about.get("steps", "?")
     return [Packed(target.name, steps, *scores, half) for scores in zip(before, after, strict=True)]
 

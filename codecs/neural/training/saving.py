@@ -13,7 +13,7 @@ from torch import Tensor
 from ...protocol import CodecError
 from .. import checkpoint
 from ..compat import compressai
-from ..metadata import Metric
+from ..metadata import Facts, Metric
 from ..models import construct
 from . import logs
 from .job import Job
@@ -89,9 +89,10 @@ def publish(learner: Learner, seconds: float) -> str:
 
 def _publish(learner: Learner, seconds: float) -> str:
     recipe, job = learner.recipe, learner.job
-    state, about = _exported(learner), _about(learner, seconds)
+    state = _exported(learner)
     metric: Metric = "ms-ssim" if recipe.loss == "ms-ssim" else "mse"
-    checkpoint.save(learner.checkpoint_file, recipe.architecture, recipe.config, learner.lam, metric, state, about)
+    facts = Facts(recipe.architecture, recipe.config, learner.lam, metric, _about(learner, seconds))
+    checkpoint.save(learner.checkpoint_file, facts, state)
     if not job.valid:
         return ""
     try:
@@ -116,8 +117,7 @@ def _publish(learner: Learner, seconds: float) -> str:
     is_pruned = recipe.pruning is None or learner.step >= round(recipe.pruning.end * learner.steps)
     if is_pruned and mean_loss(scores) < learner.best:
         learner.best = mean_loss(scores)
-        best_file = job.out / "best" / learner.checkpoint_file.name
-        checkpoint.save(best_file, recipe.architecture, recipe.config, learner.lam, metric, state, about)
+        checkpoint.save(job.out / "best" / learner.checkpoint_file.name, facts, state)
     return f"{scores[0].bpp_real:.3f} bpp {scores[0].psnr:.2f} dB"
 
 

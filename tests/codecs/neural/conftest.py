@@ -49,6 +49,7 @@ def checkpoints(
 ) -> Callable[[str], Path]:
     """A function that returns the checkpoint of a small model of an architecture, made when first asked for."""
     from codecshift.codecs.neural import checkpoint
+    from codecshift.codecs.neural.metadata import Facts
 
     folder = tmp_path_factory.mktemp("checkpoints")
 
@@ -56,7 +57,7 @@ def checkpoints(
         path = folder / f"{architecture}.safetensors"
         if not path.exists():
             weights = lively(architecture).state_dict()
-            checkpoint.save(path, architecture, config(architecture), 0.01, "mse", weights, {"steps": "0"})
+            checkpoint.save(path, Facts(architecture, config(architecture), 0.01, "mse", {"steps": "0"}), weights)
         return path
 
     return made

@@ -11,7 +11,7 @@ import pytest
 import torch
 from codecshift.codecs.neural import checkpoint, metadata, models
 from codecshift.codecs.neural.architectures import ARCHITECTURES
-from codecshift.codecs.neural.metadata import BadCheckpoint
+from codecshift.codecs.neural.metadata import BadCheckpoint, Facts
 
 NAME, SIZE = "bmshj2018-factorized", {"N": 8, "M": 12}
 WEIGHTS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2], dtype=torch.int32)}
@@ -19,7 +19,7 @@ WEIGHTS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2], dtype
 
 def test_what_is_saved_is_read(tmp_path: Path) -> None:
     path = tmp_path / "new" / "one.safetensors"
-    checkpoint.save(path, NAME, SIZE, 0.0067, "ms-ssim", WEIGHTS, {"steps": "12", "data": "sha256:ab"})
+    checkpoint.save(path, Facts(NAME, SIZE, 0.0067, "ms-ssim", {"steps": "12", "data": "sha256:ab"}), WEIGHTS)
     found = checkpoint.read(path)
     assert (found.architecture, dict(found.config), found.lam, found.metric) == (NAME, SIZE, 0.0067, "ms-ssim")
     assert dict(found.about) == {"steps": "12", "data": "sha256:ab"}
@@ -33,7 +33,7 @@ def test_what_is_saved_is_read(tmp_path: Path) -> None:
 def test_tables_shared_and_strided_tensors_are_no_hindrance(tmp_path: Path) -> None:
     whole = torch.arange(12.0).reshape(3, 4)
     state = {"x": whole, "again": whole, "turned": whole.T, "e.scale_table": whole, "e._offset": whole}
-    checkpoint.save(tmp_path / "x.safetensors", NAME, SIZE, None, "mse", state, {})
+    checkpoint.save(tmp_path / "x.safetensors", Facts(NAME, SIZE, None, "mse", {}), state)
     found = checkpoint.read(tmp_path / "x.safetensors")
     assert sorted(found.state) == ["again", "turned", "x"]
     assert torch.equal(found.state["turned"], whole.T)
@@ -42,14 +42,14 @@ def test_tables_shared_and_strided_tensors_are_no_hindrance(tmp_path: Path) -> N
 
 def test_saving_replaces_a_file_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "one.safetensors"
-    checkpoint.save(path, NAME, SIZE, 0.1, "mse", WEIGHTS, {})
+    checkpoint.save(path, Facts(NAME, SIZE, 0.1, "mse", {}), WEIGHTS)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        checkpoint.save(path, NAME, SIZE, 0.2, "mse", WEIGHTS, {})
+        checkpoint.save(path, Facts(NAME, SIZE, 0.2, "mse", {}), WEIGHTS)
     assert checkpoint.read(path).lam == 0.1
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
@@ -66,7 +66,7 @@ def test_saving_replaces_a_file_whole_or_not_at_all(tmp_path: Path, monkeypatch:
 def test_what_could_not_be_read_is_not_saved(tmp_path: Path, arguments: Any, reason: str) -> None:
     name, architecture, about = arguments
     with pytest.raises(ValueError, match=reason):
-        checkpoint.save(tmp_path / name, architecture, SIZE, 0.1, "mse", WEIGHTS, about)
+        checkpoint.save(tmp_path / name, Facts(architecture, SIZE, 0.1, "mse", about), WEIGHTS)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -115,7 +115,7 @@ def test_pickles_are_refused_by_their_name(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "x.safetensors", NAME, SIZE, 0.1, "mse", WEIGHTS, {})
+    checkpoint.save(tmp_path / "x.safetensors", Facts(NAME, SIZE, 0.1, "mse", {}), WEIGHTS)
     with pytest.raises(BadCheckpoint, match=r"the weights are not those of bmshj2018-factorized of .*'N': 8"):
         checkpoint.build(checkpoint.read(tmp_path / "x.safetensors"))
 

@@ -10,6 +10,7 @@ from codecshift.benchmark.measure.sitting import run
 from codecshift.benchmark.plan.plans import Plan
 from codecshift.benchmark.store import read
 from codecshift.codecs.neural import checkpoint
+from codecshift.codecs.neural.metadata import Facts
 from codecshift.codecs.protocol import CodecUnavailable
 from codecshift.codecs.registry import UnknownCodec, find, identify, open_codec
 
@@ -22,7 +23,7 @@ def folder(tmp_path: Path, lively: Callable[..., object]) -> Path:
     """A folder of three checkpoints whose lambdas do not rise with their names."""
     for name, lam, seed in (("a", 0.05, 1), ("b", 0.0018, 2), ("c", 0.013, 3)):
         weights = lively(NAME, spread=100 * lam + 1, seed=seed).state_dict()  # type: ignore[attr-defined]
-        checkpoint.save(tmp_path / "my models" / f"{name}.safetensors", NAME, SIZE, lam, "ms-ssim", weights, {})
+        checkpoint.save(tmp_path / "my models" / f"{name}.safetensors", Facts(NAME, SIZE, lam, "ms-ssim", {}), weights)
     return tmp_path / "my models"
 
 

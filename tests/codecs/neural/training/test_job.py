@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 pytest.importorskip("codecshift.codecs.neural.training.train")
 
 from codecshift.codecs.neural import checkpoint
+from codecshift.codecs.neural.metadata import Facts
 from codecshift.codecs.neural.models import construct
 from codecshift.codecs.neural.training.job import choose_device, prepare
 from codecshift.codecs.neural.training.recipe import Recipe, TrainingError
@@ -27,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, photographs: Callable[..., Pa
 def test_a_checkpoint_of_another_size_is_refused(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "start" / "l0.02.safetensors"
     state = construct(TINY.architecture, TINY.config).state_dict()
-    checkpoint.save(path, TINY.architecture, TINY.config, 0.02, "mse", state, {})
+    checkpoint.save(path, Facts(TINY.architecture, TINY.config, 0.02, "mse", {}), state)
     with pytest.raises(TrainingError, match=r"l0\.02\.safetensors holds .*'N': 4.*expected .*'N': 8"):
         prepare(replace(TINY, N=8, start="checkpoint"), data, tmp_path / "other", start=path.parent)
     assert not (tmp_path / "other").exists()
