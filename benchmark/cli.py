@@ -886,7 +886,11 @@ def _interrupted(_signal: int, _frame: object) -> NoReturn:
 FORESEEN = (
     *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.leaderboard.NotComparable"),
     *("codecs.described.BadDescription", "codecs.neural.recipe.TrainingError", "codecs.protocol.CodecUnavailable"),
-    *("codecs.registry.UnknownCodec", "corruptions.download.DownloadError", "corruptions.generated.GeneratedError"),
+    *(
+        "codecs.registry.UnknownCodec",
+        "corruptions.download.DownloadError",
+        "corruptions.sets.generated.GeneratedError",
+    ),
     *("corruptions.pixels.UnreadableImage", "corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
     *("benchmark.bands.MeasurementError", "benchmark.cell.UnknownName", "benchmark.matching.WrongTarget"),
     "benchmark.store.RunFileError",

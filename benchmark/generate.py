@@ -23,7 +23,9 @@ import pebble
 import PIL.Image
 
 from ..corruptions.corruption import MINIMUM_SIDE, Image, generator
-from ..corruptions.generated import (
+from ..corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
+from ..corruptions.sets import KNOWN, ImageSet, SetError, open_set
+from ..corruptions.sets.generated import (
     MANIFEST,
     PNG_LEVEL,
     UNFINISHED,
@@ -37,8 +39,6 @@ from ..corruptions.generated import (
     read_manifest,
     recipe,
 )
-from ..corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
-from ..corruptions.sets import KNOWN, ImageSet, SetError, open_set
 from ..corruptions.table import find, prepare
 from .cell import CLEAN, PLANS, Plan, Shot, UnknownName, named
 from .processes import IN_FLIGHT, Line, flown, processes

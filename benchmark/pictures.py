@@ -13,9 +13,9 @@ from ..codecs.protocol import CodecUnavailable, Spec
 from ..codecs.registry import UnknownCodec, find, find_point
 from ..corruptions.corruption import Image
 from ..corruptions.download import DownloadError
-from ..corruptions.generated import GeneratedError
 from ..corruptions.pixels import UnreadableImage
 from ..corruptions.sets import ImageSet, SetError, UnknownSet, open_set
+from ..corruptions.sets.generated import GeneratedError
 from ..corruptions.table import prepare
 from . import store
 from .cell import CLEAN, Shot

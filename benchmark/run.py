@@ -19,8 +19,8 @@ from ..codecs.protocol import CodecUnavailable, Point, Spec
 from ..codecs.registry import UnknownCodec, find, identify
 from ..codecs.registry import prepare as fetch
 from ..corruptions.corruption import SEVERITIES
-from ..corruptions.generated import Place
 from ..corruptions.sets import ImageSet, SetError, open_set
+from ..corruptions.sets.generated import Place
 from ..corruptions.table import prepare as fetch_for
 from . import provenance
 from .cell import CLEAN, Plan, Shot

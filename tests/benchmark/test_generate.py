@@ -22,11 +22,11 @@ from codecshift.benchmark.generate import Finding, Order, clean_name, generate, 
 from codecshift.benchmark.preview import preview
 from codecshift.benchmark.run import prepare, run
 from codecshift.benchmark.store import RunFile
-from codecshift.corruptions import generated, table
+from codecshift.corruptions import table
 from codecshift.corruptions.corruption import generator
-from codecshift.corruptions.generated import MANIFEST, UNFINISHED, GeneratedError, Manifest, file_of, read_manifest
 from codecshift.corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
-from codecshift.corruptions.sets import KNOWN, SetError, open_set
+from codecshift.corruptions.sets import KNOWN, SetError, generated, open_set
+from codecshift.corruptions.sets.generated import MANIFEST, UNFINISHED, GeneratedError, Manifest, file_of, read_manifest
 from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
 
 Save = Callable[[str, Sequence[str]], Path]
