@@ -10,11 +10,12 @@ from typing import TypeVar
 
 from ..analysis.distortion import MEASURES
 from ..codecs.neural import shipped
+from ..corruptions import corruption as leaf
 from ..corruptions.corruption import SEVERITIES
 from ..corruptions.fourier import PREFIX
 from ..corruptions.table import CORRUPTIONS, FIFTEEN, find
 
-CLEAN = "none"
+CLEAN = leaf.CLEAN
 """The corruption that leaves the image as it is; its only severity is 0."""
 
 EVERY_MEASURE = tuple(one.name for one in MEASURES)

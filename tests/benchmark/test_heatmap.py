@@ -17,7 +17,7 @@ Write = Callable[..., Path]
 @pytest.fixture
 def held(tmp_path: Path, row: Rows, write: Write) -> Path:
     """A run file of two codecs, two sets, two strengths, full band of quarters and low band of two."""
-    waves = [*fourier.full_band(4), *fourier.low_band(2)]
+    waves = [*fourier.every_wave(4), *fourier.lowest_waves(2)]
     rows = [
         row(set=of, codec=codec, point=point, image=image, corruption=name, severity=severity)
         for of, images in (("kodak", ("kodim01", "kodim02")), ("sample", ("astronaut",)))
@@ -102,7 +102,7 @@ def test_what_is_not_there_is_told(held: Path, chosen: dict[str, object], fault:
 
 
 def test_rows_that_cannot_be_compared_are_refused(tmp_path: Path, row: Rows, write: Write) -> None:
-    rows = [row(corruption=wave.name) for wave in fourier.full_band(4)]
+    rows = [row(corruption=wave.name) for wave in fourier.every_wave(4)]
     path = write(tmp_path / "r.sqlite", rows)
     with maps.store.RunFile.open(path) as file:
         for run, version in (("a", 1), ("b", 2)):
@@ -125,7 +125,7 @@ def test_a_heatmap_in_words(held: Path) -> None:
 
 
 def test_what_failed_or_is_missing_is_told(tmp_path: Path, row: Rows, write: Write) -> None:
-    waves = fourier.full_band(4)
+    waves = fourier.every_wave(4)
     rows = [row(corruption=CLEAN, severity=0), *(row(corruption=wave.name) for wave in waves[2:])]
     rows.append(row(corruption=waves[0].name, status="failed", message="broken"))
     (one,) = maps.read(write(tmp_path / "r.sqlite", rows))
