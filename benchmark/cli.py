@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..analysis.figures import Kind
     from ..analysis.heatmap import Heatmap
-    from ..analysis.leaderboard import Leaderboard
+    from ..analysis.ranking import Leaderboard
     from ..analysis.spectrum import Settings
     from ..codecs.contract import Verdict
     from ..codecs.neural.recipe import Recipe
@@ -237,7 +237,7 @@ def leaderboard(
     seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Of the resamples. Default: 24.")] = None,
 ) -> None:
     """Rank the codecs of a run file by their BD-rate on corrupted images."""
-    from ..analysis.leaderboard import NotComparable
+    from ..analysis.ranking import NotComparable
     from ..analysis.statistics import RESAMPLES, SEED
     from . import publish
 
@@ -884,7 +884,7 @@ def _interrupted(_signal: int, _frame: object) -> NoReturn:
 
 
 FORESEEN = (
-    *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.leaderboard.NotComparable"),
+    *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.ranking.NotComparable"),
     *("codecs.described.BadDescription", "codecs.neural.recipe.TrainingError", "codecs.protocol.CodecUnavailable"),
     *(
         "codecs.registry.UnknownCodec",
@@ -1233,7 +1233,7 @@ def _levels(levels: Sequence[Any]) -> str:
 
 def _print_outcome(path: Path, job: Job) -> None:
     """Print the leaderboard of each set of a job, or its matched points, or with too few for either a line per cell."""
-    from ..analysis.leaderboard import NotComparable
+    from ..analysis.ranking import NotComparable
     from . import publish, store
     from .provenance import MATCHED
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..analysis.figures import FIGURES, Drawing, Evidence, Kind, NothingToDraw
 from ..analysis.figures.style import plain
-from ..analysis.leaderboard import NotComparable
+from ..analysis.ranking import NotComparable
 from ..codecs.protocol import Spec
 from ..corruptions.table import CORRUPTIONS
 from . import store

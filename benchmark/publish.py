@@ -14,9 +14,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from ..analysis.grid import Quality
-from ..analysis.leaderboard import NUMBERS, TAILS, Entry, Leaderboard, NotComparable, intervals, rank
 from ..analysis.matched import Held, Line, under_corruption
+from ..analysis.ranking import NUMBERS, TAILS, Entry, Leaderboard, NotComparable, Quality, intervals, rank
 from ..analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval, summarise
 from ..corruptions.fourier import PREFIX
 from ..corruptions.table import CORRUPTIONS

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.claims import CLAIMS, Evidence, Verdict, judged
-from ..analysis.leaderboard import NotComparable
+from ..analysis.ranking import NotComparable
 from ..analysis.statistics import Interval
 from ..corruptions.table import CORRUPTIONS
 from . import store

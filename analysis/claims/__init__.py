@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from . import noise, rates, shapes
-from .evidence import NO_INTERVAL, Claim, Decision, Evidence, Finding, Lacking
+from .records import NO_INTERVAL, Claim, Decision, Evidence, Finding, Lacking
 
 __all__ = ["CLAIMS", "Claim", "Decision", "Evidence", "Finding", "Verdict", "judged"]
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..rate import BdRate, Curve, bd_rate
 from ..statistics import Interval, bootstrap, interval
-from .evidence import (
+from .records import (
     MATCHED_BPP,
     Claim,
     Decision,

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ..grid import CLEAN
-from ..leaderboard import NotComparable, rank
 from ..matched import nearest_to
+from ..ranking import NotComparable, rank
+from ..ranking.point_tables import CLEAN
 from ..statistics import Interval, bootstrap, interval
-from .evidence import (
+from .records import (
     MATCHED_BPP,
     Claim,
     Evidence,

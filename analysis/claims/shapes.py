@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from ..grid import CLEAN
+from ..ranking.point_tables import CLEAN
 from ..statistics import Interval
-from .evidence import (
+from .records import (
     Claim,
     Evidence,
     Finding,

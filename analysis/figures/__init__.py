@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from . import curves, heatmap, pictures, rankings, spectra, theory, variants
-from .evidence import Drawing, Evidence, Kind, Need, NothingToDraw, Pictures
+from .material import Drawing, Evidence, Kind, Need, NothingToDraw, Pictures
 
 __all__ = ["FIGURES", "Drawing", "Evidence", "Kind", "Need", "NothingToDraw", "Pictures"]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ..distortion import ms_ssim_db
-from ..grid import CLEAN
 from ..matched import Near, nearest_to
+from ..ranking.point_tables import CLEAN
 from ..statistics import summarise
-from .evidence import BANDS, Drawing, Evidence, Kind, NothingToDraw, used
+from .material import BANDS, Drawing, Evidence, Kind, NothingToDraw, used
 from .needs import CLEAN_ROWS, MATCHED_POINTS, ROWS, SEVERITIES, SHIFTED_ROWS, TARGET_BPP, command, require
 from .style import (
     INK,

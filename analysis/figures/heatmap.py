@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..heatmap import RULE, Heatmap, NoHeatmap, Quantity, Values, heatmaps, plane, windows
-from .evidence import Drawing, Evidence, Kind, Need, NothingToDraw, used
+from .material import Drawing, Evidence, Kind, Need, NothingToDraw, used
 from .needs import require
 from .style import pages
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..grid import CLEAN
 from ..matched import nearest_to
+from ..ranking.point_tables import CLEAN
 from ..rate import MINIMUM_POINTS
-from .evidence import Evidence, Need, NothingToDraw
+from .material import Evidence, Need, NothingToDraw
 
 TARGET_BPP = 0.5
 """The rate on clean images that codecs are matched at, where a figure shows one point of each."""

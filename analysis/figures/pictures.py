@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..distortion import psnr, squared_error
-from ..grid import CLEAN
 from ..matched import Near, nearest_to
-from .evidence import BANDS, Drawing, Evidence, Image, Kind, NothingToDraw, Pictures, used
+from ..ranking.point_tables import CLEAN
+from .material import BANDS, Drawing, Evidence, Image, Kind, NothingToDraw, Pictures, used
 from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS, TARGET_BPP, command, require
 from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, spoken, wrapped
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..grid import CLEAN
-from ..leaderboard import Intervals, Leaderboard, NotComparable, intervals, rank
 from ..matched import Near, nearest_to
-from .evidence import BANDS, Drawing, Evidence, Kind, NothingToDraw, used
+from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
+from ..ranking.point_tables import CLEAN
+from .material import BANDS, Drawing, Evidence, Kind, NothingToDraw, used
 from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS, TARGET_BPP, command, require
 from .style import (
     INK,

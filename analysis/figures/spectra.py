@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..grid import CLEAN
 from ..matched import Near, nearest_to
+from ..ranking.point_tables import CLEAN
 from ..spectrum import GRID, Power, density, radial, shares
-from .evidence import BANDS, Drawing, Evidence, Kind, NothingToDraw, used_spectra
+from .material import BANDS, Drawing, Evidence, Kind, NothingToDraw, used_spectra
 from .needs import TARGET_BPP, command, require, spectra
 from .style import (
     BAND_COLOURS,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..theory import balance_of_spectra, deviations
-from .evidence import Drawing, Evidence, Kind, Need, used_spectra
+from .material import Drawing, Evidence, Kind, Need, used_spectra
 from .needs import command, require
 from .style import BAND_COLOURS, INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, sheet, tidy
 

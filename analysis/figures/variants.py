@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .curves import rate_curves
-from .evidence import Drawing, Evidence, Kind, NothingToDraw
+from .material import Drawing, Evidence, Kind, NothingToDraw
 from .needs import NEURAL, ROWS, neural, require
 from .spectra import psd_radial
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from codecshift.analysis.figures import FIGURES, NothingToDraw
-from codecshift.analysis.leaderboard import NotComparable
+from codecshift.analysis.ranking import NotComparable
 from codecshift.benchmark import drawing
 from codecshift.benchmark.cell import UnknownName
 from codecshift.benchmark.store import Row

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from codecshift.analysis.leaderboard import Entry, NotComparable
+from codecshift.analysis.ranking import Entry, NotComparable
 from codecshift.benchmark import drawing, fairness, publish, store
 from codecshift.benchmark.store import Row, RunFileError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from codecshift.analysis.claims import CLAIMS, Finding, Verdict
-from codecshift.analysis.leaderboard import NotComparable
+from codecshift.analysis.ranking import NotComparable
 from codecshift.analysis.statistics import Interval
 from codecshift.benchmark import store, verdicts
 from codecshift.benchmark.cell import UnknownName

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.claims import CLAIMS, Evidence, Finding, judged
-from codecshift.analysis.claims.evidence import above, below, by_size, rows_of, together
+from codecshift.analysis.claims.records import above, below, by_size, rows_of, together
 from codecshift.analysis.claims.shapes import moved
 from codecshift.analysis.statistics import Interval
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .grid import CLEAN, Condition, Floats, Grid, Mask, Quality, means
-from .rate import MINIMUM_OVERLAP, MINIMUM_POINTS, BdRate, Curve, at_rate, bd_rate, inflation
+from ..rate import MINIMUM_OVERLAP, MINIMUM_POINTS, BdRate, Curve, at_rate, bd_rate, inflation
+from ..statistics import CONFIDENCE, RESAMPLES, SEED, Interval, Tail, bootstrap, interval, tail
+from .point_tables import CLEAN, Condition, Floats, Grid, Mask, Quality, means
 from .resampled import resample
-from .statistics import CONFIDENCE, RESAMPLES, SEED, Interval, Tail, bootstrap, interval, tail
 
 ANCHORS = ("jpeg2000", "jpeg")
 """What codecs are compared with unless another is asked for: the first of these that has a curve."""

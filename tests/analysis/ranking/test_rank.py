@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.grid import CLEAN, Condition
-from codecshift.analysis.leaderboard import (
+from codecshift.analysis.ranking.point_tables import CLEAN, Condition
+from codecshift.analysis.ranking.rank import (
     ANCHORS,
     NUMBERS,
     Entry,

@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..distortion import PEAK
-from ..grid import CLEAN
 from ..matched import Near, nearest_to
+from ..ranking.point_tables import CLEAN
 from ..statistics import MINIMUM_IMAGES, Interval, bootstrap, interval
 
 Decision = Literal["supported", "refuted", "undecided"]

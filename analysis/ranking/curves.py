@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .rate import MINIMUM_POINTS
+from ..rate import MINIMUM_POINTS
 
 Floats = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.grid import CLEAN, Grid
-from codecshift.analysis.leaderboard import rank
-from codecshift.analysis.resampled import BLOCK, resample
+from codecshift.analysis.ranking import rank
+from codecshift.analysis.ranking.point_tables import CLEAN, Grid
+from codecshift.analysis.ranking.resampled import BLOCK, resample
 from codecshift.analysis.statistics import bootstrap
 
 CONDITIONS = (CLEAN, ("fog", 3), ("shot_noise", 1), ("shot_noise", 5))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .distortion import ms_ssim_db
+from ..distortion import ms_ssim_db
 
 CLEAN = ("none", 0)
 

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 
 from .curves import Curves, at_rates, bd_rates
-from .grid import CLEAN, Cell, Condition, Floats, Grid, Mask, means, shares
+from .point_tables import CLEAN, Cell, Condition, Floats, Grid, Mask, means, shares
 
 BLOCK = 2000
 """How many resamples are worked at a time: few enough for a curve's arrays to stay in a core's cache."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..grid import CLEAN
+from ..ranking.point_tables import CLEAN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

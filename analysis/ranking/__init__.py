@@ -1,0 +1,25 @@
+"""Rows into a ranking: how many more bits than an anchor each codec needs once the images shift, with intervals."""
+
+from .point_tables import Quality
+from .rank import (
+    NUMBERS,
+    TAILS,
+    Entry,
+    Intervals,
+    Leaderboard,
+    NotComparable,
+    intervals,
+    rank,
+)
+
+__all__ = [
+    "NUMBERS",
+    "TAILS",
+    "Entry",
+    "Intervals",
+    "Leaderboard",
+    "NotComparable",
+    "Quality",
+    "intervals",
+    "rank",
+]
