@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..analysis.spectrum import Bands, Third, bands, mean, power_spectrum, third
+from ..analysis.spectrum import Third, Thirds, mean_thirds, power_spectrum, third_of, thirds
 from ..corruptions.corruption import MINIMUM_SIDE, SEVERITIES, generator
 from ..corruptions.sets import ImageSet, SetError
 from ..corruptions.table import FIFTEEN, find, prepare
@@ -96,7 +96,7 @@ def measure(
     described = describe([images], corruptions, [])
     provenance = {key: described[key] for key in RESTS_ON}
     conditions = [(find(name), severity) for name in corruptions for severity in severities]
-    found: dict[tuple[str, int], list[Bands]] = {(one.name, severity): [] for one, severity in conditions}
+    found: dict[tuple[str, int], list[Thirds]] = {(one.name, severity): [] for one, severity in conditions}
     total = len(images.sources) * len(conditions)
     done = 0
     for source in images.sources:
@@ -104,17 +104,17 @@ def measure(
         for corruption, severity in conditions:
             shot = Shot(images.name, source.id, corruption.name, severity)
             shown = corruption(clean, severity, generator(str(shot)))
-            found[corruption.name, severity].append(bands(power_spectrum(np.subtract(shown, clean, dtype=np.int16))))
+            found[corruption.name, severity].append(thirds(power_spectrum(np.subtract(shown, clean, dtype=np.int16))))
             done += 1
             if progress is not None:
                 progress(f"measuring {images.name}", done, total)
-    rows = tuple(_row(name, severity, mean(several)) for (name, severity), several in found.items())
+    rows = tuple(_row(name, severity, mean_thirds(several)) for (name, severity), several in found.items())
     return Measurement(provenance, rows)
 
 
-def _row(corruption: str, severity: int, power: Bands) -> Measured:
+def _row(corruption: str, severity: int, power: Thirds) -> Measured:
     shares = (power.share("dc"), power.share("low"), power.share("medium"), power.share("high"))
-    band = "" if math.isnan(power.centroid) else third(power.centroid)
+    band = "" if math.isnan(power.centroid) else third_of(power.centroid)
     return Measured(corruption, severity, power.mse, power.centroid, *shares, band)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..analysis.figures import FIGURES, Drawing, Evidence, Kind, NothingToDraw
+from ..analysis.figures import FIGURES, Drawing, Kind, Material, NothingToDraw
 from ..analysis.figures.style import plain
 from ..analysis.ranking import NotComparable
 from ..codecs.protocol import Spec
@@ -35,7 +35,7 @@ class State:
     missing: str
 
 
-def evidence(path: Path, data_dir: Path, extra: Sequence[Spec] = ()) -> Iterator[tuple[str, Evidence]]:
+def evidence(path: Path, data_dir: Path, extra: Sequence[Spec] = ()) -> Iterator[tuple[str, Material]]:
     """Yield each set of a run file with all there is to draw from.
 
     Its images are looked for in `data_dir`; `extra` are codecs known beside those of the catalogue.
@@ -57,7 +57,7 @@ def evidence(path: Path, data_dir: Path, extra: Sequence[Spec] = ()) -> Iterator
         windows = {provenances[run][SPECTRA]["window"] for run in runs if SPECTRA in provenances[run]}
         yield (
             str(of),
-            Evidence(
+            Material(
                 rows=part,
                 bands=bands,
                 spectra=spectra[spectra["set"] == of],
@@ -120,14 +120,14 @@ def kinds(names: Sequence[str] = ()) -> list[Kind]:
     return [named("figure", name, FIGURES) for name in dict.fromkeys(names)] or list(FIGURES.values())
 
 
-def _drawn(kind: Kind, one: Evidence) -> tuple[Drawing, ...]:
+def _drawn(kind: Kind, one: Material) -> tuple[Drawing, ...]:
     if lacking := kind.missing(one):
         raise NothingToDraw(lacking)
     return kind.draw(one)
 
 
 def _written(
-    folder: Path, kind: Kind, of: str, one: Evidence, drawing: Drawing, formats: Sequence[str]
+    folder: Path, kind: Kind, of: str, one: Material, drawing: Drawing, formats: Sequence[str]
 ) -> Iterator[Path]:
     stem = "-".join(part for part in (kind.name, drawing.suffix, file_name(of)) if part)
     for form in formats:
@@ -139,7 +139,7 @@ def _written(
     yield caption
 
 
-def _caption(kind: Kind, of: str, one: Evidence, drawing: Drawing) -> str:
+def _caption(kind: Kind, of: str, one: Material, drawing: Drawing) -> str:
     rows = one.rows
     ok = int((rows["status"] == "ok").sum())
     lines = (

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..analysis import heatmap as analysis
 from ..analysis.figures import heatmap as maps
-from ..analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full, low
+from ..analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full_window, low_window
 from ..corruptions.corruption import Corruption
 from ..corruptions.fourier import RMS, every_wave, lowest_waves
 from . import store
@@ -39,7 +39,7 @@ class Band:
     of: int
 
 
-BANDS: Mapping[str, Band] = {"full": Band(every_wave, full, 32), "low": Band(lowest_waves, low, 64)}
+BANDS: Mapping[str, Band] = {"full": Band(every_wave, full_window, 32), "low": Band(lowest_waves, low_window, 64)}
 
 NAMES: Mapping[Quantity, tuple[str, int]] = {"bpp": ("bpp", 3), "psnr": ("PSNR", 2), "psnr_clean": ("PSNR clean", 2)}
 """What a quantity is called in words, and how many digits it is told with."""

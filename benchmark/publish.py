@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from ..analysis.matched import Held, Line, under_corruption
+from ..analysis.matched import MatchedLine, MatchedPoint, under_corruption
 from ..analysis.ranking import NUMBERS, TAILS, Entry, Leaderboard, NotComparable, Quality, intervals, rank
 from ..analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval, summarise
 from ..corruptions.fourier import PREFIX
@@ -53,7 +53,7 @@ def leaderboard(
 def matched(
     path: Path, *, of: str | None = None, corruptions: Sequence[str] = (), severities: Sequence[int] = ()
 ) -> pd.DataFrame:
-    """Return what a run file says of the operating points that were matched: the set, then the fields of Line.
+    """Return what a run file says of the operating points that were matched: the set, then the fields of MatchedLine.
 
     No lines where no points were matched. Raises as `leaderboard`.
     """
@@ -65,17 +65,17 @@ def matched(
         for name, part in rows.groupby("set", sort=True):
             held = _held(run[MATCHED] for run in runs if name in run["sets"])
             lines += [{"set": str(name)} | asdict(line) for line in under_corruption(part, bands, held)]
-    return pd.DataFrame(lines, columns=["set", *(field.name for field in fields(Line))])
+    return pd.DataFrame(lines, columns=["set", *(field.name for field in fields(MatchedLine))])
 
 
-def _held(records: Iterable[Mapping[str, Any]]) -> list[Held]:
+def _held(records: Iterable[Mapping[str, Any]]) -> list[MatchedPoint]:
     """Return the points that were matched, then those that were given, each once."""
     records = list(records)
     points = sorted((one for record in records for one in record["points"]), key=lambda one: str(one["target"]))
     fixed = [label.split(":", 1) for record in records for label in record["fixed"]]
     held = [
-        *(Held(one["target"], one["codec"], one["point"]) for one in points if one["point"]),
-        *(Held("", *one) for one in fixed),
+        *(MatchedPoint(one["target"], one["codec"], one["point"]) for one in points if one["point"]),
+        *(MatchedPoint("", *one) for one in fixed),
     ]
     return list(dict.fromkeys(held))
 

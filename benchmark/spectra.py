@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..analysis.spectrum import radial, shares
+from ..analysis.spectrum import grid_thirds, radial
 from . import store
 from .cell import CLEAN, corruptions_named
 from .provenance import SPECTRA
@@ -76,7 +76,7 @@ def table(
             raise NoSpectra(_nothing(path, "codec", [label], held))
     if codecs:
         is_wanted &= whole["codec"].isin([*codecs, ""]) | whole["label"].isin(codecs)
-    numbers = [shares(power) for power in whole["power"]]
+    numbers = [grid_thirds(power) for power in whole["power"]]
     whole["mse"] = [one.mse for one in numbers]
     for band in ("low", "medium", "high"):
         whole[f"share_{band}"] = [one.share(band) for one in numbers]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..analysis.claims import CLAIMS, Evidence, Verdict, judged
+from ..analysis.claims import CLAIMS, Records, Verdict, judged
 from ..analysis.ranking import NotComparable
 from ..analysis.statistics import Interval
 from ..corruptions.table import CORRUPTIONS
@@ -30,13 +30,13 @@ def verdicts(path: Path, names: Sequence[str] = ()) -> list[Verdict]:
     return judged(evidence(path), wanted)
 
 
-def evidence(path: Path) -> Evidence:
+def evidence(path: Path) -> Records:
     """Return all that claims are held against; raise RunFileError, or NotComparable for rows of different versions."""
     rows = store.read(path)
     provenances = store.runs(path)
     if reason := conflict(provenances.values()):
         raise NotComparable(f"the rows of {path} cannot be judged together: {reason}")
-    return Evidence(
+    return Records(
         rows=rows,
         bands={name: one.band for name, one in CORRUPTIONS.items()},
         spectra=store.spectra(path),

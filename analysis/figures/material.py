@@ -1,49 +1,45 @@
-"""What figures are drawn from, what they need of it, and what a kind of figure is."""
+"""The material that figures are drawn from: the rows, spectra and pictures of one set of a run file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..ranking.point_tables import CLEAN
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from ..commands import run_command
+from ..conditions import CLEAN
 
 Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
-
-BANDS = ("low", "medium", "high")
 
 SPECTRA_COLUMNS = ("set", "corruption", "severity", "codec", "point", "quantity", "channel", "n", "power")
 
 
 class NothingToDraw(ValueError):
-    """The evidence lacks what a figure needs; the message says what, and the command that would make it."""
+    """The material lacks what a figure needs; the message says what, and the command that measures it."""
 
 
 class Pictures(Protocol):
-    """The pixels behind the rows of one set, made again from their names and held against the rows.
+    """The pixels behind the rows of one set, made again from their names and checked against the rows.
 
-    Each method raises NothingToDraw where they cannot be had, or are not those that the rows were measured on.
+    Each method raises NothingToDraw if the pixels cannot be made, or are not those that the rows were measured on.
     """
 
     def missing(self) -> str:
-        """Return why no image of the set can be had, with the command that would help, "" if they can."""
+        """Return why the images of the set are not available, with a command that helps, "" if they are."""
 
     def clean(self, image: str) -> Image:
         """Return a clean image of the set."""
 
     def shown(self, image: str, corruption: str, severity: int) -> Image:
-        """Return what the codecs were given of an image."""
+        """Return the corrupted image that the codecs were given."""
 
     def decoded(self, image: str, corruption: str, severity: int, codec: str, point: str) -> Image:
-        """Return what a codec made of an image: of the stored row's bytes and squared errors."""
+        """Return the decoded image, with the bytes and squared errors of the stored row."""
 
 
 def _no_spectra() -> pd.DataFrame:
@@ -51,13 +47,13 @@ def _no_spectra() -> pd.DataFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """All there is of one set of a run file.
+class Material:
+    """Everything a run file holds of one set.
 
     `rows` has the columns of `benchmark.store.read`; `bands` maps a corruption to "low", "medium", "high" or "extra".
     `spectra` has the columns SPECTRA_COLUMNS, `power` being a (64, 33) grid as in `analysis.spectrum`. `codecs` holds
-    what the runs state of each codec, e.g. its `kind` and `chroma`, `runs` their ids, `window` that of the spectra, and
-    `file` what commands call the run file.
+    what the runs state of each codec, e.g. its `kind` and `chroma`; `runs` are their ids, `window` is that of the
+    spectra, and `file` is the name of the run file in commands.
     """
 
     rows: pd.DataFrame
@@ -70,80 +66,40 @@ class Evidence:
     file: str = "FILE"
 
     def label(self, codec: str) -> str:
-        """Return a codec's name for a legend, with its chroma subsampling where colour is at a disadvantage."""
+        """Return a codec's name for a legend, with its chroma subsampling if it has any."""
         chroma = self.codecs.get(codec, {}).get("chroma")
         return codec if chroma in {"4:4:4", "?", None} else f"{codec} {chroma}"
 
     def names(self) -> list[str]:
-        """Return the codecs in the order of the rows: the one order of looks in all figures."""
+        """Return the codecs in the order of the rows, which decides their looks in all figures."""
         return list(dict.fromkeys(self.rows["codec"]))
 
     def tabled(self) -> pd.DataFrame:
         """Return the rows on clean images and under the corruptions of the table, not those of single frequencies."""
-        return self.rows[self.rows["corruption"].isin({CLEAN[0], *self.bands})]
+        return self.rows[self.rows["corruption"].isin({CLEAN, *self.bands})]
 
     def corruptions(self) -> list[str]:
         """Return the corruptions of the rows, in the order of `bands`."""
-        there = set(self.rows["corruption"])
-        return [name for name in self.bands if name in there]
+        present = set(self.rows["corruption"])
+        return [name for name in self.bands if name in present]
 
     def in_band(self, band: str) -> list[str]:
         """Return the corruptions of the rows that are of a band."""
         return [name for name in self.corruptions() if self.bands[name] == band]
 
-    def severity(self, corruptions: Iterable[str] = ()) -> int:
-        """Return the severity that a figure of one severity shows: the middle one of those there are, 0 for none."""
-        wanted = set(corruptions or self.bands)
-        there = sorted(set(self.rows.loc[self.rows["corruption"].isin(wanted), "severity"].astype(int)))
-        return there[len(there) // 2] if there else 0
+    def severity(self) -> int:
+        """Return the severity that a figure of one severity shows: the middle one of the rows, 0 for none."""
+        return _middle_severity(self.rows, self.bands)
+
+    def spectra_severity(self) -> int:
+        """Return the severity that a figure of spectra at one severity shows: the middle one, 0 for none."""
+        return _middle_severity(self.spectra, self.bands)
+
+    def command(self, *options: str) -> str:
+        """Return the command that adds missing rows to the run file."""
+        return run_command(self.rows, self.file, *options)
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure with what its caption says of it: how many rows or spectra of how many, chosen how.
-
-    `note` is what a reader must know beside the kind's rule. `suffix` tells the drawings of one kind apart, and `about`
-    then says what this one shows.
-    """
-
-    figure: Figure
-    used: str
-    note: str = ""
-    suffix: str = ""
-    about: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One thing that a kind of figure needs: its name, and a function that says what lacks, "" where nothing does."""
-
-    about: str
-    missing: Callable[[Evidence], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of figure: what it shows, the rule of aggregation, what it needs, and the function that draws it.
-
-    `draw` is a pure function of the evidence. It raises NothingToDraw where more lacks than the needs can tell.
-    """
-
-    name: str
-    about: str
-    rule: str
-    needs: tuple[Need, ...]
-    draw: Callable[[Evidence], tuple[Drawing, ...]]
-
-    def missing(self, evidence: Evidence) -> str:
-        """Return what the evidence lacks for this figure, with the command that would make it, "" for nothing."""
-        return next((lacking for need in self.needs if (lacking := need.missing(evidence))), "")
-
-
-def used(count: int, evidence: Evidence, choice: str) -> str:
-    """Return how many rows of the run file's set went into a drawing, and how they were chosen, in words."""
-    return f"{count} of {len(evidence.rows)} rows ({choice})"
-
-
-def used_spectra(count: int, evidence: Evidence, choice: str) -> str:
-    """Return how many spectra of the run file's set went into a drawing, and how they were chosen, in words."""
-    return f"{count} of {len(evidence.spectra)} spectra ({choice})"
+def _middle_severity(table: pd.DataFrame, bands: Mapping[str, str]) -> int:
+    severities = sorted(set(table.loc[table["corruption"].isin(list(bands)), "severity"].astype(int)))
+    return severities[len(severities) // 2] if severities else 0

@@ -1,4 +1,4 @@
-"""What a leaderboard rests on, codec by codec and condition by condition, in every resample of the images."""
+"""The quantities of a leaderboard, by codec and condition, in every resample of the images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from functools import cache
 
 import numpy as np
 
+from ..conditions import CLEAN_CONDITION, Condition
 from .curves import Curves, at_rates, bd_rates
-from .point_tables import CLEAN, Cell, Condition, Floats, Grid, Mask, means, shares
+from .point_tables import Floats, Mask, PointTable, PointTables, means, shares
 
 BLOCK = 2000
-"""How many resamples are worked at a time: few enough for a curve's arrays to stay in a core's cache."""
+"""Resamples worked at a time: few enough for a curve's arrays to stay in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +35,32 @@ class Resampled:
 
 
 def resample(
-    grid: Grid, anchor: str, weights: Floats, *, matched_bpp: float, minimum_overlap: float = 0.0
+    tables: PointTables, anchor: str, weights: Floats, *, matched_bpp: float, minimum_overlap: float = 0.0
 ) -> Resampled:
-    """Return what every resample says, each a row of `weights`, shape (resamples, images), as `bootstrap` draws them.
+    """Return the quantities in every resample, a row of `weights` each, shape (resamples, images), as from `bootstrap`.
 
     Codec and anchor are compared on the images that both have at all their points; so are corrupted and clean images of
-    one codec. The same weights serve every codec and condition. With the unit matrix for weights, a resample is an
-    image.
+    one codec. The same weights serve every codec and condition. With the unit matrix as weights, each resample is
+    one image.
     """
-    shape = (len(grid.codecs), len(grid.conditions), len(weights))
-    found = Resampled(grid.codecs, grid.conditions, *(np.full(shape, math.nan) for _ in range(3)))
+    shape = (len(tables.codecs), len(tables.conditions), len(weights))
+    resampled = Resampled(tables.codecs, tables.conditions, *(np.full(shape, math.nan) for _ in range(3)))
     columns = np.ascontiguousarray(weights.T)
 
     def work(place: int) -> None:
         for start in range(0, len(weights), BLOCK):
             block = slice(start, start + BLOCK)
-            _work(found, grid, anchor, place, block, columns[:, block], matched_bpp, minimum_overlap)
+            _fill(resampled, tables, anchor, place, block, columns[:, block], matched_bpp, minimum_overlap)
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy lets go of the interpreter while it computes
-        for _ in threads.map(work, range(len(grid.conditions))):
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy releases the interpreter's lock while it computes
+        for _ in threads.map(work, range(len(tables.conditions))):
             pass
-    return found
+    return resampled
 
 
-def _work(
-    found: Resampled,
-    grid: Grid,
+def _fill(
+    resampled: Resampled,
+    tables: PointTables,
     anchor: str,
     place: int,
     block: slice,
@@ -67,41 +68,39 @@ def _work(
     matched_bpp: float,
     minimum_overlap: float,
 ) -> None:
-    """Fill in one condition of every codec, in one block of resamples."""
-    condition = grid.conditions[place]
-    base = grid.cell(anchor, condition)
+    """Fill in one condition of every codec, for one block of resamples."""
+    condition = tables.conditions[place]
+    base = tables.table(anchor, condition)
 
     @cache
-    def of(used: bytes) -> Floats:
-        return shares(weights[np.frombuffer(used, np.bool_)])
+    def shares_of(images: bytes) -> Floats:
+        return shares(weights[np.frombuffer(images, np.bool_)])
 
     @cache
-    def anchors(used: bytes) -> Curves:
-        return _curves(base, np.frombuffer(used, np.bool_), of(used))
+    def anchor_curves(images: bytes) -> Curves:
+        return _curves(base, np.frombuffer(images, np.bool_), shares_of(images))
 
-    for index, codec in enumerate(grid.codecs):
-        cell = grid.cell(codec, condition)
-        used = cell.complete & base.complete
-        if used.any():
-            key = used.tobytes()
-            own = anchors(key) if codec == anchor else _curves(cell, used, of(key))
-            found.bd_rate[index, place, block] = bd_rates(anchors(key), own, minimum_overlap=minimum_overlap)
-        if condition == CLEAN or CLEAN not in grid.conditions:
-            continue
-        clean = grid.cell(codec, CLEAN)
-        held = cell.complete & clean.complete
-        if held.any():
-            weighted = of(held.tobytes())
-            before, after, matched = (
-                means(table[:, held], weighted) for table in (clean.bpp, cell.bpp, cell.psnr_clean)
+    for index, codec in enumerate(tables.codecs):
+        table = tables.table(codec, condition)
+        shared = table.complete & base.complete
+        if shared.any():
+            key = shared.tobytes()
+            own = anchor_curves(key) if codec == anchor else _curves(table, shared, shares_of(key))
+            resampled.bd_rate[index, place, block] = bd_rates(anchor_curves(key), own, minimum_overlap=minimum_overlap)
+        paired = tables.paired_images(codec, condition)
+        if paired.any():
+            clean = tables.table(codec, CLEAN_CONDITION)
+            image_shares = shares_of(paired.tobytes())
+            clean_bpp, bpp, psnr_clean = (
+                means(values[:, paired], image_shares) for values in (clean.bpp, table.bpp, table.psnr_clean)
             )
-            both = ~(np.isnan(clean.bpp[:, held]).all(axis=1) | np.isnan(cell.bpp[:, held]).all(axis=1))
-            found.log_inflation[index, place, block] = np.log(after[both] / before[both]).mean(axis=0)
-            found.psnr_clean[index, place, block] = at_rates(matched_bpp, before, matched)
+            both = ~(np.isnan(clean.bpp[:, paired]).all(axis=1) | np.isnan(table.bpp[:, paired]).all(axis=1))
+            resampled.log_inflation[index, place, block] = np.log(bpp[both] / clean_bpp[both]).mean(axis=0)
+            resampled.psnr_clean[index, place, block] = at_rates(matched_bpp, clean_bpp, psnr_clean)
 
 
-def _curves(cell: Cell, used: Mask, shares: Floats) -> Curves:
-    # In the order of their rate, so that few resamples have points out of place.
-    order = np.argsort(cell.bpp[:, used].mean(axis=1))
-    bpp, quality = (means(table[order][:, used], shares) for table in (cell.bpp, cell.quality))
+def _curves(table: PointTable, images: Mask, shares: Floats) -> Curves:
+    # In the order of their rate, so that few resamples have points out of order.
+    order = np.argsort(table.bpp[:, images].mean(axis=1))
+    bpp, quality = (means(values[order][:, images], shares) for values in (table.bpp, table.quality))
     return Curves.through(bpp, quality)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-from codecshift.analysis.spectrum import third
+from codecshift.analysis.spectrum import third_of
 from codecshift.benchmark import bands
 from codecshift.benchmark.bands import (
     STORED,
@@ -187,7 +187,7 @@ def test_what_is_stored_agrees_with_itself() -> None:
         assert row.share_low + row.share_medium + row.share_high == pytest.approx(1, abs=2e-6)
         assert 0 <= row.share_dc <= row.share_low
         assert row.mse > 0
-        assert row.band == third(row.centroid)
+        assert row.band == third_of(row.centroid)
 
 
 def test_what_is_stored_grows_with_severity_where_it_must() -> None:
@@ -246,7 +246,7 @@ def made() -> Callable[..., Measurement]:
 
     def make(versions: Sequence[int] = (), **centroids: float) -> Measurement:
         rows = [
-            Measured(name, 3, 1.0, centroid, 0.0, 0.5, 0.25, 0.25, third(centroid))
+            Measured(name, 3, 1.0, centroid, 0.0, 0.5, 0.25, 0.25, third_of(centroid))
             for name, centroid in centroids.items()
         ]
         known: dict[str, Any] = {name: find(name).version for name in centroids}

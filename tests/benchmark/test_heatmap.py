@@ -40,10 +40,10 @@ def test_a_plan_measures_what_its_window_shows(name: str, of: int | None, rows: 
     band = maps.band(name, of)
     plan = maps.plan(band, [4])
     window = band.window(band.of)
-    measured = {window.same(fourier.parse(wave)[:2]) for wave, _ in plan.conditions()[1:]}
+    measured = {window.canonical(fourier.parse(wave)[:2]) for wave, _ in plan.conditions()[1:]}
     assert plan.conditions()[0] == (CLEAN, 0)
     assert {severity for _, severity in plan.conditions()[1:]} == {4}
-    assert measured == {window.same((i, j)) for i in window.i for j in window.j}
+    assert measured == {window.canonical((i, j)) for i in window.i for j in window.j}
     assert len(plan.conditions()) == 1 + rows
     assert plan.measures == ("bpp", "psnr")
 
@@ -74,13 +74,15 @@ def test_all_there_is_is_read_unless_something_is_chosen(held: Path) -> None:
     codecs = ("jpeg:q50", "jpeg:q75", "webp:q50")
     every = [(of, rms, codec) for of in ("kodak", "sample") for rms in (4.0, 16.0) for codec in codecs]
     assert labels(maps.read(held)) == every
-    assert {one.window for one in maps.read(held)} == {maps.full(4)}
+    assert {one.window for one in maps.read(held)} == {maps.full_window(4)}
 
 
 def test_what_is_chosen_is_read(held: Path) -> None:
-    found = maps.read(held, images={"kodak": None}, codecs=["webp", "jpeg:q75"], severities=[5], shown=maps.low(2))
+    found = maps.read(
+        held, images={"kodak": None}, codecs=["webp", "jpeg:q75"], severities=[5], shown=maps.low_window(2)
+    )
     assert labels(found) == [("kodak", 16.0, "jpeg:q75"), ("kodak", 16.0, "webp:q50")]
-    assert {one.window for one in found} == {maps.low(2)}
+    assert {one.window for one in found} == {maps.low_window(2)}
     assert {one.images for one in found} == {("kodim01", "kodim02")}
     (one,) = maps.read(held, images={"kodak": ["kodim02"]}, codecs=["webp"], severities=[3])
     assert one.images == ("kodim02",)
@@ -92,7 +94,10 @@ def test_what_is_chosen_is_read(held: Path) -> None:
         ({"images": {"kodac": None}}, "holds no rows of 'kodac': expected one of kodak, sample"),
         ({"codecs": ["avif"]}, "holds no rows of 'avif': expected one of jpeg, jpeg:q50, jpeg:q75, webp, webp:q50"),
         ({"severities": [1]}, "holds no heatmap: a heatmap needs rows of waves"),
-        ({"shown": maps.full(8)}, "holds no heatmap: no rows of 9 x 5 frequencies in steps of 1/8 .*: there are"),
+        (
+            {"shown": maps.full_window(8)},
+            "holds no heatmap: no rows of 9 x 5 frequencies in steps of 1/8 .*: there are",
+        ),
     ],
     ids=["set", "codec", "strength", "window"],
 )
