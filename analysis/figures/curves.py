@@ -14,7 +14,7 @@ from ..matched import MATCHED_BPP, Near
 from ..statistics import summarise
 from .kind import Drawing, Kind, used
 from .material import Material, NothingToDraw
-from .needs import CLEAN_ROWS, MATCHED_POINTS, ROWS, SEVERITIES, SHIFTED_ROWS, require
+from .needs import CLEAN_ROWS, MATCHED_POINTS, ROWS, SEVERITIES, SHIFTED_ROWS
 from .representatives import AT_MATCHED_POINT, labels_of, matched_points, rows_at
 from .style import (
     INK,
@@ -42,7 +42,6 @@ REFERENCES = {"shown": ("psnr_mean", "the image given"), "clean": ("psnr_clean_m
 
 def rate_curves(material: Material) -> tuple[Drawing, ...]:
     """Return the rate curves on clean images and in each band, a panel each."""
-    require(material, ROWS)
     table = lossy_means(material)
     table = table.assign(panel=table["corruption"].map({CLEAN: "clean", **material.bands}))
     panels = [name for name in ("clean", *BANDS) if (table["panel"] == name).any()]
@@ -66,7 +65,6 @@ def rate_curves(material: Material) -> tuple[Drawing, ...]:
 
 def rd_clean(material: Material) -> tuple[Drawing, ...]:
     """Return the rate curves on clean images, in PSNR and in MS-SSIM."""
-    require(material, CLEAN_ROWS)
     table = lossy_means(material)
     table = table[table["corruption"] == CLEAN]
     table = table.assign(ms_ssim_db=ms_ssim_db(table["ms_ssim_mean"]))
@@ -88,7 +86,6 @@ def rd_clean(material: Material) -> tuple[Drawing, ...]:
 
 def rd_ood(material: Material) -> tuple[Drawing, ...]:
     """Return the rate curves under each corruption at one severity, against the image given and against the clean."""
-    require(material, SHIFTED_ROWS)
     severity = material.severity()
     table = lossy_means(material)
     table = table[(table["severity"] == severity) & (table["corruption"] != CLEAN)]
@@ -131,7 +128,6 @@ def rd_ood(material: Material) -> tuple[Drawing, ...]:
 
 def psnr_vs_severity(material: Material) -> tuple[Drawing, ...]:
     """Return PSNR over severity in each band, each codec at its point matched on clean images."""
-    require(material, SEVERITIES, MATCHED_POINTS)
     points, table = _matched(material)
     whole = _whole(material)
     panels = [band for band in (*BANDS, "extra") if any(material.bands[name] == band for name in whole)]
@@ -158,7 +154,6 @@ def psnr_vs_severity(material: Material) -> tuple[Drawing, ...]:
 
 def bpp_vs_severity(material: Material) -> tuple[Drawing, ...]:
     """Return the rate over severity under each corruption, each codec at its point matched on clean images."""
-    require(material, SEVERITIES, MATCHED_POINTS)
     points, table = _matched(material)
     whole = _whole(material)
     labels = [f"{material.label(codec)} {near.point}, {near.bpp:.2f} bpp" for codec, near in points.items()]
@@ -276,22 +271,24 @@ def _left_out(material: Material, points: Mapping[str, Near], whole: Sequence[st
     )
 
 
+RATE_CURVES = Kind(
+    name="rate-curves",
+    about="PSNR against the image given, over bpp, on clean images and in each band of corruptions",
+    rule="A mark is one setting of a codec: the mean over the images that all settings have, then over the "
+    "corruptions and severities of the band. A setting that is lossless under one of them is left out.",
+    needs=(ROWS,),
+    plot=rate_curves,
+)
+
 KINDS = (
-    Kind(
-        name="rate-curves",
-        about="PSNR against the image given, over bpp, on clean images and in each band of corruptions",
-        rule="A mark is one setting of a codec: the mean over the images that all settings have, then over the "
-        "corruptions and severities of the band. A setting that is lossless under one of them is left out.",
-        needs=(ROWS,),
-        draw=rate_curves,
-    ),
+    RATE_CURVES,
     Kind(
         name="rd-clean",
         about="PSNR and MS-SSIM over bpp on clean images",
         rule="A mark is one setting of a codec: the mean over the images that all settings have; MS-SSIM is averaged "
         "before it is put into dB. A setting that is lossless on an image is left out.",
         needs=(CLEAN_ROWS,),
-        draw=rd_clean,
+        plot=rd_clean,
     ),
     Kind(
         name="rd-ood",
@@ -299,7 +296,7 @@ KINDS = (
         rule="A mark is one setting of a codec: the mean over the images that all settings have. A setting that is "
         "lossless on an image is left out. ",
         needs=(SHIFTED_ROWS,),
-        draw=rd_ood,
+        plot=rd_ood,
     ),
     Kind(
         name="psnr-vs-severity",
@@ -307,7 +304,7 @@ KINDS = (
         rule=f"{AT_MATCHED_POINT}A mark is the mean over the images that all settings have, then over the corruptions "
         "of the band; severity 0 is the clean images.",
         needs=(SEVERITIES, MATCHED_POINTS),
-        draw=psnr_vs_severity,
+        plot=psnr_vs_severity,
     ),
     Kind(
         name="bpp-vs-severity",
@@ -315,6 +312,6 @@ KINDS = (
         rule=f"{AT_MATCHED_POINT}A mark is the mean over the images that all settings have; severity 0 is the clean "
         "images.",
         needs=(SEVERITIES, MATCHED_POINTS),
-        draw=bpp_vs_severity,
+        plot=bpp_vs_severity,
     ),
 )

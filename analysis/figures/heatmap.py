@@ -14,7 +14,6 @@ from ..heatmap import RULE, Heatmap, NoHeatmap, Quantity, Values, heatmaps, plan
 from ..matched import at_points
 from .kind import Drawing, Kind, Need, used
 from .material import Material, NothingToDraw
-from .needs import require
 from .style import pages
 
 if TYPE_CHECKING:
@@ -160,7 +159,6 @@ WAVES = Need("rows of waves (codecshift heatmap)", _waves)
 
 def fourier_heatmap(material: Material) -> tuple[Drawing, ...]:
     """Return the heatmaps of the rows, a drawing for each strength of the waves."""
-    require(material, WAVES)
     try:
         maps = [heatmap for heatmap in heatmaps(material.rows) if heatmap.images]
     except NoHeatmap as error:
@@ -197,6 +195,6 @@ KINDS = (
         about=ABOUT,
         rule=RULE,
         needs=(WAVES,),
-        draw=fourier_heatmap,
+        plot=fourier_heatmap,
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .material import Material
+from .material import Material, NothingToDraw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,20 +37,26 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of figure: what it shows, the rule of aggregation, what it needs, and the function that draws it.
+    """One kind of figure: what it shows, the rule of aggregation, what it needs, and the function that plots it.
 
-    `draw` is a pure function of the material. It raises NothingToDraw if more is missing than the needs can tell.
+    `plot` is a pure function of material that meets the needs. It raises NothingToDraw if anything else is missing.
     """
 
     name: str
     about: str
     rule: str
     needs: tuple[Need, ...]
-    draw: Callable[[Material], tuple[Drawing, ...]]
+    plot: Callable[[Material], tuple[Drawing, ...]]
 
     def missing(self, material: Material) -> str:
         """Return what the material lacks for this figure, with the command that measures it, "" for nothing."""
         return next((lacking for need in self.needs if (lacking := need.missing(material))), "")
+
+    def draw(self, material: Material) -> tuple[Drawing, ...]:
+        """Return the drawings of this kind; raise NothingToDraw if the material lacks what they need."""
+        if lacking := self.missing(material):
+            raise NothingToDraw(lacking)
+        return self.plot(material)
 
 
 def used(count: int, material: Material, choice: str) -> str:

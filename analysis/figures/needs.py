@@ -8,15 +8,8 @@ from ..conditions import CLEAN
 from ..matched import MATCHED_BPP
 from ..rate import MINIMUM_POINTS
 from .kind import Need
-from .material import Material, NothingToDraw
+from .material import Material
 from .representatives import matched_points
-
-
-def require(material: Material, *needs: Need) -> None:
-    """Raise NothingToDraw for the first need that is not met."""
-    for need in needs:
-        if lacking := need.missing(material):
-            raise NothingToDraw(lacking)
 
 
 def _clean(material: Material) -> str:

@@ -16,7 +16,7 @@ from ..distortion import psnr, squared_error
 from ..matched import MATCHED_BPP, Near
 from .kind import Drawing, Kind, used
 from .material import Image, Material, NothingToDraw, Pictures
-from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS, require
+from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS
 from .representatives import labels_of, matched_points, most_frequent, rows_at
 from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, readable, wrapped
 
@@ -37,7 +37,7 @@ Corner = tuple[int, int]
 
 def dataset_examples(material: Material) -> tuple[Drawing, ...]:
     """Return one image under each corruption at one severity, with a detail at twice its size or more."""
-    pictures = _pictures(material, SHIFTED_ROWS)
+    pictures = _pictures(material)
     severity = material.severity()
     rows = material.tabled()
     rows = rows[(rows["corruption"] == CLEAN) | (rows["severity"] == severity)]
@@ -68,7 +68,7 @@ def dataset_examples(material: Material) -> tuple[Drawing, ...]:
 
 def reconstructions(material: Material) -> tuple[Drawing, ...]:
     """Return crops of what codecs make of an image under a corruption of each band, with maps of their errors."""
-    pictures = _pictures(material, SHIFTED_ROWS, MATCHED_POINTS)
+    pictures = _pictures(material)
     points = matched_points(material)
     severity = material.severity()
     conditions = [(name, severity) for name in _representatives(material, severity)]
@@ -124,7 +124,7 @@ def reconstructions(material: Material) -> tuple[Drawing, ...]:
 
 def matched_example(material: Material) -> tuple[Drawing, ...]:
     """Return two crops of a clean image as each codec gives it back at its matched point."""
-    pictures = _pictures(material, MATCHED_POINTS)
+    pictures = _pictures(material)
     points = matched_points(material)
     image, cells = _image_of_all(material, points, [CLEAN_CONDITION])
     clean = pictures.clean(image)
@@ -158,9 +158,8 @@ def matched_example(material: Material) -> tuple[Drawing, ...]:
 # --- what is shown
 
 
-def _pictures(material: Material, *needs: Any) -> Pictures:
-    require(material, *needs, IMAGES)
-    assert material.pictures is not None  # noqa: S101 - IMAGES saw to it
+def _pictures(material: Material) -> Pictures:
+    assert material.pictures is not None  # noqa: S101 - the need IMAGES ensures it
     return material.pictures
 
 
@@ -299,20 +298,20 @@ KINDS = (
         about="An image under each corruption",
         rule=_AGAIN,
         needs=(SHIFTED_ROWS, IMAGES),
-        draw=dataset_examples,
+        plot=dataset_examples,
     ),
     Kind(
         name="reconstructions",
         about="What codecs make of an image under a corruption of each band, and their errors",
         rule=f"{_AT_POINTS}Of each band the corruption with the most rows. {_AGAIN}",
         needs=(SHIFTED_ROWS, MATCHED_POINTS, IMAGES),
-        draw=reconstructions,
+        plot=reconstructions,
     ),
     Kind(
         name="matched-example",
         about="What codecs make of a clean image at a matched rate",
         rule=f"{_AT_POINTS}{_AGAIN}",
         needs=(MATCHED_POINTS, IMAGES),
-        draw=matched_example,
+        plot=matched_example,
     ),
 )

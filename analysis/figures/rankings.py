@@ -15,7 +15,7 @@ from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
 from ..statistics import finite_mean
 from .kind import Drawing, Kind, used
 from .material import Material, NothingToDraw
-from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS, require
+from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS
 from .representatives import AT_MATCHED_POINT, labels_of, matched_points, rows_at
 from .style import (
     INK,
@@ -46,7 +46,6 @@ OVERALL = "all"
 
 def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     """Return each codec's BD-rate on clean images and under each corruption with its interval, a line each."""
-    require(material, COMPARISON)
     board, sure = _board(material)
     codecs = {codec for (codec, _), result in board.bd_rates.items() if math.isfinite(result.percent)} - {board.anchor}
     present = dict(board.conditions)
@@ -117,7 +116,6 @@ def _ratio_scale(axis: Axes) -> None:
 
 def rate_inflation(material: Material) -> tuple[Drawing, ...]:
     """Return the rate under each corruption over that on clean images, each codec at its matched point."""
-    require(material, CLEAN_ROWS, SHIFTED_ROWS, MATCHED_POINTS)
     points = matched_points(material)
     rows = rows_at(material.tabled(), points)
     ratios = _inflations(rows)
@@ -157,7 +155,6 @@ def rate_inflation(material: Material) -> tuple[Drawing, ...]:
 
 def ranking(material: Material) -> tuple[Drawing, ...]:
     """Return the order of codecs by BD-rate on clean images, in each band and over all corruptions, joined by lines."""
-    require(material, COMPARISON, SHIFTED_ROWS)
     board, sure = _board(material)
     columns = _columns(material, board)
     if len(columns) < 2:
@@ -315,20 +312,20 @@ KINDS = (
         about="bpp on corrupted over bpp on clean images, by codec and corruption",
         rule=f"{AT_MATCHED_POINT}Mean bpp over mean bpp of the same images; the geometric mean over severities.",
         needs=(CLEAN_ROWS, SHIFTED_ROWS, MATCHED_POINTS),
-        draw=rate_inflation,
+        plot=rate_inflation,
     ),
     Kind(
         name="bd-rate-by-corruption",
         about="BD-rate against the anchor on clean images and under each corruption",
         rule=f"{_BD_RATES}the mean over severities. What cannot be compared has no mark.",
         needs=(COMPARISON,),
-        draw=bd_rate_by_corruption,
+        plot=bd_rate_by_corruption,
     ),
     Kind(
         name="ranking",
         about="The order of codecs by BD-rate on clean images, in each band of corruptions and over all of them",
         rule=f"{_BD_RATES}the mean over conditions.",
         needs=(COMPARISON, SHIFTED_ROWS),
-        draw=ranking,
+        plot=ranking,
     ),
 )

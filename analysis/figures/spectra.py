@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..matched import MATCHED_BPP, Near, at_points, nearest_to
 from ..spectrum import GRID, Power, SpectrumKey, density, grid_thirds, luminance, radial
 from .kind import Drawing, Kind, used_spectra
 from .material import Material, NothingToDraw
-from .needs import require, spectra
+from .needs import spectra
 from .representatives import labels_of, most_frequent
 from .style import (
     BAND_COLOURS,
@@ -48,7 +49,6 @@ CODECS_A_PAGE = 6
 
 def psd_d(material: Material) -> tuple[Drawing, ...]:
     """Return D of each codec at its matched point, a map each."""
-    require(material, spectra("D"))
     powers = luminance(material.spectra)
     points = _points(material, [CLEAN_CONDITION])
     maps = {codec: powers["D", *CLEAN_CONDITION, codec, near.point] for codec, near in points.items()}
@@ -65,18 +65,8 @@ def psd_d(material: Material) -> tuple[Drawing, ...]:
     return (Drawing(figure, used_spectra(len(maps), material, choice), _notes(material, points)),)
 
 
-def psd_g(material: Material) -> tuple[Drawing, ...]:
-    """Return G of each codec at its matched point under a corruption of each band, beside its D."""
-    return _under_corruptions(material, "G")
-
-
-def psd_r(material: Material) -> tuple[Drawing, ...]:
-    """Return R of each codec at its matched point under a corruption of each band, beside its D."""
-    return _under_corruptions(material, "R")
-
-
-def _under_corruptions(material: Material, quantity: str) -> tuple[Drawing, ...]:
-    require(material, spectra("D", quantity))
+def psd_shifted(material: Material, quantity: str) -> tuple[Drawing, ...]:
+    """Return G or R of each codec at its matched point under a corruption of each band, beside its D."""
     powers = luminance(material.spectra)
     severity = _severity(material)
     conditions = [(name, severity) for name in _representatives(material, severity)]
@@ -110,7 +100,6 @@ def _under_corruptions(material: Material, quantity: str) -> tuple[Drawing, ...]
 
 def psd_radial(material: Material) -> tuple[Drawing, ...]:
     """Return D, and G and R in each band, over the distance from frequency 0, each codec at its matched point."""
-    require(material, spectra("D", "G", "R", "shift", "image"))
     powers = luminance(material.spectra)
     severity = _severity(material)
     groups = _groups(material, severity)
@@ -154,7 +143,6 @@ def psd_radial(material: Material) -> tuple[Drawing, ...]:
 
 def corruption_spectra(material: Material) -> tuple[Drawing, ...]:
     """Return the spectrum of the corrupted less the clean images, a map for each corruption, and curves by band."""
-    require(material, spectra("shift"))
     powers = luminance(material.spectra)
     severity = _severity(material)
     groups = _groups(material, severity, quantity="shift")
@@ -347,42 +335,41 @@ _AT_POINTS = (
 )
 _MEAN = "A spectrum is the mean over images of the power of luminance differences, per area of the frequency plane. "
 
+PSD_RADIAL = Kind(
+    name="psd-radial",
+    about="D, G and R over the distance from frequency 0, by band of corruptions, with the shift's own spectrum",
+    rule=f"{_AT_POINTS}{_MEAN}Then the mean over the corruptions of the band, and over rings 1/64 cycles per pixel "
+    "wide; what lies below 1/32 may go on above the panels.",
+    needs=(spectra("D", "G", "R", "shift", "image"),),
+    plot=psd_radial,
+)
+
 KINDS = (
     Kind(
         name="psd-d",
         about="D, the power spectrum of what each codec gets wrong on clean images",
         rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored.",
         needs=(spectra("D"),),
-        draw=psd_d,
+        plot=psd_d,
     ),
-    Kind(
-        name="psd-g",
-        about="G, the power spectrum of decoded less given, under a corruption of each band, beside D",
-        rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored. Of each band the corruption with the most spectra.",
-        needs=(spectra("D", "G"),),
-        draw=psd_g,
+    *(
+        Kind(
+            name=f"psd-{quantity.lower()}",
+            about=f"{quantity}, the power spectrum of decoded less {reference}, under a corruption of each band, "
+            "beside D",
+            rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored. Of each band the corruption with the most spectra.",
+            needs=(spectra("D", quantity),),
+            plot=partial(psd_shifted, quantity=quantity),
+        )
+        for quantity, reference in (("G", "given"), ("R", "clean"))
     ),
-    Kind(
-        name="psd-r",
-        about="R, the power spectrum of decoded less clean, under a corruption of each band, beside D",
-        rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored. Of each band the corruption with the most spectra.",
-        needs=(spectra("D", "R"),),
-        draw=psd_r,
-    ),
-    Kind(
-        name="psd-radial",
-        about="D, G and R over the distance from frequency 0, by band of corruptions, with the shift's own spectrum",
-        rule=f"{_AT_POINTS}{_MEAN}Then the mean over the corruptions of the band, and over rings 1/64 cycles per pixel "
-        "wide; what lies below 1/32 may go on above the panels.",
-        needs=(spectra("D", "G", "R", "shift", "image"),),
-        draw=psd_radial,
-    ),
+    PSD_RADIAL,
     Kind(
         name="corruption-spectra",
         about="The power spectrum of the corrupted less the clean images, with its centroid in cycles/pixel",
         rule=f"{_MEAN}The half plane is mirrored; curves are means over rings 1/64 cycles per pixel wide, the dot is "
         "the centroid.",
         needs=(spectra("shift"),),
-        draw=corruption_spectra,
+        plot=corruption_spectra,
     ),
 )

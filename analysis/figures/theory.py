@@ -12,7 +12,6 @@ from ..conditions import CLEAN
 from ..theory import balance_of_spectra, deviations
 from .kind import Drawing, Kind, Need, used_spectra
 from .material import Material
-from .needs import require
 from .style import BAND_COLOURS, INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, sheet, tidy
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ SPECTRA_OF_LINEAR = Need("spectra of the linear codec", _spectra)
 
 def theory_linear(material: Material) -> tuple[Drawing, ...]:
     """Return D, G and R of the linear codec as predicted against as measured, and the balance of every codec."""
-    require(material, SPECTRA_OF_LINEAR)
     table = deviations(material.spectra, CODEC)
     table = table[table["corruption"].isin([CLEAN, *material.bands])]
     ranks = _spread(sorted(set(table["rank"])))
@@ -165,6 +163,6 @@ KINDS = (
         "them (of G, hollow marks; filled ones know the spectrum of what was shown); on the line is agreement. On the "
         "right the mean over a codec's points and severities.",
         needs=(SPECTRA_OF_LINEAR,),
-        draw=theory_linear,
+        plot=theory_linear,
     ),
 )
