@@ -6,7 +6,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from codecshift.analysis.matched import OVERALL, MatchedLine, MatchedPoint, Near, nearest_to, under_corruption
+from codecshift.analysis.matched import (
+    OVERALL,
+    MatchedLine,
+    MatchedPoint,
+    Near,
+    at_points,
+    nearest_to,
+    under_corruption,
+)
 
 BANDS = {"fog": "low", "snow": "low", "shot_noise": "high", "saturate": "extra"}
 POINTS = [
@@ -157,3 +165,9 @@ def test_a_point_that_was_only_looked_at_on_clean_images_gives_way() -> None:
     fog = held[held["point"] == "p1"].assign(corruption="fog", severity=3)
     assert nearest_to(0.5, held)["jpeg"].point == "p0"
     assert nearest_to(0.5, pd.concat([held, fog]))["jpeg"].point == "p1"
+
+
+def test_rows_at_points_are_those_of_codec_and_point_together(rows: pd.DataFrame) -> None:
+    chosen = at_points(rows, [("jpeg", "q90"), ("webp", "q30"), ("webp", "q20")])
+    assert set(zip(chosen["codec"], chosen["point"], strict=True)) == {("jpeg", "q90"), ("webp", "q30")}
+    assert at_points(rows, []).empty

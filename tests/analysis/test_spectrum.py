@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from codecshift.analysis.spectrum import (
     EVERY_CHANNEL,
@@ -20,6 +21,7 @@ from codecshift.analysis.spectrum import (
     grid_radius,
     grid_thirds,
     gridded,
+    luminance,
     mean_thirds,
     power_spectrum,
     radial,
@@ -358,3 +360,15 @@ def test_the_transform_of_a_sum_is_the_sum_of_transforms() -> None:
 def test_a_difference_is_exact_and_signed() -> None:
     first, second = np.array([[[0, 255, 7]]], np.uint8), np.array([[[255, 0, 9]]], np.uint8)
     assert difference(first, second).tolist() == [[[-255, 255, -2]]]
+
+
+def test_luminance_spectra_are_found_by_their_key() -> None:
+    key = {"corruption": "fog", "severity": 3, "codec": "jpeg", "point": "q50"}
+    table = pd.DataFrame(
+        [
+            {"quantity": quantity, **key, "channel": channel, "power": np.ones(GRID)}
+            for quantity in "GR"
+            for channel in "YR"
+        ]
+    )
+    assert list(luminance(table)) == [("G", "fog", 3, "jpeg", "q50"), ("R", "fog", 3, "jpeg", "q50")]
