@@ -1,4 +1,4 @@
-"""The search for the value of a dial nearest a target: what a codec is set to for a rate or a quality."""
+"""The search for the value of a dial nearest a target: the codec setting for a given rate or quality."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MOST_LOOKS = 16
-"""How many values `nearest` looks at before it takes the best of them; on a smooth curve it needs four to seven."""
+"""The most values that `nearest` tries; on a smooth curve it needs four to seven."""
 
 FINEST = 1e-3
-"""The part of a value that is not divided further, on a dial without steps: an encoder may jump over the target."""
+"""The smallest relative step on a continuous dial: an encoder may jump over the target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """What a codec is set by: the values from `low` to `high`, whole ones alone where `integer`.
+    """The parameter that sets a codec's rate: values from `low` to `high`, only whole ones if `integer`.
 
-    `rising` says that a larger value costs more bits. `rungs` are values to look at first, e.g. those of its ladder.
+    `rising` says that a larger value costs more bits. `rungs` are values to try first, e.g. those of its ladder.
     """
 
     low: float
@@ -29,10 +29,10 @@ class Dial:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Where a search ended: a value of the dial, how far it is from the target, and how many values were looked at.
+    """The result of a search: a value of the dial, its gap to the target, and how many values were tried.
 
-    `value` and `gap` are NaN where nothing could be measured. `reason` says why the gap is more than the tolerance, and
-    is empty where it is not.
+    `value` and `gap` are NaN if nothing could be measured. `reason` says why the gap exceeds the tolerance, and is
+    empty if it does not.
     """
 
     value: float
@@ -42,15 +42,16 @@ class Nearest:
 
 
 def nearest(dial: Dial, gap: Callable[[float], float], tolerance: float, *, most: int = MOST_LOOKS) -> Nearest:
-    """Return the value of a dial that is nearest a target, of those looked at.
+    """Return the value of a dial that is nearest a target, of those tried.
 
-    `gap` measures a value: above 0 where it exceeds the target, below where it falls short, NaN where it cannot be
-    measured, which ends the search. Differences of dB or of log rate suit it: they are nearly linear in most dials. The
-    rungs are bisected, and between two of them a straight line is followed, or the middle taken after a line that left
-    more than half of the way. Whole values are searched to the nearest, others until the gap is within `tolerance`
-    or the value within FINEST.
-    Where the gap does not rise all along, what is returned is the best that was met. Which values are looked at depends
-    on the dial and their gaps alone: the same search can be made again from what is known.
+    `gap` measures a value: positive if it exceeds the target, negative if it falls short, NaN if it cannot be measured,
+    which ends the search. Differences of dB or of log rate work well, because they are nearly linear in most dials. The
+    rungs are bisected; between two rungs the search interpolates linearly, or bisects after a step that left more than
+    half of the interval. Whole values are searched to the nearest one, others until the gap is within `tolerance` or
+    the step below FINEST.
+
+    If the gap is not monotone, the best value tried is returned. The values tried depend only on the dial and their
+    gaps, so the search can be repeated from known gaps.
     """
     gaps: dict[float, float] = {}
     rungs = sorted({dial.low, *dial.rungs, dial.high}, reverse=not dial.rising)
@@ -82,20 +83,21 @@ def nearest(dial: Dial, gap: Callable[[float], float], tolerance: float, *, most
         short, over = (value, over) if measured < 0 else (short, value)
         rungs = rungs[place + 1 :] if measured < 0 else rungs[:place]
         halve = short is not None and over is not None and abs(over - short) > width / 2
-    best = min((one for one in gaps if not math.isnan(gaps[one])), key=lambda one: abs(gaps[one]), default=math.nan)
+    known = [value for value in gaps if not math.isnan(gaps[value])]
+    best = min(known, key=lambda value: abs(gaps[value]), default=math.nan)
     left = gaps.get(best, math.nan)
     return Nearest(best, left, len(gaps), "" if abs(left) <= tolerance else reason)
 
 
 def _between(dial: Dial, short: tuple[float, float], over: tuple[float, float], halve: bool) -> float | None:
-    """Return the value to look at between two with their gaps: on the line through them, or in the middle."""
+    """Return the next value to try between two with their gaps: on the line through them, or in the middle."""
     (start, gap), (end, excess) = short, over
     line = gap / (gap - excess) if math.isfinite(gap) and math.isfinite(excess) else 0.5
     low, high = sorted((start, end))
     if dial.integer:
         value = start + (0.5 if halve else line) * (end - start)
         return min(max(round(value), low + 1), high - 1) if high - low >= 2 else None
-    # A dial without steps is a rate, a Lagrangian or a distance: what counts is its ratio.
+    # A continuous dial is a rate, a Lagrangian or a distance: its ratio counts.
     if high - low < FINEST * (high if low > 0 else dial.high - dial.low):
         return None
     for share in (0.5 if halve else line, 0.5):

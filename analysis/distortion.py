@@ -1,10 +1,10 @@
-"""How far one picture is from another: squared error, PSNR and MS-SSIM."""
+"""How far one picture is from another: squared error, PSNR and MS-SSIM, and their decibel scales."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -15,10 +15,13 @@ Field = NDArray[np.float32]
 
 PEAK = 255
 
+Decibels = TypeVar("Decibels", bound=Any)
+"""A float, an array or a pandas Series."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure of merit: results of different versions are never compared."""
+    """A measure of a codec: results of different versions are never compared."""
 
     name: str
     version: int
@@ -50,6 +53,16 @@ def psnr(error: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:
         return np.asarray(10 * np.log10(ratio))
 
 
+def mean_squared_error(decibels: Decibels) -> Decibels:
+    """Return the mean squared error per sample that a PSNR in dB stands for, 255^2 10^(-PSNR / 10); 0 of infinity."""
+    return cast(Decibels, PEAK**2 * 10 ** (-decibels / 10))
+
+
+def psnr_of_mse(error: ArrayLike) -> NDArray[np.float64]:
+    """Return the PSNR in dB of a mean squared error per sample: the inverse of `mean_squared_error`."""
+    return psnr(np.asarray(error) * 3, 1)  # the summed error over the three samples of one pixel
+
+
 # Wang, Simoncelli & Bovik, "Multi-scale structural similarity for image quality assessment", 2003.
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 MS_SSIM_SMALLEST = 161  # pixels a side: the 11-tap window must still fit at a sixteenth of the size
@@ -63,7 +76,7 @@ _STRIP = 64  # rows worked on at a time, so that what is computed from them stay
 
 
 def _strips(height: int) -> Iterator[tuple[slice, slice]]:
-    """Yield the rows about which the whole window lies inside a field, in runs, and the rows their windows cover."""
+    """Yield, strip by strip, the rows whose window lies inside a field, and the rows that those windows cover."""
     for top in range(_RADIUS, height - _RADIUS, _STRIP):
         bottom = min(top + _STRIP, height - _RADIUS)
         yield slice(top, bottom), slice(top - _RADIUS, bottom + _RADIUS)
@@ -116,7 +129,7 @@ def _levels(image: Image) -> tuple[_Level, ...]:
 
 
 class Prepared:
-    """An image with all that MS-SSIM needs of it alone, computed once and used for every comparison.
+    """An image with everything MS-SSIM needs of it, computed once and used for every comparison.
 
     `levels` is empty where the image is too small for five scales (a side under 161 pixels).
     """
@@ -127,7 +140,7 @@ class Prepared:
 
 
 class Bare(Prepared):
-    """An image of which no MS-SSIM is wanted: it has no `levels`, and takes no time."""
+    """An image without `levels`, which takes no time to prepare and has no MS-SSIM."""
 
     def __init__(self, image: Image) -> None:
         self.image = image
@@ -147,28 +160,28 @@ def ms_ssim(first: Prepared, second: Prepared) -> float | None:
         return None
     product = np.ones(3)
     last = len(MS_SSIM_WEIGHTS) - 1
-    for scale, (one, two, weight) in enumerate(zip(first.levels, second.levels, MS_SSIM_WEIGHTS, strict=True)):
-        height, width = one.field.shape[:2]
+    for scale, (left, right, weight) in enumerate(zip(first.levels, second.levels, MS_SSIM_WEIGHTS, strict=True)):
+        height, width = left.field.shape[:2]
         total = np.zeros(3)
         for inside, covered in _strips(height):
             # Half of (2 covariance + C2) / (variance + variance + C2).
-            similarity = _smooth(one.field[covered] * two.field[covered])
-            similarity -= one.mean[inside] * two.mean[inside]
+            similarity = _smooth(left.field[covered] * right.field[covered])
+            similarity -= left.mean[inside] * right.mean[inside]
             similarity += np.float32(_C2 / 2)
-            similarity /= one.spread[inside] + two.spread[inside]
+            similarity /= left.spread[inside] + right.spread[inside]
             if scale == last:
-                similarity *= _brightness(one.mean[inside], two.mean[inside])
+                similarity *= _brightness(left.mean[inside], right.mean[inside])
             total += cv2.sumElems(similarity[:, _RADIUS:-_RADIUS])[:3]
         factor = 2 * total / ((height - 2 * _RADIUS) * (width - 2 * _RADIUS))
         product *= np.maximum(factor, 0) ** weight
     return min(float(product.mean()), 1.0)  # rounding may lift it above by a millionth
 
 
-def _brightness(one: Field, two: Field) -> Field:
+def _brightness(left: Field, right: Field) -> Field:
     """Return (2 a b + C1) / (a a + b b + C1) for two local means about mid grey."""
-    one, two = one + _MID_GREY, two + _MID_GREY
+    left, right = left + _MID_GREY, right + _MID_GREY
     constant = np.float32(_C1)
-    return np.asarray((2 * one * two + constant) / (np.square(one) + np.square(two) + constant))
+    return np.asarray((2 * left * right + constant) / (np.square(left) + np.square(right) + constant))
 
 
 def ms_ssim_db(value: ArrayLike) -> NDArray[Any]:

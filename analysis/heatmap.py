@@ -1,7 +1,7 @@
-"""The Fourier heatmap: what a wave of each frequency, added to the images, does to a codec's rate and fidelity.
+"""The Fourier heatmap: how a wave of each frequency, added to the images, changes a codec's rate and fidelity.
 
-D. Yin et al., "A Fourier Perspective on Model Robustness in Computer Vision", NeurIPS 2019; here for codecs, with the
-rate beside the error. A heatmap is a function of rows: those on clean images, and those under the corruptions called
+D. Yin et al., "A Fourier Perspective on Model Robustness in Computer Vision", NeurIPS 2019; here for codecs, with
+rate and error. A heatmap is a function of rows: those on clean images, and those under the corruptions called
 `fourier_I_J_of_N` (I/N cycles per pixel down, J/N across) or `fourier_I_J` (cycles per image), with `m` for minus.
 """
 
@@ -19,15 +19,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .distortion import PEAK, psnr
-from .spectrum import third
+from .conditions import CLEAN
+from .distortion import mean_squared_error, psnr_of_mse
+from .spectrum import third_of
 
 Values = NDArray[np.float64]
 Frequency = tuple[int, int]
 Quantity = Literal["bpp", "psnr", "psnr_clean"]
 
 QUANTITIES: tuple[Quantity, ...] = ("bpp", "psnr", "psnr_clean")
-CLEAN = "none"
 PREFIX = "fourier_"
 _NAME = re.compile(rf"{PREFIX}(m?\d+)_(m?\d+)(?:_of_(\d+))?")
 
@@ -44,14 +44,14 @@ RULE = (
 
 
 class NoHeatmap(ValueError):
-    """Rows that hold no heatmap, or not the one asked for; the message says what is missing."""
+    """Rows without a heatmap, or without the one asked for; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """The frequencies of a heatmap: every pair of `i` (down) and `j` (across), both rising.
 
-    In `of`-ths of a cycle per pixel, -of/2 and of/2 being one; where that is None, in cycles per image.
+    In `of`-ths of a cycle per pixel, where -of/2 and of/2 are the same frequency; in cycles per image if `of` is None.
     """
 
     of: int | None
@@ -60,46 +60,46 @@ class Window:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many frequencies there are down and across."""
+        """The number of frequencies down and across."""
         return len(self.i), len(self.j)
 
-    def same(self, frequency: Frequency) -> Frequency:
-        """Return the one name of a frequency and its opposite, and of those a cycle per pixel away from either."""
+    def canonical(self, frequency: Frequency) -> Frequency:
+        """Return one frequency for all that are the same wave: its opposite, and those a cycle per pixel away."""
         i, j = frequency
         if self.of is None:
             return max((i, j), (-i, -j))
         return min((i % self.of, j % self.of), (-i % self.of, -j % self.of))
 
     def __str__(self) -> str:
-        """Say what the frequencies are, e.g. "33 x 17 frequencies in steps of 1/32 cycle per pixel"."""
+        """Return what the frequencies are, e.g. "33 x 17 frequencies in steps of 1/32 cycle per pixel"."""
         unit = "1 cycle per image" if self.of is None else f"1/{self.of} cycle per pixel"
         return f"{len(self.i)} x {len(self.j)} frequencies in steps of {unit}"
 
 
-def full(of: int = 32) -> Window:
-    """Return the half plane of the whole band: -1/2 to 1/2 cycle per pixel down, 0 to 1/2 across; 33 x 17 of 32nds."""
+def full_window(of: int = 32) -> Window:
+    """Return the half plane of all frequencies: -1/2 to 1/2 cycle per pixel down, 0 to 1/2 across; 33 x 17 of 32nds."""
     half = of // 2
     return Window(of, tuple(range(-half, half + 1)), tuple(range(half + 1)))
 
 
-def low(n: int = 64) -> Window:
+def low_window(n: int = 64) -> Window:
     """Return the n x n lowest frequencies in cycles per image, -n/2 to n/2 - 1 both ways: the usual heatmap."""
     lowest = tuple(range(-(n // 2), (n + 1) // 2))
     return Window(None, lowest, lowest)
 
 
 def plane(window: Window, values: NDArray[np.float64]) -> Values:
-    """Return the values of a window on the whole plane, its other half by symmetry; those of `low` as they are."""
+    """Return the values of a window on the whole plane; the other half of a half plane follows by symmetry."""
     return values if window.j[0] < 0 else np.hstack([values[::-1, :0:-1], values])
 
 
 @dataclass(frozen=True, slots=True)
 class Heatmap:
-    """What the waves do to one codec point at one strength; the arrays have the shape of the window.
+    """The effect of the waves on one codec point at one strength; the arrays have the shape of the window.
 
     `bpp` in bits per pixel, `psnr` in dB against the image shown and `psnr_clean` against the clean one, infinite where
-    every image came back unchanged; NaN where it is missing. `clean_bpp` and `clean_psnr` are those of the same images
-    without a wave. `size` is the (height, width) that all of them have, if they have one. `failed` counts rows.
+    every image came back unchanged; NaN where missing. `clean_bpp` and `clean_psnr` are those of the same images
+    without a wave. `size` is the (height, width) of all the images, None if it differs. `failed` counts rows.
     """
 
     set: str
@@ -123,11 +123,11 @@ class Heatmap:
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """Where nothing is known."""
+        """The frequencies without values."""
         return np.isnan(self.bpp)
 
     def clean(self, quantity: Quantity) -> float:
-        """Return what the wave's values are compared with."""
+        """Return the value on clean images that the values under waves are compared with."""
         return self.clean_bpp if quantity == "bpp" else self.clean_psnr
 
     def change(self, quantity: Quantity) -> Values:
@@ -143,17 +143,17 @@ class Heatmap:
         return np.array(self.window.i) / height, np.array(self.window.j) / width
 
     def places(self) -> Iterator[tuple[int, int]]:
-        """Yield the places in the arrays, each pair of opposite frequencies once."""
+        """Yield the indices of the arrays, each pair of opposite frequencies once."""
         seen = set()
         for row, i in enumerate(self.window.i):
             for column, j in enumerate(self.window.j):
-                if (one := self.window.same((i, j))) not in seen:
-                    seen.add(one)
+                if (frequency := self.window.canonical((i, j))) not in seen:
+                    seen.add(frequency)
                     yield row, column
 
 
 def parse(name: str) -> tuple[int, int, int | None] | None:
-    """Return the (i, j, of) of a corruption that is a wave, None of any other."""
+    """Return the (i, j, of) of a corruption that is a wave, None for any other corruption."""
     match = _NAME.fullmatch(name)
     if not match:
         return None
@@ -163,36 +163,36 @@ def parse(name: str) -> tuple[int, int, int | None] | None:
 
 def windows(rows: pd.DataFrame) -> list[Window]:
     """Return the windows that rows hold waves of, the one with the most of them first."""
-    found: defaultdict[int | None, list[Frequency]] = defaultdict(list)
+    frequencies: defaultdict[int | None, list[Frequency]] = defaultdict(list)
     for name in rows["corruption"].unique():
         if (wave := parse(name)) is not None:
-            found[wave[2]].append(wave[:2])
-    ordered = sorted(found, key=lambda of: -len(found[of]))
-    return [full(of) if of is not None else low(2 * max(1, *map(abs, _flat(found[of])))) for of in ordered]
+            frequencies[wave[2]].append(wave[:2])
+    ordered = sorted(frequencies, key=lambda of: -len(frequencies[of]))
+    return [full_window(of) if of is not None else low_window(2 * _highest(frequencies[of])) for of in ordered]
 
 
-def _flat(frequencies: Iterable[Frequency]) -> list[int]:
-    return [one for frequency in frequencies for one in frequency]
+def _highest(frequencies: Iterable[Frequency]) -> int:
+    return max(1, *(abs(cycles) for frequency in frequencies for cycles in frequency))
 
 
 def heatmaps(rows: pd.DataFrame, window: Window | None = None) -> list[Heatmap]:
     """Return the heatmap of every codec point at every strength that rows of one set hold, weakest first.
 
-    The columns are those of `benchmark.store.read`; RULE says how they are aggregated. The window is the one that has
-    the most rows unless another is given. A codec point of which nothing can be compared has a heatmap without images.
+    The columns are those of `benchmark.store.read`; RULE says how they are aggregated. The default window is the
+    one with the most rows. A codec point without anything to compare has a heatmap without images.
 
     Raises NoHeatmap for rows without waves, or none of that window, or of several sets.
     """
     sets = sorted(rows["set"].unique())
     if len(sets) > 1:
         raise NoHeatmap(f"a heatmap is of one set: choose one of {', '.join(sets)}")
-    held = windows(rows)
-    if not held:
+    available = windows(rows)
+    if not available:
         raise NoHeatmap("a heatmap needs rows of waves of many frequencies: codecshift heatmap --out FILE")
-    window = window or held[0]
-    names = {name: window.same(wave[:2]) for name in rows["corruption"].unique() if (wave := _in(window, name))}
+    window = window or available[0]
+    names = {name: window.canonical(wave[:2]) for name in rows["corruption"].unique() if (wave := _in(window, name))}
     if not names:
-        raise NoHeatmap(f"no rows of {window}: there are {', '.join(map(str, held))}")
+        raise NoHeatmap(f"no rows of {window}: there are {', '.join(map(str, available))}")
     waves = rows[rows["corruption"].isin(names)]
     waves = waves.assign(frequency=waves["corruption"].map(names))
     clean = rows[(rows["corruption"] == CLEAN) & (rows["status"] == "ok")]
@@ -203,7 +203,7 @@ def heatmaps(rows: pd.DataFrame, window: Window | None = None) -> list[Heatmap]:
 
 
 def _in(window: Window, name: str) -> tuple[int, int, int | None] | None:
-    """Return the wave called `name` if the window shows it."""
+    """Return the wave called `name` if it is in the window, else None."""
     wave = parse(name)
     if wave is None or wave[2] != window.of:
         return None
@@ -211,10 +211,10 @@ def _in(window: Window, name: str) -> tuple[int, int, int | None] | None:
 
 
 def _heatmap(rows: pd.DataFrame, clean: pd.DataFrame, window: Window) -> Heatmap:
-    """Return the heatmap of rows of one codec point and severity, and of its clean ones that are ok."""
+    """Return the heatmap of the rows of one codec point and severity, with its clean rows that are ok."""
     first = rows.iloc[0]
     ok = rows[(rows["status"] == "ok") & rows["image"].isin(clean["image"])]
-    ok = ok.assign(**{name: _squared(ok[name]) for name in ("psnr", "psnr_clean")})
+    ok = ok.assign(**{name: mean_squared_error(ok[name]) for name in ("psnr", "psnr_clean")})
     counts = ok.groupby("image")["frequency"].nunique()
     images = sorted(counts.index[counts == counts.max()])
     ok, clean = ok[ok["image"].isin(images)], clean[clean["image"].isin(images)]
@@ -226,7 +226,7 @@ def _heatmap(rows: pd.DataFrame, clean: pd.DataFrame, window: Window) -> Heatmap
         known = means[name].to_dict()
         for row, i in enumerate(window.i):
             for column, j in enumerate(window.j):
-                values[row, column] = known.get(window.same((i, j)), math.nan)
+                values[row, column] = known.get(window.canonical((i, j)), math.nan)
     return Heatmap(
         set=str(first["set"]),
         codec=str(first["codec"]),
@@ -237,20 +237,11 @@ def _heatmap(rows: pd.DataFrame, clean: pd.DataFrame, window: Window) -> Heatmap
         size=sizes.pop() if len(sizes) == 1 else None,
         failed=int((rows["status"] != "ok").sum()),
         clean_bpp=float(clean["bpp"].mean()),
-        clean_psnr=float(_decibels(_squared(clean["psnr"]).mean())),
+        clean_psnr=float(psnr_of_mse(mean_squared_error(clean["psnr"]).mean())),
         bpp=arrays["bpp"],
-        psnr=_decibels(arrays["psnr"]),
-        psnr_clean=_decibels(arrays["psnr_clean"]),
+        psnr=psnr_of_mse(arrays["psnr"]),
+        psnr_clean=psnr_of_mse(arrays["psnr_clean"]),
     )
-
-
-def _squared(decibels: pd.Series[float]) -> pd.Series[float]:
-    """Return the mean squared error per sample of a PSNR, 0 of an infinite one."""
-    return PEAK**2 * 10 ** (-decibels / 10)
-
-
-def _decibels(squared: Values | float) -> Values:
-    return psnr(np.asarray(squared) * 3, 1)  # a summed squared error over the three samples of one pixel
 
 
 def table(heatmap: Heatmap) -> pd.DataFrame:
@@ -265,17 +256,17 @@ def table(heatmap: Heatmap) -> pd.DataFrame:
     arrays |= {name: getattr(heatmap, name) for name in QUANTITIES}
     arrays |= {f"{name}_change": heatmap.change(name) for name in QUANTITIES}
     lines = pd.DataFrame({name: values.ravel() for name, values in arrays.items()})
-    for place, name in enumerate(("set", "codec", "point", "severity", "rms")):
-        lines.insert(place, name, getattr(heatmap, name))
+    for column, name in enumerate(("set", "codec", "point", "severity", "rms")):
+        lines.insert(column, name, getattr(heatmap, name))
     return lines
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One quantity of a heatmap in a few numbers: what it is on clean images, and what the waves change of it.
+    """One quantity of a heatmap in a few numbers: its value on clean images, and how the waves change it.
 
-    `low`, `medium` and `high` are mean differences over the frequencies in thirds of the band, NaN where a third has
-    none; `worst` is the greatest loss, at (`i`, `j`).
+    `low`, `medium` and `high` are mean differences over the thirds of the frequency range, NaN for a third without
+    frequencies; `worst` is the greatest loss, at (`i`, `j`).
     """
 
     clean: float
@@ -294,15 +285,15 @@ def summarise(heatmap: Heatmap, quantity: Quantity) -> Summary | None:
     places = [place for place in heatmap.places() if not heatmap.missing[place]]
     if not places:
         return None
-    thirds = defaultdict(list)
+    by_third = defaultdict(list)
     for row, column in places:
         radius = math.hypot(fy[row], fx[column])
         if not math.isnan(radius):
-            thirds[third(radius)].append(change[row, column])
+            by_third[third_of(radius)].append(change[row, column])
     row, column = max(places, key=lambda place: change[place] if quantity == "bpp" else -change[place])
     return Summary(
         clean=heatmap.clean(quantity),
-        **{name: float(np.mean(thirds[name])) if thirds[name] else math.nan for name in ("low", "medium", "high")},
+        **{name: float(np.mean(by_third[name])) if by_third[name] else math.nan for name in ("low", "medium", "high")},
         worst=float(change[row, column]),
         i=heatmap.window.i[row],
         j=heatmap.window.j[column],

@@ -1,4 +1,4 @@
-"""Where in the spectrum a difference of pictures lies: its power by frequency, by ring and by thirds of the band."""
+"""The power spectrum of a difference of pictures: by frequency, by thirds of the frequency range, and on one grid."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Power = NDArray[np.float64]
 
 Third = Literal["low", "medium", "high"]
 
 LOW, HIGH = 1 / 6, 1 / 3
-"""Where the low third of the band ends and the high third begins, in cycles per pixel: thirds of 0 to 1/2, the range of
-the horizontal and vertical frequencies. The radius counts, so the corners, up to 0.71, are of the high third. White
-noise has 9 % of its power in the low third, 26 % in the medium and 65 % in the high one."""
-
-RINGS_PER_CYCLE = 128
-"""Rings of `radial_profile` per cycle per pixel."""
+"""Radii in cycles per pixel where the low third ends and the high third begins: thirds of 0 to 1/2, the range of the
+horizontal and vertical frequencies. The corners, up to a radius of 0.71, belong to the high third. White noise has 9 %
+of its power in the low third, 26 % in the medium and 65 % in the high one."""
 
 
 def power_spectrum(difference: NDArray[Any]) -> Power:
@@ -48,7 +48,7 @@ def power_spectrum(difference: NDArray[Any]) -> Power:
         half += transform.real**2
         half += transform.imag**2
     half /= channels * float(height * width) ** 2
-    # The transform of what is real is symmetric about frequency 0: the columns left out are those inside, turned round.
+    # The transform of real values is symmetric about frequency 0: the missing columns mirror those inside.
     inside = half[:, 1 : (width + 1) // 2]
     return np.hstack([half, np.roll(inside[::-1, ::-1], 1, axis=0)])
 
@@ -58,26 +58,12 @@ def radius(height: int, width: int) -> NDArray[np.float64]:
     return np.asarray(np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width)), np.float64)
 
 
-def radial_profile(power: Power) -> Power:
-    """Return the power in each ring of the spectrum: of any size, on one grid, and with the same sum.
-
-    Ring 0 is frequency 0 alone; ring n holds what else lies at (n - 1) / 128 <= radius < n / 128 cycles per pixel, up
-    to the corner at sqrt(1/2): 92 numbers. Each frequency belongs to one ring, so profiles of images of different size
-    add up, and a small image leaves rings empty.
-    """
-    # Radii that are on an edge but for the last bits go to the ring that begins there.
-    rings = np.floor(np.round(radius(*power.shape) * RINGS_PER_CYCLE, 9)).astype(np.intp) + 1
-    rings[0, 0] = 0
-    count = math.floor(RINGS_PER_CYCLE * math.sqrt(0.5)) + 2
-    return np.asarray(np.bincount(rings.ravel(), weights=power.ravel(), minlength=count), np.float64)
-
-
 @dataclass(frozen=True, slots=True)
-class Bands:
-    """The power of a difference by thirds of the band, in squared units of the difference; see `mean` for several.
+class Thirds:
+    """The power of a difference by thirds of the frequency range, in squared units of the difference.
 
-    `dc` is the power at frequency 0, which is part of `low`, `medium` and `high` are the other thirds; `moment` is the
-    sum over frequencies of power times radius.
+    `dc` is the power at frequency 0, which is part of `low`; `moment` is the sum over frequencies of power times
+    radius.
     """
 
     dc: float
@@ -96,39 +82,39 @@ class Bands:
         """The mean radius, weighted by power, in cycles per pixel; frequency 0 counts. NaN where there is no power."""
         return self.moment / self.mse if self.mse else math.nan
 
-    def share(self, band: Literal["dc", "low", "medium", "high"]) -> float:
-        """Return the part of all power that a band has, 0 to 1; NaN where there is none."""
-        power: float = getattr(self, band)
+    def share(self, part: Literal["dc", "low", "medium", "high"]) -> float:
+        """Return the share of the power in a third or at frequency 0, 0 to 1; NaN where there is no power."""
+        power: float = getattr(self, part)
         return power / self.mse if self.mse else math.nan
 
 
-def bands(power: Power) -> Bands:
-    """Return the power of a spectrum, in the order of `fft2`, by thirds of the band.
+def thirds(power: Power) -> Thirds:
+    """Return the power of a spectrum, in the order of `fft2`, by thirds.
 
-    Frequency 0 counts as low: to brighten a picture is as low a shift as there is, and without it nothing of such a
-    shift would be looked at but the clipping. Its power stands apart as `dc` beside that.
+    Frequency 0 counts as low: brightening a picture is the lowest shift there is, and without frequency 0 only its
+    clipping would be measured. `dc` gives the power of frequency 0 separately.
     """
-    return _bands(power, radius(*power.shape), float(power[0, 0]))
+    return _thirds(power, radius(*power.shape), float(power[0, 0]))
 
 
-def _bands(power: Power, distance: NDArray[np.float64], dc: float) -> Bands:
+def _thirds(power: Power, distance: NDArray[np.float64], dc: float) -> Thirds:
     low, high = distance < LOW, distance >= HIGH
     in_low, in_high = float(power[low].sum()), float(power[high].sum())
     in_medium = float(power[~(low | high)].sum())
-    return Bands(dc, in_low, in_medium, in_high, float((power * distance).sum()))
+    return Thirds(dc, in_low, in_medium, in_high, float((power * distance).sum()))
 
 
-def mean(several: Iterable[Bands]) -> Bands:
-    """Return the mean power by bands, each spectrum counting the same whatever its size; ValueError for none."""
-    columns = list(zip(*map(astuple, several), strict=True))
+def mean_thirds(spectra: Iterable[Thirds]) -> Thirds:
+    """Return the mean power by thirds, every spectrum with the same weight; raise ValueError for no spectra."""
+    columns = list(zip(*map(astuple, spectra), strict=True))
     if not columns:
         raise ValueError("expected at least one spectrum")
-    return Bands(*(math.fsum(column) / len(column) for column in columns))
+    return Thirds(*(math.fsum(column) / len(column) for column in columns))
 
 
-def third(centroid: float) -> Third:
-    """Return the third of the band that a radius in cycles per pixel lies in."""
-    return "low" if centroid < LOW else "high" if centroid >= HIGH else "medium"
+def third_of(distance: float) -> Third:
+    """Return the third that a radius in cycles per pixel lies in."""
+    return "low" if distance < LOW else "high" if distance >= HIGH else "medium"
 
 
 # --- one grid for images of every size
@@ -136,11 +122,11 @@ def third(centroid: float) -> Third:
 GRID = (64, 33)
 """Rows and columns of the grid. Cell [k + 32, l] is centred at k / 64 cycles per pixel down and l / 64 across.
 
-k goes from -32 (half a cycle, up and down alike) to 31, l from 0 to 32: the half plane, as the spectrum of what is real
-is the same at a frequency and at its negative."""
+k goes from -32 (half a cycle, up and down alike) to 31, l from 0 to 32: the half plane, because the spectrum of real
+values is the same at a frequency and at its negative."""
 
 GRID_VERSION = 1
-"""Rises when the grid changes, or what is summed on it: what was summed before then cannot be added to."""
+"""Rises when the grid or the power summed on it changes: sums of different versions cannot be added."""
 
 _ROWS, _COLUMNS = GRID
 _HALF = _ROWS // 2
@@ -186,12 +172,12 @@ def grid(power: Power) -> Power:
 
 
 def _mirrored(rows: Power) -> Power:
-    """Return the rows of the grid k at -k; half a cycle is its own negative."""
+    """Return the rows of the grid with row k at -k; half a cycle is its own negative."""
     return np.roll(rows[::-1], 1, axis=0)
 
 
 def _halved_evenly(half: Power) -> Power:
-    """Return the grid with what its outer columns hold of each cell and its negative, both in them, given to both."""
+    """Return the grid with the power of its outer columns, which hold each cell and its negative, split evenly."""
     edges = half[:, [0, -1]]
     half[:, [0, -1]] = (edges + _mirrored(edges)) / 2
     return half
@@ -221,12 +207,12 @@ def radial(power: Power) -> tuple[Power, Power]:
     return np.arange(len(sums)) / _ROWS, sums / np.bincount(rings, weights=_AREA.ravel())
 
 
-def shares(power: Power) -> Bands:
-    """Return the power of a grid by thirds of the band: each cell counts where its centre lies.
+def grid_thirds(power: Power) -> Thirds:
+    """Return the power of a grid by thirds: each cell counts where its centre lies.
 
     `dc` is that of the middle cell, which holds what is below 1/128 cycles per pixel down and across.
     """
-    return _bands(power, grid_radius(), float(power[_HALF, 0]))
+    return _thirds(power, grid_radius(), float(power[_HALF, 0]))
 
 
 # --- the spectra of a run
@@ -242,11 +228,11 @@ Transform = Mapping[str, NDArray[np.complex64]]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How spectra are taken: of which channels, Y alone or R, G and B too, and through which window.
+    """How spectra are computed: from which channels, Y alone or also R, G and B, and with which window.
 
-    Y is the luminance by BT.601, 0.299 R + 0.587 G + 0.114 B. A window weighs each pixel before the transform, "hann"
-    down to nothing at the edges, such that white noise keeps its power; of others the sum is no longer the squared
-    error exactly.
+    Y is the luminance by BT.601, 0.299 R + 0.587 G + 0.114 B. A window weighs each pixel before the transform; "hann"
+    falls to zero at the edges and keeps the power of white noise. With a window, the sum of other spectra is only
+    approximately the squared error.
     """
 
     channels: tuple[str, ...] = LUMINANCE
@@ -258,9 +244,9 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[n
     return np.asarray(cv2.subtract(first, second, dtype=cv2.CV_32F), np.float32)
 
 
-def transform(of: NDArray[np.float32] | NDArray[np.uint8], settings: Settings) -> Transform:
+def transform(picture: NDArray[np.float32] | NDArray[np.uint8], settings: Settings) -> Transform:
     """Return the transform of a difference (H, W, 3), or of an image, in single precision."""
-    of = of.astype(np.float32, copy=False)
+    picture = picture.astype(np.float32, copy=False)
 
     def through(plane: NDArray[np.float32]) -> NDArray[np.complex64]:
         if settings.window == "hann":
@@ -269,28 +255,28 @@ def transform(of: NDArray[np.float32] | NDArray[np.uint8], settings: Settings) -
         return np.asarray(scipy.fft.rfft2(plane), np.complex64)
 
     if settings.channels == LUMINANCE:
-        return {"Y": through(np.asarray(cv2.cvtColor(of, cv2.COLOR_RGB2GRAY), np.float32))}
-    planes = {name: through(of[..., place]) for place, name in enumerate("RGB")}
+        return {"Y": through(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32))}
+    planes = {name: through(picture[..., channel]) for channel, name in enumerate("RGB")}
     luminance = sum(np.float32(weight) * planes[name] for name, weight in _WEIGHTS.items())
     return {"Y": np.asarray(luminance, np.complex64), **planes}
 
 
-def added(one: Transform, other: Transform) -> Transform:
+def added(first: Transform, second: Transform) -> Transform:
     """Return the transform of the sum of two differences."""
-    return {channel: one[channel] + other[channel] for channel in one}
+    return {channel: first[channel] + second[channel] for channel in first}
 
 
-def gridded(of: Transform, width: int) -> dict[str, Power]:
+def gridded(transform: Transform, width: int) -> dict[str, Power]:
     """Return the power on the grid, by channel, of the transform of a difference `width` pixels wide.
 
-    As `grid(power_spectrum(...))` does, to single precision: the sum is the mean squared difference of the channel.
+    Equals `grid(power_spectrum(...))` to single precision: the sum is the mean squared difference of the channel.
     """
-    return {channel: _gridded(plane, width) for channel, plane in of.items()}
+    return {channel: _gridded(plane, width) for channel, plane in transform.items()}
 
 
 def _gridded(plane: NDArray[np.complex64], width: int) -> Power:
     height = len(plane)
-    # Real and imaginary parts lie side by side: each has its square, and the sum over both is left to the product.
+    # Real and imaginary parts are adjacent: both are squared here, and the matrix product adds them.
     squares = np.square(np.ascontiguousarray(plane).view(np.float32))
     half = _overlaps(height) @ (squares @ _half_overlaps(width))
     return _halved_evenly(half / float(height * width) ** 2)
@@ -311,6 +297,17 @@ def _half_overlaps(width: int) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=16)
 def _hann(count: int) -> NDArray[np.float32]:
-    # Between the zeros, so that not even one pixel is lost where there is no other.
+    # Sampled between the zeros, so that no pixel has weight 0, not even in a side of one pixel.
     window = np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 2
     return np.asarray(window / np.sqrt(np.mean(window**2)), np.float32)
+
+
+SpectrumKey = tuple[str, str, int, str, str]
+"""Quantity, corruption, severity, codec and point of a spectrum; codec and point are "" for images and shifts."""
+
+
+def luminance(spectra: pd.DataFrame) -> dict[SpectrumKey, Power]:
+    """Return the luminance spectra of one set on the grid, from a table as `benchmark.store.spectra` gives it."""
+    table = spectra[spectra["channel"] == "Y"]
+    keys = zip(*(table[name] for name in ("quantity", "corruption", "severity", "codec", "point")), strict=True)
+    return dict(zip(keys, table["power"], strict=True))

@@ -1,13 +1,14 @@
-"""Aggregation rules by name, how sure a number is that rests on so few images, and how bad its worst cases are.
+"""Means per cell, confidence intervals over images, and worst cases.
 
 Intervals come from a paired bootstrap over images: a resample draws as many images as there are, with replacement, and
-one draw serves every codec, condition and point, so that what is common to the codecs of an image cancels in their
-differences. An image is drawn with everything that was measured on it: its conditions are no further evidence.
+one draw serves every codec, condition and point, so that what the codecs of an image have in common cancels in their
+differences. An image is drawn with all its rows, because conditions of one image are not independent evidence.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,29 +16,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .distortion import PEAK, psnr
+from .distortion import mean_squared_error, psnr_of_mse
 
 CELL = ["set", "corruption", "severity", "codec", "point"]
-RULES = {
-    "n": "images measured",
-    "n_failed": "images that failed or were skipped",
-    "n_lossless": "images that came back unchanged; their PSNR is infinite and in no mean of decibels",
-    "bpp_mean": "mean over images of bits per pixel",
-    "bpp_corpus": "bits of all images over pixels of all images",
-    "psnr_mean": "mean over images of PSNR in dB, without the infinite ones",
-    "psnr_of_mse": "PSNR in dB of the mean over images of the mean squared error",
-    "ms_ssim_mean": "mean over images of MS-SSIM, without those too small to have one",
-    "encode_s": "median over images of the seconds to encode",
-    "decode_s": "median over images of the seconds to decode",
-}
-"""What each column of `summarise` holds; `_clean` columns compare with the clean image, the others with the shown."""
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one line per cell of a table of rows (columns as `benchmark.store.read` gives them).
 
-    Columns: set, corruption, severity, codec, point, then those of RULES, with `_clean` variants, then `run`, the runs
-    joined by a space. A mean over nothing is NaN.
+    Columns: set, corruption, severity, codec, point; the numbers of images measured (`n`), failed or skipped
+    (`n_failed`) and returned unchanged (`n_lossless`); `bpp_mean` over images, and `bpp_corpus`, the bits of all images
+    over their pixels; `psnr_mean` over images without infinite values, `psnr_of_mse`, the PSNR of the mean squared
+    error, and `ms_ssim_mean`; the same three against the clean image, with `_clean`; the medians `encode_s` and
+    `decode_s` in seconds; `run`, the runs joined by a space. A mean over nothing is NaN.
     """
     ok = rows["status"] == "ok"
     bits, pixels = 8 * rows["nbytes"].astype("float64"), (rows["height"] * rows["width"]).astype("float64")
@@ -49,7 +40,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
         pixels=pixels.where(ok),
         ms_ssim=rows["ms_ssim"],
         ms_ssim_clean=rows["ms_ssim_clean"],
-        **{f"{name}_mse": PEAK**2 * 10 ** (-rows[name] / 10) for name in ("psnr", "psnr_clean")},
+        **{f"{name}_mse": mean_squared_error(rows[name]) for name in ("psnr", "psnr_clean")},
         **{name: rows[name].where(np.isfinite(rows[name])) for name in ("psnr", "psnr_clean")},
     )
     groups = flat.groupby(CELL, sort=False, observed=True)
@@ -70,20 +61,27 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
         decode_s=("decode_s", "median"),
     )
     for name in ("psnr_of_mse", "psnr_clean_of_mse"):
-        table[name] = psnr(table[name] * 3, 1)  # a mean squared error is a summed one over three samples of one pixel
+        table[name] = psnr_of_mse(table[name])
     table.insert(4, "bpp_corpus", table.pop("bits") / table.pop("pixels").where(table["n"] > 0))
     runs = rows.groupby(CELL, sort=False, observed=True)["run"].agg(lambda ids: " ".join(sorted(set(ids))))
     return table.join(runs).reset_index()
 
 
+def finite_mean(values: Iterable[float]) -> float:
+    """Return the mean of the finite values, NaN if there is none."""
+    every = np.asarray(list(values), np.float64)
+    finite = every[np.isfinite(every)]
+    return math.fsum(finite) / len(finite) if len(finite) else math.nan
+
+
 RESAMPLES = 10_000
 SEED = 24
-"""Of the resamples, unless another is asked for: the same rows give the same intervals."""
+"""The default seed of the resamples: the same rows give the same intervals."""
 CONFIDENCE = 0.95
 MINIMUM_IMAGES = 6
-"""Under fewer images there is no interval: the spread among so few says too little of the images not seen."""
+"""With fewer images there is no interval: their spread says too little about other images."""
 MOST_LOST = 0.05
-"""The share of resamples that may have no value of a number; with more of them it has no interval."""
+"""The largest share of resamples without a value that still gives an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +103,22 @@ class Interval:
         return (self.high - self.low) / 2
 
     def holds(self, value: float = 0.0) -> bool:
-        """Say whether the interval contains a value: of a difference that holds 0, the two cannot be told apart."""
+        """Return whether the interval contains a value; if that of a difference contains 0, the two may be equal."""
         return self.low <= value <= self.high
 
 
 def bootstrap(images: int, resamples: int = RESAMPLES, seed: int = SEED) -> NDArray[np.float64]:
     """Return how often each image is drawn in each resample, shape (resamples, images), rows adding up to `images`.
 
-    Drawn once for a set and used for every codec and condition, which is what pairs them. A mean over the images of a
-    resample is `bootstrap(n) @ values / n`.
+    One draw is used for every codec and condition of a set, which pairs them. A mean over the images of a resample is
+    `bootstrap(n) @ values / n`.
     """
     generator = np.random.default_rng(seed)
     return generator.multinomial(images, np.full(images, 1 / images), size=resamples).astype(np.float64)
 
 
 def levels(images: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the quantiles of the resamples that are the ends of an interval over so many images.
+    """Return the quantiles of the resamples at which an interval over that many images ends.
 
     Between the quantiles (1 - confidence) / 2 from either end lies the percentile interval; it is too narrow for few
     images, because the resamples spread by the deviation with divisor n, and because that is itself an estimate. The
@@ -136,10 +134,10 @@ def levels(images: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
 
 
 def interval(estimate: float, resampled: ArrayLike, images: int, *, confidence: float = CONFIDENCE) -> Interval:
-    """Return the interval of a number from its values in the resamples of so many images.
+    """Return the interval of a number from its values in the resamples of that many images.
 
-    A resample may have no value, NaN, as where curves that overlap do not do so in it; those are left out. There is no
-    interval under MINIMUM_IMAGES images, without an estimate, or where more than MOST_LOST of the resamples are lost.
+    A resample may have no value, NaN, e.g. where two curves do not overlap in it; it is left out. There is no interval
+    with fewer than MINIMUM_IMAGES images, without an estimate, or if more than MOST_LOST of the resamples are left out.
     """
     every = np.asarray(resampled, np.float64)
     values = every[~np.isnan(every)]
@@ -174,13 +172,13 @@ def tail(values: ArrayLike, worst: Literal["high", "low"], share: float = 0.1) -
     Finance 26(7), 2002, proposition 8. Values that are not finite are cases without a value.
     """
     every = np.asarray(values, np.float64).ravel()
-    found = np.sort(every[np.isfinite(every)])
+    cases = np.sort(every[np.isfinite(every)])
     if worst == "high":
-        found = found[::-1]
-    lacking = len(every) - len(found)
-    if not len(found):
+        cases = cases[::-1]
+    lacking = len(every) - len(cases)
+    if not len(cases):
         return Tail(math.nan, math.nan, math.nan, 0, lacking)
-    reach = share * len(found)
-    parts = np.clip(reach - np.arange(len(found)), 0, 1)
-    decile = found[min(math.ceil(reach - 1e-9), len(found)) - 1]
-    return Tail(float(found.mean()), float(decile), float(parts @ found / reach), len(found), lacking)
+    reach = share * len(cases)
+    parts = np.clip(reach - np.arange(len(cases)), 0, 1)
+    decile = cases[min(math.ceil(reach - 1e-9), len(cases)) - 1]
+    return Tail(float(cases.mean()), float(decile), float(parts @ cases / reach), len(cases), lacking)

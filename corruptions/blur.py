@@ -180,14 +180,14 @@ def _sources(height: int, width: int, reach: int, rng: np.random.Generator) -> N
     looped += steps[..., 1] * width
     # A pixel later in raster order was overwritten before. Those outside the loop are their own source and end a chain.
     pending = np.flatnonzero(source > pixel)
-    found = source.copy()
-    before = found[pending]
+    origin = source.copy()
+    before = origin[pending]
     while pending.size:
         after = source[before]
-        found[pending] = after
+        origin[pending] = after
         onward = after > before
         pending, before = pending[onward], after[onward]
-    return found
+    return origin
 
 
 def motion_blur(image: Image, level: tuple[int, float], rng: np.random.Generator) -> Image:

@@ -1,4 +1,4 @@
-"""A corruption is a named, versioned, seeded way to spoil a clean picture at five severities."""
+"""A corruption is a named, versioned, seeded function that spoils a clean picture at one of five severities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
 
 Band = Literal["low", "medium", "high", "extra"]
-"""The part of the spectrum a corruption touches, as the paper groups them; `extra` stands outside the fifteen."""
+"""The paper's groups of corruptions, by the part of the spectrum they touch; `extra` is outside the fifteen."""
+
+CLEAN = "none"
+"""The name that stands for no corruption, with severity 0: the clean image itself."""
 
 SEVERITIES = (1, 2, 3, 4, 5)
 MINIMUM_SIDE = 32
@@ -27,9 +30,9 @@ MINIMUM_SIDE = 32
 class Corruption:
     """One row of the corruption table.
 
-    `apply(image, level, rng)` is pure: it neither writes to `image` nor draws from anything but `rng`. `levels` holds
-    its parameters for severities 1 to 5. `version` rises whenever a pixel of the output may change. `prepare` fetches
-    what `apply` reads from disk, where this machine lacks it, and raises DownloadError.
+    `apply(image, level, rng)` is pure: it does not write to `image`, and `rng` is its only source of randomness.
+    `levels` holds its parameters for severities 1 to 5. `version` rises whenever a pixel of the output may change.
+    `prepare` downloads the files that `apply` reads, unless they are on this machine, and raises DownloadError.
     """
 
     name: str
@@ -56,9 +59,9 @@ class Corruption:
 
 
 def generator(cell: str) -> np.random.Generator:
-    """Return the random generator that belongs to a cell's name, e.g. "kodak/kodim01/fog@3".
+    """Return the random generator of a corrupted image, seeded from its name, e.g. "kodak/kodim01/fog@3".
 
-    The seed is a hash of the name alone, so neither order nor parallelism nor a subset can change a pixel.
+    The seed is a hash of the name alone, so order, parallelism and subsets cannot change a pixel.
     """
     digest = hashlib.blake2b(cell.encode(), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))

@@ -1,4 +1,4 @@
-"""Fetching a set's files: over HTTP with a hash check, and out of a zip archive, whole or not at all."""
+"""Downloading a set's files over HTTP with a hash check, and unpacking zip archives, completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from .pixels import SUFFIXES
 
 Progress = Callable[[str, int, int], None]
-"""Told (what is being done, bytes done, bytes in all; 0 in all where the size is not known)."""
+"""Called with (the task, bytes done, bytes in total, which is 0 if unknown)."""
 
 ATTEMPTS = 3
-"""How often a download is started from nothing before it is given up."""
+"""How often a download is started before it is given up."""
 
 _CHUNK = 1 << 18
 
@@ -28,7 +28,7 @@ class DownloadError(OSError):
 
 
 def user_cache() -> Path:
-    """Return codecshift's place in the user's cache; a user without a home has one among the temporary files."""
+    """Return codecshift's folder in the user's cache, or in the temporary folder for a user without a home."""
     import pooch  # noqa: PLC0415 - importing a room stays cheap
 
     try:
@@ -38,10 +38,9 @@ def user_cache() -> Path:
 
 
 def fetch(url: str, target: Path, sha256: str, *, progress: Progress | None = None) -> None:
-    """Download `url` to `target`, which appears only once all of it is there and its sha256 is the expected one.
+    """Download `url` to `target`, which appears only when it is complete and its sha256 matches.
 
-    A cut connection is tried again from the start, `ATTEMPTS` times in all. Raises DownloadError, leaving nothing
-    behind.
+    A cut connection is retried from the start, `ATTEMPTS` times in total. Raises DownloadError and leaves no files.
     """
     import pooch  # noqa: PLC0415 - only a download needs it
 
@@ -65,11 +64,11 @@ def fetch(url: str, target: Path, sha256: str, *, progress: Progress | None = No
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int, progress: Progress | None = None) -> None:
-    """Unpack the image files of a zip archive into `folder`, flat; it appears only once all of them are there.
+    """Unpack the image files of a zip archive into `folder`, without subfolders; it appears only when complete.
 
-    Other files and hidden ones are left out. An archive is refused whole if any name in it would leave `folder`, if it
-    holds a link, if two of its images share a name, or if it unpacks to more than `max_bytes`. Raises DownloadError,
-    leaving nothing behind.
+    Other files and hidden files are left out. An archive is refused if any name in it would leave `folder`, if it holds
+    a link, if two of its images share a name, or if it unpacks to more than `max_bytes`. Raises DownloadError and
+    leaves no files.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +133,7 @@ def _members(packed: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipIn
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words why fetching or unpacking failed."""
+    """Return in a few words why fetching or unpacking failed."""
     import requests  # noqa: PLC0415 - only a download needs it
 
     reason = str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The Fourier perturbation: one real wave of one frequency, added at a declared strength, to probe the whole band.
+"""The Fourier perturbation: one real wave of one frequency, added at a declared strength.
 
 D. Yin et al., "A Fourier Perspective on Model Robustness in Computer Vision", NeurIPS 2019.
 A heatmap of a codec is a run over many of these corruptions:
@@ -84,7 +84,7 @@ def half_plane(height: int, width: int) -> tuple[tuple[int, int], ...]:
     )
 
 
-def full_band(n: int = 32) -> tuple[Corruption, ...]:
+def every_wave(n: int = 32) -> tuple[Corruption, ...]:
     """Return the perturbations of all frequencies that are whole n-ths of a cycle per pixel, one of each pair.
 
     With n = 32 they are 514, and by symmetry fill a heatmap of 33 x 17 from -1/2 to 1/2 down and 0 to 1/2 across.
@@ -92,14 +92,14 @@ def full_band(n: int = 32) -> tuple[Corruption, ...]:
     return tuple(fourier(i, j, n) for i, j in half_plane(n, n))
 
 
-def low_band(n: int = 64) -> tuple[Corruption, ...]:
+def lowest_waves(n: int = 64) -> tuple[Corruption, ...]:
     """Return the perturbations of -n/2 to n/2 - 1 cycles per image both ways, one of each pair.
 
-    With n = 64 they are the 2112 of the usual heatmap, which on 512 rows sees the lowest eighth of the band.
+    With n = 64 they are the 2112 of the usual heatmap, which on 512 rows covers the lowest eighth of the frequencies.
     """
-    window = range(-(n // 2), (n + 1) // 2)
-    every = {(i, j) if (j, i) >= (0, 0) else (-i, -j) for i in window for j in window}
-    return tuple(fourier(i, j) for i, j in sorted(every))
+    cycles = range(-(n // 2), (n + 1) // 2)
+    frequencies = {(i, j) if (j, i) >= (0, 0) else (-i, -j) for i in cycles for j in cycles}
+    return tuple(fourier(i, j) for i, j in sorted(frequencies))
 
 
 def fourier(i: int, j: int, of: int | None = None) -> Corruption:
@@ -109,8 +109,8 @@ def fourier(i: int, j: int, of: int | None = None) -> Corruption:
     """
     if of is not None and not (-of < 2 * i <= of and -of < 2 * j <= of):
         raise ValueError(f"expected more than -1/2 and at most 1/2 cycle per pixel, got {i}/{of} and {j}/{of}")
-    grid = "" if of is None else f"_of_{of}"
-    name = f"{PREFIX}{i}_{j}{grid}".replace("-", "m")
+    unit = "" if of is None else f"_of_{of}"
+    name = f"{PREFIX}{i}_{j}{unit}".replace("-", "m")
     return Corruption(name, RMS, partial(_perturbed, i=i, j=j, of=of), "extra")
 
 

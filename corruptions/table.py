@@ -1,4 +1,4 @@
-"""The table of corruptions: the fifteen in the paper's order from low to high band, then the four held out."""
+"""The table of corruptions, and applying one by name: the fifteen in the paper's order, then the four held out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from . import blur, digital, fourier, noise, textures, weather
-from .corruption import Corruption
+from .corruption import Corruption, Image, generator
 from .download import Progress
 
 _ROWS = (
@@ -41,16 +41,23 @@ FIFTEEN: tuple[str, ...] = tuple(row.name for row in _ROWS if row.band != "extra
 def find(name: str) -> Corruption:
     """Return the corruption called `name`: a row of the table, or a Fourier perturbation such as "fourier_3_m5".
 
-    Raises KeyError for a name that is neither, ValueError for one that starts as a Fourier perturbation's does and is
-    none.
+    Raises KeyError for any other name; ValueError for a name with the prefix of Fourier perturbations that is not one.
     """
     if name.startswith(fourier.PREFIX):
         return fourier.fourier(*fourier.parse(name))
     return CORRUPTIONS[name]
 
 
+def corrupt(clean: Image, image_set: str, image: str, corruption: str, severity: int) -> Image:
+    """Return the clean image `image` of a set under a corruption, uint8 (H, W, 3): the same pixels on every call.
+
+    The generator is seeded from "image_set/image/corruption@severity". Raises as `find` and `Corruption` do.
+    """
+    return find(corruption)(clean, severity, generator(f"{image_set}/{image}/{corruption}@{severity}"))
+
+
 def prepare(names: Iterable[str], progress: Progress | None = None) -> None:
-    """Fetch what these corruptions read from disk and this machine lacks. Raises DownloadError."""
+    """Download the files that these corruptions read, unless they are on this machine. Raises DownloadError."""
     for name in dict.fromkeys(names):
         corruption = find(name)
         if corruption.prepare:

@@ -1,4 +1,4 @@
-"""The photographs that frost is drawn from: read out of the wheel of imagecorruptions, which is kept, not installed.
+"""The photographs of frost, read from the wheel of imagecorruptions, which is stored without being installed.
 
 Installing imagecorruptions brings opencv-python, the build of OpenCV for desktops. It needs libGL, which servers and
 slim images lack, and it writes into the same folder as the headless build that this suite uses. The wheel itself is
@@ -29,13 +29,13 @@ class TexturesMissing(FileNotFoundError):
 
 
 def folders() -> tuple[Path, ...]:
-    """Return where the wheel is looked for: in the virtual environment, if this is one, then in the user's cache."""
+    """Return the folders searched for the wheel: that of the virtual environment, if any, then the user's cache."""
     environment = [Path(sys.prefix, "share", "codecshift")] if sys.prefix != sys.base_prefix else []
     return *environment, user_cache()
 
 
 def wheel() -> Path | None:
-    """Return the wheel on this machine, None where there is none. Its bytes are checked when it is read."""
+    """Return the wheel on this machine, None if there is none. Its bytes are checked when it is read."""
     return next((folder / WHEEL for folder in folders() if (folder / WHEEL).is_file()), None)
 
 
@@ -101,8 +101,8 @@ def fetch(progress: Progress | None = None) -> None:
 
 
 def _writable(folder: Path) -> bool:
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    return there.is_dir() and os.access(there, os.W_OK)
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK)
 
 
 def _sentence(reason: str) -> str:

@@ -193,32 +193,32 @@ def fog(image: Image, level: tuple[float, float], rng: np.random.Generator) -> I
 def _plasma(size: int, fade: float, rng: np.random.Generator) -> Floats:
     """Return a fractal height map, (size, size) in 0..1, by the diamond-square algorithm on a torus.
 
-    Every round doubles the grid: first the middles of the squares, then the middles of the edges, each the mean of four
-    neighbours plus a uniform deviation of `wobble`**2, where `wobble` falls by the factor `fade` from round to round.
+    Every round doubles the sides: first the middles of the squares, then the middles of the edges, each the mean of
+    four neighbours plus a uniform deviation of `wobble`**2. `wobble` falls by the factor `fade` from round to round.
     """
     wobble = 100.0
-    grid = np.zeros((1, 1))
-    while len(grid) < size:
-        finer = np.empty((2 * len(grid), 2 * len(grid)))
+    heights = np.zeros((1, 1))
+    while len(heights) < size:
+        finer = np.empty((2 * len(heights), 2 * len(heights)))
         middles = finer[1::2, 1::2]
-        finer[::2, ::2] = grid
-        middles[...] = _deviated(_paired(_paired(grid, -1, 0), -1, 1), wobble, rng)
+        finer[::2, ::2] = heights
+        middles[...] = _deviated(_paired(_paired(heights, -1, 0), -1, 1), wobble, rng)
         edges = _paired(middles, 1, 0)
-        edges += _paired(grid, -1, 1)
+        edges += _paired(heights, -1, 1)
         finer[::2, 1::2] = _deviated(edges, wobble, rng)
         edges = _paired(middles, 1, 1)
-        edges += _paired(grid, -1, 0)
+        edges += _paired(heights, -1, 0)
         finer[1::2, ::2] = _deviated(edges, wobble, rng)
-        grid = finer
+        heights = finer
         wobble /= fade
-    grid -= grid.min()
-    grid /= grid.max()
-    return grid
+    heights -= heights.min()
+    heights /= heights.max()
+    return heights
 
 
-def _paired(grid: Floats, shift: int, axis: int) -> Floats:
-    """Return grid + np.roll(grid, shift, axis) for a shift of one, without the copy."""
-    lines = grid if axis == 0 else grid.T
+def _paired(heights: Floats, shift: int, axis: int) -> Floats:
+    """Return heights + np.roll(heights, shift, axis) for a shift of one, without the copy."""
+    lines = heights if axis == 0 else heights.T
     pairs = np.empty_like(lines)
     first, last = (0, -1) if shift > 0 else (-1, 0)
     inner = pairs[1:] if shift > 0 else pairs[:-1]

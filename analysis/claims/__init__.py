@@ -1,11 +1,10 @@
-"""What has been claimed of codecs under shift, each held against a run file: supported, refuted or undecided.
+"""Claims about codecs under shift, each judged by a run file: supported, refuted or undecided.
 
 The claims are hypotheses of "Neural Image Compression: Generalization, Robustness, and Spectral Biases" (Lieberman et
-al., 2023), and keep their numbers. Each has a rule that was set before any row was looked at: an effect, and a
-threshold it must be beyond. Where rows of single images tell it, its 95 % bootstrap interval over images must be, as a
-whole.
-Spectra are kept as means over images, so claims of their shape have no interval: between the threshold of support and
-that of refutation lies a gap, in which they stay undecided.
+al., 2023), and keep their numbers. Each has a rule that was set before any row was seen: an effect, and a threshold
+that it must exceed. If the effect is computed from rows of single images, its whole 95 % bootstrap interval over images
+must exceed the threshold. Spectra are stored as means over images, so claims about their shape have no interval; they
+stay undecided between a threshold of support and a lower threshold of refutation.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from . import noise, rates, shapes
-from .evidence import NO_INTERVAL, Claim, Decision, Evidence, Finding, Lacking
+from .claim import Claim, Decision, Finding
+from .records import NO_INTERVAL, Lacking, Records
 
-__all__ = ["CLAIMS", "Claim", "Decision", "Evidence", "Finding", "Verdict", "judged"]
+__all__ = ["CLAIMS", "Claim", "Decision", "Finding", "Records", "Verdict", "judged"]
 
 CLAIMS: Mapping[str, Claim] = MappingProxyType(
     {
@@ -30,19 +30,19 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A claim and what came of it."""
+    """A claim and its finding."""
 
     claim: Claim
     finding: Finding
 
 
-def judged(evidence: Evidence, names: Iterable[str] = ()) -> list[Verdict]:
-    """Return the verdict on each claim, or on those of `names`; raise KeyError for a name that is no claim's."""
-    return [Verdict(CLAIMS[name], _finding(CLAIMS[name], evidence)) for name in list(names) or CLAIMS]
+def judged(records: Records, names: Iterable[str] = ()) -> list[Verdict]:
+    """Return the verdict on each claim, or on those of `names`; raise KeyError for an unknown name."""
+    return [Verdict(CLAIMS[name], _finding(CLAIMS[name], records)) for name in list(names) or CLAIMS]
 
 
-def _finding(claim: Claim, evidence: Evidence) -> Finding:
+def _finding(claim: Claim, records: Records) -> Finding:
     try:
-        return claim.judge(evidence)
+        return claim.judge(records)
     except Lacking as reason:
         return Finding("undecided", NO_INTERVAL, "", 0, "", str(reason))

@@ -9,126 +9,114 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from ..matched import MATCHED_BPP, at_points
 from ..rate import BdRate, Curve, bd_rate
 from ..statistics import Interval, bootstrap, interval
-from .evidence import (
-    MATCHED_BPP,
-    Claim,
-    Decision,
-    Evidence,
-    Finding,
-    Floats,
-    Lacking,
-    Rows,
-    above,
-    at,
-    because,
-    below,
-    mean,
-    per_image,
-    rows_of,
-    spoken,
-    together,
-)
+from .claim import Claim, Decision, Finding, above, because, below, in_words, together
+from .records import Floats, Lacking, Records, Rows, mean, per_image, rows_of
 
 MATCHED_PSNR = 32.0
 """The PSNR in dB on clean images near which codecs are compared at one quality."""
 NEAR_PSNR = 1.5
-"""How far from that a codec's point may be."""
+"""How far from MATCHED_PSNR a codec's point may be, in dB."""
 TO_DIFFER = 5.0
-"""Points of the noise kept, out of a hundred, by which codecs must differ to differ."""
+"""The difference in the share of noise kept, in percentage points, from which codecs differ."""
 CLOSE = 10.0
-"""Percent of BD-rate that pruning may cost."""
+"""The BD-rate in percent that pruning may cost."""
 HURT = -0.2
-"""Decibels that pruning may cost under noise."""
+"""The change in dB that pruning may cost under noise."""
 
 
-def noise_is_removed(evidence: Evidence) -> Finding:
+def noise_is_removed(records: Records) -> Finding:
     """At each codec's point nearest 0.5 bpp on clean images, mean over codecs, noises and severities.
 
     Supported where three intervals are beyond 0, refuted where one is on the other side: PSNR against the clean image
     exceeds that of the noisy image itself (the effect); it does so by more than at the codec's highest rate, which must
     be at least twice as high; PSNR against the image given is below that on clean images.
     """
-    rows = rows_of(evidence)
-    noisy = rows.under(evidence.noises())
+    rows = rows_of(records)
+    noisy = rows.under(records.noises())
     if noisy.empty:
-        raise Lacking(f"rows under noise are needed: {evidence.command('--corruption none --corruption high')}")
+        raise Lacking(f"rows under noise are needed: {records.command('--corruption none --corruption high')}")
     if noisy["uncompressed"].isna().all():
-        ask = evidence.command("--corruption none --corruption high --codec identity")
+        ask = records.command("--corruption none --corruption high --codec identity")
         raise Lacking(f"the PSNR of the noisy images themselves is needed: {ask}")
     highest = _highest(rows, noisy)
     if not highest:
-        ask = evidence.command("--corruption none --corruption high --codec jpeg --codec jpeg2000")
+        ask = records.command("--corruption none --corruption high --codec jpeg --codec jpeg2000")
         raise Lacking(f"a codec is needed with points near {MATCHED_BPP} bpp and at twice that or more: {ask}")
     noisy = noisy.assign(gain=noisy["psnr_clean"] - noisy["uncompressed"])
-    held = [(codec, rows.near[codec].point) for codec in highest]
-    at_low, at_high, at_clean = at(noisy, held), at(noisy, highest.items()), at(rows.clean, held)
+    matched = [(codec, rows.near[codec].point) for codec in highest]
+    at_low, at_high, at_clean = (
+        at_points(noisy, matched),
+        at_points(noisy, highest.items()),
+        at_points(rows.clean, matched),
+    )
     gain = per_image(at_low, "gain")
     effect = mean(gain)
     more = mean(gain - per_image(at_high, "gain"))
     fall = mean(per_image(at_low, "psnr") - per_image(at_clean, "psnr"))
     decision = together([above(effect, 0), above(more, 0), below(fall, 0)])
     table = pd.concat([at_low, at_high, at_clean])
-    told = (
-        f"PSNR against the clean image {spoken(effect)} dB from that of the noisy image, {spoken(more)} dB from what "
-        f"it is at the highest rates; PSNR against the image given {spoken(fall)} dB from that on clean images"
+    result = (
+        f"PSNR against the clean image {in_words(effect)} dB from that of the noisy image, {in_words(more)} dB from "
+        f"what it is at the highest rates; PSNR against the image given {in_words(fall)} dB from that on clean images"
     )
-    return Finding(decision, effect, "dB", len(table), rows.used(table), because(len(gain), decision, told))
+    return Finding(decision, effect, "dB", len(table), rows.used(table), because(len(gain), decision, result))
 
 
 def _highest(rows: Rows, noisy: pd.DataFrame) -> dict[str, str]:
     """Return the point of highest rate of each codec that has one near the matched rate and one at twice that."""
     rates = rows.clean.groupby(["codec", "point"])["bpp"].mean()
-    found = {}
+    highest = {}
     for codec, near in rows.near.items():
-        of = rates[codec]
-        if of.max() >= 2 * near.bpp and (noisy["codec"] == codec).any():
-            found[codec] = str(of.idxmax())
-    return found
+        by_point = rates[codec]
+        if by_point.max() >= 2 * near.bpp and (noisy["codec"] == codec).any():
+            highest[codec] = str(by_point.idxmax())
+    return highest
 
 
-def noise_is_kept_differently(evidence: Evidence) -> Finding:
+def noise_is_kept_differently(records: Records) -> Finding:
     """The share of the noise's squared error that is kept, (R - D) / shift, over all noises and severities.
 
     Supported where neural less classical codecs (the effect) has an interval beyond 5 points on either side, each codec
     at its point nearest 0.5 bpp on clean images, and where the order of the codecs is another one at their points
     nearest 32 dB. Refuted by an interval within 5 points, or by the same order.
     """
-    rows = rows_of(evidence)
-    noisy = rows.under(evidence.noises())
+    rows = rows_of(records)
+    noisy = rows.under(records.noises())
     noisy = noisy[noisy[["D", "R", "shift"]].notna().all(axis=1)]
     by_rate = {codec: near.point for codec, near in rows.near.items()}
     by_quality = _nearest_quality(rows.clean)
     codecs = [codec for codec in by_rate if codec in by_quality and (noisy["codec"] == codec).any()]
-    neural = [codec for codec in codecs if evidence.is_neural(codec)]
+    neural = [codec for codec in codecs if records.is_neural(codec)]
     if not neural or len(neural) == len(codecs):
         more = "--corruption none --corruption high --codec identity --codec jpeg --codec ARCH@FOLDER"
         raise Lacking(
             f"a neural and a classical codec are needed under noise, with points near {MATCHED_BPP} bpp and near "
-            f"{MATCHED_PSNR:g} dB, and identity beside them: {evidence.command(more)}"
+            f"{MATCHED_PSNR:g} dB, and identity beside them: {records.command(more)}"
         )
-    points = {(codec, of[codec]) for codec in codecs for of in (by_rate, by_quality)}
-    table = at(noisy, points)
+    points = {(codec, chosen[codec]) for codec in codecs for chosen in (by_rate, by_quality)}
+    table = at_points(noisy, points)
     images = list(per_image(table, "R").index)
     weights = np.vstack([np.ones(len(images)), bootstrap(len(images))]) if images else np.ones((1, 0))
-    kept = {point: 100 * _kept(at(table, [point]), images, weights) for point in points}
+    kept = {point: 100 * _kept(at_points(table, [point]), images, weights) for point in points}
     means = [
-        np.mean([kept[codec, by_rate[codec]] for codec in codecs if (codec in neural) == which], axis=0)
-        for which in (True, False)
+        np.mean([kept[codec, by_rate[codec]] for codec in codecs if (codec in neural) == is_neural], axis=0)
+        for is_neural in (True, False)
     ]
     difference = means[0] - means[1]
     effect = interval(float(difference[0]), difference[1:], len(images))
     orders = [
-        [codec for _, codec in sorted((float(kept[codec, of[codec]][0]), codec) for codec in codecs)]
-        for of in (by_rate, by_quality)
+        [codec for _, codec in sorted((float(kept[codec, chosen[codec]][0]), codec) for codec in codecs)]
+        for chosen in (by_rate, by_quality)
     ]
     decision = together([_beyond(effect, TO_DIFFER), "supported" if orders[0] != orders[1] else "refuted"])
-    told = (
-        f"the share of the noise that neural codecs keep, less that of classical ones, is {spoken(effect)} points; "
+    result = (
+        f"the share of the noise that neural codecs keep, less that of classical ones, is {in_words(effect)} points; "
         f"from least to most at one rate: {', '.join(orders[0])}; at one quality: {', '.join(orders[1])}"
     )
-    reason = because(len(images), decision, told)
+    reason = because(len(images), decision, result)
     return Finding(decision, effect, "points of 100 of the noise", len(table), rows.used(table), reason)
 
 
@@ -136,11 +124,11 @@ def _nearest_quality(clean: pd.DataFrame) -> dict[str, str]:
     """Return each codec's point nearest MATCHED_PSNR, where that is within NEAR_PSNR."""
     quality = clean.groupby(["codec", "point"], sort=False)["psnr"].mean()
     off = (quality - MATCHED_PSNR).abs()
-    found = {}
+    nearest = {}
     for codec in dict.fromkeys(clean["codec"]):
         if off[codec].min() <= NEAR_PSNR:
-            found[str(codec)] = str(off[codec].idxmin())
-    return found
+            nearest[str(codec)] = str(off[codec].idxmin())
+    return nearest
 
 
 def _kept(table: pd.DataFrame, images: Sequence[str], weights: Floats) -> Floats:
@@ -152,28 +140,28 @@ def _kept(table: pd.DataFrame, images: Sequence[str], weights: Floats) -> Floats
 
 
 def _beyond(effect: Interval, size: float) -> Decision:
-    """Decide that an effect is of some size, on whichever side."""
+    """Decide whether the magnitude of an effect exceeds a size by its interval."""
     if effect.low > size or effect.high < -size:
         return "supported"
     return "refuted" if effect.low > -size and effect.high < size else "undecided"
 
 
-def pruning_costs_little(evidence: Evidence) -> Finding:
+def pruning_costs_little(records: Records) -> Finding:
     """Each neural codec whose name says that it is pruned, against that of its architecture which is not.
 
     Supported where the BD-rate on clean images is at most +10 %, and PSNR against the clean image under noise, each
     codec at its point nearest 0.5 bpp, pruned less not pruned (the effect, mean over pairs), has an interval above
     -0.2 dB. Refuted where one of the two is on the other side.
     """
-    rows = rows_of(evidence)
-    high = rows.under(evidence.noises())
-    able = [name for name in rows.near if evidence.is_neural(name) and (high["codec"] == name).any()]
+    rows = rows_of(records)
+    high = rows.under(records.noises())
+    able = [name for name in rows.near if records.is_neural(name) and (high["codec"] == name).any()]
     pairs = [
         (base, pruned)
         for base, pruned in itertools.permutations(able, 2)
         if _is_pruned(pruned) and not _is_pruned(base) and _base(base) == _base(pruned)
     ]
-    command = evidence.command("--corruption none --corruption high --codec ARCH@FOLDER --codec ARCH@PRUNED-FOLDER")
+    command = records.command("--corruption none --corruption high --codec ARCH@FOLDER --codec ARCH@PRUNED-FOLDER")
     if not pairs:
         raise Lacking(
             "a neural codec whose name says that it is pruned is needed, and one of its architecture that is not, "
@@ -184,7 +172,9 @@ def pruning_costs_little(evidence: Evidence) -> Finding:
     if not pairs:
         why = "; ".join(f"{pruned}: {rate.reason}" for (_, pruned), rate in rates.items())
         raise Lacking(f"a BD-rate on clean images is needed, with four checkpoints in each folder: {command} ({why})")
-    parts = {codec: at(high, [(codec, rows.near[codec].point)]) for codec in dict.fromkeys(itertools.chain(*pairs))}
+    parts = {
+        codec: at_points(high, [(codec, rows.near[codec].point)]) for codec in dict.fromkeys(itertools.chain(*pairs))
+    }
     values = {codec: per_image(part, "psnr_clean") for codec, part in parts.items()}
     costs = pd.concat([values[pruned] - values[base] for base, pruned in pairs], axis=1).dropna().mean(axis=1)
     effect = mean(costs)
@@ -192,11 +182,11 @@ def pruning_costs_little(evidence: Evidence) -> Finding:
     decision = together([*map(_is_close, percents), above(effect, HURT)])
     table = pd.concat(parts.values())
     costs_of_rate = ", ".join(f"{percent:+.1f}" for percent in percents)
-    told = (
+    result = (
         f"BD-rate on clean images {costs_of_rate} % from the codec that is not pruned; "
-        f"PSNR against the clean image under noise {spoken(effect, '+.2f')} dB from it"
+        f"PSNR against the clean image under noise {in_words(effect, '+.2f')} dB from it"
     )
-    return Finding(decision, effect, "dB", len(table), rows.used(table), because(len(costs), decision, told))
+    return Finding(decision, effect, "dB", len(table), rows.used(table), because(len(costs), decision, result))
 
 
 def _is_pruned(codec: str) -> bool:
@@ -204,7 +194,7 @@ def _is_pruned(codec: str) -> bool:
 
 
 def _base(codec: str) -> str:
-    """Return the architecture, or of a codec of ours the family, that a codec is a pruned or a dense one of.
+    """Return the architecture of a codec, pruned or not; for our own codecs, the family.
 
     >>> _base("bmshj2018-hyperprior@pruned95"), _base("hyperprior-pruned95-cs")
     ('bmshj2018-hyperprior', 'hyperprior-cs')
@@ -217,7 +207,7 @@ def _is_close(percent: float) -> Decision:
 
 
 def _bd_rate(clean: pd.DataFrame, anchor: str, codec: str) -> BdRate:
-    return bd_rate(*(_curve(clean[clean["codec"] == one]) for one in (anchor, codec)))
+    return bd_rate(*(_curve(clean[clean["codec"] == name]) for name in (anchor, codec)))
 
 
 def _curve(rows: pd.DataFrame) -> Curve:

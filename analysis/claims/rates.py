@@ -9,29 +9,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ..grid import CLEAN
-from ..leaderboard import NotComparable, rank
-from ..matched import nearest_to
+from ..commands import first_set
+from ..conditions import CLEAN
+from ..matched import MATCHED_BPP, at_points, nearest_to
+from ..ranking import NotComparable, rank
 from ..statistics import Interval, bootstrap, interval
-from .evidence import (
-    MATCHED_BPP,
-    Claim,
-    Evidence,
-    Finding,
-    Lacking,
-    above,
-    at,
-    because,
-    below,
-    between,
-    by_size,
-    mean,
-    per_image,
-    rows_of,
-    spoken,
-    subjects,
-    together,
-)
+from .claim import Claim, Finding, above, because, below, between, by_size, in_words, together
+from .records import Lacking, Records, mean, per_image, rows_of, subjects
 
 STRONG = 20.0
 """Percent by which the rate must rise to rise strongly."""
@@ -45,39 +29,39 @@ AGREE, DISAGREE = 0.8, 0.5
 FAMILIES = ("kodak", "clic")
 
 
-def rate_follows_the_shift(evidence: Evidence) -> Finding:
+def rate_follows_the_shift(records: Records) -> Finding:
     """The change of bpp from clean to corrupted images at one setting, the geometric mean over settings and images.
 
     Codecs that hold their rate are left out: those whose rate deviates by less than 5 % over clean images at half of
     their points. Supported where the interval is above +20 % under noise (the effect), and below 0 under blur, under
     fog and under contrast; refuted where one is on the other side.
     """
-    rows = rows_of(evidence)
+    rows = rows_of(records)
     rates = rows.clean.groupby(["codec", "point"])["bpp"]
     spread = (rates.std() / rates.mean()).groupby("codec").median()
-    held = [str(codec) for codec in spread.index[spread < CONTROLLED]]
-    free = rows.table[~rows.table["codec"].isin(held)]
+    controlled = [str(codec) for codec in spread.index[spread < CONTROLLED]]
+    free = rows.table[~rows.table["codec"].isin(controlled)]
     free = free.assign(log=np.log(free["bpp"] / free["bpp_clean"]))
     groups = {
-        "noise": evidence.noises(),
-        "blur": [name for name, band in evidence.bands.items() if name.endswith("_blur") and band == "medium"],
+        "noise": records.noises(),
+        "blur": [name for name, band in records.bands.items() if name.endswith("_blur") and band == "medium"],
         "fog": ["fog"],
         "contrast": ["contrast"],
     }
-    tables = {name: free[free["corruption"].isin(of) & free["log"].notna()] for name, of in groups.items()}
+    tables = {name: free[free["corruption"].isin(members) & free["log"].notna()] for name, members in groups.items()}
     if lacking := [name for name, table in tables.items() if table.empty]:
         asked = {"noise": "high", "blur": "defocus_blur"}
         more = [f"--corruption {asked.get(name, name)}" for name in lacking]
-        ask = evidence.command("--corruption none", *more, "--codec jpeg --codec webp")
+        ask = records.command("--corruption none", *more, "--codec jpeg --codec webp")
         raise Lacking(f"rows under {', '.join(lacking)} of a codec that does not hold its rate are needed: {ask}")
     values = {name: per_image(table, "log") for name, table in tables.items()}
-    found = {name: _percent(mean(value)) for name, value in values.items()}
-    noise, *falling = found.values()
-    decision = together([above(noise, STRONG), *(below(one, 0) for one in falling)])
-    told = ", ".join(f"{name} {spoken(one)} %" for name, one in found.items())
-    told += f"; left out, as they hold their rate: {', '.join(held)}" if held else ""
+    changes = {name: _percent(mean(value)) for name, value in values.items()}
+    noise, *falling = changes.values()
+    decision = together([above(noise, STRONG), *(below(change, 0) for change in falling)])
+    result = ", ".join(f"{name} {in_words(change)} %" for name, change in changes.items())
+    result += f"; left out, as they hold their rate: {', '.join(controlled)}" if controlled else ""
     table = pd.concat(tables.values())
-    reason = because(min(map(len, values.values())), decision, told)
+    reason = because(min(map(len, values.values())), decision, result)
     return Finding(decision, noise, "%", len(table), rows.used(table), reason)
 
 
@@ -85,30 +69,29 @@ def _percent(log: Interval) -> Interval:
     return Interval(*(100 * math.expm1(value) for value in (log.estimate, log.low, log.high)))
 
 
-def sensitivity_depends_on_frequency(evidence: Evidence) -> Finding:
+def sensitivity_depends_on_frequency(records: Records) -> Finding:
     """The deviation over Fourier perturbations of the PSNR against the image given, at points nearest 0.5 bpp.
 
     At the severity with the most rows. Supported where the interval is above 0.1 dB for jpeg2000, and where that of
     neural codecs less jpeg2000 (the effect) is above 0; refuted where one is on the other side.
     """
-    rows = rows_of(evidence)
-    waves = rows.table[~rows.table["corruption"].isin([CLEAN[0], *evidence.bands])]
+    rows = rows_of(records)
+    waves = rows.table[~rows.table["corruption"].isin([CLEAN, *records.bands])]
     waves = waves[waves["corruption"].str.startswith("fourier_")]
     near = nearest_to(MATCHED_BPP, rows.table)
-    waves = at(waves, ((codec, one.point) for codec, one in near.items()))
+    waves = at_points(waves, ((codec, point.point) for codec, point in near.items()))
     waves = waves[waves["severity"] == waves["severity"].mode().min()]
-    codecs = [codec for codec in dict.fromkeys(waves["codec"]) if evidence.is_neural(codec) or codec == "jpeg2000"]
+    codecs = [codec for codec in dict.fromkeys(waves["codec"]) if records.is_neural(codec) or codec == "jpeg2000"]
     tables = {
         codec: waves[waves["codec"] == codec].pivot_table(index="image", columns="corruption", values="psnr")
         for codec in codecs
     }
     shared = set.intersection(*(set(table.columns) for table in tables.values())) if tables else set()
     if "jpeg2000" not in codecs or len(codecs) < 2 or len(shared) < LEAST_WAVES:
-        of = next(iter(evidence.rows["set"]), "SET")
-        ask = f"codecshift heatmap --set {of} --codec jpeg2000 --codec ARCH@FILE --out {evidence.file}"
+        options = f"--set {first_set(records.rows)} --codec jpeg2000 --codec ARCH@FILE --out {records.file}"
         raise Lacking(
             f"rows under {LEAST_WAVES} Fourier perturbations or more are needed, of jpeg2000 and of a neural codec "
-            f"near {MATCHED_BPP} bpp: {ask}"
+            f"near {MATCHED_BPP} bpp: codecshift heatmap {options}"
         )
     names = sorted(shared)
     whole = pd.concat({codec: table[names] for codec, table in tables.items()}, axis=1, join="inner").dropna()
@@ -116,55 +99,60 @@ def sensitivity_depends_on_frequency(evidence: Evidence) -> Finding:
     weights = np.vstack([np.ones(n), bootstrap(n)]) / n if n else np.full((1, 0), np.nan)
     spread = {codec: np.std(weights @ whole[codec].to_numpy(np.float64), axis=1) for codec in codecs}
     own = spread.pop("jpeg2000")
-    more_of = np.mean(list(spread.values()), axis=0) - own
-    base, effect = (interval(float(one[0]), one[1:], n) for one in (own, more_of))
+    excess = np.mean(list(spread.values()), axis=0) - own
+    base, effect = (interval(float(values[0]), values[1:], n) for values in (own, excess))
     decision = together([above(base, UNEVEN), above(effect, 0)])
-    told = (
-        f"over {len(names)} frequencies PSNR deviates by {spoken(base, '.2f')} dB for jpeg2000, by "
-        f"{spoken(effect, '+.2f')} dB more for neural codecs"
+    result = (
+        f"over {len(names)} frequencies PSNR deviates by {in_words(base, '.2f')} dB for jpeg2000, by "
+        f"{in_words(effect, '+.2f')} dB more for neural codecs"
     )
     used = waves[waves["codec"].isin(codecs)]
-    return Finding(decision, effect, "dB", len(used), rows.used(used), because(n, decision, told))
+    return Finding(decision, effect, "dB", len(used), rows.used(used), because(n, decision, result))
 
 
-def sets_agree(evidence: Evidence) -> Finding:
+def sets_agree(records: Records) -> Finding:
     """Kendall's tau between the rankings by mean BD-rate under corruption, of the codecs that are ranked on both sets.
 
     A set of each is one whose name holds "kodak" or "clic". Supported from 0.8 up, refuted from 0.5 down.
     """
-    rows = evidence.rows[subjects(evidence.rows)]
-    rows = rows[rows["corruption"].isin([CLEAN[0], *evidence.bands])]
+    rows = records.rows[subjects(records.rows)]
+    rows = rows[rows["corruption"].isin([CLEAN, *records.bands])]
     codecs = "--codec jpeg --codec jpeg2000 --codec webp --codec avif"
-    ask = f"codecshift run --set kodak --set clic2020-test {codecs} --out {evidence.file}"
+    ask = f"codecshift run --set kodak --set clic2020-test {codecs} --out {records.file}"
     scores: dict[str, dict[str, float]] = {}
     count = 0
     for family in FAMILIES:
-        of = next((name for name in sorted(set(rows["set"])) if family in name.lower()), "")
-        if not of:
+        image_set = next((name for name in sorted(set(rows["set"])) if family in name.lower()), "")
+        if not image_set:
             raise Lacking(f"rows of a set of {family} are needed, under the corruptions of the other: {ask}")
-        part = rows[rows["set"] == of]
+        part = rows[rows["set"] == image_set]
         count += len(part)
         try:
-            board = rank(part, evidence.bands)
+            board = rank(part, records.bands)
         except NotComparable as reason:
-            raise Lacking(f"{of} has no ranking ({reason}): {ask}") from reason
-        scores[of] = {entry.codec: entry.score for entry in board.entries if entry.rank is not None}
+            raise Lacking(f"{image_set} has no ranking ({reason}): {ask}") from reason
+        scores[image_set] = {entry.codec: entry.score for entry in board.entries if entry.rank is not None}
     first, second = scores.values()
     both = [codec for codec in first if codec in second]
     if len(both) < FEWEST_CODECS:
         raise Lacking(f"{FEWEST_CODECS} codecs that are ranked on both sets are needed, {len(both)} are: {ask}")
     tau = _kendall([first[codec] for codec in both], [second[codec] for codec in both])
-    told = "; ".join(f"{of}: {', '.join(sorted(both, key=score.__getitem__))}" for of, score in scores.items())
+    result = "; ".join(f"{name}: {', '.join(sorted(both, key=score.__getitem__))}" for name, score in scores.items())
     effect = Interval(tau, math.nan, math.nan)
     decision = by_size(tau, AGREE, DISAGREE)
     return Finding(
-        decision, effect, "Kendall's tau", count, f"{' and '.join(scores)}, {len(both)} codecs", between(decision, told)
+        decision,
+        effect,
+        "Kendall's tau",
+        count,
+        f"{' and '.join(scores)}, {len(both)} codecs",
+        between(decision, result),
     )
 
 
-def _kendall(one: Sequence[float], other: Sequence[float]) -> float:
-    pairs = list(itertools.combinations(range(len(one)), 2))
-    return float(sum(np.sign(one[i] - one[j]) * np.sign(other[i] - other[j]) for i, j in pairs)) / len(pairs)
+def _kendall(first: Sequence[float], second: Sequence[float]) -> float:
+    pairs = list(itertools.combinations(range(len(first)), 2))
+    return float(sum(np.sign(first[i] - first[j]) * np.sign(second[i] - second[j]) for i, j in pairs)) / len(pairs)
 
 
 CLAIMS: Iterable[Claim] = (

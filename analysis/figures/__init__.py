@@ -1,4 +1,4 @@
-"""Figures for papers and pages: each a pure function of what a run file holds of one set."""
+"""Figures for papers and pages: each is a pure function of what a run file holds of one set."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from . import curves, heatmap, pictures, rankings, spectra, theory, variants
-from .evidence import Drawing, Evidence, Kind, Need, NothingToDraw, Pictures
+from .kind import Drawing, Kind, Need
+from .material import Material, NothingToDraw, Pictures
 
-__all__ = ["FIGURES", "Drawing", "Evidence", "Kind", "Need", "NothingToDraw", "Pictures"]
+__all__ = ["FIGURES", "Drawing", "Kind", "Material", "Need", "NothingToDraw", "Pictures"]
 
 FIGURES: Mapping[str, Kind] = MappingProxyType(
     {

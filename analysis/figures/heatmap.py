@@ -1,4 +1,4 @@
-"""The figure of Fourier heatmaps: what a wave of each frequency costs a codec, over the whole plane of frequencies."""
+"""The figure of Fourier heatmaps: the cost of a wave of each frequency to a codec, over the plane of frequencies."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..commands import first_set
+from ..conditions import CLEAN
 from ..heatmap import RULE, Heatmap, NoHeatmap, Quantity, Values, heatmaps, plane, windows
-from .evidence import Drawing, Evidence, Kind, Need, NothingToDraw, used
-from .needs import require
+from ..matched import at_points
+from .kind import Drawing, Kind, Need, used
+from .material import Material, NothingToDraw
 from .style import pages
 
 if TYPE_CHECKING:
@@ -33,21 +36,21 @@ PANELS: tuple[tuple[Quantity, str, str, str], ...] = (
 def draw(heatmaps: Sequence[Heatmap]) -> Figure:
     """Return heatmaps of one set, strength and window as a figure: a row per codec point, a column per quantity.
 
-    Colours are differences to clean images, about 0, on one scale per column for all codecs. Frequency 0 is in the
-    middle. What is missing is hatched; an infinite difference is drawn as the end of the scale, and said.
+    Colours are differences to clean images, centred on 0, on one scale per column for all codecs. Frequency 0 is in the
+    middle. Missing values are hatched; infinite differences are drawn as the end of the scale, with a note.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy; and not pyplot, which keeps every figure alive
 
     first = heatmaps[0]
-    lacking = any(one.missing.any() for one in heatmaps)
-    height = 0.95 + 2.05 * len(heatmaps) + 0.25 * lacking
+    incomplete = any(heatmap.missing.any() for heatmap in heatmaps)
+    height = 0.95 + 2.05 * len(heatmaps) + 0.25 * incomplete
     figure = Figure(figsize=(WIDTH, height), dpi=200, layout="constrained")
-    grid = figure.subplots(len(heatmaps), len(PANELS), squeeze=False, sharex=True, sharey=True)
+    panels = figure.subplots(len(heatmaps), len(PANELS), squeeze=False, sharex=True, sharey=True)
     for column, (quantity, title, unit, colours) in enumerate(PANELS):
-        changes = [plane(one.window, one.change(quantity)) for one in heatmaps]
+        changes = [plane(heatmap.window, heatmap.change(quantity)) for heatmap in heatmaps]
         end = _end(changes)
         for row, (heatmap, change) in enumerate(zip(heatmaps, changes, strict=True)):
-            axis = grid[row, column]
+            axis = panels[row, column]
             image = _panel(axis, heatmap, change, end, colours)
             heading = _heading(heatmap, quantity, change)
             axis.set_title(f"{title}\n{heading}" if row == 0 else heading, fontsize=7)
@@ -55,22 +58,22 @@ def draw(heatmaps: Sequence[Heatmap]) -> Figure:
                 axis.set_ylabel(f"{heatmap.codec}:{heatmap.point}\n{_axis(heatmap, 'down')}", fontsize=7)
             if row == len(heatmaps) - 1:
                 axis.set_xlabel(_axis(heatmap, "across"), fontsize=7)
-        bar = figure.colorbar(image, ax=grid[:, column], location="bottom", shrink=0.9, aspect=30, pad=0.02)
+        bar = figure.colorbar(image, ax=panels[:, column], location="bottom", shrink=0.9, aspect=30, pad=0.02)
         bar.set_label(f"{unit} (one scale for all codecs)" if len(heatmaps) > 1 else unit, fontsize=7)
         bar.ax.set_xlim(*_range(changes))
         bar.ax.tick_params(labelsize=6)
         bar.outline.set_linewidth(0.4)
-    images = {len(one.images) for one in heatmaps}
+    images = {len(heatmap.images) for heatmap in heatmaps}
     count = f"{min(images)} to {max(images)}" if len(images) > 1 else str(*images)
     count += " image" if images == {1} else " images"
     figure.suptitle(f"{first.set}, {count}: a wave of RMS {first.rms:g} grey levels at each frequency", fontsize=8)
-    if lacking:
+    if incomplete:
         _legend(figure)
     return figure
 
 
 def _heading(heatmap: Heatmap, quantity: Quantity, change: Values) -> str:
-    """Return what the differences of one map are to."""
+    """Return the clean value that the differences of one map refer to."""
     clean = heatmap.clean(quantity)
     if math.isnan(clean):
         return "no clean rows"
@@ -81,12 +84,12 @@ def _heading(heatmap: Heatmap, quantity: Quantity, change: Values) -> str:
 
 
 def _end(changes: Sequence[Values]) -> float:
-    """Return how far from 0 the colours reach: to the greatest finite difference."""
+    """Return the end of the colour scale: the greatest finite difference from 0."""
     return max(map(abs, _range(changes)))
 
 
 def _range(changes: Sequence[Values]) -> tuple[float, float]:
-    """Return the least and the greatest finite difference, and 0 between them: the colours there are."""
+    """Return the range of the finite differences and 0, which the colour bar shows."""
     finite = np.concatenate([[0.0], *(change[np.isfinite(change)] for change in changes)])
     low, high = float(finite.min()), float(finite.max())
     return (low, high) if high > low else (-1.0, 1.0)
@@ -99,7 +102,7 @@ def _panel(axis: Axes, heatmap: Heatmap, change: Values, end: float, colours: st
     edges = [(ends[0] - 0.5, ends[-1] + 0.5) for ends in (i, j if j[0] < 0 else (-j[-1], *j))]
     (top, bottom), (left, right) = ((low / of, high / of) for low, high in edges)
     image = axis.imshow(
-        np.clip(change, -end, end),  # which leaves NaN, and those are not drawn
+        np.clip(change, -end, end),  # NaN stays NaN and is not drawn
         cmap=_map(colours),
         vmin=-end,
         vmax=end,
@@ -143,50 +146,47 @@ def _legend(figure: Figure) -> None:
 CODECS_A_PAGE = 4
 
 
-def _command(evidence: Evidence) -> str:
-    of = next(iter(evidence.rows["set"]), "SET")
-    return f"codecshift heatmap --set {of} --codec LABEL --out {evidence.file}"
+def _command(material: Material) -> str:
+    return f"codecshift heatmap --set {first_set(material.rows)} --codec LABEL --out {material.file}"
 
 
-def _waves(evidence: Evidence) -> str:
-    return "" if windows(evidence.rows) else f"rows of waves of many frequencies are needed: {_command(evidence)}"
+def _waves(material: Material) -> str:
+    return "" if windows(material.rows) else f"rows of waves of many frequencies are needed: {_command(material)}"
 
 
 WAVES = Need("rows of waves (codecshift heatmap)", _waves)
 
 
-def fourier_heatmap(evidence: Evidence) -> tuple[Drawing, ...]:
+def fourier_heatmap(material: Material) -> tuple[Drawing, ...]:
     """Return the heatmaps of the rows, a drawing for each strength of the waves."""
-    require(evidence, WAVES)
     try:
-        found = [one for one in heatmaps(evidence.rows) if one.images]
+        maps = [heatmap for heatmap in heatmaps(material.rows) if heatmap.images]
     except NoHeatmap as error:
         raise NothingToDraw(str(error)) from error
-    if not found:
-        raise NothingToDraw(f"waves and clean images of the same codec point are needed: {_command(evidence)}")
+    if not maps:
+        raise NothingToDraw(f"waves and clean images of the same codec point are needed: {_command(material)}")
     drawings = []
     by_strength: dict[float, list[Heatmap]] = {}
-    for one in found:
-        by_strength.setdefault(one.rms, []).append(one)
-    for rms, several in by_strength.items():
+    for heatmap in maps:
+        by_strength.setdefault(heatmap.rms, []).append(heatmap)
+    for rms, of_strength in by_strength.items():
         strength = f"rms{rms:g}" if len(by_strength) > 1 else ""
-        labelled = {f"{one.codec}:{one.point}": one for one in several}
+        labelled = {f"{heatmap.codec}:{heatmap.point}": heatmap for heatmap in of_strength}
         for page, labels in pages(list(labelled), CODECS_A_PAGE):
-            some = [labelled[label] for label in labels]
+            on_page = [labelled[label] for label in labels]
             suffix = "-".join(part for part in (strength, page) if part)
-            told = used(_count(evidence, some), evidence, f"waves of RMS {rms:g}, and clean images")
-            drawings.append(Drawing(draw(some), told, f"{some[0].window}.", suffix))
+            chosen = used(_count(material, on_page), material, f"waves of RMS {rms:g}, and clean images")
+            drawings.append(Drawing(draw(on_page), chosen, f"{on_page[0].window}.", suffix))
     return tuple(drawings)
 
 
-def _count(evidence: Evidence, several: list[Heatmap]) -> int:
+def _count(material: Material, maps: list[Heatmap]) -> int:
     """Return how many rows the heatmaps are made of."""
-    rows = evidence.rows
-    points = {(one.codec, one.point) for one in several}
-    mine = rows[[pair in points for pair in zip(rows["codec"], rows["point"], strict=True)]]
-    mine = mine[(mine["status"] == "ok") & mine["image"].isin({image for one in several for image in one.images})]
-    waves = ~mine["corruption"].isin({"none", *evidence.bands}) & (mine["severity"] == several[0].severity)
-    return int((waves | (mine["corruption"] == "none")).sum())
+    rows = at_points(material.rows, ((heatmap.codec, heatmap.point) for heatmap in maps))
+    images = {image for heatmap in maps for image in heatmap.images}
+    rows = rows[(rows["status"] == "ok") & rows["image"].isin(images)]
+    waves = ~rows["corruption"].isin({CLEAN, *material.bands}) & (rows["severity"] == maps[0].severity)
+    return int((waves | (rows["corruption"] == CLEAN)).sum())
 
 
 KINDS = (
@@ -195,6 +195,6 @@ KINDS = (
         about=ABOUT,
         rule=RULE,
         needs=(WAVES,),
-        draw=fourier_heatmap,
+        plot=fourier_heatmap,
     ),
 )

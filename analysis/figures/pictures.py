@@ -11,35 +11,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..conditions import BANDS, CLEAN, CLEAN_CONDITION
 from ..distortion import psnr, squared_error
-from ..grid import CLEAN
-from ..matched import Near, nearest_to
-from .evidence import BANDS, Drawing, Evidence, Image, Kind, NothingToDraw, Pictures, used
-from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS, TARGET_BPP, command, require
-from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, spoken, wrapped
+from ..matched import MATCHED_BPP, Near
+from .kind import Drawing, Kind, used
+from .material import Image, Material, NothingToDraw, Pictures
+from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS
+from .representatives import labels_of, matched_points, most_frequent, rows_at
+from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, readable, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CROP = 96  # pixels a side of what is looked at closely
+CROP = 96  # pixels a side of a crop
 DETAIL = 48  # pixels a side of the detail in a corner of a whole picture
 SHRUNK = 360  # pixels of the longer side of a whole picture
 CODECS_A_PAGE = 5
 FACTORS = (64, 32, 16, 8, 4, 2, 1)
-"""By how much errors may be amplified: by the first that leaves all but a hundredth of them in range."""
+"""The factors by which errors may be amplified; the first that keeps 99 % of them in range is used."""
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 Corner = tuple[int, int]
 """(top, left) of a crop, in pixels."""
 
 
-def dataset_examples(evidence: Evidence) -> tuple[Drawing, ...]:
+def dataset_examples(material: Material) -> tuple[Drawing, ...]:
     """Return one image under each corruption at one severity, with a detail at twice its size or more."""
-    pictures = _pictures(evidence, SHIFTED_ROWS)
-    severity = evidence.severity()
-    rows = evidence.tabled()
-    rows = rows[(rows["corruption"] == CLEAN[0]) | (rows["severity"] == severity)]
-    names = [name for name in evidence.corruptions() if (rows["corruption"] == name).any()]
+    pictures = _pictures(material)
+    severity = material.severity()
+    rows = material.tabled()
+    rows = rows[(rows["corruption"] == CLEAN) | (rows["severity"] == severity)]
+    names = [name for name in material.corruptions() if (rows["corruption"] == name).any()]
     image = min(rows["image"])
     clean = pictures.clean(image)
     corner = busiest(clean, DETAIL)
@@ -50,27 +52,27 @@ def dataset_examples(evidence: Evidence) -> tuple[Drawing, ...]:
     height, across = clean.shape[:2]
     figure = close_sheet(TWO_COLUMNS, 0.1 + lines * (0.96 * width * height / across + 0.2))
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axis, name in zip(axes, [CLEAN[0], *names], strict=False):
-        shown = clean if name == CLEAN[0] else pictures.shown(image, name, severity)
+    for axis, name in zip(axes, [CLEAN, *names], strict=False):
+        shown = clean if name == CLEAN else pictures.shown(image, name, severity)
         _show(axis, _shrunk(shown))
         _inset(axis, _crop(shown, corner, DETAIL), across / height)
-        band = "" if name == CLEAN[0] else f" ({evidence.bands[name]})"
-        axis.set_title(f"{spoken(name)}{band}", fontsize=SMALL, pad=2)
+        band = "" if name == CLEAN else f" ({material.bands[name]})"
+        axis.set_title(f"{readable(name)}{band}", fontsize=SMALL, pad=2)
     for axis in axes[panels:]:
         axis.remove()
     note = f"Image {image}; in the corner of each {DETAIL}x{DETAIL} of its pixels, enlarged."
     part = rows[rows["image"] == image]
     about = f"An image under each corruption at severity {severity}, with the band of the spectrum it is put in"
-    return (Drawing(figure, used(len(part), evidence, f"image {image}, severity {severity}"), note, "", about),)
+    return (Drawing(figure, used(len(part), material, f"image {image}, severity {severity}"), note, "", about),)
 
 
-def reconstructions(evidence: Evidence) -> tuple[Drawing, ...]:
+def reconstructions(material: Material) -> tuple[Drawing, ...]:
     """Return crops of what codecs make of an image under a corruption of each band, with maps of their errors."""
-    pictures = _pictures(evidence, SHIFTED_ROWS, MATCHED_POINTS)
-    points = nearest_to(TARGET_BPP, evidence.tabled())
-    severity = evidence.severity()
-    conditions = [(name, severity) for name in _representatives(evidence, severity)]
-    image, cells = _image_of_all(evidence, points, conditions)
+    pictures = _pictures(material)
+    points = matched_points(material)
+    severity = material.severity()
+    conditions = [(name, severity) for name in _representatives(material, severity)]
+    image, cells = _image_of_all(material, points, conditions)
     clean = pictures.clean(image)
     corner = busiest(clean, CROP)
     drawings = []
@@ -81,7 +83,7 @@ def reconstructions(evidence: Evidence) -> tuple[Drawing, ...]:
         axes = figure.subplots(2 * len(conditions), columns, squeeze=False)
         for axis, title in zip(
             axes[0],
-            ["clean", "given", *(wrapped(evidence.label(codec), width, SMALL) for codec in codecs)],
+            ["clean", "given", *(wrapped(material.label(codec), width, SMALL) for codec in codecs)],
             strict=True,
         ):
             axis.set_title(title, fontsize=SMALL, pad=3)
@@ -90,8 +92,8 @@ def reconstructions(evidence: Evidence) -> tuple[Drawing, ...]:
             decoded = [pictures.decoded(image, name, at, codec, points[codec].point) for codec in codecs]
             for axis, picture in zip(above, [clean, shown, *decoded], strict=True):
                 _show(axis, _crop(picture, corner, CROP))
-            above[0].set_ylabel(f"{spoken(name)}\n({evidence.bands[name]})", fontsize=SMALL)
-            errors = [_errors(_crop(one, corner, CROP), _crop(shown, corner, CROP)) for one in decoded]
+            above[0].set_ylabel(f"{readable(name)}\n({material.bands[name]})", fontsize=SMALL)
+            errors = [_errors(_crop(seen, corner, CROP), _crop(shown, corner, CROP)) for seen in decoded]
             factor = _factor(errors)
             _show(below[0], _shrunk(clean))
             _outline(below[0], corner, CROP, SHRUNK / max(clean.shape[:2]))
@@ -101,16 +103,16 @@ def reconstructions(evidence: Evidence) -> tuple[Drawing, ...]:
                 axis.imshow(error, cmap=ERROR, vmin=0, vmax=255 / times, interpolation="nearest")
                 _bare(axis)
             below[0].set_ylabel(f"error x {factor}\n0 to {255 / factor:.0f} levels", fontsize=SMALL)
-            told = f"given less clean x {factors[0]}\n{_psnr(shown, clean):.1f} dB"
-            below[1].set_xlabel(told, fontsize=TINY, labelpad=2)
+            label = f"given less clean x {factors[0]}\n{_psnr(shown, clean):.1f} dB"
+            below[1].set_xlabel(label, fontsize=TINY, labelpad=2)
             for axis, codec in zip(below[2:], codecs, strict=True):
                 row = cells[name, at, codec]
-                told = f"{row['bpp']:.2f} bpp, {row['psnr']:.1f} dB\nagainst clean {row['psnr_clean']:.1f} dB"
-                axis.set_xlabel(told, fontsize=TINY, labelpad=2)
+                label = f"{row['bpp']:.2f} bpp, {row['psnr']:.1f} dB\nagainst clean {row['psnr_clean']:.1f} dB"
+                axis.set_xlabel(label, fontsize=TINY, labelpad=2)
         drawings.append(
             Drawing(
                 figure,
-                used(len(cells), evidence, f"image {image}, severity {severity}, {_told(points)}"),
+                used(len(cells), material, f"image {image}, severity {severity}, {labels_of(points)}"),
                 f"Image {image}, {CROP}x{CROP} pixels of it. Errors are |decoded - given|, and under given |given - "
                 "clean|, the mean over R, G and B in grey levels, times the factor that stands beside them; bpp and dB "
                 "are of the whole image, dB against the image given where nothing else is said.",
@@ -120,11 +122,11 @@ def reconstructions(evidence: Evidence) -> tuple[Drawing, ...]:
     return tuple(drawings)
 
 
-def matched_example(evidence: Evidence) -> tuple[Drawing, ...]:
+def matched_example(material: Material) -> tuple[Drawing, ...]:
     """Return two crops of a clean image as each codec gives it back at its matched point."""
-    pictures = _pictures(evidence, MATCHED_POINTS)
-    points = nearest_to(TARGET_BPP, evidence.tabled())
-    image, cells = _image_of_all(evidence, points, [CLEAN])
+    pictures = _pictures(material)
+    points = matched_points(material)
+    image, cells = _image_of_all(material, points, [CLEAN_CONDITION])
     clean = pictures.clean(image)
     first = busiest(clean, CROP)
     corners = [first, _next_busiest(clean, CROP, first)]
@@ -134,11 +136,11 @@ def matched_example(evidence: Evidence) -> tuple[Drawing, ...]:
         width = TWO_COLUMNS / max(columns, 5)
         figure = close_sheet(width * columns, 2 * width + 0.45)
         axes = figure.subplots(2, columns, squeeze=False)
-        decoded = [pictures.decoded(image, *CLEAN, codec, points[codec].point) for codec in codecs]
+        decoded = [pictures.decoded(image, *CLEAN_CONDITION, codec, points[codec].point) for codec in codecs]
         titles = ["the image", "the original"]
         for codec in codecs:
-            row = cells[*CLEAN, codec]
-            point = f"{evidence.label(codec)} {points[codec].point}"
+            row = cells[*CLEAN_CONDITION, codec]
+            point = f"{material.label(codec)} {points[codec].point}"
             titles.append(f"{wrapped(point, width, TINY)}\n{row['bpp']:.2f} bpp, {row['psnr']:.1f} dB")
         for axis, title in zip(axes[0], titles, strict=True):
             axis.set_title(title, fontsize=SMALL if "\n" not in title else TINY, pad=3)
@@ -147,65 +149,62 @@ def matched_example(evidence: Evidence) -> tuple[Drawing, ...]:
             _outline(row[0], corner, CROP, SHRUNK / max(clean.shape[:2]))
             for axis, picture in zip(row[1:], [clean, *decoded], strict=True):
                 _show(axis, _crop(picture, corner, CROP))
-        told = used(len(cells), evidence, f"clean image {image}, {_told(points)}")
+        chosen = used(len(cells), material, f"clean image {image}, {labels_of(points)}")
         note = f"Image {image}, {CROP}x{CROP} pixels of it twice; bpp and PSNR are of the whole image."
-        drawings.append(Drawing(figure, told, note, suffix))
+        drawings.append(Drawing(figure, chosen, note, suffix))
     return tuple(drawings)
 
 
-# --- what is looked at
+# --- what is shown
 
 
-def _pictures(evidence: Evidence, *needs: Any) -> Pictures:
-    require(evidence, *needs, IMAGES)
-    assert evidence.pictures is not None  # noqa: S101 - IMAGES saw to it
-    return evidence.pictures
+def _pictures(material: Material) -> Pictures:
+    assert material.pictures is not None  # noqa: S101 - the need IMAGES ensures it
+    return material.pictures
 
 
-def _representatives(evidence: Evidence, severity: int) -> list[str]:
-    """Return one corruption of each band: that of most rows at a severity, of several the first of the table."""
-    rows = evidence.tabled()
+def _representatives(material: Material, severity: int) -> list[str]:
+    """Return one corruption of each band: the one with the most rows at a severity, the first of several."""
+    rows = material.tabled()
     counts = rows[(rows["severity"] == severity) & (rows["status"] == "ok")]["corruption"].value_counts()
-    groups = [[name for name in evidence.in_band(band) if counts.get(name, 0)] for band in BANDS]
-    return [max(names, key=lambda name: counts[name]) for names in groups if names]
+    return most_frequent(([name for name in material.in_band(band) if counts.get(name, 0)] for band in BANDS), counts)
 
 
 def _image_of_all(
-    evidence: Evidence, points: Mapping[str, Near], conditions: Sequence[tuple[str, int]]
+    material: Material, points: Mapping[str, Near], conditions: Sequence[tuple[str, int]]
 ) -> tuple[str, dict[tuple[str, int, str], pd.Series[Any]]]:
     """Return an image that has a row of every codec's point under every condition, and those rows.
 
-    Of several it is the one on which the points come nearest the target rate when it is clean.
+    Of several images, the one on which the points are nearest the matched rate without corruption.
     """
-    rows = evidence.tabled()
+    rows = material.tabled()
     rows = rows[rows["status"] == "ok"]
-    held = {(one.codec, one.point) for one in points.values()}
-    rows = rows[[pair in held for pair in zip(rows["codec"], rows["point"], strict=True)]]
+    rows = rows_at(rows, points)
     rows = rows[[pair in conditions for pair in zip(rows["corruption"], rows["severity"], strict=True)]]
-    clean = evidence.tabled().set_index(["corruption", "codec", "point", "image"])["bpp"].sort_index()
+    clean = material.tabled().set_index(["corruption", "codec", "point", "image"])["bpp"].sort_index()
     whole = []
     for image, part in rows.groupby("image", sort=True):
         if len(part) == len(points) * len(conditions):
-            rates = [clean.get((CLEAN[0], one.codec, one.point, image), math.nan) for one in points.values()]
-            off = float(np.abs(np.log(np.array(rates, np.float64) / TARGET_BPP)).sum())
+            rates = [clean.get((CLEAN, near.codec, near.point, image), math.nan) for near in points.values()]
+            off = float(np.abs(np.log(np.array(rates, np.float64) / MATCHED_BPP)).sum())
             whole.append((math.inf if math.isnan(off) else off, str(image), part))
     if whole:
-        _, image, part = min(whole, key=lambda one: one[:2])
+        _, image, part = min(whole, key=lambda candidate: candidate[:2])
         cells = {(str(row["corruption"]), int(row["severity"]), str(row["codec"])): row for _, row in part.iterrows()}
         return image, cells
     raise NothingToDraw(
-        f"an image is needed with rows of {_told(points)} under "
-        f"{', '.join(f'{name}@{severity}' for name, severity in conditions)}: {command(evidence)}"
+        f"an image is needed with rows of {labels_of(points)} under "
+        f"{', '.join(f'{name}@{severity}' for name, severity in conditions)}: {material.command()}"
     )
 
 
 def busiest(image: Image, side: int) -> Corner:
-    """Return the corner of the square of an image, `side` pixels wide at most, whose neighbours differ most."""
+    """Return the corner of the most detailed square of an image, at most `side` pixels wide."""
     return _by_detail(image, side)[0]
 
 
 def _next_busiest(image: Image, side: int, first: Corner) -> Corner:
-    """Return the corner of the square of most detail that does not overlap another, if there is one."""
+    """Return the corner of the most detailed square that does not overlap the first, or the first if all do."""
     apart = [
         corner
         for corner in _by_detail(image, side)
@@ -217,7 +216,9 @@ def _next_busiest(image: Image, side: int, first: Corner) -> Corner:
 def _by_detail(image: Image, side: int) -> list[Corner]:
     height, width = image.shape[:2]
     step = side // 2
-    margin = step if min(height, width) >= 3 * side else 0  # scans have edges, which no photograph is chosen for
+    margin = (
+        step if min(height, width) >= 3 * side else 0
+    )  # the borders of scans look detailed, but are not part of the photograph
     corners = [
         (top, left)
         for top in range(margin, max(margin, height - side - margin) + 1, step)
@@ -241,9 +242,9 @@ def _shrunk(image: Image) -> Image:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _errors(one: Image, other: Image) -> NDArray[np.float64]:
+def _errors(first: Image, second: Image) -> NDArray[np.float64]:
     """Return the mean over channels of the absolute difference, in grey levels."""
-    return np.asarray(np.abs(one.astype(np.float64) - other).mean(axis=2), np.float64)
+    return np.asarray(np.abs(first.astype(np.float64) - second).mean(axis=2), np.float64)
 
 
 def _factor(errors: Sequence[NDArray[np.float64]]) -> int:
@@ -251,12 +252,8 @@ def _factor(errors: Sequence[NDArray[np.float64]]) -> int:
     return next((factor for factor in FACTORS if highest * factor <= 255), 1)
 
 
-def _psnr(one: Image, other: Image) -> float:
-    return float(psnr(squared_error(one, other), one.shape[0] * one.shape[1]))
-
-
-def _told(points: Mapping[str, Near]) -> str:
-    return ", ".join(f"{codec}:{one.point}" for codec, one in points.items())
+def _psnr(first: Image, second: Image) -> float:
+    return float(psnr(squared_error(first, second), first.shape[0] * first.shape[1]))
 
 
 # --- how it is drawn
@@ -292,7 +289,7 @@ def _outline(axis: Axes, corner: Corner, side: int, scale: float) -> None:
         axis.add_patch(Rectangle(place, side * scale, side * scale, fill=False, ec=colour, lw=width))
 
 
-_AT_POINTS = f"Each codec at the setting whose mean rate on clean images is nearest {TARGET_BPP:g} bpp. "
+_AT_POINTS = f"Each codec at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp. "
 _AGAIN = "Pixels are made again from the names in the run file, and agree with its bytes and squared errors."
 
 KINDS = (
@@ -301,20 +298,20 @@ KINDS = (
         about="An image under each corruption",
         rule=_AGAIN,
         needs=(SHIFTED_ROWS, IMAGES),
-        draw=dataset_examples,
+        plot=dataset_examples,
     ),
     Kind(
         name="reconstructions",
         about="What codecs make of an image under a corruption of each band, and their errors",
         rule=f"{_AT_POINTS}Of each band the corruption with the most rows. {_AGAIN}",
         needs=(SHIFTED_ROWS, MATCHED_POINTS, IMAGES),
-        draw=reconstructions,
+        plot=reconstructions,
     ),
     Kind(
         name="matched-example",
         about="What codecs make of a clean image at a matched rate",
         rule=f"{_AT_POINTS}{_AGAIN}",
         needs=(MATCHED_POINTS, IMAGES),
-        draw=matched_example,
+        plot=matched_example,
     ),
 )

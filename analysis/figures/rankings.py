@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..grid import CLEAN
-from ..leaderboard import Intervals, Leaderboard, NotComparable, intervals, rank
-from ..matched import Near, nearest_to
-from .evidence import BANDS, Drawing, Evidence, Kind, NothingToDraw, used
-from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS, TARGET_BPP, command, require
+from ..conditions import BANDS, CLEAN, Condition, by_band
+from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
+from ..statistics import finite_mean
+from .kind import Drawing, Kind, used
+from .material import Material, NothingToDraw
+from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS
+from .representatives import AT_MATCHED_POINT, labels_of, matched_points, rows_at
 from .style import (
     INK,
     ONE_COLUMN,
@@ -26,8 +28,8 @@ from .style import (
     legend,
     legend_height,
     looks,
+    readable,
     sheet,
-    spoken,
     tidy,
     widest,
     wrapped,
@@ -36,22 +38,21 @@ from .style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NAME_WIDTH = 1.3  # inches that a codec's name takes beside the ranking, in as many lines as that needs
-FAINT = 0.35  # opacity of what rests on a part of the conditions
+NAME_WIDTH = 1.3  # inches of a codec's name beside the ranking
+FAINT = 0.35  # opacity of means over a part of the conditions
 OVERALL = "all"
 """The name of the mean over all corruptions, beside "clean" and the bands."""
 
 
-def bd_rate_by_corruption(evidence: Evidence) -> tuple[Drawing, ...]:
+def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     """Return each codec's BD-rate on clean images and under each corruption with its interval, a line each."""
-    require(evidence, COMPARISON)
-    board, sure = _board(evidence)
-    codecs = {codec for (codec, _), one in board.bd_rates.items() if math.isfinite(one.percent)} - {board.anchor}
-    there = dict(board.conditions)
-    ordered = [CLEAN[0], *(name for band in (*BANDS, "extra") for name in evidence.in_band(band))]
-    ordered = [name for name in ordered if name in there]
-    styles = {codec: look for codec, look in looks(evidence.names()).items() if codec in codecs}
-    labels = [evidence.label(codec) for codec in styles]
+    board, sure = _board(material)
+    codecs = {codec for (codec, _), result in board.bd_rates.items() if math.isfinite(result.percent)} - {board.anchor}
+    present = dict(board.conditions)
+    ordered = [CLEAN, *(name for band in (*BANDS, "extra") for name in material.in_band(band))]
+    ordered = [name for name in ordered if name in present]
+    styles = {codec: look for codec, look in looks(material.names()).items() if codec in codecs}
+    labels = [material.label(codec) for codec in styles]
     line = min(max(0.2, 0.06 * (len(codecs) + 1)), 8 / len(ordered))
     figure = sheet(TWO_COLUMNS, 0.6 + line * len(ordered) + legend_height(labels, TWO_COLUMNS))
     axis = figure.subplots()
@@ -59,67 +60,66 @@ def bd_rate_by_corruption(evidence: Evidence) -> tuple[Drawing, ...]:
         axis.axhspan(place - 0.5, place + 0.5, color="0.95", lw=0, zorder=0)
     for number, (codec, look) in enumerate(styles.items()):
         offset = 0.7 * ((number + 0.5) / len(styles) - 0.5)
-        found = [_over_severities(board, codec, name) for name in ordered]
-        partly = [_is_partial(board, codec, name) for name in ordered]
+        values = [_over_severities(board, codec, name) for name in ordered]
+        partial = [_is_partial(board, codec, name) for name in ordered]
         places = np.arange(len(ordered)) + offset
-        for name, place, part in zip(ordered, places, partly, strict=True):
-            one = sure.by_corruption.get((codec, name))
-            if one is not None and one.known:
+        for name, place, part in zip(ordered, places, partial, strict=True):
+            interval = sure.by_corruption.get((codec, name))
+            if interval is not None and interval.known:
                 stroke = {"color": look["color"], "lw": 1.2, "solid_capstyle": "butt", "alpha": FAINT if part else 1}
-                axis.plot([one.low, one.high], [place, place], **stroke)
+                axis.plot([interval.low, interval.high], [place, place], **stroke)
         dots = {**look, "linestyle": "none", "ms": 4.0}
-        sure_of = [math.nan if part else value for value, part in zip(found, partly, strict=True)]
-        axis.plot(sure_of, places, label=evidence.label(codec), **dots)
-        if any(partly):
-            rest = [value if part else math.nan for value, part in zip(found, partly, strict=True)]
-            axis.plot(rest, places, alpha=FAINT, label="_faint", **dots)
+        whole = [math.nan if part else value for value, part in zip(values, partial, strict=True)]
+        axis.plot(whole, places, label=material.label(codec), **dots)
+        if any(partial):
+            parts = [value if part else math.nan for value, part in zip(values, partial, strict=True)]
+            axis.plot(parts, places, alpha=FAINT, label="_faint", **dots)
     axis.axvline(0, color=INK, lw=0.8)
     _ratio_scale(axis)
-    axis.set_yticks(range(len(ordered)), [_labelled(name, evidence.bands) for name in ordered], fontsize=SMALL)
+    axis.set_yticks(range(len(ordered)), [_labelled(name, material.bands) for name in ordered], fontsize=SMALL)
     axis.set_ylim(len(ordered) - 0.5, -0.5)
     axis.set_xlabel(f"BD-rate against {board.anchor}, % (log scale of bits; less is better)", fontsize=TEXT)
     tidy(axis)
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
     legend(figure, [axis])
-    rows = evidence.tabled()
-    told = used(int((rows["status"] == "ok").sum()), evidence, "measured")
+    rows = material.tabled()
+    chosen = used(int((rows["status"] == "ok").sum()), material, "measured")
     notes = [
         "Faint: not every severity can be compared, and the mean is over the others.",
         _sureness(sure, "Lines are"),
     ]
     if sure.known:
         notes.append("A mark without a line can be compared on too few images, or in too few resamples.")
-    return (Drawing(figure, told, " ".join(notes)),)
+    return (Drawing(figure, chosen, " ".join(notes)),)
 
 
 PERCENTS = (-95, -90, -80, -70, -60, -50, -40, -30, -20, -10, 0, 10, 20, 50, 100, 200, 400, 800, 1600, 3200, 6400)
 
 
 def _ratio_scale(axis: Axes) -> None:
-    """Give percentages of more or fewer bits an axis on which half and twice as many are as far from none."""
+    """Put percentages of bits on a log scale of ratios: half and twice as many bits are equally far from 0."""
     bounds = np.log1p(np.maximum([axis.dataLim.x0, axis.dataLim.x1], -99) / 100)
     margin = 0.05 * max(float(np.ptp(bounds)), 0.1)
-    low, high = (float(one) for one in 100 * np.expm1(np.add(bounds, (-margin, margin))))
+    low, high = (float(end) for end in 100 * np.expm1(np.add(bounds, (-margin, margin))))
     axis.set_xscale("function", functions=(lambda x: np.log1p(np.maximum(x, -99.9) / 100), lambda y: 100 * np.expm1(y)))
     axis.set_xlim(low, high)
     apart = (math.log1p(high / 100) - math.log1p(low / 100)) / 14
     ticks: list[int] = [0]
-    for one in sorted(PERCENTS, key=abs):
-        place = math.log1p(one / 100)
-        if low <= one <= high and all(abs(place - math.log1p(other / 100)) >= apart for other in ticks):
-            ticks.append(one)
-    axis.set_xticks(sorted(ticks), [f"{one:+d}" if one else "0" for one in sorted(ticks)])
+    for percent in sorted(PERCENTS, key=abs):
+        place = math.log1p(percent / 100)
+        if low <= percent <= high and all(abs(place - math.log1p(tick / 100)) >= apart for tick in ticks):
+            ticks.append(percent)
+    axis.set_xticks(sorted(ticks), [f"{tick:+d}" if tick else "0" for tick in sorted(ticks)])
     axis.minorticks_off()
 
 
-def rate_inflation(evidence: Evidence) -> tuple[Drawing, ...]:
+def rate_inflation(material: Material) -> tuple[Drawing, ...]:
     """Return the rate under each corruption over that on clean images, each codec at its matched point."""
-    require(evidence, CLEAN_ROWS, SHIFTED_ROWS, MATCHED_POINTS)
-    points = nearest_to(TARGET_BPP, evidence.tabled())
-    rows = _at_points(evidence, points)
+    points = matched_points(material)
+    rows = rows_at(material.tabled(), points)
     ratios = _inflations(rows)
-    ordered = [name for band in (*BANDS, "extra") for name in evidence.in_band(band) if name in ratios.index]
+    ordered = [name for band in (*BANDS, "extra") for name in material.in_band(band) if name in ratios.index]
     table = ratios.reindex(index=ordered, columns=list(points)).to_numpy(np.float64)
     width = ONE_COLUMN if len(points) <= 4 else min(TWO_COLUMNS, 1.6 + 0.5 * len(points))
     figure = sheet(width, 1.35 + 0.19 * len(ordered))
@@ -131,15 +131,16 @@ def rate_inflation(evidence: Evidence) -> tuple[Drawing, ...]:
         text = f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
         shown = text if math.isfinite(value) else "-"
         axis.text(column, line, shown, ha="center", va="center", fontsize=TINY, color="white" if dark else "black")
-    axis.set_yticks(range(len(ordered)), [_labelled(name, evidence.bands) for name in ordered], fontsize=SMALL)
-    stacked = [f"{evidence.label(one.codec)}\n{one.point}\n{one.bpp:.2f}".replace(" ", "\n") for one in points.values()]
-    lying = [f"{evidence.label(one.codec)} {one.point}, {one.bpp:.2f}" for one in points.values()]
+    axis.set_yticks(range(len(ordered)), [_labelled(name, material.bands) for name in ordered], fontsize=SMALL)
+    nearest = points.values()
+    stacked = [f"{material.label(near.codec)}\n{near.point}\n{near.bpp:.2f}".replace(" ", "\n") for near in nearest]
+    lying = [f"{material.label(near.codec)} {near.point}, {near.bpp:.2f}" for near in nearest]
     fits = widest(stacked, TINY) < (width - 1.5) / len(points)
     figure.set_figheight(figure.get_figheight() + (0 if fits else widest(lying, TINY) - 0.3))
     axis.set_xticks(range(len(points)), stacked if fits else lying, fontsize=TINY, rotation=0 if fits else 90)
     axis.tick_params(length=0)
     axis.set_xlabel("codec, point, bpp on clean images", fontsize=SMALL)
-    bands = [evidence.bands[name] for name in ordered]
+    bands = [material.bands[name] for name in ordered]
     for line in range(1, len(ordered)):
         if bands[line] != bands[line - 1]:
             axis.axhline(line - 0.5, color="black", lw=0.8)
@@ -148,27 +149,26 @@ def rate_inflation(evidence: Evidence) -> tuple[Drawing, ...]:
     bar.set_ticks(list(whole), labels=[f"{2.0**power:g}" for power in whole])
     bar.ax.tick_params(labelsize=SMALL, length=2)
     bar.set_label("bpp, corrupted over clean (log scale)", fontsize=SMALL)
-    told = used(int((rows["status"] == "ok").sum()), evidence, f"of {_told(points)}")
-    return (Drawing(figure, told),)
+    chosen = used(int((rows["status"] == "ok").sum()), material, f"of {labels_of(points)}")
+    return (Drawing(figure, chosen),)
 
 
-def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
+def ranking(material: Material) -> tuple[Drawing, ...]:
     """Return the order of codecs by BD-rate on clean images, in each band and over all corruptions, joined by lines."""
-    require(evidence, COMPARISON, SHIFTED_ROWS)
-    board, sure = _board(evidence)
-    columns = _columns(evidence, board)
+    board, sure = _board(material)
+    columns = _columns(material, board)
     if len(columns) < 2:
-        ask = command(evidence, "--corruption none --corruption low --corruption medium --corruption high")
+        ask = material.command("--corruption none --corruption low --corruption medium --corruption high")
         raise NothingToDraw(f"rows on clean images and under corruptions are needed: {ask}")
-    codecs = [codec for codec in evidence.names() if any(codec in column.places for column in columns)]
+    codecs = [codec for codec in material.names() if any(codec in column.places for column in columns)]
     most = max(len(column.places) for column in columns)
     figure = sheet(TWO_COLUMNS, 0.75 + 0.3 * max(most, 4))
     axis = figure.subplots()
-    for codec, look in looks(evidence.names()).items():
+    for codec, look in looks(material.names()).items():
         if codec not in codecs:
             continue
         places = [column.places.get(codec, math.nan) for column in columns]
-        axis.plot(range(len(columns)), places, ms=5, lw=1.3, label=evidence.label(codec), **look)
+        axis.plot(range(len(columns)), places, ms=5, lw=1.3, label=material.label(codec), **look)
         for x, column in enumerate(columns):
             if codec in column.places:
                 value = f"{column.values[codec]:+.0f} %"
@@ -179,7 +179,7 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
             if codec in columns[x].places:
                 at = (x, columns[x].places[codec])
                 axis.annotate(
-                    wrapped(evidence.label(codec), NAME_WIDTH, SMALL), at, (aside, 0), textcoords="offset points",
+                    wrapped(material.label(codec), NAME_WIDTH, SMALL), at, (aside, 0), textcoords="offset points",
                     ha=ha, va="center", fontsize=SMALL, color=look["color"],
                 )  # fmt: skip
     last = columns[-1]
@@ -188,7 +188,7 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
         place = last.places[codec]
         axis.plot([len(columns) - 1] * 2, [place - 1, place], color="0.8", lw=6, zorder=0, label="_tied")
     axis.set_xticks(range(len(columns)), [column.title for column in columns], fontsize=TEXT)
-    names = widest((wrapped(evidence.label(codec), NAME_WIDTH, SMALL) for codec in codecs), SMALL) + 0.3
+    names = widest((wrapped(material.label(codec), NAME_WIDTH, SMALL) for codec in codecs), SMALL) + 0.3
     margin = names * (len(columns) - 1) / (TWO_COLUMNS - 0.6 - 2 * names)
     axis.set_xlim(-margin, len(columns) - 1 + margin)
     axis.set_ylim(most + 0.4, 0.4)
@@ -199,8 +199,8 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
     for side in ("top", "right", "bottom"):
         axis.spines[side].set_visible(False)
     axis.tick_params(axis="x", length=0)
-    rows = evidence.tabled()
-    told = used(int((rows["status"] == "ok").sum()), evidence, "measured")
+    rows = material.tabled()
+    chosen = used(int((rows["status"] == "ok").sum()), material, "measured")
     left = [entry.codec for entry in board.entries if entry.codec not in codecs]
     gaps = {codec for codec in codecs if any(codec not in column.places for column in columns)}
     notes = [
@@ -210,7 +210,7 @@ def ranking(evidence: Evidence) -> tuple[Drawing, ...]:
         _sureness(sure, "A grey bar joins neighbours whose difference over all corruptions may be 0, by the")
         * bool(tied),
     ]
-    return (Drawing(figure, told, " ".join(note for note in notes if note)),)
+    return (Drawing(figure, chosen, " ".join(note for note in notes if note)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,27 +224,24 @@ class _Column:
     whole: bool
 
 
-def _columns(evidence: Evidence, board: Leaderboard) -> list[_Column]:
+def _columns(material: Material, board: Leaderboard) -> list[_Column]:
     """Return the columns, each over the conditions under which all its codecs can be compared.
 
     A codec that cannot be compared under half of a column's conditions is not in it.
     """
-    shifted = [one for one in board.conditions if one != CLEAN]
-    groups = {"clean": [one for one in board.conditions if one == CLEAN]}
-    groups |= {band: [one for one in shifted if evidence.bands.get(one[0]) == band] for band in BANDS}
-    groups[OVERALL] = shifted
+    percents = {key: result.percent for key, result in board.bd_rates.items()}
     columns = []
-    for name, conditions in groups.items():
-        compared = {
-            entry.codec: [one for one in conditions if math.isfinite(board.bd_rates[entry.codec, one].percent)]
-            for entry in board.entries
-        }
-        compared = {codec: those for codec, those in compared.items() if those and 2 * len(those) >= len(conditions)}
-        common = [one for one in conditions if all(one in those for those in compared.values())]
+    for name, conditions in by_band(board.conditions, material.bands, OVERALL).items():
+        compared: dict[str, list[Condition]] = {}
+        for entry in board.entries:
+            able = [condition for condition in conditions if math.isfinite(percents[entry.codec, condition])]
+            if able and 2 * len(able) >= len(conditions):
+                compared[entry.codec] = able
+        common = [condition for condition in conditions if all(condition in able for able in compared.values())]
         if len(compared) < 2 or not common:
             continue
         values = {
-            codec: math.fsum(board.bd_rates[codec, one].percent for one in common) / len(common) for codec in compared
+            codec: math.fsum(percents[codec, condition] for condition in common) / len(common) for codec in compared
         }
         ordered = sorted(values, key=lambda codec: values[codec])
         whole = len(common) == len(conditions)
@@ -254,32 +251,28 @@ def _columns(evidence: Evidence, board: Leaderboard) -> list[_Column]:
     return columns
 
 
-def _board(evidence: Evidence) -> tuple[Leaderboard, Intervals]:
-    rows = evidence.tabled()
+def _board(material: Material) -> tuple[Leaderboard, Intervals]:
+    rows = material.tabled()
     try:
-        board = rank(rows, evidence.bands)
+        board = rank(rows, material.bands)
     except NotComparable as error:
-        raise NothingToDraw(f"{error}: {command(evidence, '--codec jpeg2000 --codec LABEL')}") from error
-    return board, intervals(rows, evidence.bands, board)
+        raise NothingToDraw(f"{error}: {material.command('--codec jpeg2000 --codec LABEL')}") from error
+    return board, intervals(rows, material.bands, board)
 
 
 def _over_severities(board: Leaderboard, codec: str, name: str) -> float:
     """Return the mean BD-rate over the severities of a corruption that can be compared, NaN for none."""
-    results = [board.bd_rates[codec, one].percent for one in board.conditions if one[0] == name]
-    finite = [value for value in results if math.isfinite(value)]
-    return math.fsum(finite) / len(finite) if finite else math.nan
+    return finite_mean(_percents(board, codec, name))
 
 
 def _is_partial(board: Leaderboard, codec: str, name: str) -> bool:
-    """Say whether a corruption can be compared at some severities and not at others."""
-    able = {math.isfinite(board.bd_rates[codec, one].percent) for one in board.conditions if one[0] == name}
-    return len(able) > 1
+    """Return whether a corruption can be compared at some severities and not at others."""
+    return len({math.isfinite(percent) for percent in _percents(board, codec, name)}) > 1
 
 
-def _at_points(evidence: Evidence, points: Mapping[str, Near]) -> pd.DataFrame:
-    rows = evidence.tabled()
-    held = {(one.codec, one.point) for one in points.values()}
-    return rows[[pair in held for pair in zip(rows["codec"], rows["point"], strict=True)]]
+def _percents(board: Leaderboard, codec: str, name: str) -> list[float]:
+    """Return the BD-rates of a codec at the severities of a corruption."""
+    return [board.bd_rates[codec, condition].percent for condition in board.conditions if condition[0] == name]
 
 
 def _inflations(rows: pd.DataFrame) -> pd.DataFrame:
@@ -288,8 +281,8 @@ def _inflations(rows: pd.DataFrame) -> pd.DataFrame:
     Over the images that a codec has both ways, then the geometric mean over severities.
     """
     ok = rows[rows["status"] == "ok"]
-    clean = ok[ok["corruption"] == CLEAN[0]].set_index(["codec", "image"])["bpp"].rename("clean")
-    shifted = ok[ok["corruption"] != CLEAN[0]].join(clean, on=["codec", "image"]).dropna(subset=["clean"])
+    clean = ok[ok["corruption"] == CLEAN].set_index(["codec", "image"])["bpp"].rename("clean")
+    shifted = ok[ok["corruption"] != CLEAN].join(clean, on=["codec", "image"]).dropna(subset=["clean"])
     means = shifted.groupby(["corruption", "severity", "codec"])[["bpp", "clean"]].mean()
     logs = (means["bpp"] / means["clean"]).apply(math.log).groupby(["corruption", "codec"]).mean()
     return logs.apply(math.exp).unstack("codec")
@@ -304,38 +297,35 @@ def _sureness(sure: Intervals, subject: str) -> str:
     )
 
 
-def _told(points: Mapping[str, Near]) -> str:
-    return ", ".join(f"{codec}:{one.point}" for codec, one in points.items())
-
-
 def _labelled(name: str, bands: Mapping[str, str]) -> str:
-    return spoken(name) if name == CLEAN[0] else f"{spoken(name)} ({bands[name]})"
+    return readable(name) if name == CLEAN else f"{readable(name)} ({bands[name]})"
 
+
+_BD_RATES = (
+    "Curves of means over the images that codec and anchor share; BD-rate by piecewise cubic interpolation of log rate "
+    "over PSNR, without extrapolation; "
+)
 
 KINDS = (
     Kind(
         name="rate-inflation",
         about="bpp on corrupted over bpp on clean images, by codec and corruption",
-        rule=f"Each codec is held at the setting whose mean rate on clean images is nearest {TARGET_BPP:g} bpp. Mean "
-        "bpp over mean bpp of the same images; the geometric mean over severities.",
+        rule=f"{AT_MATCHED_POINT}Mean bpp over mean bpp of the same images; the geometric mean over severities.",
         needs=(CLEAN_ROWS, SHIFTED_ROWS, MATCHED_POINTS),
-        draw=rate_inflation,
+        plot=rate_inflation,
     ),
     Kind(
         name="bd-rate-by-corruption",
         about="BD-rate against the anchor on clean images and under each corruption",
-        rule="Curves of means over the images that codec and anchor share; BD-rate by piecewise cubic "
-        "interpolation of log rate over PSNR, without extrapolation; the mean over severities. What cannot be "
-        "compared has no mark.",
+        rule=f"{_BD_RATES}the mean over severities. What cannot be compared has no mark.",
         needs=(COMPARISON,),
-        draw=bd_rate_by_corruption,
+        plot=bd_rate_by_corruption,
     ),
     Kind(
         name="ranking",
         about="The order of codecs by BD-rate on clean images, in each band of corruptions and over all of them",
-        rule="Curves of means over the images that codec and anchor share; BD-rate by piecewise cubic "
-        "interpolation of log rate over PSNR, without extrapolation; the mean over conditions.",
+        rule=f"{_BD_RATES}the mean over conditions.",
         needs=(COMPARISON, SHIFTED_ROWS),
-        draw=ranking,
+        plot=ranking,
     ),
 )

@@ -1,18 +1,21 @@
-"""Power spectra, as maps and as curves: of what a codec gets wrong (D, G, R), and of what a corruption does."""
+"""Power spectra as maps and as curves: of a codec's errors (D, G, R), and of the change by a corruption."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..grid import CLEAN
-from ..matched import Near, nearest_to
-from ..spectrum import GRID, Power, density, radial, shares
-from .evidence import BANDS, Drawing, Evidence, Kind, NothingToDraw, used_spectra
-from .needs import TARGET_BPP, command, require, spectra
+from ..conditions import BANDS, CLEAN_CONDITION, Condition
+from ..matched import MATCHED_BPP, Near, at_points, nearest_to
+from ..spectrum import GRID, Power, SpectrumKey, density, grid_thirds, luminance, radial
+from .kind import Drawing, Kind, used_spectra
+from .material import Material, NothingToDraw
+from .needs import spectra
+from .representatives import labels_of, most_frequent
 from .style import (
     BAND_COLOURS,
     INK,
@@ -28,9 +31,9 @@ from .style import (
     legend_height,
     looks,
     pages,
+    readable,
     sheet,
-    spoken,
-    square_grid,
+    square_panel_rows,
     tidy,
     wrapped,
 )
@@ -43,99 +46,87 @@ UNIT = "power density, dB re 1 (grey level)² / (cycle/pixel)²"
 EXTREMES = (0.5, 99.8)  # percentiles of all cells of all maps where a colour scale ends
 CODECS_A_PAGE = 6
 
-Place = tuple[str, int, str, str, str]
-"""(corruption, severity, codec, point, quantity) of a spectrum; codec and point are "" for those of the set."""
 
-
-def psd_d(evidence: Evidence) -> tuple[Drawing, ...]:
+def psd_d(material: Material) -> tuple[Drawing, ...]:
     """Return D of each codec at its matched point, a map each."""
-    require(evidence, spectra("D"))
-    powers = _luminance(evidence)
-    points = _points(evidence, [CLEAN])
-    maps = {codec: powers[*CLEAN, codec, one.point, "D"] for codec, one in points.items()}
-    figure, axes = square_grid(len(maps), 0.32)
+    powers = luminance(material.spectra)
+    points = _points(material, [CLEAN_CONDITION])
+    maps = {codec: powers["D", *CLEAN_CONDITION, codec, near.point] for codec, near in points.items()}
+    figure, axes = square_panel_rows(len(maps), 0.32)
     limits = _limits(maps.values())
     for axis, (codec, power) in zip(axes, maps.items(), strict=True):
         image = _map(axis, power, limits)
         axis.set_title(
-            _pointed(evidence, points[codec], "\n", figure.get_figwidth() / columns_of(len(maps)) - 0.2), fontsize=SMALL
+            _pointed(material, points[codec], "\n", figure.get_figwidth() / columns_of(len(maps)) - 0.2), fontsize=SMALL
         )
     _frequencies(figure)
     colour_bar(figure, image, axes, f"{UNIT} (one scale for all panels)", "both")
-    choice = f"D, luminance, clean images, {_told(points)}"
-    return (Drawing(figure, used_spectra(len(maps), evidence, choice), _notes(evidence, points)),)
+    choice = f"D, luminance, clean images, {labels_of(points)}"
+    return (Drawing(figure, used_spectra(len(maps), material, choice), _notes(material, points)),)
 
 
-def psd_g(evidence: Evidence) -> tuple[Drawing, ...]:
-    """Return G of each codec at its matched point under a corruption of each band, beside its D."""
-    return _under_corruptions(evidence, "G")
-
-
-def psd_r(evidence: Evidence) -> tuple[Drawing, ...]:
-    """Return R of each codec at its matched point under a corruption of each band, beside its D."""
-    return _under_corruptions(evidence, "R")
-
-
-def _under_corruptions(evidence: Evidence, quantity: str) -> tuple[Drawing, ...]:
-    require(evidence, spectra("D", quantity))
-    powers = _luminance(evidence)
-    severity = _severity(evidence)
-    conditions = [(name, severity) for name in _representatives(evidence, severity)]
-    points = _points(evidence, [CLEAN, *conditions])
-    places = {
-        codec: [(*CLEAN, codec, one.point, "D"), *((*at, codec, one.point, quantity) for at in conditions)]
-        for codec, one in points.items()
+def psd_shifted(material: Material, quantity: str) -> tuple[Drawing, ...]:
+    """Return G or R of each codec at its matched point under a corruption of each band, beside its D."""
+    powers = luminance(material.spectra)
+    severity = _severity(material)
+    conditions = [(name, severity) for name in _representatives(material, severity)]
+    points = _points(material, [CLEAN_CONDITION, *conditions])
+    keys: dict[str, list[SpectrumKey]] = {
+        codec: [
+            ("D", *CLEAN_CONDITION, codec, near.point),
+            *((quantity, *condition, codec, near.point) for condition in conditions),
+        ]
+        for codec, near in points.items()
     }
-    limits = _limits(powers[place] for row in places.values() for place in row)
-    headings = ["clean: D", *(f"{spoken(name)} ({evidence.bands[name]}): {quantity}" for name, _ in conditions)]
-    choice = f"D and {quantity}, luminance, severity {severity}, {_told(points)}"
+    limits = _limits(powers[key] for row in keys.values() for key in row)
+    headings = ["clean: D", *(f"{readable(name)} ({material.bands[name]}): {quantity}" for name, _ in conditions)]
+    choice = f"D and {quantity}, luminance, severity {severity}, {labels_of(points)}"
     drawings = []
     for suffix, codecs in pages(list(points), CODECS_A_PAGE):
         figure = sheet(min(TWO_COLUMNS, 1.0 + 1.55 * len(headings)), 0.95 + 1.42 * len(codecs))
         axes = figure.subplots(len(codecs), len(headings), squeeze=False, sharex=True, sharey=True)
         for row, codec in zip(axes, codecs, strict=True):
-            for axis, place in zip(row, places[codec], strict=True):
-                image = _map(axis, powers[place], limits)
-            row[0].set_ylabel(_pointed(evidence, points[codec], "\n", 1.35), fontsize=SMALL)
+            for axis, key in zip(row, keys[codec], strict=True):
+                image = _map(axis, powers[key], limits)
+            row[0].set_ylabel(_pointed(material, points[codec], "\n", 1.35), fontsize=SMALL)
         for axis, heading in zip(axes[0], headings, strict=True):
             axis.set_title(heading, fontsize=SMALL)
         _frequencies(figure)
         colour_bar(figure, image, axes.ravel(), f"{UNIT} (one scale for all panels)", "both")
-        told = used_spectra(sum(map(len, places.values())), evidence, choice)
-        drawings.append(Drawing(figure, told, _notes(evidence, points), suffix))
+        chosen = used_spectra(sum(map(len, keys.values())), material, choice)
+        drawings.append(Drawing(figure, chosen, _notes(material, points), suffix))
     return tuple(drawings)
 
 
-def psd_radial(evidence: Evidence) -> tuple[Drawing, ...]:
+def psd_radial(material: Material) -> tuple[Drawing, ...]:
     """Return D, and G and R in each band, over the distance from frequency 0, each codec at its matched point."""
-    require(evidence, spectra("D", "G", "R", "shift", "image"))
-    powers = _luminance(evidence)
-    severity = _severity(evidence)
-    groups = _groups(evidence, severity)
-    points = _points(evidence, [CLEAN, *((name, severity) for names in groups.values() for name in names)])
-    labels = [_pointed(evidence, one, ", ") for one in points.values()]
+    powers = luminance(material.spectra)
+    severity = _severity(material)
+    groups = _groups(material, severity)
+    points = _points(material, [CLEAN_CONDITION, *((name, severity) for names in groups.values() for name in names)])
+    labels = [_pointed(material, near, ", ") for near in points.values()]
     shift_label = "the shift itself, corrupted less clean"
     figure = sheet(TWO_COLUMNS, 4.0 + legend_height([*labels, shift_label], TWO_COLUMNS))
     axes = figure.subplots(2, 1 + len(groups), squeeze=False, sharex=True, sharey=True)
-    styles = {codec: {**look, "marker": ""} for codec, look in looks(evidence.names()).items() if codec in points}
+    styles = {codec: {**look, "marker": ""} for codec, look in looks(material.names()).items() if codec in points}
 
-    def curve(axis: Axes, several: Sequence[Power], **look: Any) -> None:
-        radii, values = radial(np.mean(several, axis=0))
+    def curve(axis: Axes, spectra: Sequence[Power], **look: Any) -> None:
+        radii, values = radial(np.mean(spectra, axis=0))
         axis.plot(radii, _decibels(values), **{"lw": 1.1, **look})
 
     for codec, label in zip(styles, labels, strict=True):
-        curve(axes[0, 0], [powers[*CLEAN, codec, points[codec].point, "D"]], label=label, **styles[codec])
+        curve(axes[0, 0], [powers["D", *CLEAN_CONDITION, codec, points[codec].point]], label=label, **styles[codec])
     axes[0, 0].set_title("clean images: D", fontsize=SMALL)
-    curve(axes[1, 0], [powers[*CLEAN, "", "", "image"]], color=INK, ls="-", label="_image")
+    curve(axes[1, 0], [powers["image", *CLEAN_CONDITION, "", ""]], color=INK, ls="-", label="_image")
     axes[1, 0].set_title("clean images, and shifts", fontsize=SMALL)
     for place, (band, names) in enumerate(groups.items(), start=1):
-        shifts = [powers[name, severity, "", "", "shift"] for name in names]
+        shifts = [powers["shift", name, severity, "", ""] for name in names]
         curve(axes[1, 0], shifts, color=BAND_COLOURS[band], label=f"_{band}")
         for row, quantity in enumerate("GR"):
             axis = axes[row, place]
             curve(axis, shifts, color=INK, ls=(0, (4, 2)), lw=0.9, label=shift_label)
             for codec, look in styles.items():
-                own = [powers[name, severity, codec, points[codec].point, quantity] for name in names]
+                own = [powers[quantity, name, severity, codec, points[codec].point] for name in names]
                 curve(axis, own, **look)
             axis.set_title(f"{band} ({len(names)} corruption{'s' * (len(names) > 1)}): {quantity}", fontsize=SMALL)
     _named_lines(axes[1, 0], {"image": INK, **{band: BAND_COLOURS[band] for band in groups}})
@@ -146,34 +137,35 @@ def psd_radial(evidence: Evidence) -> tuple[Drawing, ...]:
     figure.supylabel(UNIT, fontsize=TEXT)
     legend(figure, axes.ravel())
     count = len(points) * (1 + 2 * sum(map(len, groups.values()))) + sum(map(len, groups.values())) + 1
-    choice = f"D, G, R, shift and image, luminance, severity {severity}, {_told(points)}"
-    return (Drawing(figure, used_spectra(count, evidence, choice), _notes(evidence, points)),)
+    choice = f"D, G, R, shift and image, luminance, severity {severity}, {labels_of(points)}"
+    return (Drawing(figure, used_spectra(count, material, choice), _notes(material, points)),)
 
 
-def corruption_spectra(evidence: Evidence) -> tuple[Drawing, ...]:
+def corruption_spectra(material: Material) -> tuple[Drawing, ...]:
     """Return the spectrum of the corrupted less the clean images, a map for each corruption, and curves by band."""
-    require(evidence, spectra("shift"))
-    powers = _luminance(evidence)
-    severity = _severity(evidence)
-    groups = _groups(evidence, severity, quantity="shift")
-    shifts = {name: powers[name, severity, "", "", "shift"] for names in groups.values() for name in names}
-    centroids = {name: shares(power).centroid for name, power in shifts.items()}
-    told = used_spectra(len(shifts), evidence, f"shift, luminance, severity {severity}")
-    note = f"Centroids are of luminance on the grid; frequency 0 counts. {_windowed(evidence)}".strip()
+    powers = luminance(material.spectra)
+    severity = _severity(material)
+    groups = _groups(material, severity, quantity="shift")
+    shifts = {name: powers["shift", name, severity, "", ""] for names in groups.values() for name in names}
+    centroids = {name: grid_thirds(power).centroid for name, power in shifts.items()}
+    chosen = used_spectra(len(shifts), material, f"shift, luminance, severity {severity}")
+    note = f"Centroids are of luminance on the grid; frequency 0 counts. {_windowed(material)}".strip()
     return (
-        Drawing(_shift_maps(evidence, shifts, centroids, severity), told, note, "maps"),
-        Drawing(_shift_curves(groups, shifts, centroids, severity), told, note, "radial"),
+        Drawing(_shift_maps(material, shifts, centroids, severity), chosen, note, "maps"),
+        Drawing(_shift_curves(groups, shifts, centroids, severity), chosen, note, "radial"),
     )
 
 
 def _shift_maps(
-    evidence: Evidence, shifts: Mapping[str, Power], centroids: Mapping[str, float], severity: int
+    material: Material, shifts: Mapping[str, Power], centroids: Mapping[str, float], severity: int
 ) -> Figure:
-    figure, axes = square_grid(len(shifts), 0.3)
+    figure, axes = square_panel_rows(len(shifts), 0.3)
     limits = _limits(shifts.values())
     for axis, (name, power) in zip(axes, shifts.items(), strict=True):
         image = _map(axis, power, limits)
-        axis.set_title(f"{spoken(name)} ({evidence.bands[name]})\ncentroid {centroids[name]:.3f}", fontsize=TINY, pad=3)
+        axis.set_title(
+            f"{readable(name)} ({material.bands[name]})\ncentroid {centroids[name]:.3f}", fontsize=TINY, pad=3
+        )
     _frequencies(figure, f" (severity {severity})")
     colour_bar(figure, image, axes, f"{UNIT} (one scale for all panels)", "both")
     return figure
@@ -190,7 +182,7 @@ def _shift_curves(
     for axis, (band, names) in zip(axes, groups.items(), strict=True):
         for name, (colour, _) in zip(names, STYLES, strict=False):
             radii, values = radial(shifts[name])
-            label = f"{spoken(name)}, {centroids[name]:.3f}"
+            label = f"{readable(name)}, {centroids[name]:.3f}"
             axis.plot(radii, _decibels(values), color=colour, lw=1.1, label=label)
             axis.plot(centroids[name], np.interp(centroids[name], radii, _decibels(values)), "o", color=colour, ms=4)
         axis.set_title(band, fontsize=TEXT)
@@ -210,58 +202,47 @@ def _shift_curves(
 # --- which spectra
 
 
-def _luminance(evidence: Evidence) -> dict[Place, Power]:
-    table = evidence.spectra[evidence.spectra["channel"] == "Y"]
-    columns = ["corruption", "severity", "codec", "point", "quantity", "power"]
-    return {(name, int(at), codec, point, of): power for name, at, codec, point, of, power in table[columns].to_numpy()}
-
-
-def _points(evidence: Evidence, conditions: Iterable[tuple[str, int]]) -> dict[str, Near]:
+def _points(material: Material, conditions: Iterable[tuple[str, int]]) -> dict[str, Near]:
     """Return each codec's point nearest the target on clean images, of those with spectra under all the conditions."""
     wanted = set(conditions)
-    there: dict[tuple[str, str], set[tuple[str, int]]] = {}
-    for name, severity, codec, point, quantity in _luminance(evidence):
+    measured: dict[tuple[str, str], set[Condition]] = {}
+    for quantity, name, severity, codec, point in luminance(material.spectra):
         if quantity in {"D", "G"}:
-            there.setdefault((codec, point), set()).add((name, severity))
-    able = {pair for pair, held in there.items() if held >= wanted}
-    rows = evidence.tabled()
-    mine = [pair in able for pair in zip(rows["codec"], rows["point"], strict=True)]
-    points = nearest_to(TARGET_BPP, rows[mine])
-    if points:
+            measured.setdefault((codec, point), set()).add((name, severity))
+    able = [point for point, under in measured.items() if under >= wanted]
+    if points := nearest_to(MATCHED_BPP, at_points(material.tabled(), able)):
         return points
-    ask = command(evidence, f"--match bpp={TARGET_BPP:g} --spectra")
+    ask = material.command(f"--match bpp={MATCHED_BPP:g} --spectra")
     raise NothingToDraw(
-        f"spectra are needed of a codec at a point within a factor of two of {TARGET_BPP:g} bpp on clean images, clean "
-        f"and under the same corruptions: {ask}"
+        f"spectra are needed of a codec at a point within a factor of two of {MATCHED_BPP:g} bpp on clean images, "
+        f"clean and under the same corruptions: {ask}"
     )
 
 
-def _severity(evidence: Evidence) -> int:
-    there = evidence.spectra
-    there = there[there["corruption"].isin(list(evidence.bands))]
-    values = sorted({int(value) for value in there["severity"]})
-    if not values:
-        raise NothingToDraw(f"spectra under corruptions are needed: {command(evidence, '--spectra')}")
-    return values[len(values) // 2]
+def _severity(material: Material) -> int:
+    severity = material.spectra_severity()
+    if not severity:
+        raise NothingToDraw(f"spectra under corruptions are needed: {material.command('--spectra')}")
+    return severity
 
 
-def _groups(evidence: Evidence, severity: int, quantity: str = "G") -> dict[str, list[str]]:
+def _groups(material: Material, severity: int, quantity: str = "G") -> dict[str, list[str]]:
     """Return the corruptions of each band that have spectra at a severity."""
-    table = evidence.spectra
+    table = material.spectra
     table = table[(table["severity"] == severity) & (table["quantity"] == quantity)]
-    there = set(table["corruption"])
-    names = {
-        band: [name for name, of in evidence.bands.items() if of == band and name in there]
-        for band in (*BANDS, "extra")
+    present = set(table["corruption"])
+    groups = {
+        group: [name for name, band in material.bands.items() if band == group and name in present]
+        for group in (*BANDS, "extra")
     }
-    return {band: these for band, these in names.items() if these}
+    return {group: names for group, names in groups.items() if names}
 
 
-def _representatives(evidence: Evidence, severity: int) -> list[str]:
-    """Return one corruption of each band: that of most spectra, of several the first of the table."""
-    counts = evidence.spectra[evidence.spectra["quantity"] == "G"]["corruption"].value_counts()
-    groups = _groups(evidence, severity)
-    return [max(names, key=lambda name: counts[name]) for band, names in groups.items() if band != "extra"]
+def _representatives(material: Material, severity: int) -> list[str]:
+    """Return one corruption of each band: the one with the most spectra, the first of several."""
+    counts = material.spectra[material.spectra["quantity"] == "G"]["corruption"].value_counts()
+    groups = _groups(material, severity)
+    return most_frequent((names for band, names in groups.items() if band != "extra"), counts)
 
 
 # --- how they are drawn
@@ -328,35 +309,40 @@ def _limit_from(axes: Iterable[Axes], least: float = 0.0) -> None:
         for line in axis.lines:
             radii, heights = (np.asarray(data, np.float64) for data in line.get_data())
             values.append(heights[(radii >= least) & np.isfinite(heights)])
-    every = np.concatenate(values)
-    margin = 0.04 * float(np.ptp(every)) + 0.5
-    axes[0].set_ylim(float(every.min()) - margin, float(every.max()) + margin)
+    heights = np.concatenate(values)
+    margin = 0.04 * float(np.ptp(heights)) + 0.5
+    axes[0].set_ylim(float(heights.min()) - margin, float(heights.max()) + margin)
 
 
-def _pointed(evidence: Evidence, one: Near, after: str, inches: float = 7.0) -> str:
-    name = wrapped(f"{evidence.label(one.codec)} {one.point}", inches, SMALL)
-    return f"{name}{after}{one.bpp:.2f} bpp, {one.psnr:.1f} dB"
+def _pointed(material: Material, near: Near, after: str, inches: float = 7.0) -> str:
+    name = wrapped(f"{material.label(near.codec)} {near.point}", inches, SMALL)
+    return f"{name}{after}{near.bpp:.2f} bpp, {near.psnr:.1f} dB"
 
 
-def _told(points: Mapping[str, Near]) -> str:
-    return ", ".join(f"{codec}:{one.point}" for codec, one in points.items())
+def _windowed(material: Material) -> str:
+    return "" if material.window == "none" else f"Spectra through a window ({material.window})."
 
 
-def _windowed(evidence: Evidence) -> str:
-    return "" if evidence.window == "none" else f"Spectra through a window ({evidence.window})."
-
-
-def _notes(evidence: Evidence, points: Mapping[str, Near]) -> str:
-    lacking = [codec for codec in evidence.names() if codec not in points]
-    left = f"Left out, without spectra at a point within a factor of two of {TARGET_BPP:g} bpp: {', '.join(lacking)}."
-    return " ".join(part for part in (left * bool(lacking), _windowed(evidence)) if part)
+def _notes(material: Material, points: Mapping[str, Near]) -> str:
+    lacking = [codec for codec in material.names() if codec not in points]
+    left = f"Left out, without spectra at a point within a factor of two of {MATCHED_BPP:g} bpp: {', '.join(lacking)}."
+    return " ".join(part for part in (left * bool(lacking), _windowed(material)) if part)
 
 
 _AT_POINTS = (
-    f"Each codec at the setting whose mean rate on clean images is nearest {TARGET_BPP:g} bpp; bpp and PSNR are its "
+    f"Each codec at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp; bpp and PSNR are its "
     "means on clean images. "
 )
 _MEAN = "A spectrum is the mean over images of the power of luminance differences, per area of the frequency plane. "
+
+PSD_RADIAL = Kind(
+    name="psd-radial",
+    about="D, G and R over the distance from frequency 0, by band of corruptions, with the shift's own spectrum",
+    rule=f"{_AT_POINTS}{_MEAN}Then the mean over the corruptions of the band, and over rings 1/64 cycles per pixel "
+    "wide; what lies below 1/32 may go on above the panels.",
+    needs=(spectra("D", "G", "R", "shift", "image"),),
+    plot=psd_radial,
+)
 
 KINDS = (
     Kind(
@@ -364,36 +350,26 @@ KINDS = (
         about="D, the power spectrum of what each codec gets wrong on clean images",
         rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored.",
         needs=(spectra("D"),),
-        draw=psd_d,
+        plot=psd_d,
     ),
-    Kind(
-        name="psd-g",
-        about="G, the power spectrum of decoded less given, under a corruption of each band, beside D",
-        rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored. Of each band the corruption with the most spectra.",
-        needs=(spectra("D", "G"),),
-        draw=psd_g,
+    *(
+        Kind(
+            name=f"psd-{quantity.lower()}",
+            about=f"{quantity}, the power spectrum of decoded less {reference}, under a corruption of each band, "
+            "beside D",
+            rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored. Of each band the corruption with the most spectra.",
+            needs=(spectra("D", quantity),),
+            plot=partial(psd_shifted, quantity=quantity),
+        )
+        for quantity, reference in (("G", "given"), ("R", "clean"))
     ),
-    Kind(
-        name="psd-r",
-        about="R, the power spectrum of decoded less clean, under a corruption of each band, beside D",
-        rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored. Of each band the corruption with the most spectra.",
-        needs=(spectra("D", "R"),),
-        draw=psd_r,
-    ),
-    Kind(
-        name="psd-radial",
-        about="D, G and R over the distance from frequency 0, by band of corruptions, with the shift's own spectrum",
-        rule=f"{_AT_POINTS}{_MEAN}Then the mean over the corruptions of the band, and over rings 1/64 cycles per pixel "
-        "wide; what lies below 1/32 may go on above the panels.",
-        needs=(spectra("D", "G", "R", "shift", "image"),),
-        draw=psd_radial,
-    ),
+    PSD_RADIAL,
     Kind(
         name="corruption-spectra",
         about="The power spectrum of the corrupted less the clean images, with its centroid in cycles/pixel",
         rule=f"{_MEAN}The half plane is mirrored; curves are means over rings 1/64 cycles per pixel wide, the dot is "
         "the centroid.",
         needs=(spectra("shift"),),
-        draw=corruption_spectra,
+        plot=corruption_spectra,
     ),
 )

@@ -1,4 +1,4 @@
-"""How figures look: two widths, two sizes of text, colours and maps that all can read, and a legend that fits."""
+"""The look of figures: two widths, three text sizes, colours and maps for all readers, and a legend that fits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from ..conditions import CLEAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,15 +35,15 @@ LINES = ("-", "--", ":")
 BAND_COLOURS = {"low": "#56B4E9", "medium": "#E69F00", "high": "#D55E00", "extra": "#999999"}
 
 POWER, ERROR, SIGNED = "viridis", "magma", "RdBu_r"
-"""Maps: of power, of errors in a picture, and of what has two sides of a middle. All rise evenly in lightness, the
-last from its middle to both ends."""
+"""Colour maps: of power, of errors in a picture, and of signed values. Their lightness changes evenly, in the last from
+the middle to both ends."""
 
-INK = "0.25"  # the grey of lines that are no codec's
+INK = "0.25"  # the grey of lines that do not belong to a codec
 
 
 @contextmanager
 def plain() -> Iterator[None]:
-    """Draw and save by these rules alone, whatever the user's own settings of matplotlib are, in the same bytes."""
+    """Draw and save with these settings only, so that the user's matplotlib settings change no byte."""
     import matplotlib as mpl  # noqa: PLC0415 - heavy
 
     # Fonts as outlines that journals accept; ids in SVG files from a salt and not from a clock.
@@ -58,14 +60,14 @@ def plain() -> Iterator[None]:
 
 
 def sheet(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, which lays out what is drawn on it."""
+    """Return an empty figure of a size in inches, with automatic layout."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy; and not pyplot, which keeps every figure alive
 
     return Figure(figsize=(width, height), dpi=200, layout="constrained")
 
 
 def close_sheet(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches for panels without axes, which stand close to each other."""
+    """Return an empty figure of a size in inches for panels without axes, close to each other."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - heavy
 
@@ -74,7 +76,7 @@ def close_sheet(width: float, height: float) -> Figure:
 
 
 def looks(codecs: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return how each codec's line looks; past the last colour they come again, dashed and with hollow marks."""
+    """Return the line style of each codec; after the last colour they repeat, dashed and with hollow marks."""
     styles = {}
     for place, codec in enumerate(codecs):
         colour, marker = STYLES[place % len(STYLES)]
@@ -85,7 +87,7 @@ def looks(codecs: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def tidy(axis: Axes) -> None:
-    """Give a panel a light grid, small numbers and no frame above and to the right."""
+    """Give a panel light grid lines, small numbers and no frame above and to the right."""
     axis.grid(visible=True, lw=0.4, color="0.85")
     axis.set_axisbelow(True)
     axis.tick_params(labelsize=SMALL)
@@ -94,7 +96,7 @@ def tidy(axis: Axes) -> None:
 
 
 def rate_scale(axis: Axes, rates: Iterable[float], side: str = "x") -> None:
-    """Make one axis of a panel a log scale of bpp that covers the rates, with round numbers on it."""
+    """Make one axis of a panel a log scale of bpp that covers the rates, with round ticks."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator  # noqa: PLC0415 - heavy
 
     known = [rate for rate in rates if rate > 0]
@@ -111,7 +113,7 @@ def rate_scale(axis: Axes, rates: Iterable[float], side: str = "x") -> None:
 
 
 def legend(figure: Figure, axes: Iterable[Axes]) -> None:
-    """Put one legend above a figure: what is labelled in any of its panels, each once."""
+    """Put one legend above a figure with every label of its panels once."""
     entries: dict[str, Artist] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
@@ -125,7 +127,7 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
 def colour_bar(
     figure: Figure, image: ScalarMappable, axes: Iterable[Axes], label: str, extend: str = "neither"
 ) -> None:
-    """Put the colour bar of panels that share one above them, its label broken where the figure is narrow."""
+    """Put one colour bar above the panels that share it, its label broken if the figure is narrow."""
     bar = figure.colorbar(image, ax=list(axes), location="top", aspect=50, shrink=0.8, pad=0.02, extend=extend)
     bar.ax.tick_params(labelsize=SMALL, length=2)
     wide = len(label) * 3.9 < 72 * figure.get_figwidth()
@@ -133,45 +135,45 @@ def colour_bar(
 
 
 def legend_columns(labels: Sequence[str], width: float) -> int:
-    """Return how many entries of a legend fit beside each other in `width` inches."""
+    """Return how many entries of a legend fit side by side in `width` inches."""
     widest = max(map(len, labels), default=1)
     most = max(1, min(len(labels), int(72 * width / (4.2 * widest + 38))))
     return -(-len(labels) // -(-len(labels) // most)) if labels else 1
 
 
 def legend_height(labels: Sequence[str], width: float) -> float:
-    """Return the inches that a legend takes."""
+    """Return the height of a legend in inches."""
     return 0.22 + 0.16 * (-(-len(labels) // legend_columns(labels, width)) - 1)
 
 
 def headed(axis: Axes, name: str, band: str) -> None:
-    """Give a panel the name of a corruption and of its band, in two lines where a fifth of the page is too narrow."""
+    """Title a panel with a corruption and its band, in two lines if one is too wide for a fifth of the page."""
     between = " " if len(name) + len(band) < 22 else "\n"
-    axis.set_title(f"{spoken(name)}{between}({band})", fontsize=TINY + 0.4, pad=3)
+    axis.set_title(f"{readable(name)}{between}({band})", fontsize=TINY + 0.4, pad=3)
 
 
 def wrapped(text: str, inches: float, size: float) -> str:
-    """Return a text broken, also at hyphens and at @, into lines that are so wide at most in points of that size."""
+    """Return a text broken, also at hyphens and at @, into lines of at most `inches` in a font size in points."""
     most = max(6, int(72 * inches / (0.56 * size)))
     lines = textwrap.wrap(text.replace("@", "-@"), most, break_long_words=False)
     return "\n".join(lines).replace("-@", "@").replace("-\n@", "\n@")
 
 
 def widest(texts: Iterable[str], size: float) -> float:
-    """Return about how many inches wide the widest line of some texts is in points of that size."""
+    """Return the approximate width in inches of the widest line of texts in a font size in points."""
     return max((len(line) for text in texts for line in text.split("\n")), default=0) * 0.56 * size / 72
 
 
-def spoken(name: str) -> str:
-    """Return a corruption's name as it reads in a figure, e.g. "motion blur"."""
-    return "clean" if name == "none" else name.replace("_", " ")
+def readable(name: str) -> str:
+    """Return a corruption's name for a figure, e.g. "motion blur"."""
+    return "clean" if name == CLEAN else name.replace("_", " ")
 
 
-def grid(panels: int, height: float, margin: float, *, share_y: bool = True) -> tuple[Figure, list[Axes]]:
-    """Return a figure two columns wide with `panels` alike, each `height` inches high, on one x and mostly y scale.
+def panel_rows(panels: int, height: float, margin: float, *, share_y: bool = True) -> tuple[Figure, list[Axes]]:
+    """Return a figure two columns wide with `panels` equal panels, each `height` inches high, sharing their x axis.
 
-    `margin` is what stands above and below them, in inches. Rows are of equal length as far as that goes; panels at the
-    end of a column have the numbers of the x axis.
+    `margin` is the space above and below them, in inches. Rows are as equal in length as possible; panels at the end of
+    a column have the numbers of the x axis.
     """
     columns = columns_of(panels)
     rows = -(-panels // columns)
@@ -179,8 +181,8 @@ def grid(panels: int, height: float, margin: float, *, share_y: bool = True) -> 
     return figure, _panels(figure, panels, rows, columns, share_y=share_y)
 
 
-def square_grid(panels: int, title: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure of square panels alike, on one scale, with `title` inches above each and a colour bar on top."""
+def square_panel_rows(panels: int, title: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure of equal square panels on one scale, with `title` inches above each and room for a colour bar."""
     columns = columns_of(panels)
     rows = -(-panels // columns)
     width = TWO_COLUMNS if columns > 3 else 0.7 + 1.9 * columns
@@ -198,14 +200,14 @@ def _panels(figure: Figure, panels: int, rows: int, columns: int, *, share_y: bo
 
 
 def columns_of(panels: int) -> int:
-    """Return how many panels stand in a row, five at most, so that the last row lacks few."""
+    """Return the number of panels in a row, at most five, so that few are missing from the last row."""
     if panels <= 5:
         return max(1, panels)
     return min((5, 4, 3), key=lambda columns: -panels % columns + 1.5 * (columns == 3))
 
 
 def pages(codecs: Sequence[str], most: int) -> list[tuple[str, list[str]]]:
-    """Return codecs in parts of `most` at most, as even as may be, each with what its figure's name ends in."""
+    """Return codecs in pages of at most `most`, as even as possible, each with the suffix of its figure's name."""
     count = -(-len(codecs) // most)
     if count < 2:
         return [("", list(codecs))]

@@ -1,4 +1,4 @@
-"""The linear codec as theory tells it beside the linear codec as measured, and how far from linear real codecs are."""
+"""The linear codec, predicted against measured, and how far from linear the other codecs are."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..conditions import CLEAN
 from ..theory import balance_of_spectra, deviations
-from .evidence import Drawing, Evidence, Kind, Need, used_spectra
-from .needs import command, require
+from .kind import Drawing, Kind, Need, used_spectra
+from .material import Material
 from .style import BAND_COLOURS, INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, sheet, tidy
 
 if TYPE_CHECKING:
@@ -23,66 +24,65 @@ MOST_RANKS = len(MARKS)
 UNIT = "(grey level)²"
 
 
-def _spectra(evidence: Evidence) -> str:
-    if evidence.window != "none":
+def _spectra(material: Material) -> str:
+    if material.window != "none":
         return (
             "spectra without a window are needed, whose sums are squared errors: "
-            f"{command(evidence, '--spectra').replace(evidence.file, 'FILE')}"
+            f"{material.command('--spectra').replace(material.file, 'FILE')}"
         )
-    table = deviations(evidence.spectra, CODEC)
-    shifted = table[table["corruption"].isin(list(evidence.bands))]
+    table = deviations(material.spectra, CODEC)
+    shifted = table[table["corruption"].isin(list(material.bands))]
     if (table["quantity"] == "D").any() and {"G", "R"} <= set(shifted["quantity"]):
         return ""
-    ask = command(evidence, "--codec linear:r3 --codec linear:r10 --codec linear:r36 --spectra")
+    ask = material.command("--codec linear:r3 --codec linear:r10 --codec linear:r36 --spectra")
     return f"spectra of the linear codec are needed, on clean images and under corruptions: {ask}"
 
 
 SPECTRA_OF_LINEAR = Need("spectra of the linear codec", _spectra)
 
 
-def theory_linear(evidence: Evidence) -> tuple[Drawing, ...]:
+def theory_linear(material: Material) -> tuple[Drawing, ...]:
     """Return D, G and R of the linear codec as predicted against as measured, and the balance of every codec."""
-    require(evidence, SPECTRA_OF_LINEAR)
-    table = deviations(evidence.spectra, CODEC)
-    table = table[table["corruption"].isin(["none", *evidence.bands])]
+    table = deviations(material.spectra, CODEC)
+    table = table[table["corruption"].isin([CLEAN, *material.bands])]
     ranks = _spread(sorted(set(table["rank"])))
     table = table[table["rank"].isin(ranks)]
-    balance = balance_of_spectra(evidence.spectra)
-    balance = balance[balance["corruption"].isin(list(evidence.bands))]
-    there = set(balance["codec"])
-    codecs = [name for name in dict.fromkeys([CODEC, *evidence.names(), *sorted(there)]) if name in there]
+    balance = balance_of_spectra(material.spectra)
+    balance = balance[balance["corruption"].isin(list(material.bands))]
+    balanced = set(balance["codec"])
+    codecs = [name for name in dict.fromkeys([CODEC, *material.names(), *sorted(balanced)]) if name in balanced]
 
     labels = [*BAND_NAMES.values(), *(f"rank {rank}" for rank in ranks)]
     figure = sheet(TWO_COLUMNS, 2.6 + legend_height(labels, TWO_COLUMNS) + 0.12 * max(0, len(codecs) - 8))
     axes = figure.subplots(1, 3, width_ratios=(1, 1, 1))
     known = table[table["quantity"] != "G"]
-    _against(axes[0], evidence, known, "predicted", ranks)
+    _against(axes[0], material, known, "predicted", ranks)
     axes[0].set_title("D (black) and R", fontsize=TEXT)
     generalisation = table[table["quantity"] == "G"]
     correlated = bool(generalisation["correlated"].notna().all())
-    _against(axes[1], evidence, generalisation, "predicted", ranks, hollow=correlated)
+    _against(axes[1], material, generalisation, "predicted", ranks, hollow=correlated)
     if correlated:
-        _against(axes[1], evidence, generalisation, "correlated", ranks)
+        _against(axes[1], material, generalisation, "correlated", ranks)
     axes[1].set_title("G" if not correlated else "G (hollow: as if independent)", fontsize=TEXT)
-    _balances(axes[2], evidence, balance, codecs)
-    _key(axes[0], evidence, sorted(set(table["corruption"]) - {"none"}), ranks)
+    _balances(axes[2], material, balance, codecs)
+    _key(axes[0], material, sorted(set(table["corruption"]) - {CLEAN}), ranks)
     legend(figure, axes[:1])
-    return (Drawing(figure, _used(evidence, table, balance), _notes(table, balance, correlated=correlated)),)
+    return (Drawing(figure, _used(material, table, balance), _notes(table, balance, correlated=correlated)),)
 
 
 def _spread(ranks: Sequence[int]) -> list[int]:
-    """Return at most as many ranks as there are marks, spread over those there are."""
+    """Return at most as many ranks as there are marks, spread evenly."""
     chosen = np.linspace(0, len(ranks) - 1, min(len(ranks), MOST_RANKS)).round().astype(int)
     return [ranks[place] for place in dict.fromkeys(chosen.tolist())]
 
 
 def _against(
-    axis: Axes, evidence: Evidence, table: pd.DataFrame, column: str, ranks: Sequence[int], *, hollow: bool = False
+    axis: Axes, material: Material, table: pd.DataFrame, column: str, ranks: Sequence[int], *, hollow: bool = False
 ) -> None:
-    """Draw predicted over measured, a mark each: its colour the band of the shift, its shape the rank."""
+    """Draw predicted over measured; the colour of a mark is the band of the shift, its shape the rank."""
     for corruption, rank in dict.fromkeys(zip(table["corruption"], table["rank"], strict=True)):
         part = table[(table["corruption"] == corruption) & (table["rank"] == rank)]
-        colour = BAND_COLOURS.get(evidence.bands.get(corruption, ""), "black")
+        colour = BAND_COLOURS.get(material.bands.get(corruption, ""), "black")
         look: dict[str, Any] = {"marker": MARKS[ranks.index(rank)], "linestyle": "none", "ms": 3.2}
         look |= {"mfc": "none", "mec": colour, "mew": 0.6} if hollow else {"color": colour, "mew": 0}
         axis.plot(part["measured"], part[column], alpha=0.85, **look)
@@ -98,14 +98,14 @@ def _against(
     tidy(axis)
 
 
-def _balances(axis: Axes, evidence: Evidence, balance: pd.DataFrame, codecs: Sequence[str]) -> None:
+def _balances(axis: Axes, material: Material, balance: pd.DataFrame, codecs: Sequence[str]) -> None:
     """Draw a row per codec with a mark per corruption: the mean of the residual over points and severities."""
     means = balance.groupby(["codec", "corruption"])["residual"].mean().reset_index()
     bands = list(BAND_COLOURS)
     for codec, corruption, residual in means.itertuples(index=False):
-        band = evidence.bands[corruption]
-        place = codecs.index(codec) + 0.16 * (bands.index(band) - 1)
-        axis.plot(residual, place, marker="|", ms=5, mew=1.1, color=BAND_COLOURS[band], linestyle="none")
+        band = material.bands[corruption]
+        height = codecs.index(codec) + 0.16 * (bands.index(band) - 1)
+        axis.plot(residual, height, marker="|", ms=5, mew=1.1, color=BAND_COLOURS[band], linestyle="none")
     axis.axvline(0, color=INK, lw=0.7, zorder=0)
     axis.set_yticks(range(len(codecs)), codecs)
     axis.set_ylim(len(codecs) - 0.4, -0.6)
@@ -116,40 +116,40 @@ def _balances(axis: Axes, evidence: Evidence, balance: pd.DataFrame, codecs: Seq
     axis.grid(visible=False, axis="y")
 
 
-def _key(axis: Axes, evidence: Evidence, corruptions: Sequence[str], ranks: Sequence[int]) -> None:
-    """Name colours and marks for the legend."""
+def _key(axis: Axes, material: Material, corruptions: Sequence[str], ranks: Sequence[int]) -> None:
+    """Add the colours and marks to the legend."""
     for band, colour in BAND_COLOURS.items():
-        if any(evidence.bands[name] == band for name in corruptions):
+        if any(material.bands[name] == band for name in corruptions):
             axis.plot([], [], marker="o", ms=4, mew=0, linestyle="none", color=colour, label=BAND_NAMES[band])
     for rank, mark in zip(ranks, MARKS, strict=False):
         look: dict[str, Any] = {"marker": mark, "ms": 4, "mfc": "none", "mec": INK, "mew": 0.7, "linestyle": "none"}
         axis.plot([], [], label=f"rank {rank}", **look)
 
 
-def _used(evidence: Evidence, table: pd.DataFrame, balance: pd.DataFrame) -> str:
-    """Return the count of spectra: those predicted and balanced, the shifts and the clean images."""
-    spectra = evidence.spectra[evidence.spectra["channel"] == "Y"]
+def _used(material: Material, table: pd.DataFrame, balance: pd.DataFrame) -> str:
+    """Return how many spectra were used: those predicted and balanced, the shifts and the clean images."""
+    spectra = material.spectra[material.spectra["channel"] == "Y"]
     points = {(CODEC, point) for point in table["point"]}
     points |= set(zip(balance["codec"], balance["point"], strict=True))
     whose = pd.Series(list(zip(spectra["codec"], spectra["point"], strict=True)), index=spectra.index)
-    there = spectra["corruption"].isin(["none", *evidence.bands])
-    count = int((there & (whose.isin(list(points)) | (spectra["codec"] == ""))).sum())
-    return used_spectra(count, evidence, "luminance, lossless codecs left out")
+    shown = spectra["corruption"].isin([CLEAN, *material.bands])
+    count = int((shown & (whose.isin(list(points)) | (spectra["codec"] == ""))).sum())
+    return used_spectra(count, material, "luminance, lossless codecs left out")
 
 
 def _notes(table: pd.DataFrame, balance: pd.DataFrame, *, correlated: bool) -> str:
     """Return the largest and the median deviation of each quantity, and those of the linear codec's balance."""
-    told = []
+    sentences = []
     for quantity, part in table.groupby("quantity"):
         off = part["deviation"].abs()
-        told.append(f"{quantity} {off.median():.1f} (at most {off.max():.0f})")
+        sentences.append(f"{quantity} {off.median():.1f} (at most {off.max():.0f})")
         if quantity == "G" and correlated:
             off = part["correlated_deviation"].abs()
-            told.append(f"G with the correlation known {off.median():.1f} (at most {off.max():.0f})")
+            sentences.append(f"G with the correlation known {off.median():.1f} (at most {off.max():.0f})")
     severities = ", ".join(map(str, sorted(set(balance["severity"]))))
     return (
-        f"Median deviation of the prediction, in percent: {'; '.join(told)}. Severities {severities}. The codec was "
-        "fitted to other photographs than these, whose principal components the prediction takes."
+        f"Median deviation of the prediction, in percent: {'; '.join(sentences)}. Severities {severities}. The codec "
+        "was fitted to other photographs than these, whose principal components the prediction takes."
     )
 
 
@@ -163,6 +163,6 @@ KINDS = (
         "them (of G, hollow marks; filled ones know the spectrum of what was shown); on the line is agreement. On the "
         "right the mean over a codec's points and severities.",
         needs=(SPECTRA_OF_LINEAR,),
-        draw=theory_linear,
+        plot=theory_linear,
     ),
 )

@@ -1,28 +1,28 @@
-"""Neural codecs against each other: fixed rate, variable rate, pruned."""
+"""Neural codecs compared with each other: fixed rate, variable rate, pruned."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from .curves import rate_curves
-from .evidence import Drawing, Evidence, Kind, NothingToDraw
-from .needs import NEURAL, ROWS, neural, require
-from .spectra import psd_radial
+from .curves import RATE_CURVES
+from .kind import Drawing, Kind
+from .material import Material, NothingToDraw
+from .needs import NEURAL, ROWS, neural
+from .spectra import PSD_RADIAL
 
 
-def nic_variants(evidence: Evidence) -> tuple[Drawing, ...]:
+def nic_variants(material: Material) -> tuple[Drawing, ...]:
     """Return the neural codecs' rate curves and, where there are spectra, their D, G and R."""
-    require(evidence, NEURAL, ROWS)
-    names = neural(evidence)
-    alone = replace(
-        evidence,
-        rows=evidence.rows[evidence.rows["codec"].isin(names)],
-        spectra=evidence.spectra[evidence.spectra["codec"].isin(["", *names])],
+    names = neural(material)
+    neural_only = replace(
+        material,
+        rows=material.rows[material.rows["codec"].isin(names)],
+        spectra=material.spectra[material.spectra["codec"].isin(["", *names])],
     )
-    (curves,) = rate_curves(alone)
+    (curves,) = RATE_CURVES.draw(neural_only)
     drawings = [replace(curves, suffix="rate", about="PSNR over bpp of the neural codecs, on clean images and by band")]
     try:
-        (spectra,) = psd_radial(alone)
+        (spectra,) = PSD_RADIAL.draw(neural_only)
     except NothingToDraw as reason:
         return (replace(drawings[0], note=f"Their spectra are not drawn: {reason}"),)
     about = "D, G and R of the neural codecs over the distance from frequency 0, by band"
@@ -37,6 +37,6 @@ KINDS = (
         "the band. Spectra: each codec at its setting nearest the target rate on clean images. Rows and spectra are "
         "counted among those of the neural codecs.",
         needs=(NEURAL, ROWS),
-        draw=nic_variants,
+        plot=nic_variants,
     ),
 )

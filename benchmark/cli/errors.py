@@ -6,10 +6,10 @@ import re
 import sys
 
 FORESEEN = (
-    *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.leaderboard.NotComparable"),
+    *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.ranking.NotComparable"),
     *("codecs.described.BadDescription", "codecs.protocol.CodecUnavailable", "codecs.registry.UnknownCodec"),
     *("codecs.neural.training.recipe.TrainingError", "corruptions.download.DownloadError"),
-    *("corruptions.generated.GeneratedError", "corruptions.pixels.UnreadableImage"),
+    *("corruptions.sets.generated.GeneratedError", "corruptions.pixels.UnreadableImage"),
     *("corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
     *("benchmark.plan.targets.WrongTarget", "benchmark.plan.names.UnknownName"),
     *("benchmark.sets.bands.MeasurementError", "benchmark.store.schema.RunFileError"),

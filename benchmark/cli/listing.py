@@ -55,10 +55,10 @@ def corruptions(
     format: OutputFormat = Format.text,  # noqa: A002
 ) -> None:
     """List the corruptions: levels, the band by the paper, and the band measured on real images."""
-    from ...corruptions.corruption import SEVERITIES
+    from ...corruptions.corruption import CLEAN, SEVERITIES
     from ...corruptions.sets import open_set
     from ...corruptions.table import CORRUPTIONS
-    from ..plan.plans import CLEAN, corruptions_named
+    from ..plan.plans import corruptions_named
     from ..report import listings
     from ..sets import bands
 

@@ -316,7 +316,7 @@ def _print_estimate(job: Job, path: Path, jobs: int | None, retry_failed: bool, 
 
 def _print_outcome(path: Path, job: Job) -> None:
     """Print the leaderboard of each set of a job, or its matched points, or with too few for either a line per cell."""
-    from ...analysis.leaderboard import NotComparable
+    from ...analysis.ranking import NotComparable
     from ..report import leaderboard, matched, points
     from ..report.evidence import Choice, Evidence
     from ..store.provenance import MATCHED

@@ -60,7 +60,7 @@ def leaderboard(
     seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Seed of the resamples. Default: 24.")] = None,
 ) -> None:
     """Rank the codecs of a run file by their BD-rate on corrupted images."""
-    from ...analysis.leaderboard import NotComparable
+    from ...analysis.ranking import NotComparable
     from ..report import leaderboard as board_report
     from ..report import matched as matched_report
     from ..report.evidence import Choice, Evidence

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...codecs.protocol import Point
+from ...corruptions.corruption import CLEAN
 from ...corruptions.sets import ImageSet
-from ..plan.plans import CLEAN, Shot
+from ..plan.plans import Shot
 from ..store import Key, Status, statuses, with_spectra
 from .job import Job
 from .pools.local import LocalPool, division

@@ -13,12 +13,12 @@ from ...analysis.spectrum import Settings
 from ...codecs.protocol import CodecUnavailable, Point, Spec
 from ...codecs.registry import UnknownCodec, find, identify
 from ...codecs.registry import prepare as fetch_codec
-from ...corruptions.corruption import SEVERITIES
-from ...corruptions.generated import Place
+from ...corruptions.corruption import CLEAN, SEVERITIES
 from ...corruptions.sets import ImageSet, SetError, open_set
+from ...corruptions.sets.generated import Place
 from ...corruptions.table import prepare as fetch_textures
 from ..plan.device import Device
-from ..plan.plans import CLEAN, Plan, Shot
+from ..plan.plans import Plan, Shot
 from ..plan.targets import Matched
 from ..store import Key, Status, provenance
 from .lane.device import chosen

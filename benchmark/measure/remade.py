@@ -11,14 +11,14 @@ from ...analysis.distortion import squared_error
 from ...analysis.figures import NothingToDraw
 from ...codecs.protocol import CodecUnavailable, Spec
 from ...codecs.registry import UnknownCodec, find, find_point
-from ...corruptions.corruption import Image
+from ...corruptions.corruption import CLEAN, Image
 from ...corruptions.download import DownloadError
-from ...corruptions.generated import GeneratedError
 from ...corruptions.pixels import UnreadableImage
 from ...corruptions.sets import ImageSet, SetError, UnknownSet, open_set
+from ...corruptions.sets.generated import GeneratedError
 from ...corruptions.table import prepare
 from .. import store
-from ..plan.plans import CLEAN, Shot
+from ..plan.plans import Shot
 from .shots.coding import Faulty, code, ready
 from .shots.images import load_clean, show
 from .shots.recent import Recent

@@ -10,8 +10,9 @@ from pathlib import Path
 from ...analysis.distortion import psnr
 from ...codecs.protocol import Point
 from ...codecs.registry import find_point
+from ...corruptions.corruption import CLEAN
 from ...corruptions.sets import ImageSet
-from ..plan.plans import CLEAN, EVERY_MEASURE, Shot
+from ..plan.plans import EVERY_MEASURE, Shot
 from ..plan.targets import UNKNOWN, Match, Matched, Means, Search, Target, WrongTarget, settle
 from ..store import Row, rows_under
 from .job import Job

@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 
 from ...analysis.distortion import MEASURES
 from ...codecs.neural import families
-from ...corruptions.corruption import SEVERITIES
+from ...corruptions.corruption import CLEAN, SEVERITIES
 from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS, FIFTEEN, find
 from .names import UnknownName, named
-
-CLEAN = "none"
-"""The corruption that leaves the image as it is; its only severity is 0."""
 
 EVERY_MEASURE = tuple(measure.name for measure in MEASURES)
 

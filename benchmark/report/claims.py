@@ -22,10 +22,10 @@ def verdicts(evidence: Evidence, names: Sequence[str] = ()) -> list[Verdict]:
     return judged(judged_by(evidence), wanted)
 
 
-def judged_by(evidence: Evidence) -> analysis.Evidence:
+def judged_by(evidence: Evidence) -> analysis.Records:
     """Return what the claims are judged by."""
     kinds = {line["codec"]: str(line["kind"]) for line in evidence.facts()}
-    return analysis.Evidence(evidence.rows, BANDS, evidence.spectra(), kinds, str(evidence.path))
+    return analysis.Records(evidence.rows, BANDS, evidence.spectra(), kinds, str(evidence.path))
 
 
 def report(verdicts: Iterable[Verdict]) -> Report:

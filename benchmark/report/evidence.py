@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...analysis.leaderboard import NotComparable
+from ...analysis.ranking import NotComparable
+from ...corruptions.corruption import CLEAN
 from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS
 from .. import store
-from ..plan.plans import CLEAN, corruptions_named
+from ..plan.plans import corruptions_named
 from ..store import RunFileError
 from ..store.facts import FACTS
 from ..store.provenance import MATCHED, SPECTRA, conflict

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...analysis.leaderboard import NotComparable
+from ...analysis.ranking import NotComparable
 from ...analysis.statistics import summarise
 from ..plan.names import file_name
 from ..store.facts import FACTS

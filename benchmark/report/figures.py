@@ -39,7 +39,7 @@ class State:
 
 def drawn_from(
     evidence: Evidence, data_dir: Path, extra: Sequence[Spec] = ()
-) -> Iterator[tuple[str, analysis.Evidence]]:
+) -> Iterator[tuple[str, analysis.Material]]:
     """Yield each set with all there is to draw from.
 
     Its images are looked for in `data_dir`; `extra` are codecs known beside those of the catalogue.
@@ -49,7 +49,7 @@ def drawn_from(
         runs = tuple(sorted(part.rows["run"].unique()))
         yield (
             image_set,
-            analysis.Evidence(
+            analysis.Material(
                 rows=part.rows,
                 bands=BANDS,
                 spectra=part.spectra(),
@@ -136,7 +136,7 @@ def figures(
         raise NothingToDraw(f"{lacking[0]}: {reasons[lacking[0]]}")
 
 
-def _drawings(kind: Kind, material: analysis.Evidence) -> tuple[Drawing, ...]:
+def _drawings(kind: Kind, material: analysis.Material) -> tuple[Drawing, ...]:
     if lacking := kind.missing(material):
         raise NothingToDraw(lacking)
     return kind.draw(material)
@@ -153,7 +153,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str], caption: str) -> It
     yield target
 
 
-def _caption(kind: Kind, image_set: str, material: analysis.Evidence, drawing: Drawing) -> str:
+def _caption(kind: Kind, image_set: str, material: analysis.Material, drawing: Drawing) -> str:
     rows = material.rows
     ok = int((rows["status"] == "ok").sum())
     lines = (

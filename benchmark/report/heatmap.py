@@ -11,11 +11,11 @@ import pandas as pd
 
 from ...analysis import heatmap as analysis
 from ...analysis.figures import heatmap as maps
-from ...analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full, low
-from ...corruptions.corruption import Corruption
-from ...corruptions.fourier import RMS, full_band, low_band
+from ...analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full_window, low_window
+from ...corruptions.corruption import CLEAN, Corruption
+from ...corruptions.fourier import RMS, every_wave, lowest_waves
 from ..plan.names import UnknownName, file_name, named
-from ..plan.plans import CLEAN, Plan
+from ..plan.plans import Plan
 from .evidence import Evidence
 from .figures import save
 from .sheet import Column, Report, Sheet, number
@@ -44,8 +44,8 @@ class Frequencies:
 
 
 _FREQUENCIES: Mapping[str, Frequencies] = {
-    "full": Frequencies(full_band, full, 32),
-    "low": Frequencies(low_band, low, 64),
+    "full": Frequencies(every_wave, full_window, 32),
+    "low": Frequencies(lowest_waves, low_window, 64),
 }
 
 _QUANTITIES: Mapping[Quantity, tuple[str, int]] = {

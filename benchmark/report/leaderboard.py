@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from ...analysis.grid import Quality
-from ...analysis.leaderboard import NUMBERS, TAILS, Entry, Leaderboard, intervals, rank
+from ...analysis.ranking import NUMBERS, TAILS, Entry, Leaderboard, Quality, intervals, rank
 from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval
-from ..plan.plans import CLEAN
+from ...corruptions.corruption import CLEAN
 from ..store.facts import FACTS
 from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet, Value, number

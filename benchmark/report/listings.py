@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from ...codecs.neural.training import recipe
 from ...corruptions.sets import KNOWN
 from ...corruptions.table import find
 from ..plan.plans import PLANS
-from ..sets.bands import Measured, Measurement, notes
+from ..sets.bands import Measured, Measurement, out_of_order
 from .sheet import Column, Report, Sheet, Value, number
 
 if TYPE_CHECKING:
@@ -42,7 +42,32 @@ def corruptions(measurement: Measurement, names: Sequence[str], severity: int) -
     """Return the corruptions with what was measured of them, and how that sits with the paper's bands."""
     measured = measurement.at(severity)
     lines = [_corruption(name, measured.get(name)) for name in names]
-    return Report([Sheet(_CORRUPTIONS, lines, notes=notes(measurement, names, severity))])
+    return Report([Sheet(_CORRUPTIONS, lines, notes=list(_notes(measurement, names, severity)))])
+
+
+def _notes(measurement: Measurement, names: Sequence[str], severity: int) -> Iterator[str]:
+    """Yield what a reader must know beside the table of `names`."""
+    (image_set, images), *_ = measurement.provenance["sets"].items()
+    measured = {name: row for name, row in measurement.at(severity).items() if name in names and row.band}
+    yield (
+        f"Measured at severity {severity} on {images['images']} images of {image_set} (sha256 "
+        f"{images['digest'][:12]}), codecshift {measurement.provenance['codecshift']}: mean power spectrum of the "
+        "corrupted less the clean image. centroid: its mean radius in cycles per pixel. measured: the third of 0 to "
+        "1/2 that it lies in. low, medium, high: shares of power below 1/6, to 1/3 and above. dc: frequency 0, part "
+        "of low. extra: outside the paper's fifteen."
+    )
+    grouped = [name for name in measured if find(name).band != "extra"]
+    elsewhere = [name for name in grouped if find(name).band != measured[name].band]
+    if elsewhere:
+        yield f"* {len(elsewhere)} of {len(grouped)} lie in another third than the paper's band."
+    crossed = out_of_order({name: row.centroid for name, row in measured.items()})
+    for lower, upper in crossed:
+        yield f"{lower} (paper: {find(lower).band}) lies above {upper} ({find(upper).band})."
+    stale = [name for name in measured if measurement.provenance["corruptions"][name] != find(name).version]
+    if stale:
+        yield f"Measured with another version, so out of date: {', '.join(stale)}."
+    if {find(name).band for name in measured} >= {"low", "medium", "high"} and not crossed:
+        yield "By order of centroid alone they fall into the paper's bands."
 
 
 def _corruption(name: str, row: Measured | None) -> tuple[Value, ...]:

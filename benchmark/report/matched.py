@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...analysis.matched import Held, Line, under_corruption
+from ...analysis.matched import MatchedLine, MatchedPoint, under_corruption
 from ..plan.targets import Match
 from ..store.provenance import MATCHED
 from .evidence import BANDS, Evidence
@@ -28,7 +28,7 @@ _NOTES = (
 
 
 def matched(evidence: Evidence) -> pd.DataFrame:
-    """Return a line per set, target, point and group of conditions: the set, then the fields of Line.
+    """Return a line per set, target, point and group of conditions: the set, then the fields of MatchedLine.
 
     No lines where no points were matched.
     """
@@ -39,10 +39,10 @@ def matched(evidence: Evidence) -> pd.DataFrame:
         if searches:
             held = under_corruption(part.rows, BANDS, _points(searches))
             lines += [{"set": image_set} | asdict(line) for line in held]
-    return pd.DataFrame(lines, columns=["set", *(field.name for field in fields(Line))])
+    return pd.DataFrame(lines, columns=["set", *(field.name for field in fields(MatchedLine))])
 
 
-def _points(searches: Iterable[Mapping[str, Any]]) -> list[Held]:
+def _points(searches: Iterable[Mapping[str, Any]]) -> list[MatchedPoint]:
     """Return the points that were matched, then those that were given, each once."""
     searches = list(searches)
     points = sorted(
@@ -50,8 +50,8 @@ def _points(searches: Iterable[Mapping[str, Any]]) -> list[Held]:
     )
     fixed = [label.split(":", 1) for search in searches for label in search["fixed"]]
     held = [
-        *(Held(point["target"], point["codec"], point["point"]) for point in points if point["point"]),
-        *(Held("", *label) for label in fixed),
+        *(MatchedPoint(point["target"], point["codec"], point["point"]) for point in points if point["point"]),
+        *(MatchedPoint("", *label) for label in fixed),
     ]
     return list(dict.fromkeys(held))
 

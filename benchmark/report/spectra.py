@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from ...analysis.spectrum import radial, shares
+from ...analysis.spectrum import grid_thirds, radial
+from ...corruptions.corruption import CLEAN
 from .. import store
-from ..plan.plans import CLEAN
 from ..store import Key
 from .evidence import Evidence, NothingChosen
 from .sheet import Column, Report, Sheet, number
@@ -48,7 +48,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
     ladder = whole["point"].str.extract(r"(\d+\.?\d*)", expand=False).astype(float)  # q9 comes before q40
     order = ["set", "corruption", "severity", "codec", "ladder", "point", "quantity", "channel"]
     whole = whole.assign(ladder=ladder).sort_values(order, ignore_index=True)
-    split = [shares(power) for power in whole["power"]]
+    split = [grid_thirds(power) for power in whole["power"]]
     whole["mse"] = [parts.mse for parts in split]
     for third in ("low", "medium", "high"):
         whole[f"share_{third}"] = [parts.share(third) for parts in split]

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...analysis.spectrum import Bands, Third, bands, mean, power_spectrum, third
+from ...analysis.spectrum import Third, Thirds, mean_thirds, power_spectrum, third_of, thirds
 from ...corruptions.corruption import MINIMUM_SIDE, SEVERITIES
 from ...corruptions.sets import ImageSet, SetError
 from ...corruptions.table import FIFTEEN, find, prepare
@@ -97,24 +96,24 @@ def measure(
     described = describe([images], corruptions, [])
     provenance = {key: described[key] for key in RESTS_ON}
     conditions = [(find(name).name, severity) for name in corruptions for severity in severities]
-    powers: dict[tuple[str, int], list[Bands]] = {condition: [] for condition in conditions}
+    powers: dict[tuple[str, int], list[Thirds]] = {condition: [] for condition in conditions}
     total = len(images.sources) * len(conditions)
     done = 0
     for source in images.sources:
         clean = images.load(source.id)
         for condition in conditions:
             shown = corrupted(Shot(images.name, source.id, *condition), clean)
-            powers[condition].append(bands(power_spectrum(np.subtract(shown, clean, dtype=np.int16))))
+            powers[condition].append(thirds(power_spectrum(np.subtract(shown, clean, dtype=np.int16))))
             done += 1
             if progress is not None:
                 progress(f"measuring {images.name}", done, total)
-    rows = tuple(_row(*condition, mean(of_images)) for condition, of_images in powers.items())
+    rows = tuple(_row(*condition, mean_thirds(of_images)) for condition, of_images in powers.items())
     return Measurement(provenance, rows)
 
 
-def _row(corruption: str, severity: int, power: Bands) -> Measured:
+def _row(corruption: str, severity: int, power: Thirds) -> Measured:
     shares = (power.share("dc"), power.share("low"), power.share("medium"), power.share("high"))
-    band = "" if math.isnan(power.centroid) else third(power.centroid)
+    band = "" if math.isnan(power.centroid) else third_of(power.centroid)
     return Measured(corruption, severity, power.mse, power.centroid, *shares, band)
 
 
@@ -131,35 +130,6 @@ def out_of_order(centroids: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
         for upper in ranks
         if ranks[lower] < ranks[upper] and centroids[lower] >= centroids[upper]
     )
-
-
-def notes(measurement: Measurement, names: Sequence[str], severity: int, width: int = 100) -> list[str]:
-    """Return the notes to the table of `names`, in lines of at most `width` columns."""
-    (set_name, images), *_ = measurement.provenance["sets"].items()
-    measured = {name: row for name, row in measurement.at(severity).items() if name in names and row.band}
-    legend = (
-        f"Measured at severity {severity} on {images['images']} images of {set_name} "
-        f"(sha256 {images['digest'][:12]}), codecshift {measurement.provenance['codecshift']}: mean power spectrum of "
-        "the corrupted less the clean image. centroid: its mean radius in cycles per pixel. measured: the third of 0 to "
-        "1/2 that it lies in. low, medium, high: shares of power below 1/6, to 1/3 and above. dc: frequency 0, part of "
-        "low. extra: outside the paper's fifteen."
-    )
-    stale = [name for name in measured if measurement.provenance["corruptions"][name] != find(name).version]
-    grouped = [name for name in measured if find(name).band != "extra"]
-    others = [name for name in grouped if find(name).band != measured[name].band]
-    crossed = out_of_order({name: row.centroid for name, row in measured.items()})
-    lines = [
-        legend,
-        *([f"* {len(others)} of {len(grouped)} lie in another third than the paper's band."] if others else []),
-        *(
-            f"{first} (paper: {find(first).band}) lies above {second} ({find(second).band})."
-            for first, second in crossed
-        ),
-        *([f"Measured with another version, so out of date: {', '.join(stale)}."] if stale else []),
-    ]
-    if {find(name).band for name in measured} >= {"low", "medium", "high"} and not crossed:
-        lines.append("By order of centroid alone they fall into the paper's bands.")
-    return [line for text in lines for line in textwrap.wrap(text, width)]
 
 
 def write(measurement: Measurement, path: Path) -> None:

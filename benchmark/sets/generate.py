@@ -15,7 +15,9 @@ import cv2
 import PIL.Image
 
 from ...corruptions.corruption import Image
-from ...corruptions.generated import (
+from ...corruptions.pixels import pixel_digest
+from ...corruptions.sets import ImageSet
+from ...corruptions.sets.generated import (
     MANIFEST,
     PNG_LEVEL,
     UNFINISHED,
@@ -27,8 +29,6 @@ from ...corruptions.generated import (
     in_order,
     read_manifest,
 )
-from ...corruptions.pixels import pixel_digest
-from ...corruptions.sets import ImageSet
 from ..measure.pools.processes import cores
 from ..measure.shots.images import corrupted
 from ..measure.shots.recent import Recent

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ...corruptions.generated import UNFINISHED, GeneratedError, Manifest, Place, Stored
+from ...corruptions.sets.generated import UNFINISHED, GeneratedError, Manifest, Place, Stored
 
 JOURNAL = "journal.sqlite"
 _APPLICATION_ID = 0x43534A4C  # "CSJL"

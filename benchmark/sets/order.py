@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from ...corruptions.corruption import MINIMUM_SIDE
-from ...corruptions.generated import Manifest, Original, Place, in_order, recipe
+from ...corruptions.corruption import CLEAN, MINIMUM_SIDE
 from ...corruptions.sets import KNOWN, ImageSet, SetError, open_set
+from ...corruptions.sets.generated import Manifest, Original, Place, in_order, recipe
 from ...corruptions.table import prepare
 from ..plan.names import UnknownName, named
-from ..plan.plans import CLEAN, PLANS, Plan
+from ..plan.plans import PLANS, Plan
 from ..store.provenance import libraries
 
 _FOLDERS = "folder:"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...corruptions.generated import MANIFEST, UNFINISHED, GeneratedError, Place, Stored, file_of, read_manifest
 from ...corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
+from ...corruptions.sets.generated import MANIFEST, UNFINISHED, GeneratedError, Place, Stored, file_of, read_manifest
 from ..measure.pools.processes import cores
 from .workers import each
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pebble
 
-from ...corruptions.generated import GeneratedError, Place, file_of
+from ...corruptions.sets.generated import GeneratedError, Place, file_of
 from ..measure.pools.processes import IN_FLIGHT, Line, flown, processes
 
 Result = TypeVar("Result")

@@ -16,10 +16,11 @@ from ...analysis.spectrum import GRID_VERSION, Settings
 from ...codecs.protocol import Spec
 from ...codecs.registry import identify
 from ...corruptions import textures
+from ...corruptions.corruption import CLEAN
 from ...corruptions.sets import ImageSet
 from ...corruptions.table import find
 from ..plan.device import Device, kind_of
-from ..plan.plans import CLEAN, EVERY_MEASURE
+from ..plan.plans import EVERY_MEASURE
 from ..plan.targets import Matched
 from .facts import headers, stated
 

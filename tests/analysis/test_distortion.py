@@ -20,9 +20,11 @@ from codecshift.analysis.distortion import (
     MS_SSIM_SMALLEST,
     Bare,
     Prepared,
+    mean_squared_error,
     ms_ssim,
     ms_ssim_db,
     psnr,
+    psnr_of_mse,
     squared_error,
 )
 from hypothesis import given, settings
@@ -331,3 +333,10 @@ def test_a_bare_image_has_no_ms_ssim_and_takes_no_part_in_any() -> None:
     bare = Bare(image)
     assert bare.image is image
     assert (bare.levels, ms_ssim(bare, bare), ms_ssim(bare, Prepared(image))) == ((), None, None)
+
+
+@pytest.mark.parametrize("decibels", [0.0, 20.0, 37.25, math.inf])
+def test_the_psnr_of_a_mean_squared_error_is_the_psnr_it_came_from(decibels: float) -> None:
+    error = mean_squared_error(decibels)
+    assert error == pytest.approx(255**2 / 10 ** (decibels / 10))
+    assert float(psnr_of_mse(error)) == pytest.approx(decibels)

@@ -6,10 +6,22 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from codecshift.analysis.matched import OVERALL, Held, Line, Near, nearest_to, under_corruption
+from codecshift.analysis.matched import (
+    OVERALL,
+    MatchedLine,
+    MatchedPoint,
+    Near,
+    at_points,
+    nearest_to,
+    under_corruption,
+)
 
 BANDS = {"fog": "low", "snow": "low", "shot_noise": "high", "saturate": "extra"}
-HELD = [Held("bpp=0.5", "jpeg", "q20"), Held("bpp=0.5", "webp", "q30"), Held("", "identity", "raw")]
+POINTS = [
+    MatchedPoint("bpp=0.5", "jpeg", "q20"),
+    MatchedPoint("bpp=0.5", "webp", "q30"),
+    MatchedPoint("", "identity", "raw"),
+]
 
 
 def row(codec: str, condition: tuple[str, int], image: str, bpp: float, psnr: float, **more: Any) -> dict[str, Any]:
@@ -42,10 +54,10 @@ def rows() -> pd.DataFrame:
 
 
 @pytest.fixture
-def line(rows: pd.DataFrame) -> Callable[[str, str], Line]:
-    lines = under_corruption(rows, BANDS, HELD)
+def line(rows: pd.DataFrame) -> Callable[[str, str], MatchedLine]:
+    lines = under_corruption(rows, BANDS, POINTS)
 
-    def one(over: str, codec: str) -> Line:
+    def one(over: str, codec: str) -> MatchedLine:
         (found,) = [found for found in lines if (found.over, found.codec) == (over, codec)]
         return found
 
@@ -53,7 +65,7 @@ def line(rows: pd.DataFrame) -> Callable[[str, str], Line]:
 
 
 def test_the_lines_are_in_order(rows: pd.DataFrame) -> None:
-    lines = under_corruption(rows, BANDS, HELD)
+    lines = under_corruption(rows, BANDS, POINTS)
     assert {one.target for one in lines} == {"bpp=0.5"}
     assert [(one.over, one.codec) for one in lines] == [
         *(("clean", codec) for codec in ("jpeg", "webp", "identity")),
@@ -63,14 +75,14 @@ def test_the_lines_are_in_order(rows: pd.DataFrame) -> None:
     ]
 
 
-def test_clean_is_what_was_achieved(line: Callable[[str, str], Line]) -> None:
+def test_clean_is_what_was_achieved(line: Callable[[str, str], MatchedLine]) -> None:
     jpeg = line("clean", "jpeg")
     assert (jpeg.point, jpeg.conditions, jpeg.n, jpeg.failed, jpeg.inflation) == ("q20", 1, 2, 0, 1)
     assert (jpeg.bpp, jpeg.psnr, jpeg.psnr_clean) == pytest.approx((0.5, 32, 27))
     assert (jpeg.ms_ssim, jpeg.ms_ssim_clean) == pytest.approx((0.32, 0.16))
 
 
-def test_a_codec_is_compared_on_the_images_that_all_have(line: Callable[[str, str], Line]) -> None:
+def test_a_codec_is_compared_on_the_images_that_all_have(line: Callable[[str, str], MatchedLine]) -> None:
     jpeg, webp = line("low", "jpeg"), line("low", "webp")
     assert (jpeg.conditions, jpeg.n, jpeg.failed) == (2, 1, 0)
     assert (webp.conditions, webp.n, webp.failed) == (2, 1, 1)
@@ -81,41 +93,41 @@ def test_a_codec_is_compared_on_the_images_that_all_have(line: Callable[[str, st
     assert webp.inflation == pytest.approx(math.sqrt(0.1 / 0.5 * 1.5 / 0.5))
 
 
-def test_a_corruption_of_no_band_counts_in_the_mean_over_all(line: Callable[[str, str], Line]) -> None:
+def test_a_corruption_of_no_band_counts_in_the_mean_over_all(line: Callable[[str, str], MatchedLine]) -> None:
     assert (line(OVERALL, "jpeg").conditions, line(OVERALL, "webp").conditions) == (4, 2)
     assert line(OVERALL, "jpeg").bpp == pytest.approx((0.2 + 1.0 + 2.0 + 0.4) / 4)
 
 
-def test_lossless_images_are_in_no_mean_of_decibels(line: Callable[[str, str], Line]) -> None:
+def test_lossless_images_are_in_no_mean_of_decibels(line: Callable[[str, str], MatchedLine]) -> None:
     identity = line("clean", "identity")
     assert (identity.bpp, identity.n) == (24, 2)
     assert math.isnan(identity.psnr)
 
 
 def test_without_clean_rows_inflation_is_not_known(rows: pd.DataFrame) -> None:
-    for one in under_corruption(rows[rows["corruption"] != "none"], BANDS, HELD):
+    for one in under_corruption(rows[rows["corruption"] != "none"], BANDS, POINTS):
         assert math.isnan(one.inflation)
         assert math.isfinite(one.bpp)
 
 
 def test_a_codec_that_failed_everywhere_takes_no_images_from_the_others(rows: pd.DataFrame) -> None:
     rows.loc[rows["codec"] == "webp", ["status", "bpp", "psnr"]] = ["failed", math.nan, math.nan]
-    lines = {(one.over, one.codec): one for one in under_corruption(rows, BANDS, HELD)}
+    lines = {(one.over, one.codec): one for one in under_corruption(rows, BANDS, POINTS)}
     assert lines["low", "jpeg"].n == 2
     assert (lines["low", "webp"].n, lines["low", "webp"].failed) == (0, 4)
     assert math.isnan(lines["low", "webp"].bpp)
 
 
 def test_targets_stand_apart_with_what_was_held_for_none(rows: pd.DataFrame) -> None:
-    lines = under_corruption(rows, BANDS, [*HELD, Held("psnr=50", "jpeg", "q90")])
+    lines = under_corruption(rows, BANDS, [*POINTS, MatchedPoint("psnr=50", "jpeg", "q90")])
     other = [one for one in lines if one.target == "psnr=50" and one.over == "clean"]
     assert [(one.codec, one.point, one.n) for one in other] == [("jpeg", "q90", 1), ("identity", "raw", 1)]
 
 
 def test_of_nothing_there_are_no_lines(rows: pd.DataFrame) -> None:
     assert under_corruption(rows, BANDS, []) == []
-    assert under_corruption(rows.iloc[:0], BANDS, HELD) == []
-    assert under_corruption(rows, BANDS, [Held("", "jpeg", "q20")]) == []
+    assert under_corruption(rows.iloc[:0], BANDS, POINTS) == []
+    assert under_corruption(rows, BANDS, [MatchedPoint("", "jpeg", "q20")]) == []
 
 
 # --- the point nearest a rate
@@ -153,3 +165,9 @@ def test_a_point_that_was_only_looked_at_on_clean_images_gives_way() -> None:
     fog = held[held["point"] == "p1"].assign(corruption="fog", severity=3)
     assert nearest_to(0.5, held)["jpeg"].point == "p0"
     assert nearest_to(0.5, pd.concat([held, fog]))["jpeg"].point == "p1"
+
+
+def test_rows_at_points_are_those_of_codec_and_point_together(rows: pd.DataFrame) -> None:
+    chosen = at_points(rows, [("jpeg", "q90"), ("webp", "q30"), ("webp", "q20")])
+    assert set(zip(chosen["codec"], chosen["point"], strict=True)) == {("jpeg", "q90"), ("webp", "q30")}
+    assert at_points(rows, []).empty

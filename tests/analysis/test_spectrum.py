@@ -1,33 +1,33 @@
-"""Power spectra: Parseval to the last digits, waves where they belong, and bands that neither lose power nor size."""
+"""Power spectra: Parseval to the last digits, waves where they belong, and thirds that lose no power."""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from codecshift.analysis.spectrum import (
     EVERY_CHANNEL,
     GRID,
     HIGH,
     LOW,
-    RINGS_PER_CYCLE,
-    Bands,
     Settings,
+    Thirds,
     added,
-    bands,
     density,
     difference,
     grid,
     grid_radius,
+    grid_thirds,
     gridded,
-    mean,
+    luminance,
+    mean_thirds,
     power_spectrum,
     radial,
-    radial_profile,
     radius,
-    shares,
-    third,
+    third_of,
+    thirds,
     transform,
 )
 from hypothesis import given, settings
@@ -105,24 +105,6 @@ def test_other_arrays_are_refused(difference: np.ndarray, fault: str) -> None:
 # --- rings
 
 
-@shapes
-def test_rings_conserve_power(shape: tuple[int, ...]) -> None:
-    power = power_spectrum(noise(shape))
-    profile = radial_profile(power)
-    assert profile.shape == (92,)
-    assert profile.sum() == pytest.approx(power.sum(), rel=1e-12)
-    assert profile[0] == power[0, 0]
-
-
-@pytest.mark.parametrize(("height", "width"), [(256, 384), (384, 256), (128, 128), (192, 320)])
-def test_a_wave_is_in_the_same_ring_at_every_size(height: int, width: int) -> None:
-    for down, across in ((0, 1 / 4), (1 / 8, 1 / 4), (1 / 2, 1 / 2), (1 / 64, 0), (1 / 2, 0)):
-        profile = radial_profile(power_spectrum(wave(height, width, down * height, across * width)))
-        expected = math.floor(round(math.hypot(down, across) * RINGS_PER_CYCLE, 6)) + 1
-        assert profile.argmax() == expected
-        assert profile.max() == pytest.approx(profile.sum(), rel=1e-9)
-
-
 def test_radii_are_in_cycles_per_pixel() -> None:
     distance = radius(6, 8)
     assert distance.shape == (6, 8)
@@ -133,7 +115,7 @@ def test_radii_are_in_cycles_per_pixel() -> None:
     assert distance[1, 2] == distance[-1, -2] == pytest.approx(math.hypot(1 / 6, 2 / 8))
 
 
-# --- bands
+# --- thirds
 
 
 @pytest.mark.parametrize(
@@ -150,16 +132,16 @@ def test_radii_are_in_cycles_per_pixel() -> None:
 )
 def test_a_wave_belongs_to_one_third_and_is_its_centroid(across: float, band: Any) -> None:
     height, width = 32, 48
-    power = bands(power_spectrum(5 * wave(height, width, 0, across * width)))
+    power = thirds(power_spectrum(5 * wave(height, width, 0, across * width)))
     assert power.share(band) == pytest.approx(1, rel=1e-9)
     assert power.centroid == pytest.approx(across, abs=1e-9)
-    assert third(across) == ("low" if band == "dc" else band)
+    assert third_of(across) == ("low" if band == "dc" else band)
 
 
 @shapes
 def test_thirds_share_all_power_and_frequency_0_is_low(shape: tuple[int, ...]) -> None:
     difference = noise(shape)
-    power = bands(power_spectrum(difference))
+    power = thirds(power_spectrum(difference))
     assert power.mse == pytest.approx(float(np.mean(difference**2)), rel=1e-9)
     assert power.low + power.medium + power.high == power.mse
     assert power.dc == pytest.approx(float(np.mean(difference.mean(axis=(0, 1)) ** 2)), rel=1e-9)
@@ -167,7 +149,7 @@ def test_thirds_share_all_power_and_frequency_0_is_low(shape: tuple[int, ...]) -
 
 
 def test_white_noise_has_the_shares_of_areas() -> None:
-    power = bands(power_spectrum(np.random.default_rng(0).normal(size=(512, 512, 3))))
+    power = thirds(power_spectrum(np.random.default_rng(0).normal(size=(512, 512, 3))))
     shares = [power.share("low"), power.share("medium"), power.share("high")]
     disc, discs = math.pi * LOW**2, math.pi * HIGH**2
     np.testing.assert_allclose(shares, [disc, discs - disc, 1 - discs], atol=0.004)
@@ -176,23 +158,23 @@ def test_white_noise_has_the_shares_of_areas() -> None:
 
 
 def test_no_difference_lies_nowhere() -> None:
-    power = bands(power_spectrum(np.zeros((8, 8))))
-    assert power == Bands(0, 0, 0, 0, 0)
+    power = thirds(power_spectrum(np.zeros((8, 8))))
+    assert power == Thirds(0, 0, 0, 0, 0)
     assert math.isnan(power.centroid)
     assert math.isnan(power.share("low"))
 
 
 def test_images_of_any_size_count_the_same() -> None:
-    small, large = (bands(power_spectrum(noise(shape, seed))) for seed, shape in enumerate([(32, 32), (200, 300, 3)]))
-    both = mean([small, large])
+    small, large = (thirds(power_spectrum(noise(shape, seed))) for seed, shape in enumerate([(32, 32), (200, 300, 3)]))
+    both = mean_thirds([small, large])
     assert both.mse == pytest.approx((small.mse + large.mse) / 2)
     assert both.centroid == pytest.approx((small.moment + large.moment) / (small.mse + large.mse))
-    assert mean([large]) == large
+    assert mean_thirds([large]) == large
 
 
 def test_the_mean_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="expected at least one spectrum"):
-        mean([])
+        mean_thirds([])
 
 
 BLURS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -322,10 +304,10 @@ def test_white_noise_is_flat_at_its_variance() -> None:
     radii, profile = radial(power)
     assert radii.tolist() == [n / 64 for n in range(46)]
     np.testing.assert_allclose(profile[1:], 49, rtol=0.12)
-    thirds = shares(power)
-    assert thirds.mse == pytest.approx(49, rel=0.02)
+    parts = grid_thirds(power)
+    assert parts.mse == pytest.approx(49, rel=0.02)
     disc, discs = math.pi * LOW**2, math.pi * HIGH**2
-    found = [thirds.share("low"), thirds.share("medium"), thirds.share("high")]
+    found = [parts.share("low"), parts.share("medium"), parts.share("high")]
     np.testing.assert_allclose(found, [disc, discs - disc, 1 - discs], atol=0.005)
 
 
@@ -344,8 +326,8 @@ def test_a_profile_is_the_mean_over_rings_by_area() -> None:
 def test_a_cell_belongs_to_the_third_of_its_centre(across: int, band: Any) -> None:
     power = np.zeros(GRID)
     power[32, across] = 3
-    assert shares(power).share(band) == 1
-    assert shares(power).centroid == across / 64
+    assert grid_thirds(power).share(band) == 1
+    assert grid_thirds(power).centroid == across / 64
 
 
 def test_a_window_keeps_the_power_of_noise_and_stops_a_wave_from_leaking() -> None:
@@ -378,3 +360,15 @@ def test_the_transform_of_a_sum_is_the_sum_of_transforms() -> None:
 def test_a_difference_is_exact_and_signed() -> None:
     first, second = np.array([[[0, 255, 7]]], np.uint8), np.array([[[255, 0, 9]]], np.uint8)
     assert difference(first, second).tolist() == [[[-255, 255, -2]]]
+
+
+def test_luminance_spectra_are_found_by_their_key() -> None:
+    key = {"corruption": "fog", "severity": 3, "codec": "jpeg", "point": "q50"}
+    table = pd.DataFrame(
+        [
+            {"quantity": quantity, **key, "channel": channel, "power": np.ones(GRID)}
+            for quantity in "GR"
+            for channel in "YR"
+        ]
+    )
+    assert list(luminance(table)) == [("G", "fog", 3, "jpeg", "q50"), ("R", "fog", 3, "jpeg", "q50")]

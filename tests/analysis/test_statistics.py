@@ -14,9 +14,9 @@ from codecshift.analysis.statistics import (
     CELL,
     MINIMUM_IMAGES,
     MOST_LOST,
-    RULES,
     Interval,
     bootstrap,
+    finite_mean,
     interval,
     levels,
     summarise,
@@ -161,11 +161,19 @@ def test_the_two_aggregations_of_rate_part_where_sizes_differ() -> None:
     assert found["bpp_corpus"] == pytest.approx(8 * 1100 / 10_100)
 
 
-def test_the_columns_are_the_cell_the_rules_and_the_runs() -> None:
+def test_the_columns_are_the_cell_the_means_and_the_runs() -> None:
+    means = ["n", "n_failed", "n_lossless", "bpp_mean", "bpp_corpus", "psnr_mean", "psnr_of_mse", "ms_ssim_mean"]
     clean = ["psnr_clean_mean", "psnr_clean_of_mse", "ms_ssim_clean_mean"]
-    rules = list(RULES)
-    after = rules.index("ms_ssim_mean") + 1
-    assert list(summarise(table([row("a")]))) == [*CELL, *rules[:after], *clean, *rules[after:], "run"]
+    assert list(summarise(table([row("a")]))) == [*CELL, *means, *clean, "encode_s", "decode_s", "run"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([1.0, 2.0, math.inf, math.nan], 1.5), ([-math.inf], math.nan), ([], math.nan)],
+    ids=["two", "none finite", "none"],
+)
+def test_the_finite_mean_leaves_out_what_is_not_finite(values: list[float], expected: float) -> None:
+    assert finite_mean(values) == pytest.approx(expected, nan_ok=True)
 
 
 # --- intervals

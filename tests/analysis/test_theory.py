@@ -13,21 +13,33 @@ from codecshift.analysis.theory import (
     DEVIATIONS,
     Errors,
     Moments,
-    balance_of_rows,
     balance_of_spectra,
     deviations,
     mean_square,
-    moments,
-    patches,
     predict,
     principal,
-    spectrum,
     stationary,
 )
 
 KODAK = Path(os.environ.get("CODECSHIFT_DATA", "nowhere")) / "kodak"
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 RANKS = (1, 3, 10, 21, 48)
+
+
+def patches(plane: np.ndarray) -> np.ndarray:
+    """Return the 8x8 patches of a plane (H, W), shape (n, 64)."""
+    down, across = plane.shape[0] // 8, plane.shape[1] // 8
+    whole = plane[: down * 8, : across * 8].astype(np.float64).reshape(down, 8, across, 8)
+    return np.ascontiguousarray(whole.transpose(0, 2, 1, 3).reshape(-1, 64))
+
+
+def moments(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Moments:
+    """Return the second moments of the patches of planes (clean, shown)."""
+    clean, shown = joined(pairs)
+    shift = shown - clean
+    return Moments(
+        *(first.T @ second / len(clean) for first, second in ((clean, clean), (shift, shift), (clean, shift)))
+    )
 
 
 # --- fields as theory supposes them: Gaussian, stationary, of a power law, shifted by fields of their own
@@ -155,38 +167,7 @@ def test_with_cross_moments_any_shift_is_predicted_exactly(rank: int) -> None:
     for name, errors in measured(components, joined(of)).items():
         moment = errors.T @ errors / len(errors)
         np.testing.assert_allclose(getattr(told, name), moment, atol=1e-9 * np.trace(known.data))
-        by_frequency = np.mean([power_spectrum(patch) for patch in errors.reshape(-1, 8, 8)[:500]], axis=0)
-        np.testing.assert_allclose(spectrum(errors[:500].T @ errors[:500] / 500), by_frequency, atol=1e-9)
     assert totals(predict(components, known.independent()))[1] > 1.2 * totals(told)[1]
-
-
-def test_moments_are_means_over_patches() -> None:
-    clean, shown = np.arange(64.0).reshape(8, 8), np.ones((8, 8))
-    known = moments([(clean, shown), (clean, clean)])
-    x, e = clean.ravel(), (shown - clean).ravel()
-    np.testing.assert_allclose(known.data, np.outer(x, x))
-    np.testing.assert_allclose(known.shift, np.outer(e, e) / 2)
-    np.testing.assert_allclose(known.cross, np.outer(x, e) / 2)
-
-
-def test_moments_of_nothing_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least one plane"):
-        moments([(np.zeros((7, 30)), np.zeros((7, 30)))])
-
-
-def test_patches_are_whole() -> None:
-    plane = np.arange(17 * 25).reshape(17, 25)
-    found = patches(plane)
-    assert found.shape == (6, 64)
-    np.testing.assert_array_equal(found[4], plane[8:16, 8:16].ravel())
-
-
-def test_the_spectrum_of_a_second_moment_is_the_mean_over_patches() -> None:
-    several = np.random.default_rng(3).normal(size=(30, 8, 8))
-    expected = np.mean([power_spectrum(patch) for patch in several], axis=0)
-    flat = several.reshape(30, 64)
-    np.testing.assert_allclose(spectrum(flat.T @ flat / 30), expected, atol=1e-12)
-    assert spectrum(flat.T @ flat / 30).sum() == pytest.approx(np.mean(several**2))
 
 
 # --- from spectra to second moments
@@ -328,48 +309,6 @@ def test_a_linear_codec_balances(spectra: pd.DataFrame) -> None:
     assert list(table.columns) == list(BALANCE)
     assert list(zip(table["codec"], table["point"], strict=True)) == [("linear", "r3"), ("linear", "r10")]
     assert table["residual"].abs().max() < 1
-
-
-def decibels(mean_squared_error: float) -> float:
-    return float(10 * np.log10(255**2 / mean_squared_error)) if mean_squared_error else np.inf
-
-
-def row(codec: str, corruption: str, image: str, g: float, r: float, status: str = "ok") -> dict:
-    place = {"corruption": corruption, "severity": 0 if corruption == "none" else 3, "codec": codec, "point": "p"}
-    return {**place, "image": image, "psnr": decibels(g), "psnr_clean": decibels(r), "status": status}
-
-
-def test_the_balance_of_rows_is_that_of_their_squared_errors() -> None:
-    rows = pd.DataFrame(
-        [
-            row("identity", "none", "a", 0, 0),
-            row("identity", "fog", "a", 0, 100),
-            row("identity", "fog", "b", 0, 300),
-            *(row("jpeg", "none", image, d, d) for image, d in (("a", 10), ("b", 30), ("c", 1000))),
-            *(row("jpeg", "fog", image, g, r) for image, g, r in (("a", 20, 90), ("b", 40, 290), ("c", 5000, 1))),
-            row("webp", "none", "a", 7, 7),
-            row("webp", "fog", "a", 8, 8, status="failed"),
-            row("jpeg", "snow", "a", 20, 90),  # nothing tells the size of this shift
-        ]
-    )
-    table = balance_of_rows(rows)
-    assert list(table.columns) == list(BALANCE)
-    (found,) = table.to_dict("records")
-    # Over a and b: D 20, G 30, R 190, shift 200; c has no lossless row.
-    assert (found["codec"], found["point"], found["corruption"], found["severity"], found["n"]) == (
-        "jpeg",
-        "p",
-        "fog",
-        3,
-        2,
-    )
-    assert [found[name] for name in ("D", "G", "R", "shift")] == pytest.approx([20, 30, 190, 200])
-    assert found["residual"] == pytest.approx(100 * (30 + 190 - 40 - 200) / 240)
-
-
-def test_rows_without_a_lossless_one_have_no_balance() -> None:
-    rows = pd.DataFrame([row("jpeg", "none", "a", 10, 10), row("jpeg", "fog", "a", 20, 90)])
-    assert balance_of_rows(rows).empty
 
 
 # --- the real codec on real photographs

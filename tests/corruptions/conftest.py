@@ -1,9 +1,13 @@
-"""The referee, and photographs in all shapes."""
+"""The referee, photographs in all shapes, and a local server of files."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -64,3 +68,44 @@ def picture():
         return made[label]
 
     return get
+
+
+@dataclass
+class Server:
+    """What a local server serves, by path; `cuts` says how many answers end halfway before one is whole."""
+
+    url: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    cuts: int = 0
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.asked.append(self.path)
+            content = served.files.get(self.path)
+            if content is None:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if served.cuts > 0:
+                served.cuts -= 1
+                content = content[: len(content) // 2]
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr("pooch.core.time.sleep", lambda _: None)  # pooch waits between attempts
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        served = Server(f"http://127.0.0.1:{http.server_port}/")
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield served
+        http.shutdown()
+        thread.join()

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from codecshift.corruptions.corruption import MINIMUM_SIDE, SEVERITIES, generator
-from codecshift.corruptions.fourier import RMS, basis, fourier, full_band, half_plane, low_band, nearest, parse
+from codecshift.corruptions.fourier import RMS, basis, every_wave, fourier, half_plane, lowest_waves, nearest, parse
 from codecshift.corruptions.table import CORRUPTIONS, find
 from hypothesis import given
 from hypothesis import strategies as st
@@ -293,8 +293,8 @@ def test_whole_parts_of_a_cycle_per_pixel_snap_to_the_nearest_frequency(size):
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (512, 768)], ids=str)
-def test_the_full_band_is_distinct_at_any_size_and_fills_the_heatmap(size):
-    grid = [parse(one.name) for one in full_band()]
+def test_the_every_wave_is_distinct_at_any_size_and_fills_the_heatmap(size):
+    grid = [parse(one.name) for one in every_wave()]
     assert len(grid) == 514
     assert {of for *_, of in grid} == {32}
     cells = {(i, j) for i, j, _ in grid}
@@ -311,8 +311,8 @@ def test_the_full_band_is_distinct_at_any_size_and_fills_the_heatmap(size):
     assert min(size) >= MINIMUM_SIDE
 
 
-def test_the_low_band_is_the_usual_heatmap():
-    grid = [parse(one.name) for one in low_band()]
+def test_the_lowest_waves_is_the_usual_heatmap():
+    grid = [parse(one.name) for one in lowest_waves()]
     assert len(grid) == len(set(grid)) == 2112 == 33 * 64
     assert {of for *_, of in grid} == {None}
     cells = {(i, j) for i, j, _ in grid}

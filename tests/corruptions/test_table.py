@@ -7,8 +7,9 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from codecshift.corruptions import table
 from codecshift.corruptions.corruption import SEVERITIES, generator
-from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
+from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN, corrupt
 
 each = pytest.mark.parametrize("name", CORRUPTIONS)
 
@@ -97,3 +98,18 @@ def test_other_than_8_bit_rgb_is_refused(image):
 def test_too_small_a_picture_is_refused():
     with pytest.raises(ValueError, match="fog needs at least 32 pixels a side, got 40x31"):
         CORRUPTIONS["fog"](np.zeros((31, 40, 3), dtype=np.uint8), 1, generator("x"))
+
+
+@pytest.mark.parametrize("name", ["fog", "shot_noise", "fourier_3_m5_of_32"])
+def test_corrupt_seeds_the_generator_from_the_name_of_the_image(name, picture, monkeypatch):
+    seeds = []
+
+    def recording(seed):
+        seeds.append(seed)
+        return generator(seed)
+
+    monkeypatch.setattr(table, "generator", recording)
+    spoiled = corrupt(picture("33x47"), "folder:my photos", "deep/a b", name, 4)
+    seed = f"folder:my photos/deep/a b/{name}@4"
+    assert seeds == [seed]
+    np.testing.assert_array_equal(table.find(name)(picture("33x47"), 4, generator(seed)), spoiled)

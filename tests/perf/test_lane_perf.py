@@ -8,8 +8,9 @@ import pytest
 from codecshift.benchmark.measure.job import Job, prepare
 from codecshift.benchmark.measure.sitting import run
 from codecshift.benchmark.plan.device import Device
-from codecshift.benchmark.plan.plans import CLEAN, PLANS
+from codecshift.benchmark.plan.plans import PLANS
 from codecshift.codecs.protocol import Point, Spec
+from codecshift.corruptions.corruption import CLEAN
 
 A_WAY = 0.15  # seconds that the device takes for an image there, and again back
 BATCH = 4

@@ -8,8 +8,8 @@ import bjontegaard
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.curves import Curves, bd_rates
-from codecshift.analysis.leaderboard import intervals, rank
+from codecshift.analysis.ranking import intervals, rank
+from codecshift.analysis.ranking.curves import Curves, bd_rates
 from codecshift.analysis.statistics import RESAMPLES
 
 IMAGES, POINTS = 24, 11

@@ -10,7 +10,8 @@ from codecshift.benchmark.measure.job import Job, prepare
 from codecshift.benchmark.measure.shots.worker import Worker
 from codecshift.benchmark.measure.sitting import run
 from codecshift.benchmark.measure.tasks import Context, Task
-from codecshift.benchmark.plan.plans import CLEAN, PLANS, Shot
+from codecshift.benchmark.plan.plans import PLANS, Shot
+from codecshift.corruptions.corruption import CLEAN
 from codecshift.corruptions.table import FIFTEEN
 
 

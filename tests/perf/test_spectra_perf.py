@@ -10,8 +10,9 @@ from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings
 from codecshift.benchmark.measure.job import Job, prepare
 from codecshift.benchmark.measure.shots.worker import Worker
 from codecshift.benchmark.measure.tasks import Context, Task
-from codecshift.benchmark.plan.plans import CLEAN, PLANS, Shot
+from codecshift.benchmark.plan.plans import PLANS, Shot
 from codecshift.benchmark.store import RunFile
+from codecshift.corruptions.corruption import CLEAN
 
 WAYS = {"without": None, "luminance": Settings(), "hann": Settings(window="hann"), "rgb": Settings(EVERY_CHANNEL)}
 MOST = 1.3

@@ -27,8 +27,8 @@ from ....analysis.distortion import Prepared
 from ....codecs.memory import share
 from ....codecs.neural import device
 from ....codecs.protocol import Batched, Codec, Point, Spec
-from ....corruptions.corruption import Image
-from ...plan.plans import CLEAN, Shot
+from ....corruptions.corruption import CLEAN, Image
+from ...plan.plans import Shot
 from ...store import Row, blank
 from ..shots.coding import Coded, Faulty, code, code_batch, ready, set_alarm, unreadable
 from ..shots.images import load_clean, show

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ....corruptions.corruption import Image, generator
+from ....corruptions.corruption import CLEAN, Image
 from ....corruptions.sets import ImageSet
-from ....corruptions.table import find
-from ...plan.plans import CLEAN, Shot
+from ....corruptions.table import corrupt
+from ...plan.plans import Shot
 
 
 def load_clean(images: ImageSet, image: str) -> Image:
@@ -14,8 +14,8 @@ def load_clean(images: ImageSet, image: str) -> Image:
 
 
 def corrupted(shot: Shot, clean: Image) -> Image:
-    """Return a clean image under the corruption of a shot, uint8 (H, W, 3); the seed is the name of the shot."""
-    return find(shot.corruption)(clean, shot.severity, generator(str(shot)))
+    """Return a clean image under the corruption of a shot, uint8 (H, W, 3)."""
+    return corrupt(clean, shot.set, shot.image, shot.corruption, shot.severity)
 
 
 def show(images: ImageSet, shot: Shot, clean: Image) -> Image:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ....analysis.distortion import Prepared, ms_ssim, squared_error
 from ....analysis.spectrum import Power, Settings, Transform, added, difference, gridded, transform
-from ....corruptions.corruption import Image
-from ...plan.plans import CLEAN, Shot
+from ....corruptions.corruption import CLEAN, Image
+from ...plan.plans import Shot
 from ...store import Row, Spectra
 from .coding import Coded
 

@@ -12,7 +12,8 @@ import cv2
 from ....analysis.distortion import Prepared
 from ....codecs.memory import resident
 from ....codecs.protocol import Codec, Point, Spec
-from ...plan.plans import CLEAN, Shot
+from ....corruptions.corruption import CLEAN
+from ...plan.plans import Shot
 from ...store import Row, blank
 from ..tasks import Context, Task, Worked
 from .coding import Faulty, code, ready, set_alarm, unreadable

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.claims import CLAIMS, Evidence, Finding, judged
-from codecshift.analysis.claims.evidence import above, below, by_size, rows_of, together
+from codecshift.analysis.claims import CLAIMS, Finding, Records, judged
+from codecshift.analysis.claims.claim import above, below, by_size, together
+from codecshift.analysis.claims.records import rows_of
 from codecshift.analysis.claims.shapes import moved
 from codecshift.analysis.statistics import Interval
 
@@ -102,13 +103,13 @@ def spectra(*entries: tuple[str, str, int, str, str, float]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns).assign(set="kodak", channel="Y", n=8)
 
 
-def evidence(*rows: pd.DataFrame, of_spectra: pd.DataFrame | None = None) -> Evidence:
+def evidence(*rows: pd.DataFrame, of_spectra: pd.DataFrame | None = None) -> Records:
     whole = pd.concat(rows, ignore_index=True)
     kinds = {name: "neural" if "hyperprior" in name else "classical" for name in whole["codec"].unique()}
-    return Evidence(whole, BANDS, spectra() if of_spectra is None else of_spectra, kinds, "k.sqlite")
+    return Records(whole, BANDS, spectra() if of_spectra is None else of_spectra, kinds, "k.sqlite")
 
 
-def finding(name: str, one: Evidence) -> Finding:
+def finding(name: str, one: Records) -> Finding:
     (verdict,) = judged(one, [name])
     assert verdict.claim is CLAIMS[name]
     found = verdict.finding
@@ -160,7 +161,7 @@ def test_every_claim_says_its_rule_and_what_it_counts() -> None:
 @pytest.mark.parametrize("rows", [table(()), table(("jpeg",)).assign(status="failed")], ids=["no-rows", "failed"])
 def test_without_rows_each_claim_is_undecided_and_says_what_would_decide_it(name: str, rows: pd.DataFrame) -> None:
     columns = list(table(("jpeg",)).columns)
-    found = finding(name, Evidence(rows.reindex(columns=columns), BANDS, spectra(), {}, "k.sqlite"))
+    found = finding(name, Records(rows.reindex(columns=columns), BANDS, spectra(), {}, "k.sqlite"))
     assert found.decision == "undecided"
     assert "codecshift " in found.reason
     assert "--out k.sqlite" in found.reason

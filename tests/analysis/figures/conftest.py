@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import Evidence
+from codecshift.analysis.figures import Material
 from codecshift.analysis.spectrum import GRID, density
 
 BANDS = {"fog": "low", "glass_blur": "medium", "shot_noise": "high"}
@@ -115,24 +115,24 @@ def rows() -> Callable[..., pd.DataFrame]:
 
 
 @pytest.fixture
-def evidence() -> Callable[..., Evidence]:
-    """Return a function that makes evidence: of `make_rows` unless rows are given."""
+def material() -> Callable[..., Material]:
+    """Return a function that makes material: of `make_rows` unless rows are given."""
 
-    def make(rows: pd.DataFrame | None = None, **more: Any) -> Evidence:
-        return Evidence(make_rows() if rows is None else rows, BANDS, **more)
+    def make(rows: pd.DataFrame | None = None, **more: Any) -> Material:
+        return Material(make_rows() if rows is None else rows, BANDS, **more)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def everything() -> Evidence:
-    """Return evidence of all that a figure may need: rows, waves, spectra, pictures, neural codecs and a linear one."""
+def everything() -> Material:
+    """Return material of all that a figure may need: rows, waves, spectra, pictures, neural codecs and a linear one."""
     rows = make_rows(("jpeg", "jpeg2000", "webp", "linear"))
     rows.loc[rows["codec"] == "linear", "point"] = "r" + rows["point"].str[1:].astype(int).add(3).astype(str)
     waves = [
         rows[rows["corruption"] == "fog"].assign(corruption=f"fourier_{i}_{j}_of_4") for i in (1, 2) for j in (0, 1)
     ]
     codecs = {name: {"kind": "neural", "chroma": "4:4:4"} for name in ("jpeg", "webp")}
-    return Evidence(
+    return Material(
         pd.concat([rows, *waves]), BANDS, make_spectra(rows), Drawn(), runs=("r",), codecs=codecs, file="k.sqlite"
     )

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import FIGURES, Evidence, NothingToDraw
+from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
 from matplotlib.axes import Axes
 
 
-def drawn(name: str, one: Evidence, suffix: str = "") -> list[Axes]:
+def drawn(name: str, one: Material, suffix: str = "") -> list[Axes]:
     (drawing,) = (drawing for drawing in FIGURES[name].draw(one) if drawing.suffix == suffix)
     return drawing.figure.axes
 
@@ -19,32 +19,32 @@ def straight(points: int = 5) -> list[float]:
     return [30 + 6 * math.log2(0.1 * 2**point) + 0.5 for point in range(points)]
 
 
-def test_rate_curves_have_a_panel_for_clean_and_each_band(evidence: Callable[..., Evidence]) -> None:
-    (drawing,) = FIGURES["rate-curves"].draw(evidence())
+def test_rate_curves_have_a_panel_for_clean_and_each_band(material: Callable[..., Material]) -> None:
+    (drawing,) = FIGURES["rate-curves"].draw(material())
     titles = ["clean", *(f"{band} (1 corruption)" for band in ("low", "medium", "high"))]
     assert [axis.get_title() for axis in drawing.figure.axes] == titles
     assert [text.get_text() for text in drawing.figure.legends[0].get_texts()] == ["jpeg", "jpeg2000", "webp"]
 
 
-def test_a_rate_curve_is_the_mean_over_images_and_conditions(evidence: Callable[..., Evidence]) -> None:
-    line = drawn("rate-curves", evidence())[1].lines[0]
+def test_a_rate_curve_is_the_mean_over_images_and_conditions(material: Callable[..., Material]) -> None:
+    line = drawn("rate-curves", material())[1].lines[0]
     assert line.get_ydata() == pytest.approx([value - 2 * 2 for value in straight()])
 
 
-def test_clean_curves_are_of_clean_images_in_both_measures(evidence: Callable[..., Evidence]) -> None:
-    psnr, similarity = drawn("rd-clean", evidence())
+def test_clean_curves_are_of_clean_images_in_both_measures(material: Callable[..., Material]) -> None:
+    psnr, similarity = drawn("rd-clean", material())
     assert psnr.lines[0].get_xdata() == pytest.approx([0.1 * 2**point for point in range(5)])
     assert psnr.lines[0].get_ydata() == pytest.approx(straight())
     assert similarity.lines[0].get_ydata() == pytest.approx([10] * 5)  # -10 log10(1 - 0.9)
 
 
 def test_curves_are_of_the_images_that_all_settings_have(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     whole = rows()
     lacking = (whole["codec"] == "webp") & (whole["image"] == whole["image"].iloc[0]) & (whole["corruption"] == "none")
     paired = whole[~((whole["image"] == whole["image"].iloc[0]) & (whole["corruption"] == "none"))]
-    found, expected = (drawn("rd-clean", evidence(some))[0].lines for some in (whole[~lacking], paired))
+    found, expected = (drawn("rd-clean", material(some))[0].lines for some in (whole[~lacking], paired))
     assert len(found) == len(expected) == 3
     for one, other in zip(found, expected, strict=True):
         assert list(one.get_ydata()) == pytest.approx(list(other.get_ydata()))
@@ -52,35 +52,35 @@ def test_curves_are_of_the_images_that_all_settings_have(
 
 
 def test_images_too_small_for_ms_ssim_have_one_panel(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
-    assert len(drawn("rd-clean", evidence(rows().assign(ms_ssim=math.nan)))) == 1
+    assert len(drawn("rd-clean", material(rows().assign(ms_ssim=math.nan)))) == 1
 
 
 @pytest.mark.parametrize(("suffix", "lower"), [("shown", 0), ("clean", 3)])
 def test_shifted_curves_are_of_one_severity_against_either_reference(
-    suffix: str, lower: float, evidence: Callable[..., Evidence]
+    suffix: str, lower: float, material: Callable[..., Material]
 ) -> None:
-    panels = drawn("rd-ood", evidence(), suffix)
+    panels = drawn("rd-ood", material(), suffix)
     assert [axis.get_title() for axis in panels] == ["fog (low)", "glass blur (medium)", "shot noise (high)"]
     for axis in panels:
         assert axis.lines[0].get_ydata() == pytest.approx([value - 2 * 3 - lower for value in straight()])
 
 
 def test_what_was_not_compressed_is_a_line_against_the_clean_image(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     untouched = rows(("identity",), points=1).assign(psnr=math.inf, psnr_clean=[20.0, 22.0] * 7)
     both = pd.concat([untouched, rows(("jpeg",))])
     for suffix, lines in (("shown", 1), ("clean", 2)):
-        for axis in drawn("rd-ood", evidence(both), suffix):
+        for axis in drawn("rd-ood", material(both), suffix):
             assert len(axis.lines) == lines
-    assert list(drawn("rd-ood", evidence(both), "clean")[0].lines[0].get_ydata()) == [21.0, 21.0]
+    assert list(drawn("rd-ood", material(both), "clean")[0].lines[0].get_ydata()) == [21.0, 21.0]
 
 
-def test_over_severity_a_codec_is_held_at_its_point_nearest_half_a_bit(evidence: Callable[..., Evidence]) -> None:
+def test_over_severity_a_codec_is_held_at_its_point_nearest_half_a_bit(material: Callable[..., Material]) -> None:
     bpp = 0.1 * 2**2  # 0.4 is nearer 0.5 by ratio than 0.8
-    panels = drawn("psnr-vs-severity", evidence())
+    panels = drawn("psnr-vs-severity", material())
     assert len(panels) == 6
     for place, axis in enumerate(panels):
         line = axis.lines[1]  # jpeg2000, 1 dB below
@@ -88,41 +88,41 @@ def test_over_severity_a_codec_is_held_at_its_point_nearest_half_a_bit(evidence:
         robust = place >= 3
         assert list(line.get_xdata()) == [0, 1, 3]
         assert line.get_ydata() == pytest.approx([clean - (2 + robust) * severity for severity in (0, 1, 3)])
-    for axis in drawn("bpp-vs-severity", evidence()):
+    for axis in drawn("bpp-vs-severity", material()):
         assert axis.lines[0].get_ydata() == pytest.approx([bpp] * 3)
 
 
 def test_a_corruption_that_lacks_a_severity_is_left_out_and_named(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows()
     table = table[(table["corruption"] != "fog") | (table["severity"] == 1)]
-    (drawing,) = FIGURES["bpp-vs-severity"].draw(evidence(table))
+    (drawing,) = FIGURES["bpp-vs-severity"].draw(material(table))
     assert [axis.get_title() for axis in drawing.figure.axes] == ["glass blur (medium)", "shot noise (high)"]
     assert "fog" in drawing.note
 
 
 def test_one_severity_is_too_few_to_draw_over(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows()
     with pytest.raises(NothingToDraw, match="--severity 1"):
-        FIGURES["psnr-vs-severity"].draw(evidence(table[table["severity"] != 1]))
+        FIGURES["psnr-vs-severity"].draw(material(table[table["severity"] != 1]))
 
 
 def test_lossless_rows_alone_draw_no_rate_curve(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows(("identity",), points=1).assign(psnr=math.inf)
     with pytest.raises(NothingToDraw, match="codecshift run"):
-        FIGURES["rate-curves"].draw(evidence(table))
+        FIGURES["rate-curves"].draw(material(table))
 
 
 def test_rows_of_single_frequencies_are_in_no_curve(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows()
     waves = table[table["corruption"] == "fog"].assign(corruption="fourier_1_2", psnr=-50.0)
-    (drawing,) = FIGURES["rate-curves"].draw(evidence(pd.concat([table, waves])))
+    (drawing,) = FIGURES["rate-curves"].draw(material(pd.concat([table, waves])))
     for axis in drawing.figure.axes:
         assert min(min(line.get_ydata()) for line in axis.lines) > 0

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import FIGURES, Evidence, NothingToDraw
+from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
 from codecshift.analysis.figures.heatmap import PANELS, WIDTH, draw
-from codecshift.analysis.heatmap import Heatmap, Window, full, low, plane
+from codecshift.analysis.heatmap import Heatmap, Window, full_window, low_window, plane
 
 MISSING = "missing: not measured, or failed"
 
 
-EIGHTHS = full(8)
+EIGHTHS = full_window(8)
 
 
 def heatmap(window: Window = EIGHTHS, codec: str = "jpeg", **more: Any) -> Heatmap:
@@ -100,7 +100,7 @@ def test_a_codec_of_which_all_failed_is_drawn_as_missing() -> None:
 
 
 def test_a_lossless_codec_can_be_drawn() -> None:
-    window = full(8)
+    window = full_window(8)
     infinite = np.full(window.shape, math.inf)
     figure = draw([heatmap(psnr=infinite, clean_psnr=math.inf, psnr_clean=np.full(window.shape, 40.0))])
     figure.savefig(io.BytesIO())
@@ -111,7 +111,7 @@ def test_a_lossless_codec_can_be_drawn() -> None:
 
 
 def test_the_low_band_is_drawn_in_cycles_per_image() -> None:
-    figure = draw([heatmap(low(8))])
+    figure = draw([heatmap(low_window(8))])
     assert "frequency across, cycles/image" in texts(figure)
     assert figure.axes[0].get_images()[0].get_extent() == pytest.approx([-4.5, 3.5, 3.5, -4.5])
 
@@ -142,13 +142,13 @@ def waves(rows: Callable[..., pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def test_each_strength_has_its_drawing(evidence: Callable[..., Evidence], waves: pd.DataFrame) -> None:
-    drawings = FIGURES["fourier-heatmap"].draw(evidence(waves))
+def test_each_strength_has_its_drawing(material: Callable[..., Material], waves: pd.DataFrame) -> None:
+    drawings = FIGURES["fourier-heatmap"].draw(material(waves))
     assert [drawing.suffix for drawing in drawings] == ["rms2", "rms8"]
     for drawing in drawings:
         assert drawing.used.startswith(f"{2 * 2 * (1 + 3)} of {len(waves)} rows")  # codecs x images x (clean + waves)
 
 
-def test_waves_without_clean_images_cannot_be_compared(evidence: Callable[..., Evidence], waves: pd.DataFrame) -> None:
+def test_waves_without_clean_images_cannot_be_compared(material: Callable[..., Material], waves: pd.DataFrame) -> None:
     with pytest.raises(NothingToDraw, match="codecshift heatmap"):
-        FIGURES["fourier-heatmap"].draw(evidence(waves[waves["corruption"] != "none"]))
+        FIGURES["fourier-heatmap"].draw(material(waves[waves["corruption"] != "none"]))

@@ -1,4 +1,4 @@
-"""Every kind of figure: the same evidence gives the same bytes, every text lies on the picture, what lacks is named."""
+"""Every kind of figure: the same material gives the same bytes, every text lies on the picture, what lacks is named."""
 
 import io
 import re
@@ -7,7 +7,7 @@ from functools import cache
 
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import FIGURES, Drawing, Evidence, NothingToDraw
+from codecshift.analysis.figures import FIGURES, Drawing, Material, NothingToDraw
 from codecshift.analysis.figures.style import TWO_COLUMNS, looks, plain
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
@@ -16,7 +16,7 @@ Draw = Callable[[str], tuple[Drawing, ...]]
 
 
 @pytest.fixture(scope="session")
-def drawn(everything: Evidence) -> Draw:
+def drawn(everything: Material) -> Draw:
     """Return a function that draws a kind once."""
     return cache(lambda name: FIGURES[name].draw(everything))
 
@@ -52,7 +52,7 @@ def assert_on_the_page(drawing: Drawing) -> None:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_the_same_evidence_gives_the_same_picture(name: str, everything: Evidence, drawn: Draw) -> None:
+def test_the_same_evidence_gives_the_same_picture(name: str, everything: Material, drawn: Draw) -> None:
     assert FIGURES[name].missing(everything) == ""
     assert pictures(drawn(name)) == pictures(FIGURES[name].draw(everything))
 
@@ -66,14 +66,14 @@ def test_every_text_lies_on_the_picture(name: str, drawn: Draw) -> None:
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in {"theory-linear", "fourier-heatmap"}])
 def test_every_text_of_fourteen_codecs_lies_on_the_picture(
     name: str,
-    evidence: Callable[..., Evidence],
+    material: Callable[..., Material],
     rows: Callable[..., pd.DataFrame],
     spectra: Callable[[pd.DataFrame], pd.DataFrame],
-    everything: Evidence,
+    everything: Material,
 ) -> None:
     names = ["jpeg2000", *(f"codec-{letter}-ms-ssim" for letter in "abcdefghijklm")]
     table = rows(names)
-    many = evidence(
+    many = material(
         table,
         spectra=spectra(table),
         pictures=everything.pictures,
@@ -103,7 +103,7 @@ def test_maps_are_of_even_lightness(name: str, drawn: Draw) -> None:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_caption_counts_what_was_used(name: str, everything: Evidence, drawn: Draw) -> None:
+def test_a_caption_counts_what_was_used(name: str, everything: Material, drawn: Draw) -> None:
     for drawing in drawn(name):
         count, total, what = re.match(r"(\d+) of (\d+) (rows|spectra) \(.+\)$", drawing.used).groups()
         assert 0 < int(count) <= int(total)
@@ -113,13 +113,13 @@ def test_a_caption_counts_what_was_used(name: str, everything: Evidence, drawn: 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_without_rows_that_were_measured_each_says_what_would_make_them(
-    name: str, evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    name: str, material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     failed = rows().assign(status="failed", bpp=float("nan"), psnr=float("nan"), psnr_clean=float("nan"))
-    lacking = FIGURES[name].missing(evidence(failed, file="k.sqlite"))
+    lacking = FIGURES[name].missing(material(failed, file="k.sqlite"))
     assert re.search(r"codecshift (run|heatmap) --set kodak .*--out k\.sqlite", lacking)
     with pytest.raises(NothingToDraw) as refused:
-        FIGURES[name].draw(evidence(failed, file="k.sqlite"))
+        FIGURES[name].draw(material(failed, file="k.sqlite"))
     assert str(refused.value) == lacking
 
 

@@ -1,4 +1,4 @@
-"""Pictures are the pixels of the evidence, and their errors those of the pixels."""
+"""Pictures are the pixels of the material, and their errors those of the pixels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import FIGURES, Evidence, NothingToDraw
+from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
 from codecshift.analysis.figures.pictures import CROP, busiest
 
 NAMES = ["dataset-examples", "reconstructions", "matched-example"]
@@ -17,11 +17,11 @@ def images(axis: Any) -> np.ndarray:
 
 
 @pytest.fixture
-def one(evidence: Callable[..., Evidence], pictures: Callable[..., Any]) -> Evidence:
-    return evidence(pictures=pictures())
+def one(material: Callable[..., Material], pictures: Callable[..., Any]) -> Material:
+    return material(pictures=pictures())
 
 
-def test_an_image_is_seen_under_each_corruption(one: Evidence) -> None:
+def test_an_image_is_seen_under_each_corruption(one: Material) -> None:
     (drawing,) = FIGURES["dataset-examples"].draw(one)
     clean, *shifted = drawing.figure.axes[:4]
     assert [axis.get_title() for axis in (clean, *shifted)] == [
@@ -32,7 +32,7 @@ def test_an_image_is_seen_under_each_corruption(one: Evidence) -> None:
         np.testing.assert_array_equal(images(axis), one.pictures.clean("a") + np.uint8(30))
 
 
-def test_errors_are_of_decoded_less_given_and_of_given_less_clean(one: Evidence) -> None:
+def test_errors_are_of_decoded_less_given_and_of_given_less_clean(one: Material) -> None:
     (drawing,) = FIGURES["reconstructions"].draw(one)
     axes = np.array(drawing.figure.axes).reshape(6, 5)
     top, left = busiest(one.pictures.clean("a"), CROP)
@@ -49,33 +49,33 @@ def test_errors_are_of_decoded_less_given_and_of_given_less_clean(one: Evidence)
 
 
 def test_the_image_is_the_one_on_which_rates_come_nearest_the_target(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame], pictures: Callable[..., Any]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame], pictures: Callable[..., Any]
 ) -> None:
     table = rows()
     table.loc[table["image"] == "a", "bpp"] *= 0.8
     for name in NAMES[1:]:
-        (drawing,) = FIGURES[name].draw(evidence(table, pictures=pictures()))
+        (drawing,) = FIGURES[name].draw(material(table, pictures=pictures()))
         assert "Image b, " in drawing.note
 
 
 def test_an_image_that_lacks_a_row_gives_way(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame], pictures: Callable[..., Any]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame], pictures: Callable[..., Any]
 ) -> None:
     table = rows()
     one = (table["image"] == "a") & (table["codec"] == "webp") & (table["corruption"] == "fog")
     table.loc[one, "status"] = "failed"
-    (drawing,) = FIGURES["reconstructions"].draw(evidence(table, pictures=pictures()))
+    (drawing,) = FIGURES["reconstructions"].draw(material(table, pictures=pictures()))
     assert "Image b, " in drawing.note
     table.loc[table["corruption"] == "fog", "status"] = "failed"
-    (drawing,) = FIGURES["reconstructions"].draw(evidence(table, pictures=pictures()))
+    (drawing,) = FIGURES["reconstructions"].draw(material(table, pictures=pictures()))
     assert len(drawing.figure.axes) == 4 * 5  # no corruption of the low band is left
 
 
 def test_two_crops_of_a_clean_image_do_not_overlap(
-    evidence: Callable[..., Evidence], pictures: Callable[..., Any]
+    material: Callable[..., Material], pictures: Callable[..., Any]
 ) -> None:
     large = pictures(300, 400)
-    (drawing,) = FIGURES["matched-example"].draw(evidence(pictures=large))
+    (drawing,) = FIGURES["matched-example"].draw(material(pictures=large))
     axes = np.array(drawing.figure.axes).reshape(2, 5)
     clean = large.clean("a")
     boxes = [axis.patches[0].get_bbox().extents * 400 / 360 for axis in axes[:, 0]]
@@ -87,19 +87,19 @@ def test_two_crops_of_a_clean_image_do_not_overlap(
 
 
 def test_an_image_smaller_than_a_crop_is_shown_whole(
-    evidence: Callable[..., Evidence], pictures: Callable[..., Any]
+    material: Callable[..., Material], pictures: Callable[..., Any]
 ) -> None:
     for name in NAMES:
-        for drawing in FIGURES[name].draw(evidence(pictures=pictures(40, 50))):
+        for drawing in FIGURES[name].draw(material(pictures=pictures(40, 50))):
             for axis in drawing.figure.axes:
                 assert images(axis).size
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_pixels_the_reason_is_told(
-    name: str, evidence: Callable[..., Evidence], pictures: Callable[..., Any]
+    name: str, material: Callable[..., Material], pictures: Callable[..., Any]
 ) -> None:
     with pytest.raises(NothingToDraw, match="codecshift figures FILE --data-dir DIR"):
-        FIGURES[name].draw(evidence())
+        FIGURES[name].draw(material())
     with pytest.raises(NothingToDraw, match="they are on the moon"):
-        FIGURES[name].draw(evidence(pictures=pictures(lacking="they are on the moon")))
+        FIGURES[name].draw(material(pictures=pictures(lacking="they are on the moon")))

@@ -6,64 +6,64 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import FIGURES, Evidence, NothingToDraw
+from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 
-def marks(one: Evidence) -> Axes:
+def marks(one: Material) -> Axes:
     (drawing,) = FIGURES["bd-rate-by-corruption"].draw(one)
     return drawing.figure.axes[0]
 
 
-def line(one: Evidence, codec: str) -> Line2D:
+def line(one: Material, codec: str) -> Line2D:
     (found,) = (line for line in marks(one).lines if line.get_label() == codec)
     return found
 
 
-def test_a_codec_keeps_its_colour_from_figure_to_figure(evidence: Callable[..., Evidence]) -> None:
-    (curves,) = FIGURES["rate-curves"].draw(evidence())
+def test_a_codec_keeps_its_colour_from_figure_to_figure(material: Callable[..., Material]) -> None:
+    (curves,) = FIGURES["rate-curves"].draw(material())
     colours = {line.get_label(): line.get_color() for line in curves.figure.axes[0].lines}
-    for line in marks(evidence()).lines:
+    for line in marks(material()).lines:
         if line.get_label() in colours:
             assert line.get_color() == colours[line.get_label()]
 
 
-def test_bd_rates_are_those_of_the_curves(evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]) -> None:
+def test_bd_rates_are_those_of_the_curves(material: Callable[..., Material], rows: Callable[..., pd.DataFrame]) -> None:
     # One decibel less at 6 dB an octave costs a sixth of an octave.
     expected = [100 * (2 ** (1 / 6) - 1)] * 4
-    assert line(evidence(rows(("jpeg2000", "webp"))), "webp").get_xdata() == pytest.approx(expected, abs=0.01)
+    assert line(material(rows(("jpeg2000", "webp"))), "webp").get_xdata() == pytest.approx(expected, abs=0.01)
 
 
 def test_a_condition_without_a_comparison_has_no_mark(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows(("jpeg2000", "webp"))
     table.loc[(table["codec"] == "webp") & (table["corruption"] == "fog"), "psnr"] += 100
-    values = line(evidence(table), "webp").get_xdata()
+    values = line(material(table), "webp").get_xdata()
     assert [math.isnan(value) for value in values] == [False, True, False, False]
 
 
 def test_a_mean_over_some_of_the_severities_is_faint(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows(("jpeg2000", "webp"))
     table.loc[(table["codec"] == "webp") & (table["corruption"] == "fog") & (table["severity"] == 3), "psnr"] += 100
-    strong, faint = (one for one in marks(evidence(table)).lines if len(one.get_xdata()) == 4)
+    strong, faint = (one for one in marks(material(table)).lines if len(one.get_xdata()) == 4)
     assert [math.isnan(value) for value in strong.get_xdata()] == [False, True, False, False]
     assert [math.isnan(value) for value in faint.get_xdata()] == [True, False, True, True]
     assert faint.get_alpha() < 0.5
 
 
 def test_an_anchor_alone_draws_no_bd_rates(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     with pytest.raises(NothingToDraw, match="another codec"):
-        FIGURES["bd-rate-by-corruption"].draw(evidence(rows(("jpeg2000",))))
+        FIGURES["bd-rate-by-corruption"].draw(material(rows(("jpeg2000",))))
 
 
 def test_intervals_are_lines_about_the_marks(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows(("jpeg2000", "webp"))
     noise = np.random.default_rng(3).normal(0, 0.5, 8)
@@ -73,31 +73,31 @@ def test_intervals_are_lines_about_the_marks(
         )
         for place, off in enumerate(noise)
     ]
-    axis = marks(evidence(pd.concat(many)))
+    axis = marks(material(pd.concat(many)))
     (dots,) = (line for line in axis.lines if line.get_label() == "webp")
     spans = [line.get_xdata() for line in axis.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 1.2]
     assert len(spans) == 4
     for value, (low, high) in zip(dots.get_xdata(), spans, strict=True):
         assert low < value < high
         assert high - low == pytest.approx(2 * 2.36 * np.std(noise, ddof=1) / 8**0.5 * np.log(2) / 6 * 112, rel=0.25)
-    (drawing,) = FIGURES["bd-rate-by-corruption"].draw(evidence(pd.concat(many)))
+    (drawing,) = FIGURES["bd-rate-by-corruption"].draw(material(pd.concat(many)))
     assert "95% intervals" in drawing.note
 
 
-def test_too_few_images_for_intervals_are_told(evidence: Callable[..., Evidence]) -> None:
-    (drawing,) = FIGURES["bd-rate-by-corruption"].draw(evidence())
+def test_too_few_images_for_intervals_are_told(material: Callable[..., Material]) -> None:
+    (drawing,) = FIGURES["bd-rate-by-corruption"].draw(material())
     assert drawing.note.endswith("There are too few images for intervals.")
 
 
 def test_inflation_is_the_rate_over_the_clean_one_and_the_geometric_mean_over_severities(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows()
     factors = {("fog", 1): 2.0, ("fog", 3): 8.0, ("shot_noise", 1): 3.0, ("shot_noise", 3): 3.0}
     for (name, severity), factor in factors.items():
         where = (table["corruption"] == name) & (table["severity"] == severity) & (table["codec"] == "webp")
         table.loc[where, "bpp"] *= factor
-    (drawing,) = FIGURES["rate-inflation"].draw(evidence(table))
+    (drawing,) = FIGURES["rate-inflation"].draw(material(table))
     axis = drawing.figure.axes[0]
     values = np.asarray(axis.images[0].get_array())
     np.testing.assert_allclose(values, np.log2([[1, 1, 4], [1, 1, 1], [1, 1, 3]]), atol=1e-12)
@@ -107,11 +107,11 @@ def test_inflation_is_the_rate_over_the_clean_one_and_the_geometric_mean_over_se
 
 
 def test_a_codec_that_gets_worse_under_noise_falls_in_the_ranking(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows()  # jpeg is best, webp last
     table.loc[(table["codec"] == "jpeg") & (table["corruption"] == "shot_noise"), "psnr"] -= 5
-    (drawing,) = FIGURES["ranking"].draw(evidence(table))
+    (drawing,) = FIGURES["ranking"].draw(material(table))
     axis = drawing.figure.axes[0]
     places = {line.get_label(): list(line.get_ydata()) for line in axis.lines}
     assert places == {"jpeg": [1, 1, 1, 3, 3], "jpeg2000": [2, 2, 2, 1, 1], "webp": [3, 3, 3, 2, 2]}
@@ -121,12 +121,12 @@ def test_a_codec_that_gets_worse_under_noise_falls_in_the_ranking(
 
 
 def test_a_column_of_the_ranking_is_over_the_conditions_that_all_share(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows()
     table.loc[(table["codec"] == "webp") & (table["corruption"] == "fog") & (table["severity"] == 3), "psnr"] += 100
     table.loc[(table["corruption"] == "fog") & (table["severity"] == 3) & (table["codec"] == "jpeg"), "psnr"] -= 6
-    (drawing,) = FIGURES["ranking"].draw(evidence(table))
+    (drawing,) = FIGURES["ranking"].draw(material(table))
     axis = drawing.figure.axes[0]
     low = next(label.get_text() for label in axis.get_xticklabels() if label.get_text().startswith("low"))
     assert low == "low\n1 of 2 conditions"
@@ -134,9 +134,9 @@ def test_a_column_of_the_ranking_is_over_the_conditions_that_all_share(
 
 
 def test_without_clean_rows_there_is_no_ranking(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows()
-    assert len(FIGURES["ranking"].draw(evidence(table[table["corruption"] != "none"]))) == 1  # bands against all
+    assert len(FIGURES["ranking"].draw(material(table[table["corruption"] != "none"]))) == 1  # bands against all
     with pytest.raises(NothingToDraw, match="under corruptions"):
-        FIGURES["ranking"].draw(evidence(table[table["corruption"] == "none"]))
+        FIGURES["ranking"].draw(material(table[table["corruption"] == "none"]))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import FIGURES, Drawing, Evidence, NothingToDraw
+from codecshift.analysis.figures import FIGURES, Drawing, Material, NothingToDraw
 from codecshift.analysis.figures.spectra import whole_plane
 from codecshift.analysis.spectrum import GRID, grid, power_spectrum
 from matplotlib.axes import Axes
@@ -15,11 +15,11 @@ Make = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 @pytest.fixture
-def one(evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame], spectra: Make) -> Evidence:
-    return evidence(rows(), spectra=spectra(rows()))
+def one(material: Callable[..., Material], rows: Callable[..., pd.DataFrame], spectra: Make) -> Material:
+    return material(rows(), spectra=spectra(rows()))
 
 
-def drawn(name: str, one: Evidence, suffix: str = "") -> Drawing:
+def drawn(name: str, one: Material, suffix: str = "") -> Drawing:
     (drawing,) = (drawing for drawing in FIGURES[name].draw(one) if drawing.suffix == suffix)
     return drawing
 
@@ -44,7 +44,7 @@ def test_a_wave_is_seen_at_its_frequency_and_the_negative() -> None:
     assert places == {(5, -9), (-5, 9)}
 
 
-def test_a_map_of_d_is_its_density_in_decibels(one: Evidence, levels: Mapping[str, float]) -> None:
+def test_a_map_of_d_is_its_density_in_decibels(one: Material, levels: Mapping[str, float]) -> None:
     drawing = drawn("psd-d", one)
     assert [axis.get_title() for axis in panels(drawing)] == [
         f"{codec} p2\n0.40 bpp, {psnr:.1f} dB" for codec, psnr in (("jpeg", 22.6), ("jpeg2000", 21.6), ("webp", 20.6))
@@ -59,7 +59,7 @@ def test_a_map_of_d_is_its_density_in_decibels(one: Evidence, levels: Mapping[st
 
 @pytest.mark.parametrize(("name", "quantity"), [("psd-g", "G"), ("psd-r", "R")])
 def test_maps_under_corruptions_stand_beside_d(
-    name: str, quantity: str, one: Evidence, levels: Mapping[str, float]
+    name: str, quantity: str, one: Material, levels: Mapping[str, float]
 ) -> None:
     axes = panels(drawn(name, one))
     heads = ["clean: D", *(f"{text}: {quantity}" for text in ("fog (low)", "glass blur (medium)", "shot noise (high)"))]
@@ -70,7 +70,7 @@ def test_maps_under_corruptions_stand_beside_d(
     assert len({axis.images[0].get_clim() for axis in axes}) == 1
 
 
-def test_curves_over_the_radius_are_means_over_a_band(one: Evidence, levels: Mapping[str, float]) -> None:
+def test_curves_over_the_radius_are_means_over_a_band(one: Material, levels: Mapping[str, float]) -> None:
     clean, low, *_ = drawn("psd-radial", one).figure.axes
     assert clean.get_title() == "clean images: D"
     for place, line in enumerate(clean.lines):
@@ -81,7 +81,7 @@ def test_curves_over_the_radius_are_means_over_a_band(one: Evidence, levels: Map
         assert line.get_ydata() == pytest.approx([levels["G"] - place] * 46)
 
 
-def test_each_corruption_has_a_map_with_its_centroid(one: Evidence) -> None:
+def test_each_corruption_has_a_map_with_its_centroid(one: Material) -> None:
     table = one.spectra.copy()
     lone = np.zeros(GRID)
     lone[32 + 16, 0] = 1.0  # a quarter of a cycle per pixel, down
@@ -99,22 +99,22 @@ def test_each_corruption_has_a_map_with_its_centroid(one: Evidence) -> None:
 
 
 def test_many_codecs_take_several_pages_of_one_scale(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame], spectra: Make
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame], spectra: Make
 ) -> None:
     table = rows([f"codec{number}" for number in range(8)])
-    pages = FIGURES["psd-g"].draw(evidence(table, spectra=spectra(table)))
+    pages = FIGURES["psd-g"].draw(material(table, spectra=spectra(table)))
     assert [page.suffix for page in pages] == ["1", "2"]
     assert [len(panels(page)) for page in pages] == [16, 16]
     assert len({axis.images[0].get_clim() for page in pages for axis in panels(page)}) == 1
 
 
-def test_a_point_without_spectra_gives_way_to_one_that_has_them(one: Evidence) -> None:
+def test_a_point_without_spectra_gives_way_to_one_that_has_them(one: Material) -> None:
     table = one.spectra[one.spectra["point"] != "p2"]
     titles = [axis.get_title() for axis in panels(drawn("psd-d", replace(one, spectra=table)))]
     assert all(" p3\n0.80 bpp" in title for title in titles)
 
 
-def test_without_spectra_the_command_that_takes_them_is_told(one: Evidence) -> None:
+def test_without_spectra_the_command_that_takes_them_is_told(one: Material) -> None:
     alone = replace(one, spectra=one.spectra[one.spectra["quantity"] == "D"])
     assert FIGURES["psd-d"].missing(alone) == ""
     for name, lacking in (("psd-g", "G"), ("psd-r", "R"), ("corruption-spectra", "shift")):
@@ -122,6 +122,6 @@ def test_without_spectra_the_command_that_takes_them_is_told(one: Evidence) -> N
             FIGURES[name].draw(alone)
 
 
-def test_a_window_is_told(one: Evidence) -> None:
+def test_a_window_is_told(one: Material) -> None:
     assert "hann" in drawn("psd-d", replace(one, window="hann")).note
     assert drawn("psd-d", one).note == ""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import Evidence, NothingToDraw
+from codecshift.analysis.figures import Material, NothingToDraw
 from codecshift.analysis.figures.theory import KINDS, MOST_RANKS, theory_linear
 from codecshift.analysis.spectrum import grid_radius
 from codecshift.analysis.theory import balance_of_spectra, deviations
@@ -40,7 +40,7 @@ def make_spectra(ranks: tuple[int, ...] = (3, 10), *, shown: bool = False) -> pd
     return pd.DataFrame(lines)
 
 
-def drawn(one: Evidence) -> Any:
+def drawn(one: Material) -> Any:
     (drawing,) = theory_linear(one)
     return drawing
 
@@ -52,10 +52,10 @@ def marks(axis: Any) -> list[tuple[float, float]]:
 
 
 def test_marks_are_predictions_over_measurements(
-    evidence: Callable[..., Evidence], rows: Callable[..., pd.DataFrame]
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     spectra = make_spectra()
-    left, middle, right = drawn(evidence(rows(("jpeg", "linear")), spectra=spectra)).figure.axes
+    left, middle, right = drawn(material(rows(("jpeg", "linear")), spectra=spectra)).figure.axes
     table = deviations(spectra)
     for axis, quantities in ((left, "DR"), (middle, "G")):
         part = table[table["quantity"].isin(list(quantities))]
@@ -65,9 +65,9 @@ def test_marks_are_predictions_over_measurements(
     assert [label.get_text() for label in right.get_yticklabels()] == ["linear", "jpeg"]
 
 
-def test_with_the_spectra_of_what_was_shown_g_is_predicted_both_ways(evidence: Callable[..., Evidence]) -> None:
+def test_with_the_spectra_of_what_was_shown_g_is_predicted_both_ways(material: Callable[..., Material]) -> None:
     spectra = make_spectra(shown=True)
-    drawing = drawn(evidence(spectra=spectra))
+    drawing = drawn(material(spectra=spectra))
     part = deviations(spectra)
     part = part[part["quantity"] == "G"]
     expected = [*zip(part["measured"], part["predicted"], strict=True)]
@@ -76,9 +76,9 @@ def test_with_the_spectra_of_what_was_shown_g_is_predicted_both_ways(evidence: C
     assert "G with the correlation known" in drawing.note
 
 
-def test_the_caption_counts_spectra_and_tells_deviations(evidence: Callable[..., Evidence]) -> None:
+def test_the_caption_counts_spectra_and_tells_deviations(material: Callable[..., Material]) -> None:
     spectra = make_spectra()
-    drawing = drawn(evidence(spectra=spectra))
+    drawing = drawn(material(spectra=spectra))
     # An image, 6 shifts, and of 4 points a D and 6 of G and R each.
     assert drawing.used.startswith(f"{1 + 6 + 4 * 13} of {len(spectra)} spectra")
     for quantity in "DGR":
@@ -87,8 +87,8 @@ def test_the_caption_counts_spectra_and_tells_deviations(evidence: Callable[...,
     assert "Severities 1, 3." in drawing.note
 
 
-def test_no_more_ranks_than_marks(evidence: Callable[..., Evidence]) -> None:
-    drawing = drawn(evidence(spectra=make_spectra(tuple(range(1, 21)))))
+def test_no_more_ranks_than_marks(material: Callable[..., Material]) -> None:
+    drawing = drawn(material(spectra=make_spectra(tuple(range(1, 21)))))
     named = [text.get_text() for text in drawing.figure.legends[0].get_texts() if "rank" in text.get_text()]
     assert len(named) == MOST_RANKS
     assert {"rank 1", "rank 20"} <= set(named)
@@ -105,17 +105,17 @@ def test_no_more_ranks_than_marks(evidence: Callable[..., Evidence]) -> None:
     ids=["no-spectra", "no-linear-codec", "no-shifts", "window"],
 )
 def test_what_lacks_is_told_with_the_command(
-    spectra: pd.DataFrame, window: str, expected: str, evidence: Callable[..., Evidence]
+    spectra: pd.DataFrame, window: str, expected: str, material: Callable[..., Material]
 ) -> None:
-    one = evidence(spectra=spectra, window=window, file="k.sqlite")
+    one = material(spectra=spectra, window=window, file="k.sqlite")
     assert expected in KIND.missing(one)
     assert "codecshift run --set kodak" in KIND.missing(one)
     with pytest.raises(NothingToDraw, match="codecshift run"):
         theory_linear(one)
 
 
-def test_every_number_of_the_scales_is_positive(evidence: Callable[..., Evidence]) -> None:
-    for axis in drawn(evidence(spectra=make_spectra())).figure.axes[:2]:
+def test_every_number_of_the_scales_is_positive(material: Callable[..., Material]) -> None:
+    for axis in drawn(material(spectra=make_spectra())).figure.axes[:2]:
         assert axis.get_xlim() == axis.get_ylim()
         assert min(axis.get_xlim()) > 0
         assert all(math.isfinite(value) for value in axis.get_xlim())

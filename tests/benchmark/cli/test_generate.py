@@ -11,7 +11,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 from codecshift.benchmark import store
-from codecshift.corruptions.generated import MANIFEST
+from codecshift.corruptions.sets.generated import MANIFEST
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -21,7 +21,7 @@ from codecshift.benchmark.measure.loop import LOST_ALONE
 from codecshift.benchmark.measure.search import LOOKS_EXPECTED, Matching, foresee, match, searches_of
 from codecshift.benchmark.measure.sitting import Tally, run
 from codecshift.benchmark.plan.names import UnknownName
-from codecshift.benchmark.plan.plans import CLEAN, Plan
+from codecshift.benchmark.plan.plans import Plan
 from codecshift.benchmark.plan.targets import Match, Search, Target, WrongTarget
 from codecshift.benchmark.report import matched as matched_report
 from codecshift.benchmark.report.evidence import Evidence
@@ -30,6 +30,7 @@ from codecshift.benchmark.report.formats import WIDTH
 from codecshift.benchmark.store import Row, RunFile, RunFileError, provenance
 from codecshift.codecs.protocol import Point, Spec
 from codecshift.codecs.registry import find, open_codec
+from codecshift.corruptions.corruption import CLEAN
 
 NOWHERE = Path("/nonexistent")
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -23,12 +23,13 @@ from codecshift.benchmark.measure.pools import local as pool
 from codecshift.benchmark.measure.pools.processes import cores
 from codecshift.benchmark.measure.search import match
 from codecshift.benchmark.measure.sitting import Tally, run
-from codecshift.benchmark.plan.plans import CLEAN, Plan
+from codecshift.benchmark.plan.plans import Plan
 from codecshift.benchmark.plan.targets import Target
 from codecshift.benchmark.store import Row, RunFile, RunFileError, provenance
 from codecshift.codecs.isolated import ended
 from codecshift.codecs.protocol import CodecUnavailable
 from codecshift.codecs.registry import UnknownCodec, catalogue
+from codecshift.corruptions.corruption import CLEAN
 from codecshift.corruptions.sets import SetError, UnknownSet
 
 NOWHERE = Path("/nonexistent")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from codecshift.benchmark.plan.names import UnknownName, named
-from codecshift.benchmark.plan.plans import CLEAN, EVERY_MEASURE, PLANS, Plan, Shot
+from codecshift.benchmark.plan.plans import EVERY_MEASURE, PLANS, Plan, Shot
 from codecshift.codecs.registry import find
+from codecshift.corruptions.corruption import CLEAN
 from codecshift.corruptions.sets import KNOWN, SetError, open_set
 from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codecshift.analysis.leaderboard import NotComparable
+from codecshift.analysis.ranking import NotComparable
 from codecshift.benchmark import store
 from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report.evidence import Choice, Evidence, NothingChosen

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from codecshift.analysis.leaderboard import NotComparable
+from codecshift.analysis.ranking import NotComparable
 from codecshift.benchmark import store
 from codecshift.benchmark.report.evidence import Evidence
 from codecshift.benchmark.report.export import codecs_csv, export

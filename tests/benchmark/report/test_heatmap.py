@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 from codecshift.benchmark.plan.names import UnknownName
-from codecshift.benchmark.plan.plans import CLEAN
 from codecshift.benchmark.report import heatmap as maps
 from codecshift.benchmark.report.evidence import Choice, Evidence
 from codecshift.benchmark.store import Row
 from codecshift.corruptions import fourier
-from codecshift.corruptions.corruption import SEVERITIES
+from codecshift.corruptions.corruption import CLEAN, SEVERITIES
 
 Rows = Callable[..., Row]
 Write = Callable[..., Path]
@@ -20,7 +19,7 @@ Write = Callable[..., Path]
 @pytest.fixture
 def held(tmp_path: Path, row: Rows, write: Write) -> Path:
     """A run file of two codecs, two sets, two strengths, full band of quarters and low band of two."""
-    waves = [*fourier.full_band(4), *fourier.low_band(2)]
+    waves = [*fourier.every_wave(4), *fourier.lowest_waves(2)]
     rows = [
         row(set=of, codec=codec, point=point, image=image, corruption=name, severity=severity)
         for of, images in (("kodak", ("kodim01", "kodim02")), ("sample", ("astronaut",)))
@@ -47,10 +46,10 @@ def test_a_plan_measures_what_its_window_shows(name: str, steps: int | None, row
     frequencies = maps.frequencies(name, steps)
     plan = maps.plan(frequencies, [4])
     window = frequencies.shown()
-    measured = {window.same(fourier.parse(wave)[:2]) for wave, _ in plan.conditions()[1:]}
+    measured = {window.canonical(fourier.parse(wave)[:2]) for wave, _ in plan.conditions()[1:]}
     assert plan.conditions()[0] == (CLEAN, 0)
     assert {severity for _, severity in plan.conditions()[1:]} == {4}
-    assert measured == {window.same((i, j)) for i in window.i for j in window.j}
+    assert measured == {window.canonical((i, j)) for i in window.i for j in window.j}
     assert len(plan.conditions()) == 1 + rows
     assert plan.measures == ("bpp", "psnr")
 
@@ -81,13 +80,13 @@ def test_all_there_is_is_read_unless_something_is_chosen(held: Path) -> None:
     codecs = ("jpeg:q50", "jpeg:q75", "webp:q50")
     every = [(of, rms, codec) for of in ("kodak", "sample") for rms in (4.0, 16.0) for codec in codecs]
     assert labels(read(held)) == every
-    assert {one.window for one in read(held)} == {maps.full(4)}
+    assert {one.window for one in read(held)} == {maps.full_window(4)}
 
 
 def test_what_is_chosen_is_read(held: Path) -> None:
-    found = read(held, Choice(sets=["kodak"], codecs=["webp", "jpeg:q75"], severities=[5]), shown=maps.low(2))
+    found = read(held, Choice(sets=["kodak"], codecs=["webp", "jpeg:q75"], severities=[5]), shown=maps.low_window(2))
     assert labels(found) == [("kodak", 16.0, "jpeg:q75"), ("kodak", 16.0, "webp:q50")]
-    assert {one.window for one in found} == {maps.low(2)}
+    assert {one.window for one in found} == {maps.low_window(2)}
     assert {one.images for one in found} == {("kodim01", "kodim02")}
     (one,) = read(held, Choice(sets=["kodak"], codecs=["webp"], severities=[3]), images={"kodak": ["kodim02"]})
     assert one.images == ("kodim02",)
@@ -97,7 +96,7 @@ def test_what_is_chosen_is_read(held: Path) -> None:
     ("choice", "shown", "fault"),
     [
         (Choice(severities=[3], codecs=["webp"], corruptions=["none"]), None, "a heatmap needs rows of waves"),
-        (Choice(), maps.full(8), "no rows of 9 x 5 frequencies in steps of 1/8 .*: there are"),
+        (Choice(), maps.full_window(8), "no rows of 9 x 5 frequencies in steps of 1/8 .*: there are"),
     ],
     ids=["no-waves", "window"],
 )
@@ -119,7 +118,7 @@ def test_a_heatmap_in_words(held: Path) -> None:
 
 
 def test_what_failed_or_is_missing_is_told(tmp_path: Path, row: Rows, write: Write) -> None:
-    waves = fourier.full_band(4)
+    waves = fourier.every_wave(4)
     rows = [row(corruption=CLEAN, severity=0), *(row(corruption=wave.name) for wave in waves[2:])]
     rows.append(row(corruption=waves[0].name, status="failed", message="broken"))
     (sheet,) = maps.report(read(write(tmp_path / "r.sqlite", rows))).sheets

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codecshift.analysis.leaderboard import Entry, Leaderboard, NotComparable
+from codecshift.analysis.ranking import Entry, Leaderboard, NotComparable
 from codecshift.benchmark.report import leaderboard as reporting
 from codecshift.benchmark.report.evidence import Choice, Evidence
 from codecshift.benchmark.report.formats import as_csv, as_json, as_markdown, as_text

@@ -3,23 +3,18 @@
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
-from codecshift.analysis.spectrum import third
+from codecshift.analysis.spectrum import third_of
 from codecshift.benchmark.sets import bands
 from codecshift.benchmark.sets.bands import (
     STORED,
     Measured,
-    Measurement,
     MeasurementError,
     measure,
-    notes,
     out_of_order,
     read,
     write,
@@ -187,7 +182,7 @@ def test_what_is_stored_agrees_with_itself() -> None:
         assert row.share_low + row.share_medium + row.share_high == pytest.approx(1, abs=2e-6)
         assert 0 <= row.share_dc <= row.share_low
         assert row.mse > 0
-        assert row.band == third(row.centroid)
+        assert row.band == third_of(row.centroid)
 
 
 def test_what_is_stored_grows_with_severity_where_it_must() -> None:
@@ -238,49 +233,3 @@ def test_order_asks_for_no_boundary() -> None:
     assert out_of_order({"fog": 1.0, "snow": 0.5}) == ()
     assert out_of_order({"fog": 1.0, "speckle_noise": 0.5}) == ()
     assert out_of_order({"fog": 1.0, "pixelate": 1.0}) == (("fog", "pixelate"),)
-
-
-@pytest.fixture
-def made() -> Callable[..., Measurement]:
-    """Return a function that makes a measurement of centroids at severity 3."""
-
-    def make(versions: Sequence[int] = (), **centroids: float) -> Measurement:
-        rows = [
-            Measured(name, 3, 1.0, centroid, 0.0, 0.5, 0.25, 0.25, third(centroid))
-            for name, centroid in centroids.items()
-        ]
-        known: dict[str, Any] = {name: find(name).version for name in centroids}
-        known |= dict(zip(centroids, versions, strict=False))
-        sets = {"kodak": {"digest": "ab" * 32, "images": 24}}
-        return Measurement({"codecshift": "9.9", "sets": sets, "corruptions": known}, tuple(rows))
-
-    return make
-
-
-def test_notes_say_from_what_and_fit_the_page(made: Callable[..., Measurement]) -> None:
-    text = notes(made(fog=0.01, defocus_blur=0.2, shot_noise=0.38), FIFTEEN, 3)
-    assert max(map(len, text)) <= 100
-    joined = " ".join(text)
-    assert "Measured at severity 3 on 24 images of kodak (sha256 abababababab), codecshift 9.9" in joined
-    assert joined.endswith("By order of centroid alone they fall into the paper's bands.")
-    assert "*" not in joined
-
-
-def test_notes_count_what_lies_in_another_third_and_name_what_is_out_of_order(made: Callable[..., Measurement]) -> None:
-    text = " ".join(notes(made(fog=0.15, zoom_blur=0.1, defocus_blur=0.2, shot_noise=0.38), FIFTEEN, 3))
-    assert "* 1 of 4 lie in another third than the paper's band." in text
-    assert "fog (paper: low) lies above zoom_blur (medium)." in text
-    assert "By order" not in text
-
-
-def test_notes_tell_of_a_measurement_that_is_out_of_date(made: Callable[..., Measurement]) -> None:
-    text = " ".join(notes(made([find("fog").version, 99], fog=0.01, snow=0.02), FIFTEEN, 3))
-    assert "Measured with another version, so out of date: snow." in text
-
-
-def test_notes_are_of_the_corruptions_asked_for(made: Callable[..., Measurement]) -> None:
-    measurement = made(fog=0.01, zoom_blur=0.1)
-    assert "another third" in " ".join(notes(measurement, ["zoom_blur"], 3))
-    assert "another third" not in " ".join(notes(measurement, ["fog"], 3))
-    nothing = replace(measurement, rows=(Measured("fog", 3, 0, *[math.nan] * 5, ""),))
-    assert "Measured" in notes(nothing, ["fog"], 3)[0]

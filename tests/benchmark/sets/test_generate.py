@@ -19,18 +19,18 @@ from codecshift.benchmark import store
 from codecshift.benchmark.measure.job import prepare
 from codecshift.benchmark.measure.sitting import run
 from codecshift.benchmark.plan.names import UnknownName
-from codecshift.benchmark.plan.plans import CLEAN, Plan
+from codecshift.benchmark.plan.plans import Plan
 from codecshift.benchmark.sets import order as ordering
 from codecshift.benchmark.sets.generate import generate
 from codecshift.benchmark.sets.order import Order, clean_name, order
 from codecshift.benchmark.sets.preview import preview
 from codecshift.benchmark.sets.verify import Finding, verify
 from codecshift.benchmark.store import RunFile
-from codecshift.corruptions import generated, table
-from codecshift.corruptions.corruption import generator
-from codecshift.corruptions.generated import MANIFEST, UNFINISHED, GeneratedError, Manifest, file_of, read_manifest
+from codecshift.corruptions import table
+from codecshift.corruptions.corruption import CLEAN, generator
 from codecshift.corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
-from codecshift.corruptions.sets import KNOWN, SetError, open_set
+from codecshift.corruptions.sets import KNOWN, SetError, generated, open_set
+from codecshift.corruptions.sets.generated import MANIFEST, UNFINISHED, GeneratedError, Manifest, file_of, read_manifest
 from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
 
 Save = Callable[[str, Sequence[str]], Path]

@@ -32,10 +32,11 @@ from codecshift.benchmark.measure.sitting import Tally, run
 from codecshift.benchmark.measure.tasks import Batch, Context, Task
 from codecshift.benchmark.plan.device import Device
 from codecshift.benchmark.plan.names import UnknownName
-from codecshift.benchmark.plan.plans import CLEAN, Plan, Shot
+from codecshift.benchmark.plan.plans import Plan, Shot
 from codecshift.benchmark.plan.targets import Target
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import catalogue, find
+from codecshift.corruptions.corruption import CLEAN
 from codecshift.corruptions.sets import ImageSet, Source
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from codecshift.benchmark.measure.pools.local import LocalPool
 from codecshift.benchmark.measure.tasks import Context, Lost, Task, Worked
-from codecshift.benchmark.plan.plans import CLEAN, Shot
+from codecshift.benchmark.plan.plans import Shot
 from codecshift.codecs.protocol import Point
 from codecshift.codecs.registry import catalogue, find
+from codecshift.corruptions.corruption import CLEAN
 from codecshift.corruptions.sets import open_set
 
 pytestmark = pytest.mark.usefixtures("with_plugins")

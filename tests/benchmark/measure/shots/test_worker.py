@@ -19,11 +19,12 @@ from codecshift.analysis.distortion import Prepared, ms_ssim
 from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
 from codecshift.benchmark.measure.shots.worker import Worker
 from codecshift.benchmark.measure.tasks import Context, Task
-from codecshift.benchmark.plan.plans import CLEAN, Shot
+from codecshift.benchmark.plan.plans import Shot
 from codecshift.benchmark.store import Row, blank
 from codecshift.codecs.identity import Identity
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import catalogue, find
+from codecshift.corruptions.corruption import CLEAN
 from codecshift.corruptions.sets import ImageSet, open_set
 from codecshift.corruptions.table import CORRUPTIONS
 

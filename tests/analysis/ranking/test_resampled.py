@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.grid import CLEAN, Grid
-from codecshift.analysis.leaderboard import rank
-from codecshift.analysis.resampled import BLOCK, resample
+from codecshift.analysis.conditions import CLEAN_CONDITION as CLEAN
+from codecshift.analysis.ranking import rank
+from codecshift.analysis.ranking.point_tables import PointTables
+from codecshift.analysis.ranking.resampled import BLOCK, resample
 from codecshift.analysis.statistics import bootstrap
 
 CONDITIONS = (CLEAN, ("fog", 3), ("shot_noise", 1), ("shot_noise", 5))
@@ -73,13 +74,13 @@ def spoilt(table: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("quality", ["psnr", "ms_ssim"])
 @pytest.mark.parametrize("table", [rows(), rows(1, wobble=3.0), spoilt(rows(2))], ids=["smooth", "bumpy", "spoilt"])
 def test_a_resample_is_the_leaderboard_of_the_images_drawn(table: pd.DataFrame, quality: str) -> None:
-    grid = Grid(table, quality)
+    tables = PointTables(table, quality)
     weights = bootstrap(len(IMAGES), 12, seed=3)
-    found = resample(grid, "jpeg2000", weights, matched_bpp=0.5, minimum_overlap=0.3)
+    found = resample(tables, "jpeg2000", weights, matched_bpp=0.5, minimum_overlap=0.3)
     for place, counts in enumerate(weights):
-        board = rank(duplicated(table, counts, grid.images), BANDS, anchor="jpeg2000", quality=quality)
-        for row, codec in enumerate(grid.codecs):
-            for column, condition in enumerate(grid.conditions):
+        board = rank(duplicated(table, counts, tables.images), BANDS, anchor="jpeg2000", quality=quality)
+        for row, codec in enumerate(tables.codecs):
+            for column, condition in enumerate(tables.conditions):
                 key = (codec, condition)
                 for values, expected in (
                     (found.bd_rate, board.bd_rates[key].percent),
@@ -90,20 +91,20 @@ def test_a_resample_is_the_leaderboard_of_the_images_drawn(table: pd.DataFrame, 
 
 
 def test_every_image_once_is_the_leaderboard() -> None:
-    grid = Grid(spoilt(rows()), "psnr")
+    tables = PointTables(spoilt(rows()), "psnr")
     board = rank(spoilt(rows()), BANDS)
-    found = resample(grid, board.anchor, np.ones((1, len(IMAGES))), matched_bpp=0.5)
-    for row, codec in enumerate(grid.codecs):
-        expected = [board.bd_rates[codec, condition].percent for condition in grid.conditions]
+    found = resample(tables, board.anchor, np.ones((1, len(IMAGES))), matched_bpp=0.5)
+    for row, codec in enumerate(tables.codecs):
+        expected = [board.bd_rates[codec, condition].percent for condition in tables.conditions]
         np.testing.assert_allclose(found.bd_rate[row, :, 0], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_blocks_are_one_after_another() -> None:
-    grid = Grid(rows(), "psnr")
+    tables = PointTables(rows(), "psnr")
     weights = bootstrap(len(IMAGES), BLOCK + 10, seed=3)
-    whole = resample(grid, "jpeg", weights, matched_bpp=0.5)
+    whole = resample(tables, "jpeg", weights, matched_bpp=0.5)
     for part in (slice(0, 5), slice(BLOCK - 3, BLOCK + 10)):
-        alone = resample(grid, "jpeg", weights[part], matched_bpp=0.5)
+        alone = resample(tables, "jpeg", weights[part], matched_bpp=0.5)
         for name in ("bd_rate", "log_inflation", "psnr_clean"):
             np.testing.assert_allclose(getattr(whole, name)[..., part], getattr(alone, name), rtol=1e-12)
 
@@ -111,13 +112,13 @@ def test_blocks_are_one_after_another() -> None:
 def test_a_resample_without_the_images_that_are_shared_has_no_value() -> None:
     table = rows()
     table = table[(table["codec"] != "webp") | (table["image"] == "image2")]
-    grid = Grid(table, "psnr")
+    tables = PointTables(table, "psnr")
     without, alone = np.ones(8), np.zeros(8)
     without[2], alone[2] = 0, 8
-    found = resample(grid, "jpeg2000", np.array([without, alone]), matched_bpp=0.5)
-    webp = grid.codecs.index("webp")
+    found = resample(tables, "jpeg2000", np.array([without, alone]), matched_bpp=0.5)
+    webp = tables.codecs.index("webp")
     assert np.isnan(found.bd_rate[webp, :, 0]).all()
     expected = rank(table[table["image"] == "image2"], BANDS).bd_rates
     np.testing.assert_allclose(
-        found.bd_rate[webp, :, 1], [expected["webp", one].percent for one in grid.conditions], rtol=1e-9
+        found.bd_rate[webp, :, 1], [expected["webp", one].percent for one in tables.conditions], rtol=1e-9
     )

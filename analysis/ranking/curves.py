@@ -1,4 +1,4 @@
-"""Rate curves by the thousand: what `rate` says of one curve, of all the resamples of a bootstrap at once.
+"""Rate curves by the thousand: the computations of `rate` for all the resamples of a bootstrap at once.
 
 Arrays hold operating points first and resamples second, so that a step runs over neighbouring resamples.
 """
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .rate import MINIMUM_POINTS
-
-Floats = NDArray[np.float64]
+from ..rate import MINIMUM_POINTS
+from .point_tables import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,8 @@ class _Cubics:
         width, step = x1 - x0, quality - x0
         secant = (y1 - y0) / width
         second, third = (3 * secant - 2 * d0 - d1) / width, (d0 + d1 - 2 * secant) / width**2
-        here = step * (y0 + step * (d0 / 2 + step * (second / 3 + step * (third / 4))))
-        return np.asarray(self.integral.take(start) + here)
+        within = step * (y0 + step * (d0 / 2 + step * (second / 3 + step * (third / 4))))
+        return np.asarray(self.integral.take(start) + within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +74,12 @@ class Curves:
         lowest, highest = np.full(resamples, math.nan), np.full(resamples, math.nan)
         parts = []
         # Resamples that leave out the same points are worked together: there are few such patterns.
-        pattern = 2.0 ** np.arange(points) @ worth
-        patterns, firsts = np.unique(pattern, return_index=True)
-        for one, first in zip(patterns, firsts, strict=True):
+        pattern_of = 2.0 ** np.arange(points) @ worth
+        patterns, firsts = np.unique(pattern_of, return_index=True)
+        for pattern, first in zip(patterns, firsts, strict=True):
             on_curve = worth[:, first]
             if on_curve.sum() >= MINIMUM_POINTS:
-                which = slice(None) if len(patterns) == 1 else np.nonzero(pattern == one)[0]
+                which = slice(None) if len(patterns) == 1 else np.nonzero(pattern_of == pattern)[0]
                 part = _cubics(which, bpp[on_curve][:, which], quality[on_curve][:, which])
                 lowest[which], highest[which] = part.quality[0], part.quality[-1]
                 parts.append(part)
@@ -88,27 +87,27 @@ class Curves:
 
     def between(self, low: Floats, high: Floats) -> Floats:
         """Return the integral of log rate over quality between bounds that lie on each curve, NaN where it has none."""
-        found = np.full(low.shape, math.nan)
+        integral = np.full(low.shape, math.nan)
         for part in self.parts:
-            found[part.which] = part.up_to(high[part.which]) - part.up_to(low[part.which])
-        return found
+            integral[part.which] = part.up_to(high[part.which]) - part.up_to(low[part.which])
+        return integral
 
 
 def bd_rates(anchor: Curves, test: Curves, *, minimum_overlap: float = 0.0) -> Floats:
-    """Return the BD-rate in percent in every resample, as `rate.bd_rate` has it by PCHIP; NaN: not comparable in it.
+    """Return the BD-rate in percent in every resample, as `rate.bd_rate` does by PCHIP; NaN where not comparable.
 
-    Not comparable are curves of fewer than four points, and those that share no quality, or less than `minimum_overlap`
-    of the anchor's range.
+    Two curves are not comparable if one has fewer than four points, or if they share no quality, or less than
+    `minimum_overlap` of the anchor's range.
     """
     low, high = np.maximum(anchor.lowest, test.lowest), np.minimum(anchor.highest, test.highest)
     shared = high - low
     able = (shared > 0) & (shared >= minimum_overlap * (anchor.highest - anchor.lowest))
-    # Where there is nothing to integrate over, any bounds on the curves do: the outcome is not used.
+    # Resamples that are not comparable get any bounds on their curves: their result is not used.
     if able.all():
         difference = test.between(low, high) - anchor.between(low, high)
     else:
-        difference = test.between(*(np.where(able, one, test.lowest) for one in (low, high)))
-        difference -= anchor.between(*(np.where(able, one, anchor.lowest) for one in (low, high)))
+        difference = test.between(*(np.where(able, bound, test.lowest) for bound in (low, high)))
+        difference -= anchor.between(*(np.where(able, bound, anchor.lowest) for bound in (low, high)))
         shared = np.where(able, shared, math.nan)
     return np.asarray(100 * np.expm1(difference / shared))
 
@@ -122,21 +121,21 @@ def at_rates(target: float, clean_bpp: Floats, values: Floats) -> Floats:
     if not known.all() or (np.diff(clean_bpp, axis=0) < 0).any():
         clean_bpp = np.where(known, clean_bpp, math.inf)
         order = np.argsort(clean_bpp, axis=0)
-        clean_bpp, values = (np.take_along_axis(one, order, axis=0) for one in (clean_bpp, values))
-    places = np.arange(clean_bpp.shape[1])
+        clean_bpp, values = (np.take_along_axis(array, order, axis=0) for array in (clean_bpp, values))
+    columns = np.arange(clean_bpp.shape[1])
     last = known.sum(axis=0) - 1
-    able = (last >= 0) & (clean_bpp[0] <= target) & (clean_bpp[np.maximum(last, 0), places] >= target)
+    able = (last >= 0) & (clean_bpp[0] <= target) & (clean_bpp[np.maximum(last, 0), columns] >= target)
     after = np.minimum(np.maximum((clean_bpp < target).sum(axis=0), 1), np.maximum(last, 0))
     before = np.maximum(after - 1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        (x0, x1), (y0, y1) = ((one[before, places], one[after, places]) for one in (clean_bpp, values))
+        (x0, x1), (y0, y1) = ((array[before, columns], array[after, columns]) for array in (clean_bpp, values))
         width = np.log(x1 / x0)
         share = np.where(width > 0, np.log(target / x0) / width, 0.0)
         return np.where(able, y0 + share * (y1 - y0), math.nan)
 
 
 def _rising(bpp: Floats, quality: Floats) -> bool:
-    """Say whether every point of every resample is on its curve, and in place. NaN compares as not rising."""
+    """Return whether every point of every resample is on its curve and in order. NaN compares as not rising."""
     return bool(
         (bpp[1:] > bpp[:-1]).all()
         and (quality[1:] > quality[:-1]).all()
@@ -154,7 +153,7 @@ def _frontiers(bpp: Floats, quality: Floats) -> tuple[Floats, Floats, NDArray[np
     if not (bpp[1:] > bpp[:-1]).all():
         # Of one rate the better first. Points that are not sound come last, and are never better.
         order = np.lexsort((-quality, bpp), axis=0)
-        bpp, quality = (np.take_along_axis(one, order, axis=0) for one in (bpp, quality))
+        bpp, quality = (np.take_along_axis(array, order, axis=0) for array in (bpp, quality))
     before = np.full(quality.shape, -math.inf)
     np.maximum.accumulate(quality[:-1], axis=0, out=before[1:])
     return bpp, quality, quality > before

@@ -6,7 +6,7 @@ import warnings
 import bjontegaard
 import numpy as np
 import pytest
-from codecshift.analysis.curves import Curves, at_rates, bd_rates
+from codecshift.analysis.ranking.curves import Curves, at_rates, bd_rates
 from codecshift.analysis.rate import MINIMUM_OVERLAP, Curve, at_rate, bd_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""A corrupted set as files: one PNG for each image and condition, and a manifest that says what proves each right."""
+"""A corrupted set as files: one PNG per image and condition, and a manifest with what made them and their digests."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .corruption import Image
-from .pixels import UnreadableImage, pixel_digest, read_pixels
+from ..corruption import Image
+from ..pixels import UnreadableImage, pixel_digest, read_pixels
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
-"""The folder inside a set that is being made which holds what is not done yet; a finished set has none."""
+"""The folder, inside a set that is being made, for work in progress; a finished set has none."""
 
 FORMAT = "codecshift corrupted set"
 VERSION = 1
@@ -30,7 +30,7 @@ Place = tuple[str, str, int]
 
 
 class GeneratedError(ValueError):
-    """A folder that is not, or cannot become, the corrupted set that is wanted; one sentence says why."""
+    """A folder that is not, or cannot become, the corrupted set asked for; one sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a corrupted set is made of; it holds nothing of the time, the machine's folders or the number of workers.
+    """What a corrupted set is made of; times, paths and the number of workers are not part of it.
 
     `digest` is that of the clean set, `recipes` holds each corruption's version, band and levels, `made_with` the
-    versions of the libraries. Where the set is not finished, `files` is not complete.
+    versions of the libraries. `files` is incomplete while the set is unfinished.
     """
 
     set: str
@@ -70,11 +70,11 @@ class Manifest:
     files: Mapping[Place, Stored]
 
     def places(self) -> list[Place]:
-        """Return every file there is when the set is finished, condition by condition."""
-        return [(one.id, *condition) for condition in self.conditions for one in self.images]
+        """Return every file of the finished set, condition by condition."""
+        return [(original.id, *condition) for condition in self.conditions for original in self.images]
 
     def difference(self, other: Manifest) -> str:
-        """Return why files of two manifests may not stand in one folder, "" if they may."""
+        """Return why files of two manifests may not share a folder, "" if they may."""
         if self.set != other.set:
             return f"{self.set}, not {other.set}"
         if self.digest != other.digest:
@@ -104,7 +104,7 @@ class Manifest:
             "seeds": SEEDS,
             "png": f"8 bit RGB, compression level {PNG_LEVEL}",
             "set": {"name": self.set, "digest": self.digest, "view": self.view},
-            "images": [asdict(one) for one in self.images],
+            "images": [asdict(original) for original in self.images],
             "corruptions": dict(self.recipes),
             "conditions": [f"{corruption}@{severity}" for corruption, severity in self.conditions],
             "files": [
@@ -114,7 +114,7 @@ class Manifest:
 
     @classmethod
     def parse(cls, text: str) -> Manifest:
-        """Return the manifest that `text` gives back; raise GeneratedError, without a subject, where it does not."""
+        """Return the manifest in `text`; raise GeneratedError with a predicate whose subject the caller adds."""
         try:
             body = json.loads(text)
             if body["format"] != FORMAT:
@@ -126,20 +126,20 @@ class Manifest:
                 )
             if _digest({key: value for key, value in body.items() if key != "sha256"}) != body["sha256"]:
                 raise GeneratedError("was changed after it was written: its own digest is not right")
-            conditions = [one.rpartition("@") for one in body["conditions"]]
+            conditions = [label.rpartition("@") for label in body["conditions"]]
             manifest = cls(
                 set=body["set"]["name"],
                 digest=body["set"]["digest"],
                 view=body["set"]["view"],
-                images=tuple(Original(**one) for one in body["images"]),
+                images=tuple(Original(**facts) for facts in body["images"]),
                 made_with=body["made_with"],
                 recipes=body["corruptions"],
                 conditions=tuple((corruption, int(severity)) for corruption, _, severity in conditions),
                 files={},
             )
-            named = {one.pop("file"): Stored(**one) for one in body["files"]}
+            files = {facts.pop("file"): Stored(**facts) for facts in body["files"]}
             places = {file_of(place): place for place in manifest.places()}
-            return replace(manifest, files={place: named[file] for file, place in places.items() if file in named})
+            return replace(manifest, files={place: files[file] for file, place in places.items() if file in files})
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             if isinstance(error, GeneratedError):
                 raise
@@ -147,7 +147,7 @@ class Manifest:
 
 
 def file_of(place: Place) -> str:
-    """Return where a file lies in its set's folder, "fog/3/kodim01.png"; an image id may hold folders of its own.
+    """Return the path of a file inside its set's folder, "fog/3/kodim01.png"; an image id may hold folders of its own.
 
     Raises GeneratedError for a name that would leave the folder.
     """
@@ -159,8 +159,8 @@ def file_of(place: Place) -> str:
 
 
 def recipe(corruption: str) -> dict[str, Any]:
-    """Return what makes a corruption's pixels, as it reads in a manifest: version, band and levels."""
-    from .table import find  # noqa: PLC0415 - the sets are listed without the filters
+    """Return what determines a corruption's pixels, as written in a manifest: version, band and levels."""
+    from ..table import find  # noqa: PLC0415 - the table imports every filter, which listing sets does not need
 
     row = find(corruption)
     facts = {"version": row.version, "band": row.band, "levels": row.levels}
@@ -169,23 +169,23 @@ def recipe(corruption: str) -> dict[str, Any]:
 
 
 def outdated(manifest: Manifest) -> list[str]:
-    """Return the corruptions of a set that are no longer, or not yet, made by the same recipe."""
-    return [name for name, used in manifest.recipes.items() if not _is_made_by(name, used)]
+    """Return the corruptions of a set whose recipe differs from that of this version, or is unknown to it."""
+    return [name for name, stored in manifest.recipes.items() if not _is_current(name, stored)]
 
 
-def _is_made_by(corruption: str, used: Mapping[str, Any]) -> bool:
+def _is_current(corruption: str, stored: Mapping[str, Any]) -> bool:
     try:
-        return recipe(corruption) == used
-    except (KeyError, ValueError):  # another version of this suite knew it
+        return recipe(corruption) == stored
+    except (KeyError, ValueError):  # a corruption of another version of this suite
         return False
 
 
 def in_order(conditions: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    """Return (corruption, severity) pairs in the order of the table, those outside it last, each once."""
-    from .table import CORRUPTIONS  # noqa: PLC0415 - as above
+    """Return (corruption, severity) pairs without repeats, in the order of the table, those outside it last."""
+    from ..table import CORRUPTIONS  # noqa: PLC0415 - as above
 
-    place = {name: number for number, name in enumerate(CORRUPTIONS)}
-    return tuple(sorted(set(conditions), key=lambda one: (place.get(one[0], len(place)), *one)))
+    order = {name: number for number, name in enumerate(CORRUPTIONS)}
+    return tuple(sorted(set(conditions), key=lambda condition: (order.get(condition[0], len(order)), *condition)))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -209,16 +209,28 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def load_stored(folder: Path, place: Place, stored: Stored) -> Image:
-    """Return the pixels of a file of a set, uint8 (H, W, 3); raise GeneratedError if they are not the right ones."""
-    file = file_of(place)
-    try:
-        image = read_pixels(folder / file)
-    except UnreadableImage as error:
-        raise GeneratedError(f"{file} of the corrupted set cannot be read: {error}") from error
-    if pixel_digest(image) != stored.pixels:
-        raise GeneratedError(f"{file} of the corrupted set does not hold the pixels of its manifest")
-    return image
+@dataclass(frozen=True, slots=True)
+class StoredSet:
+    """The corrupted images of a set that are kept as files in a folder."""
+
+    folder: Path
+    files: Mapping[Place, Stored]
+
+    def lacks(self, conditions: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Return those of the (corruption, severity) pairs that the folder does not hold."""
+        stored = {place[1:] for place in self.files}
+        return [condition for condition in conditions if condition not in stored]
+
+    def load(self, place: Place) -> Image:
+        """Return the pixels of a file, uint8 (H, W, 3); raise GeneratedError if they do not match the manifest."""
+        file = file_of(place)
+        try:
+            image = read_pixels(self.folder / file)
+        except UnreadableImage as error:
+            raise GeneratedError(f"{file} of the corrupted set cannot be read: {error}") from error
+        if pixel_digest(image) != self.files[place].pixels:
+            raise GeneratedError(f"{file} of the corrupted set does not hold the pixels of its manifest")
+        return image
 
 
 def _digest(body: Mapping[str, Any]) -> str:

@@ -1,0 +1,137 @@
+"""The records that claims are judged by: the rows and spectra of a run file, and the rows that can decide a claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..commands import run_command
+from ..conditions import CLEAN
+from ..distortion import mean_squared_error
+from ..matched import MATCHED_BPP, Near, nearest_to
+from ..statistics import Interval, bootstrap, interval
+
+Floats = NDArray[np.float64]
+Point = tuple[str, str]
+"""A codec and the name of one of its points."""
+
+THEORETICAL = ("linear",)
+"""Codecs that no claim is about."""
+NO_INTERVAL = Interval(math.nan, math.nan, math.nan)
+
+
+class Lacking(Exception):
+    """Rows or spectra that a claim needs are missing; the message names them and the command that measures them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """All rows and spectra of a run file, with the columns that `benchmark.store` reads them with.
+
+    `bands` maps a corruption to "low", "medium", "high" or "extra", `kinds` a codec to "classical" or "neural"; `file`
+    is the name of the run file in commands.
+    """
+
+    rows: pd.DataFrame
+    bands: Mapping[str, str]
+    spectra: pd.DataFrame
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    file: str = "FILE"
+
+    def command(self, *options: str) -> str:
+        """Return the command that adds missing rows to the run file."""
+        return run_command(self.rows, self.file, *options)
+
+    def noises(self) -> list[str]:
+        """Return the corruptions of the high band."""
+        return [name for name, band in self.bands.items() if band == "high"]
+
+    def is_neural(self, codec: str) -> bool:
+        """Return whether a codec is neural, as its runs state it."""
+        return self.kinds.get(codec) == "neural"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that can decide a claim, of the set with the most images: measured, lossy, and not of estimated rates.
+
+    `table` adds columns to those of the rows. D, G, R and `shift` are mean squared errors of an image: D of the codec
+    on the clean image, G against the image shown, R against the clean image, `shift` of the image shown against the
+    clean one. `uncompressed` is the PSNR of the image shown against the clean one in dB, `bpp_clean` the rate on the
+    clean image. Unknown values are NaN. `near` holds each codec's point nearest MATCHED_BPP.
+    """
+
+    set: str
+    table: pd.DataFrame
+    near: Mapping[str, Near]
+
+    @property
+    def clean(self) -> pd.DataFrame:
+        """The rows on clean images."""
+        return self.table[self.table["corruption"] == CLEAN]
+
+    def under(self, corruptions: Iterable[str]) -> pd.DataFrame:
+        """Return the rows under some corruptions."""
+        return self.table[self.table["corruption"].isin(list(corruptions))]
+
+    def codecs(self) -> list[str]:
+        """Return the codecs in the order of their rows."""
+        return list(dict.fromkeys(self.table["codec"]))
+
+    def used(self, table: pd.DataFrame) -> str:
+        """Return in words which of the rows a finding rests on."""
+        shifted = table[table["corruption"] != CLEAN]
+        points = table.groupby("codec", sort=False)["point"].unique()
+        codecs = ", ".join(f"{codec}:{'|'.join(names)}" for codec, names in points.items())
+        corruptions = list(dict.fromkeys(shifted["corruption"]))
+        severities = "|".join(map(str, sorted(set(shifted["severity"].astype(int)))))
+        names = "|".join(corruptions) if len(corruptions) <= 15 else f"{len(corruptions)} corruptions"
+        under = f", {names}@{severities}" if corruptions else ""
+        return f"{self.set}, {table['image'].nunique()} images{under}, {codecs}"
+
+
+def rows_of(records: Records) -> Rows:
+    """Return the rows that can decide a claim; raise Lacking if there is none."""
+    ok = records.rows[records.rows["status"] == "ok"]
+    if ok.empty:
+        raise Lacking(f"rows are needed: {records.command()}")
+    image_set = str(ok.groupby("set")["image"].nunique().sort_index().idxmax())
+    ok = ok[ok["set"] == image_set]
+    ok = ok.assign(G=mean_squared_error(ok["psnr"]), R=mean_squared_error(ok["psnr_clean"]))
+    condition, cell = ["corruption", "severity", "image"], ["codec", "point", "image"]
+    shown = ok[ok["G"] == 0].drop_duplicates(condition).set_index(condition)[["R", "psnr_clean"]]
+    clean = ok[ok["corruption"] == CLEAN].set_index(cell)[["G", "bpp"]]
+    table = ok[np.isfinite(ok["psnr"]) & subjects(ok)]
+    table = table.join(clean.set_axis(["D", "bpp_clean"], axis=1), on=cell)
+    table = table.join(shown.set_axis(["shift", "uncompressed"], axis=1), on=condition)
+    return Rows(image_set, table, nearest_to(MATCHED_BPP, table[table["corruption"].isin([CLEAN, *records.bands])]))
+
+
+def is_subject(codec: str) -> bool:
+    """Return whether claims are about a codec: not about theoretical codecs, nor those of estimated rates."""
+    return codec not in THEORETICAL and not codec.partition("@")[0].endswith("-est")
+
+
+def subjects(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows are of codecs that claims are about."""
+    return np.array([is_subject(codec) for codec in rows["codec"]], np.bool_)
+
+
+def per_image(table: pd.DataFrame, column: str) -> pd.Series[float]:
+    """Return the mean over cells of each image that has a finite value in all of them."""
+    cells = table.pivot_table(index="image", columns=["codec", "point", "corruption", "severity"], values=column)
+    values: pd.Series[float] = cells[np.isfinite(cells).all(axis=1)].mean(axis=1)
+    return values
+
+
+def mean(values: pd.Series[float]) -> Interval:
+    """Return the mean over images with its interval, without the images that have no value."""
+    known = values.dropna().to_numpy(np.float64)
+    if not len(known):
+        return NO_INTERVAL
+    return interval(float(known.mean()), bootstrap(len(known)) @ known / len(known), len(known))

@@ -1,0 +1,105 @@
+"""The material that figures are drawn from: the rows, spectra and pictures of one set of a run file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..commands import run_command
+from ..conditions import CLEAN
+
+Image = NDArray[np.uint8]
+"""Pixels, shape (H, W, 3), RGB, 0..255."""
+
+SPECTRA_COLUMNS = ("set", "corruption", "severity", "codec", "point", "quantity", "channel", "n", "power")
+
+
+class NothingToDraw(ValueError):
+    """The material lacks what a figure needs; the message says what, and the command that measures it."""
+
+
+class Pictures(Protocol):
+    """The pixels behind the rows of one set, made again from their names and checked against the rows.
+
+    Each method raises NothingToDraw if the pixels cannot be made, or are not those that the rows were measured on.
+    """
+
+    def missing(self) -> str:
+        """Return why the images of the set are not available, with a command that helps, "" if they are."""
+
+    def clean(self, image: str) -> Image:
+        """Return a clean image of the set."""
+
+    def shown(self, image: str, corruption: str, severity: int) -> Image:
+        """Return the corrupted image that the codecs were given."""
+
+    def decoded(self, image: str, corruption: str, severity: int, codec: str, point: str) -> Image:
+        """Return the decoded image, with the bytes and squared errors of the stored row."""
+
+
+def _no_spectra() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(SPECTRA_COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Everything a run file holds of one set.
+
+    `rows` has the columns of `benchmark.store.read`; `bands` maps a corruption to "low", "medium", "high" or "extra".
+    `spectra` has the columns SPECTRA_COLUMNS, `power` being a (64, 33) grid as in `analysis.spectrum`. `codecs` holds
+    what the runs state of each codec, e.g. its `kind` and `chroma`; `runs` are their ids, `window` is that of the
+    spectra, and `file` is the name of the run file in commands.
+    """
+
+    rows: pd.DataFrame
+    bands: Mapping[str, str]
+    spectra: pd.DataFrame = field(default_factory=_no_spectra)
+    pictures: Pictures | None = None
+    runs: tuple[str, ...] = ()
+    codecs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    window: str = "none"
+    file: str = "FILE"
+
+    def label(self, codec: str) -> str:
+        """Return a codec's name for a legend, with its chroma subsampling if it has any."""
+        chroma = self.codecs.get(codec, {}).get("chroma")
+        return codec if chroma in {"4:4:4", "?", None} else f"{codec} {chroma}"
+
+    def names(self) -> list[str]:
+        """Return the codecs in the order of the rows, which decides their looks in all figures."""
+        return list(dict.fromkeys(self.rows["codec"]))
+
+    def tabled(self) -> pd.DataFrame:
+        """Return the rows on clean images and under the corruptions of the table, not those of single frequencies."""
+        return self.rows[self.rows["corruption"].isin({CLEAN, *self.bands})]
+
+    def corruptions(self) -> list[str]:
+        """Return the corruptions of the rows, in the order of `bands`."""
+        present = set(self.rows["corruption"])
+        return [name for name in self.bands if name in present]
+
+    def in_band(self, band: str) -> list[str]:
+        """Return the corruptions of the rows that are of a band."""
+        return [name for name in self.corruptions() if self.bands[name] == band]
+
+    def severity(self) -> int:
+        """Return the severity that a figure of one severity shows: the middle one of the rows, 0 for none."""
+        return _middle_severity(self.rows, self.bands)
+
+    def spectra_severity(self) -> int:
+        """Return the severity that a figure of spectra at one severity shows: the middle one, 0 for none."""
+        return _middle_severity(self.spectra, self.bands)
+
+    def command(self, *options: str) -> str:
+        """Return the command that adds missing rows to the run file."""
+        return run_command(self.rows, self.file, *options)
+
+
+def _middle_severity(table: pd.DataFrame, bands: Mapping[str, str]) -> int:
+    severities = sorted(set(table.loc[table["corruption"].isin(list(bands)), "severity"].astype(int)))
+    return severities[len(severities) // 2] if severities else 0

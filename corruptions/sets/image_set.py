@@ -1,0 +1,161 @@
+"""An image set is a name, a view and the image files it reads; its digest identifies its content on any machine."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..corruption import Image
+from ..pixels import UnreadableImage, image_size, read_pixels
+from .generated import Place, StoredSet
+from .listing import file_digest
+
+
+class SetError(ValueError):
+    """A set that cannot be opened, or an image of it that cannot be loaded; one sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The part of each image that is used: the centre crop of `height` x `width` pixels, without resizing.
+
+    An image whose orientation is opposite to the crop's (portrait under a landscape crop, or landscape under a portrait
+    crop) is first turned by 90 degrees counter-clockwise. Where the margin is odd, its larger half is cut from the
+    bottom and the right.
+    """
+
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        """Return the view's name as it appears in the names of sets: "crop512x768"."""
+        return f"crop{self.height}x{self.width}"
+
+    def apply(self, image: Image) -> Image:
+        """Return the view of an image (H, W, 3). Raises SetError for an image that is smaller than the crop."""
+        height, width = image.shape[:2]
+        if not self.fits(height, width):
+            raise SetError(f"{width}x{height} is smaller than the crop of {self.width}x{self.height} (width x height)")
+        turned = np.rot90(image) if self._turns(height, width) else image
+        top = (turned.shape[0] - self.height) // 2
+        left = (turned.shape[1] - self.width) // 2
+        return turned[top : top + self.height, left : left + self.width].copy()
+
+    def fits(self, height: int, width: int) -> bool:
+        """Return whether an image of that size, turned as needed, is at least as large as the crop."""
+        if self._turns(height, width):
+            height, width = width, height
+        return height >= self.height and width >= self.width
+
+    def _turns(self, height: int, width: int) -> bool:
+        return (height - width) * (self.height - self.width) < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One image of a set: its file, and what identifies its content.
+
+    `height` and `width` are those after the view. They are 0 where the header cannot be read or the view does not fit:
+    the image stays in the set, and loading it raises the reason. `pixels` is the digest of the file's pixels where the
+    manifest states it, else "".
+    """
+
+    id: str
+    path: Path
+    sha256: str
+    height: int
+    width: int
+    pixels: str = ""
+
+    @classmethod
+    def of_file(cls, image: str, path: Path, sha256: str, view: View | None, pixels: str = "") -> Source:
+        """Return the source of a file, its size read from the header. Raises SetError for a file name not in UTF-8."""
+        try:
+            image.encode()
+        except UnicodeEncodeError as error:
+            raise SetError(f"the file name {os.fsencode(path)!r} is not UTF-8: rename the file") from error
+        try:
+            height, width = image_size(path)
+        except UnreadableImage:
+            return cls(image, path, sha256, 0, 0, pixels)
+        if view is not None:
+            height, width = (view.height, view.width) if view.fits(height, width) else (0, 0)
+        return cls(image, path, sha256, height, width, pixels)
+
+    def load(self, view: View | None) -> Image:
+        """Return the image's pixels after the view, uint8 (H, W, 3).
+
+        Raises UnreadableImage for a file that cannot be read; SetError for a file that has changed since the set was
+        opened, or an image smaller than the view. No message holds the folder, because messages go into rows.
+        """
+        image = read_pixels(self.path)
+        if file_digest(self.path) != self.sha256:
+            raise SetError(f"{self.path.name} is not the file it was when the set was listed")
+        if view is None:
+            return image
+        try:
+            return view.apply(image)
+        except SetError as error:
+            raise SetError(f"{self.path.name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """A set of images; its name is the same on every machine, and its sources are sorted by id.
+
+    `generated` is the folder that its corrupted images are read from, None where they are made on demand. `whole` is
+    the digest of the full set if this is a part of one, else "".
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    view: View | None = None
+    note: str = ""
+    generated: StoredSet | None = field(default=None, hash=False)
+    whole: str = ""
+
+    def part(self, sources: Iterable[Source]) -> ImageSet:
+        """Return the set with only these of its sources. Name and digest stay, so rows of both agree."""
+        return replace(self, sources=by_id(sources), whole=self.digest)
+
+    def load(self, id: str) -> Image:  # noqa: A002 - an image's id is called that everywhere
+        """Return the pixels of the image `id` after the view, uint8 (H, W, 3).
+
+        Raises SetError for an id that is not in the set, and whatever `Source.load` raises.
+        """
+        index = bisect_left(self.sources, id, key=lambda source: source.id)
+        if index == len(self.sources) or self.sources[index].id != id:
+            near = difflib.get_close_matches(id, [source.id for source in self.sources], n=1)
+            raise SetError(f"{self.name} has no image {id!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return self.sources[index].load(self.view)
+
+    def load_corrupted(self, place: Place) -> Image | None:
+        """Return the stored pixels of a corrupted image, uint8 (H, W, 3); None where no file holds it.
+
+        Raises GeneratedError for a file that is missing, damaged or of other pixels than its manifest states.
+        """
+        return self.generated.load(place) if self.generated is not None and place in self.generated.files else None
+
+    @property
+    def digest(self) -> str:
+        """The sha256, in hex, of the set's content: the view, then each image's content digest and id.
+
+        The content digest is that of the pixels where the manifest states it, so a re-saved PNG counts as the same
+        image; else that of the file. A part of a set has the digest of the full set.
+        """
+        if self.whole:
+            return self.whole
+        lines = [f"view {self.view}", *(f"{source.pixels or source.sha256} {source.id}" for source in self.sources)]
+        return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
+
+def by_id(sources: Iterable[Source]) -> tuple[Source, ...]:
+    """Return sources sorted by id, as an ImageSet holds them."""
+    return tuple(sorted(sources, key=lambda source: source.id))

@@ -1,0 +1,91 @@
+"""The known sets: their names, sizes, terms and addresses, and the errors for a set that is unknown or missing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .image_set import SetError
+
+CLIC_URL = "https://data.vision.ee.ethz.ch/cvl/clic/test/"
+
+
+class UnknownSet(LookupError):
+    """A name that is no set's."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        """Keep the `name` that was given and the `known` names."""
+        super().__init__(name, known)
+        self.name = name
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        """Return what was expected, and the nearest name."""
+        clean = self.name.removesuffix("-c")
+        if clean in self.known:
+            return f"{self.name} is {clean} under the corruptions: use --set {clean}"
+        near = difflib.get_close_matches(self.name.partition(":")[0], self.known, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"expected a set ({', '.join(self.known)}), got {self.name!r}{hint}"
+
+
+class SetMissing(SetError):
+    """A known set whose images are not on this machine, but can be downloaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a set before it is opened; `images` is 0 where the number depends on the folder."""
+
+    name: str
+    images: int
+    about: str
+    terms: str
+    url: str
+
+
+KNOWN: Mapping[str, Known] = MappingProxyType(
+    {
+        known.name: known
+        for known in (
+            Known(
+                name="sample",
+                images=4,
+                about="photographs that come inside scikit-image: astronaut, chelsea, coffee, rocket (once a JPEG)",
+                terms="public domain and CC0",
+                url="https://scikit-image.org/docs/stable/api/skimage.data.html",
+            ),
+            Known(
+                name="kodak",
+                images=24,
+                about="the Kodak Lossless True Color Image Suite, 768x512 and 512x768, as they are",
+                terms="released by Eastman Kodak for unrestricted usage",
+                url="https://r0k.us/graphics/kodak/",
+            ),
+            Known(
+                name="clic2020-test",
+                images=428,
+                about="the CLIC 2020 test split, mobile and professional, centre crop 512 high x 768 wide",
+                terms="released by the Computer Vision Lab of ETH Zurich for the challenge, much of it from Unsplash",
+                url=CLIC_URL,
+            ),
+            Known(
+                name="folder:PATH",
+                images=0,
+                about="every image file below PATH; folder:PATH@crop512x768 takes their centre, 512 high x 768 wide",
+                terms="yours",
+                url="",
+            ),
+            Known(
+                name="generated:DIR",
+                images=0,
+                about="what codecshift generate wrote to DIR, beside the clean images it was made from",
+                terms="those of the clean images",
+                url="",
+            ),
+        )
+    }
+)
+"""The known sets by name, in the order in which they are shown."""

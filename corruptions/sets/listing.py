@@ -1,0 +1,73 @@
+"""Listing image files: which files of a folder are images, their ids, their digests, and the manifest of both."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+from ..download import Progress
+from ..pixels import SUFFIXES
+
+
+def image_files(root: Path) -> list[Path]:
+    """Return the image files below a folder at any depth, chosen by file name ending, sorted, without hidden ones."""
+    return sorted(
+        path
+        for path in root.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        and path.is_file()
+    )
+
+
+def distinct_ids(short: Sequence[str], full: Sequence[str]) -> list[str]:
+    """Return the short name of each image as its id, or its full name where two images share the short one."""
+    counts = Counter(short)
+    ids = [brief if counts[brief] == 1 else whole for brief, whole in zip(short, full, strict=True)]
+    return ids if len(set(ids)) == len(ids) else list(full)
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digests(files: Sequence[Path], task: str, progress: Progress | None) -> list[str]:
+    """Return the sha256 of each file; "" for an unreadable file, whose error is raised when it is loaded."""
+    sizes = [path.stat().st_size for path in files]
+    digests: list[str] = []
+    for path, done in zip(files, accumulate(sizes), strict=True):
+        try:
+            digests.append(file_digest(path))
+        except OSError:
+            digests.append("")
+        if progress is not None:
+            progress(task, done, sum(sizes))
+    return digests
+
+
+def read_rows(manifest: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV manifest."""
+    with manifest.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def write_rows(manifest: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Write a CSV manifest atomically. An unwritable folder is ignored: the manifest only saves time."""
+    partial = manifest.with_name(f".{manifest.name}.{os.getpid()}")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as lines:
+            writer = csv.DictWriter(lines, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        partial.replace(manifest)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""Opening a set by its name: published sets, folders of images, and corrupted sets kept as files."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from ..download import Progress, user_cache
+from ..pixels import SUFFIXES, UnreadableImage
+from .generated import StoredSet, outdated, read_manifest
+from .image_set import ImageSet, SetError, Source, View, by_id
+from .known import CLIC_URL, KNOWN, UnknownSet
+from .listing import distinct_ids, file_digests, image_files
+from .published import KODAK_URL, open_clic, open_kodak, open_sample
+
+_FOLDER = re.compile(r"folder:(?P<path>.+?)(?:@crop(?P<height>[1-9]\d*)x(?P<width>[1-9]\d*))?", re.DOTALL)
+
+
+def default_data_dir() -> Path:
+    """Return the folder where sets are kept: $CODECSHIFT_DATA, else codecshift's folder in the user's cache."""
+    chosen = os.environ.get("CODECSHIFT_DATA")
+    return Path(chosen).expanduser() if chosen else user_cache()
+
+
+def open_set(
+    name: str,
+    data_dir: Path,
+    *,
+    download: bool = False,
+    mirror: str | None = None,
+    progress: Progress | None = None,
+) -> ImageSet:
+    """Return the set called `name`, its files found, checked and listed.
+
+    `data_dir` is the folder that holds the folders `kodak` and `clic`. With `download`, missing files are fetched into
+    it, from the folder at the URL `mirror` if given, else from the set's own address. `progress` is called during long
+    steps.
+
+    The clean images of `generated:DIR` are found in the same way. If they are of a folder PATH, they are looked for in
+    `data_dir` under the name that PATH ends in.
+
+    Raises UnknownSet for a name outside the grammar, SetError for files that are missing or not the right ones,
+    GeneratedError for a DIR that holds no corrupted set, and DownloadError.
+    """
+    home = data_dir.expanduser().absolute()
+    if name == "sample":
+        return open_sample()
+    if name == "kodak":
+        return open_kodak(home / name, mirror or KODAK_URL, download, progress)
+    if name == "clic2020-test":
+        return open_clic(home / "clic", mirror or CLIC_URL, download, progress)
+    if name.startswith("folder:"):
+        return _open_folder(name, progress)
+    if name.startswith("generated:"):
+        return _open_generated(name, home, download, mirror, progress)
+    raise UnknownSet(name, tuple(KNOWN))
+
+
+def _open_folder(name: str, progress: Progress | None) -> ImageSet:
+    parsed = _FOLDER.fullmatch(name)
+    if parsed is None:
+        raise SetError(f"expected folder:PATH or folder:PATH@crop512x768, got {name!r}")
+    root = Path(parsed["path"]).expanduser().absolute()
+    view = View(int(parsed["height"]), int(parsed["width"])) if parsed["height"] else None
+    if not root.is_dir():
+        fault = "is a file, not a folder" if root.exists() else "does not exist"
+        raise SetError(f"{name}: {root} {fault}")
+    files = image_files(root)
+    if not files:
+        raise SetError(f"{name}: no image files below {root}, looked for names ending in {', '.join(sorted(SUFFIXES))}")
+    file_names = [path.relative_to(root).as_posix() for path in files]
+    ids = distinct_ids([str(PurePosixPath(file).with_suffix("")) for file in file_names], file_names)
+    label = root.name if root.name not in {"", ".."} else root.resolve().name or "root"
+    set_name = f"folder:{label}" + (f"@{view}" if view else "")
+    digests = file_digests(files, f"hashing {set_name}", progress)
+    sources = [Source.of_file(*facts, view) for facts in zip(ids, files, digests, strict=True)]
+    if not any(source.height for source in sources):
+        raise SetError(f"{name}: none of the {len(files)} image files can be used; {_fault(sources[0], view)}")
+    return ImageSet(set_name, by_id(sources), view, f"{len(files)} images of a folder")
+
+
+def _open_generated(name: str, home: Path, download: bool, mirror: str | None, progress: Progress | None) -> ImageSet:
+    folder = Path(name.removeprefix("generated:")).expanduser().absolute()
+    manifest = read_manifest(folder)
+    if changed := outdated(manifest):
+        raise SetError(f"{name}: {', '.join(changed)} of this codecshift is not the one it was made with: make it anew")
+    clean = manifest.set
+    if parsed := _FOLDER.fullmatch(clean):
+        clean_folder = home / parsed["path"]
+        if not clean_folder.is_dir():
+            raise SetError(
+                f"{name} was made from {clean}: looked for its clean images in {clean_folder}; "
+                f"--data-dir names the folder that holds {parsed['path']}"
+            )
+        clean = f"folder:{clean_folder}" + clean[parsed.end("path") :]
+    images = open_set(clean, home, download=download, mirror=mirror, progress=progress)
+    if (images.name, images.digest) != (manifest.set, manifest.digest):
+        raise SetError(
+            f"{name} was made from other images of {manifest.set} than those found: the digest of its set is "
+            f"{manifest.digest[:12]}, theirs is {images.digest[:12]}"
+        )
+    return replace(images, note=f"{images.note}, corrupted as files", generated=StoredSet(folder, manifest.files))
+
+
+def _fault(source: Source, view: View | None) -> str:
+    try:
+        source.load(view)
+    except (UnreadableImage, SetError) as error:
+        return str(error)
+    return source.path.name
