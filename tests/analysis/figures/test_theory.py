@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import Material, NothingToDraw
+from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
 from codecshift.analysis.figures.theory import KINDS, MOST_RANKS, theory_linear
 from codecshift.analysis.spectrum import grid_radius
 from codecshift.analysis.theory import balance_of_spectra, deviations
@@ -111,7 +111,7 @@ def test_what_lacks_is_told_with_the_command(
     assert expected in KIND.missing(one)
     assert "codecshift run --set kodak" in KIND.missing(one)
     with pytest.raises(NothingToDraw, match="codecshift run"):
-        theory_linear(one)
+        FIGURES["theory-linear"].draw(one)
 
 
 def test_every_number_of_the_scales_is_positive(material: Callable[..., Material]) -> None:
