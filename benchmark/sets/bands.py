@@ -140,9 +140,9 @@ def notes(measurement: Measurement, names: Sequence[str], severity: int, width: 
     legend = (
         f"Measured at severity {severity} on {images['images']} images of {set_name} "
         f"(sha256 {images['digest'][:12]}), codecshift {measurement.provenance['codecshift']}: mean power spectrum of "
-        "the corrupted less the clean image. centroid: its mean radius in cycles per pixel. measured: the third of 0 to "
-        "1/2 that it lies in. low, medium, high: shares of power below 1/6, to 1/3 and above. dc: frequency 0, part of "
-        "low. extra: outside the paper's fifteen."
+        "the corrupted less the clean image. centroid: its mean radius in cycles per pixel. measured: the third of 0 "
+        "to 1/2 that it lies in. low, medium, high: shares of power below 1/6, to 1/3 and above. dc: frequency 0, part "
+        "of low. extra: outside the paper's fifteen."
     )
     stale = [name for name in measured if measurement.provenance["corruptions"][name] != find(name).version]
     grouped = [name for name in measured if find(name).band != "extra"]

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from codecshift.benchmark.report import codecs as fairness
-from codecshift.benchmark.report.codecs import Entry, entries, facts, headers
-from codecshift.benchmark.store.facts import FACTS
+from codecshift.benchmark.report.codecs import Entry, entries, facts
+from codecshift.benchmark.store.facts import FACTS, headers
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import BUILT_IN, catalogue, find, identify
 
