@@ -17,7 +17,7 @@ from codecshift.benchmark.report import codecs as fairness
 from codecshift.benchmark.report import figures as drawing
 from codecshift.benchmark.report import publish
 from codecshift.benchmark.store import Row, RunFileError
-from codecshift.benchmark.store.facts import FACTS
+from codecshift.benchmark.store import facts as stated
 
 Rows = Callable[..., Row]
 Write = Callable[..., Path]
@@ -331,7 +331,7 @@ def test_an_export_says_what_every_codec_was_set_to_in_every_run_that_lies_there
     assert [(line["codec"], line["run"]) for line in lines] == [
         *(("anchor", "newer"), ("anchor", "older"), ("big", "older"))
     ]
-    assert list(lines[0]) == ["codec", "run", *FACTS]
+    assert list(lines[0]) == ["codec", "run", *stated.FACTS]
     assert lines[0] == {"codec": "anchor", "run": "newer"} | {name: str(value) for name, value in FACTS.items()}
     unknown = dict.fromkeys(("effort", "threads", "process", "header_bytes"), "")
     assert lines[2] == {"codec": "big", "run": "older"} | {name: str(value) for name, value in OLDER.items()} | unknown
@@ -364,13 +364,13 @@ def test_a_leaderboard_carries_what_its_codecs_were_set_to(tmp_path: Path, row: 
     assert markdown.startswith(publish.as_markdown(board))
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines()[-3:]]
     assert [line[0] for line in cells] == [":---", "anchor", "big"]
-    assert cells[1][1:] == [str(FACTS[name]) for name in FACTS]
+    assert cells[1][1:] == [str(FACTS[name]) for name in stated.FACTS]
 
 
 def test_the_published_table_of_codecs_is_that_of_the_published_runs() -> None:
     root = Path(__file__).parents[3] / "results" / "v1"
     runs = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (root / "runs").glob("*.json")}
-    expected = fairness.as_csv(publish.facts(runs), ["codec", "run", *FACTS])
+    expected = fairness.as_csv(publish.facts(runs), ["codec", "run", *stated.FACTS])
     assert (root / "codecs.csv").read_text(encoding="utf-8") == expected
 
 
