@@ -1,6 +1,7 @@
 """The device is the accelerator where there is one and a codec could use it."""
 
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from codecshift.benchmark.plan.names import UnknownName
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import find
 
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 MODULE = "codecshift_lane_test_codecs"
 
 
@@ -74,3 +76,14 @@ def test_this_machine_can_be_asked() -> None:
     assert (found is not None) == torch.cuda.is_available()
     if found:
         assert torch.cuda.get_device_name() in found.name
+
+
+def test_a_device_that_is_not_there_is_refused_in_one_sentence(
+    pair: Path, here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(""))
+    refused = here("run", "--set", f"folder:{pair}", "--codec", "jpeg:q30", "--device", "cuda")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "codecshift: no CUDA device: torch finds none here, or is not installed; --device cpu computes without one\n"
+    )

@@ -644,35 +644,3 @@ def test_the_command_runs_neural_codecs_on_the_device(folder: Path, here: Comman
     assert described["codecs"]["batched-mixes"]["batch"] == 16
     matched = here(*arguments, "--match", "bpp=4")
     assert matched.returncode == 0, matched.stderr
-
-
-def test_a_device_that_is_not_there_is_refused_in_one_sentence(
-    folder: Path, here: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(""))
-    refused = here("run", "--set", f"folder:{folder}", "--codec", "jpeg:q30", "--device", "cuda")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == (
-        "codecshift: no CUDA device: torch finds none here, or is not installed; --device cpu computes without one\n"
-    )
-
-
-# --- choosing a device
-
-
-class Asked:
-    """In place of the process that asks torch."""
-
-    def __init__(self, answer: str) -> None:
-        self.answer = answer
-
-    def __call__(self, _limit: float) -> "Asked":
-        return self
-
-    def __enter__(self) -> "Asked":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def call(self, _function: object) -> str:
-        return self.answer
