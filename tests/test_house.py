@@ -156,6 +156,7 @@ HEAVY = {"torch", "torchvision", "compressai", "matplotlib", "skimage", "bjonteg
     ("module", "kept_out"),
     [
         ("codecshift.benchmark.cli", HEAVY | {"pandas", "numpy", "cv2", "scipy", "PIL"}),
+        ("codecshift.benchmark.store", HEAVY | {"pandas", "numpy", "cv2", "scipy", "PIL"}),
         ("codecshift.codecs.registry", HEAVY | {"pandas", "cv2", "scipy"}),
         ("codecshift.corruptions.table", HEAVY | {"pandas"}),
         ("codecshift.analysis.rate", HEAVY | {"pandas", "scipy"}),

@@ -6,9 +6,8 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,19 +17,12 @@ from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_sp
 from codecshift.benchmark import store
 from codecshift.benchmark.measure.estimate import estimate
 from codecshift.benchmark.measure.job import Job, prepare
-from codecshift.benchmark.measure.loop import LOST_ALONE
-from codecshift.benchmark.measure.pools import local as pool
-from codecshift.benchmark.measure.pools.processes import cores
 from codecshift.benchmark.measure.search import match
 from codecshift.benchmark.measure.sitting import Tally, run
 from codecshift.benchmark.plan.plans import Plan
 from codecshift.benchmark.plan.targets import Target
 from codecshift.benchmark.store import Row, RunFile, RunFileError, provenance
-from codecshift.codecs.isolated import ended
-from codecshift.codecs.protocol import CodecUnavailable
-from codecshift.codecs.registry import UnknownCodec, catalogue
 from codecshift.corruptions.corruption import CLEAN
-from codecshift.corruptions.sets import SetError, UnknownSet
 
 NOWHERE = Path("/nonexistent")
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -61,33 +53,7 @@ def rows_in(path: Path) -> int:
         connection.close()
 
 
-@pytest.fixture(scope="module")
-def job(pair: Path) -> Job:
-    return prepare(plan(pair), NOWHERE)
-
-
-@pytest.fixture(scope="module")
-def whole(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nothing disturbed."""
-    path = tmp_path_factory.mktemp("whole") / "r.sqlite"
-    tally = run(job, path, jobs=1)
-    assert (tally.total, tally.done, tally.failed, tally.skipped) == (12, 12, 0, 0)
-    return path
-
-
 # --- preparing
-
-
-def test_a_job_counts_what_it_will_do(job: Job) -> None:
-    assert (job.cells(), job.rows()) == (6, 12)
-    assert sum(len(task.points) for task in job.tasks({}, retry_failed=False)) == 12
-    assert len({str(task.shot) for task in job.tasks({}, retry_failed=False)}) == 6
-
-
-def test_a_point_named_twice_is_one_point(pair: Path) -> None:
-    job = prepare(plan(pair, ["jpeg:q30", "jpeg:q030", "jpeg:q30.0", "jpeg"]), NOWHERE)
-    names = [point.name for _, point in job.points]
-    assert len(names) == len(set(names)) == 12
 
 
 def test_the_rows_are_the_product(whole: Path, job: Job) -> None:
@@ -100,36 +66,6 @@ def test_the_rows_are_the_product(whole: Path, job: Job) -> None:
     assert expected == {tuple(key) for key in store.statuses(whole)}
     assert set(store.read(whole)["run"]) == {job.run}
     assert store.runs(whole) == {job.run: job.provenance}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "error"),
-    [({"codecs": ("jpg",)}, UnknownCodec), ({"sets": ("kodac",)}, UnknownSet), ({"sets": ("kodak",)}, SetError)],
-    ids=["codec", "set", "missing-images"],
-)
-def test_what_cannot_be_run_is_known_before(wrong: dict[str, Any], error: type[Exception], pair: Path) -> None:
-    with pytest.raises(error):
-        prepare(replace(plan(pair), **wrong), NOWHERE)
-
-
-def test_two_folders_of_one_name_are_refused(pair: Path, tmp_path: Path) -> None:
-    other = tmp_path / pair.name
-    other.mkdir()
-    PIL.Image.new("RGB", (40, 40)).save(other / "x.png")
-    with pytest.raises(SetError, match="two sets are called 'folder:pair'"):
-        prepare(replace(plan(pair), sets=(f"folder:{pair}", f"folder:{other}")), NOWHERE)
-
-
-def test_a_codec_this_machine_lacks_is_left_out_unless_it_is_all(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lacking() -> str:
-        raise CodecUnavailable("no libwebp: install it")
-
-    monkeypatch.setattr("codecshift.codecs.pillow.identify_webp", lacking)
-    job = prepare(plan(pair), NOWHERE)
-    assert job.unavailable == {"webp": "no libwebp: install it"}
-    assert [codec for codec, _ in job.points] == ["jpeg"]
-    with pytest.raises(CodecUnavailable, match="no libwebp: install it"):
-        prepare(plan(pair, ["webp"]), NOWHERE)
 
 
 # --- spectra
@@ -377,138 +313,6 @@ def test_overhead_of_nothing_is_not_a_number() -> None:
     assert overhead != overhead  # noqa: PLR0124 - NaN
 
 
-# --- what dies and what hangs
-
-CULPRITS = {
-    "segfault": "its process died of SIGSEGV",
-    "exits": "its process ended with exit code 3",
-    "hang": "no answer within 1 s",
-}
-
-
-def test_a_system_without_shared_memory_is_told_so(pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in containers whose /dev/shm is missing, or root's alone: it is not the run file that cannot be written."""
-
-    def refuse(*_: object) -> None:
-        raise FileNotFoundError(2, "No such file or directory")
-
-    monkeypatch.setattr("multiprocessing.context.BaseContext.Lock", refuse)
-    job = prepare(plan(pair, ["jpeg:q30"], CLEAN), NOWHERE)
-    with pytest.raises(OSError, match=r"^worker processes need shared memory, .*: make /dev/shm writable") as refused:
-        run(job, tmp_path / "r.sqlite", jobs=1)
-    assert not isinstance(refused.value, RunFileError)
-
-
-@pytest.mark.parametrize("codec", CULPRITS)
-@pytest.mark.needs("alarm")
-def test_a_codec_that_takes_its_process_with_it_costs_its_own_rows_only(
-    codec: str, pair: Path, tmp_path: Path, with_plugins: None
-) -> None:
-    job = prepare(plan(pair, ["jpeg:q30", codec, "webp:q50"], CLEAN, "fog", "contrast"), NOWHERE)
-    path = tmp_path / "r.sqlite"
-    tally = run(job, path, jobs=1, time_limit=1)
-    assert (tally.total, tally.done) == (18, 18)
-    table = store.read(path)
-    good = table[table["codec"] != codec]
-    assert set(good["status"]) == {"ok"}
-    assert len(good) == 12
-    bad = store.faults(path)
-    assert set(bad["codec"]) == {codec}
-    assert len(bad) == 6 == tally.failed + tally.skipped
-    # What was sent ahead before the last straw may fail too; all that comes after it is skipped.
-    assert LOST_ALONE <= tally.failed < 6
-    assert set(bad.loc[bad["status"] == "failed", "message"]) == {CULPRITS[codec]}
-    expected = f"not tried: the last {LOST_ALONE} times its process died or hung"
-    assert set(bad.loc[bad["status"] == "skipped", "message"]) == {expected}
-
-
-def test_a_codec_that_leaks_memory_costs_workers_and_no_row(
-    pair: Path, whole: Path, tmp_path: Path, with_plugins: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of 50 MiB an image, in rows of six shots."""
-    monkeypatch.setattr("codecshift.benchmark.measure.sitting.share", lambda _: 350 * 2**20)
-    path = tmp_path / "r.sqlite"
-    tally = run(prepare(plan(pair, ["leaks", "jpeg:q30", "webp:q50"]), NOWHERE), path, jobs=1)
-    assert (tally.done, tally.failed, tally.skipped) == (18, 0, 0)
-    table = untimed(path)
-    good = table[table["codec"] != "leaks"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), good.drop(columns="run"))
-    ((reason, times),) = tally.reasons.items()
-    assert reason == "leaks: a worker's memory outgrew its share, and it was replaced"
-    assert 1 <= times <= 6
-
-
-def test_good_rows_beside_a_crash_are_those_of_an_undisturbed_run(
-    pair: Path, whole: Path, tmp_path: Path, with_plugins: None
-) -> None:
-    path = tmp_path / "r.sqlite"
-    run(prepare(plan(pair, ["segfault", "jpeg:q30", "webp:q50"]), NOWHERE), path, jobs=2)
-    table = untimed(path)
-    good = table[table["codec"] != "segfault"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), good.drop(columns="run"))
-
-
-def test_a_crashing_codec_is_not_tried_on_every_shot(
-    pair: Path, tmp_path: Path, with_plugins: None, command: Command
-) -> None:
-    """A process lost at every shot makes a run take days where each loss is a time limit of minutes."""
-    log = tmp_path / "log"
-    shots = 2 * 15
-    done = command(
-        *("run", "--set", f"folder:{pair}", "--codec", "exits", "--jobs", 1, "--out", tmp_path / "r.sqlite"),
-        *(option for name in ("low", "medium", "high") for option in ("--corruption", name)),
-        *("--severity", 1),
-        env={"BAD_CODECS_LOG": str(log)},
-    )
-    assert done.returncode == 1  # nothing could be measured
-    assert len(store.read(tmp_path / "r.sqlite")) == shots
-    assert len(log.read_text(encoding="utf-8").splitlines()) < shots
-
-
-def test_rows_are_kept_as_they_come_though_a_codec_crashes(
-    pair: Path, tmp_path: Path, with_plugins: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else a run beside a crashing codec that is stopped in its first half has nothing to go on from."""
-    names = ("contrast", "fog", "brightness", "pixelate", CLEAN)
-    job = prepare(plan(pair, ["jpeg:q30", "segfault"], *names), NOWHERE)
-    lost_before_the_first_row = 0
-
-    def counted(code: int, limit: float) -> str:
-        nonlocal lost_before_the_first_row
-        lost_before_the_first_row += not written
-        return ended(code, limit)
-
-    written: list[int] = []
-    monkeypatch.setattr(pool, "ended", counted)
-    run(job, tmp_path / "r.sqlite", jobs=1, report=lambda tally: written.append(tally.done) if tally.done else None)
-    assert lost_before_the_first_row < 10  # there are ten shots
-
-
-@pytest.mark.parametrize("codec", ["sysexit", "panic", "interrupt"])
-def test_what_a_codec_raises_never_ends_the_run(codec: str, pair: Path, tmp_path: Path, with_plugins: None) -> None:
-    job = prepare(plan(pair, ["jpeg:q30", codec], CLEAN), NOWHERE)
-    path = tmp_path / "r.sqlite"
-    try:
-        tally = run(job, path, jobs=1)
-    except BaseException as escaped:  # noqa: BLE001 - any of these is the fault
-        pytest.fail(f"{type(escaped).__name__} of a codec ended the run")
-    assert (tally.done, tally.failed) == (4, 2)
-    table = store.read(path)
-    assert table.set_index("codec")["status"].to_dict() == {"jpeg": "ok", codec: "failed"}
-
-
-def test_a_damaged_image_costs_its_own_rows(save_set: Callable[[str, Sequence[str]], Path], tmp_path: Path) -> None:
-    folder = save_set("damaged", ["hair", "hull", "suit"])
-    whole = (folder / "hull.png").read_bytes()
-    (folder / "hull.png").write_bytes(whole[: len(whole) // 2])
-    path = tmp_path / "r.sqlite"
-    tally = run(prepare(plan(folder, ["jpeg:q30"], CLEAN, "fog"), NOWHERE), path, jobs=1)
-    assert (tally.done, tally.failed) == (6, 2)
-    faults = store.faults(path)
-    assert set(faults["image"]) == {"hull"}
-    assert all(message.startswith("image: UnreadableImage: hull.png") for message in faults["message"])
-
-
 # --- killed and interrupted commands
 
 
@@ -609,41 +413,6 @@ def test_an_interrupted_command_says_how_to_go_on(
     assert [path] == list(tmp_path.iterdir())  # the log was folded in
 
 
-# --- estimating
-
-
-def test_an_estimate_writes_nothing_and_counts_what_is_left(job: Job, whole: Path, tmp_path: Path) -> None:
-    fresh = estimate(job, tmp_path / "r.sqlite", 1)
-    assert fresh.rows == 12
-    assert fresh.seconds > 0
-    assert fresh.nbytes > 0
-    assert list(tmp_path.iterdir()) == []
-    before = whole.read_bytes()
-    assert astuple(estimate(job, whole, 1)) == (0, 0.0, 0)
-    assert before == whole.read_bytes()
-
-
-def test_an_estimate_is_of_the_cores_there_are(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = []
-
-    def division(jobs: int, context: Any) -> tuple[int, int]:
-        counted.append(jobs)
-        return jobs, 0
-
-    monkeypatch.setattr("codecshift.benchmark.measure.estimate.division", division)
-    estimate(job, tmp_path / "r.sqlite", 10_000)
-    assert counted[0] == cores()
-
-
-def test_at_least_one_core_is_usable() -> None:
-    assert 1 <= cores() <= (os.cpu_count() or 1)
-
-
-def test_the_plugins_of_these_tests_come_by_entry_points(with_plugins: None) -> None:
-    assert {"segfault", "exits", "hang"} <= set(catalogue().specs)
-    assert catalogue().faults == {"faulty (codecshift-bad-codecs)": "RuntimeError: this plugin is broken"}
-
-
 # --- some of the images, some of the measures
 
 
@@ -658,14 +427,6 @@ def test_some_images_can_be_chosen_and_more_be_added(pair: Path, whole: Path, tm
     assert run(more, path, jobs=1).done == 6
     pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), untimed(path).drop(columns="run"))
     assert provenance.conflict(store.runs(path).values()) == ""
-
-
-def test_a_set_that_has_none_of_the_images_is_left_out(pair: Path, save_set: Callable[..., Path]) -> None:
-    other = save_set("other", ["hull"])
-    both = replace(plan(pair), sets=(f"folder:{pair}", f"folder:{other}"))
-    assert list(prepare(replace(both, images=("hull",)), NOWHERE).sets) == ["folder:other"]
-    with pytest.raises(SetError, match="no image 'hul' in folder:pair or folder:other; did you mean 'hull'"):
-        prepare(replace(both, images=("hair", "hul")), NOWHERE)
 
 
 def test_a_run_may_leave_ms_ssim_out_and_another_fill_it_in(job: Job, pair: Path, whole: Path, tmp_path: Path) -> None:

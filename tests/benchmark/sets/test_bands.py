@@ -10,15 +10,7 @@ import PIL.Image
 import pytest
 from codecshift.analysis.spectrum import third_of
 from codecshift.benchmark.sets import bands
-from codecshift.benchmark.sets.bands import (
-    STORED,
-    Measured,
-    MeasurementError,
-    measure,
-    out_of_order,
-    read,
-    write,
-)
+from codecshift.benchmark.sets.bands import STORED, Measured, MeasurementError, measure, out_of_order, read, write
 from codecshift.corruptions.corruption import SEVERITIES, generator
 from codecshift.corruptions.fourier import RMS
 from codecshift.corruptions.pixels import UnreadableImage

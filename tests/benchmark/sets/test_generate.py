@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -18,20 +17,18 @@ import pytest
 from codecshift.benchmark import store
 from codecshift.benchmark.measure.job import prepare
 from codecshift.benchmark.measure.sitting import run
-from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.plan.plans import Plan
 from codecshift.benchmark.sets import order as ordering
 from codecshift.benchmark.sets.generate import generate
-from codecshift.benchmark.sets.order import Order, clean_name, order
-from codecshift.benchmark.sets.preview import preview
-from codecshift.benchmark.sets.verify import Finding, verify
+from codecshift.benchmark.sets.order import Order, order
+from codecshift.benchmark.sets.verify import verify
 from codecshift.benchmark.store import RunFile
 from codecshift.corruptions import table
 from codecshift.corruptions.corruption import CLEAN, generator
 from codecshift.corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
 from codecshift.corruptions.sets import KNOWN, SetError, generated, open_set
 from codecshift.corruptions.sets.generated import MANIFEST, UNFINISHED, GeneratedError, Manifest, file_of, read_manifest
-from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
+from codecshift.corruptions.table import CORRUPTIONS
 
 Save = Callable[[str, Sequence[str]], Path]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -48,87 +45,6 @@ def few(
 
 def everything(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def made(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished set that no test may change."""
-    out = tmp_path_factory.mktemp("made") / "pair-c"
-    assert generate(few(pair), out, jobs=1).kept == 0
-    return out
-
-
-@pytest.fixture
-def copy(made: Path, tmp_path: Path) -> Path:
-    """A finished set to spoil."""
-    return Path(shutil.copytree(made, tmp_path / "copy"))
-
-
-# --- what is ordered
-
-
-@pytest.mark.parametrize(
-    ("text", "clean"),
-    [
-        ("kodak-c", "kodak"),
-        ("kodak", "kodak"),
-        ("clic2020-test-c", "clic2020-test"),
-        ("clic-c", "clic2020-test"),
-        ("sample-c", "sample"),
-        ("folder:photos-c", "folder:photos-c"),
-        ("folder:photos@crop64x64", "folder:photos@crop64x64"),
-    ],
-)
-def test_the_name_of_a_corrupted_set_tells_the_clean_one(text: str, clean: str) -> None:
-    assert clean == clean_name(text)
-
-
-@pytest.mark.parametrize(("text", "near"), [("kodac-c", "kodak-c"), ("generated:x", None), ("quick", None), ("", None)])
-def test_a_name_that_means_nothing_is_refused_with_the_nearest(text: str, near: str | None) -> None:
-    with pytest.raises(UnknownName, match="unknown corrupted set") as caught:
-        clean_name(text)
-    assert near is None or f"did you mean {near!r}?" in str(caught.value)
-
-
-def test_without_a_choice_the_fifteen_are_made_at_five_severities(pair: Path) -> None:
-    wanted = order(f"folder:{pair}", NOWHERE)
-    assert wanted.conditions == tuple((name, severity) for name in FIFTEEN for severity in range(1, 6))
-
-
-def test_a_band_and_names_are_made_in_the_order_of_the_table(pair: Path) -> None:
-    wanted = order(f"folder:{pair}", NOWHERE, ["speckle_noise", "high", "fog", "fog"], [5, 1])
-    names = ["fog", "gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"]
-    assert wanted.conditions == tuple((name, severity) for name in names for severity in (1, 5))
-
-
-@pytest.mark.parametrize(
-    ("corruptions", "severities", "sentence"),
-    [
-        (["fgo"], [], r"unknown corruption 'fgo': .*did you mean 'fog'"),
-        ([CLEAN], [], r"none is the clean image itself: expected corruptions or bands"),
-        ([], [6], r"expected a severity from 1 to 5, got 6"),
-        ([], [0], r"expected a severity from 1 to 5, got 0"),
-    ],
-    ids=["corruption", "clean", "severity-6", "severity-0"],
-)
-def test_what_cannot_be_made_is_refused(
-    corruptions: list[str], severities: list[int], sentence: str, pair: Path
-) -> None:
-    with pytest.raises(UnknownName, match=sentence):
-        order(f"folder:{pair}", NOWHERE, corruptions, severities)
-
-
-def test_an_image_too_small_to_corrupt_is_refused_by_name(tmp_path: Path) -> None:
-    PIL.Image.new("RGB", (64, 31)).save(tmp_path / "flat.png")
-    with pytest.raises(SetError, match=r"^flat of folder:.* is 64x31: the corruptions need 32 pixels a side$"):
-        order(f"folder:{tmp_path}", NOWHERE)
-
-
-def test_an_image_that_cannot_be_read_is_refused_by_name(save_set: Save) -> None:
-    folder = save_set("damaged", ["hair"])
-    (folder / "bad.png").write_text("no image", encoding="utf-8")
-    with pytest.raises(UnreadableImage, match=r"^bad\.png: not an image"):
-        order(f"folder:{folder}", NOWHERE)
 
 
 def test_an_image_that_is_cut_off_stops_the_making_with_its_name(save_set: Save, tmp_path: Path) -> None:
@@ -393,122 +309,6 @@ def test_an_unfinished_set_of_another_recipe_is_refused(pair: Path, save_set: Sa
     assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.png")}
 
 
-# --- verifying
-
-
-def test_a_finished_set_is_right(made: Path) -> None:
-    told: list[tuple[int, int]] = []
-    assert verify(made, jobs=1, report=lambda done, total: told.append((done, total))) == (8, [])
-    assert told[0] == (0, 8)
-    assert told[-1] == (8, 8)
-
-
-def test_every_kind_of_damage_is_found_and_named(copy: Path) -> None:
-    changed = read_pixels(copy / "fog/2/hair.png")
-    changed[0, 0, 0] ^= 1
-    PIL.Image.fromarray(changed).save(copy / "fog/2/hair.png")
-    PIL.Image.open(copy / "fog/2/suit.png").save(copy / "fog/2/suit.png", compress_level=9)
-    (copy / "fog/4/hair.png").unlink()
-    data = (copy / "fog/4/suit.png").read_bytes()
-    (copy / "fog/4/suit.png").write_bytes(data[: len(data) // 2])
-    (copy / "gaussian_noise/2/hair.png").write_text("no image", encoding="utf-8")
-    shutil.copy(copy / "gaussian_noise/4/hair.png", copy / "gaussian_noise/4/more.png")
-    (copy / "notes.txt").write_text("mine", encoding="utf-8")
-    total, findings = verify(copy, jobs=2)
-    assert total == 8
-    assert [(one.kind, one.file) for one in findings] == [
-        ("pixels", "fog/2/hair.png"),
-        ("bytes", "fog/2/suit.png"),
-        ("missing", "fog/4/hair.png"),
-        ("unreadable", "fog/4/suit.png"),
-        ("unreadable", "gaussian_noise/2/hair.png"),
-        ("extra", "gaussian_noise/4/more.png"),
-        ("extra", "notes.txt"),
-    ]
-
-
-def test_the_wrong_picture_under_a_right_name_is_found(copy: Path) -> None:
-    one, other = copy / "fog/2/hair.png", copy / "fog/4/hair.png"
-    data = one.read_bytes()
-    one.write_bytes(other.read_bytes())
-    other.write_bytes(data)
-    about = "its pixels are others"
-    assert verify(copy, jobs=1)[1] == [Finding("pixels", f"fog/{n}/hair.png", about) for n in (2, 4)]
-
-
-@pytest.mark.parametrize(
-    ("spoil", "sentence"),
-    [
-        (lambda text: text.replace('"severity"', "").replace('"version": 1,\n"made', '"version": 2,\n"made'), "newer"),
-        (lambda text: text.replace('"nbytes": ', '"nbytes": 1', 1), "was changed after it was written"),
-        (lambda text: text[: len(text) // 2], "is damaged: it is no manifest that codecshift wrote"),
-        (lambda _: "", "is damaged"),
-        (lambda _: "[]", "is damaged"),
-        (lambda _: "{}", "is damaged"),
-        (lambda text: text.replace('"sha256": ', '"other": '), "is damaged"),
-        (lambda _: '{"format": "other"}', "is the manifest of something else"),
-    ],
-    ids=["newer", "edited", "cut", "empty", "list", "blank", "lacking", "other"],
-)
-def test_a_manifest_that_cannot_be_trusted_is_refused(
-    spoil: Callable[[str], str], sentence: str, copy: Path, pair: Path
-) -> None:
-    path = copy / MANIFEST
-    path.write_text(spoil(path.read_text(encoding="utf-8")), encoding="utf-8")
-    for deed in (
-        lambda: verify(copy, jobs=1),
-        lambda: open_set(f"generated:{copy}", pair.parent),
-        lambda: generate(few(pair), copy, jobs=1),
-    ):
-        with pytest.raises(GeneratedError, match=sentence):
-            deed()
-
-
-def test_a_manifest_that_is_not_text_is_refused(copy: Path) -> None:
-    (copy / MANIFEST).write_bytes(b"\xff\xfe\0")
-    with pytest.raises(GeneratedError, match="is damaged"):
-        verify(copy, jobs=1)
-
-
-def test_a_manifest_laid_out_anew_is_the_same(copy: Path) -> None:
-    body = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
-    (copy / MANIFEST).write_text(json.dumps(body, indent=4, sort_keys=True), encoding="utf-8")
-    assert verify(copy, jobs=1) == (8, [])
-
-
-def test_a_manifest_that_leads_out_of_its_folder_is_refused(made: Path, tmp_path: Path) -> None:
-    manifest = read_manifest(made)
-    bad = "../../../hair"
-    files = {(bad if image == "hair" else image, *rest): one for (image, *rest), one in manifest.files.items()}
-    images = tuple(replace(one, id=bad) if one.id == "hair" else one for one in manifest.images)
-    with pytest.raises(GeneratedError, match="outside its folder"):
-        replace(manifest, images=images, files=files).text()
-    text = manifest.text().replace('"id": "hair"', f'"id": "{bad}"').replace("/hair.png", f"/{bad}.png")
-    body = {key: value for key, value in json.loads(text).items() if key != "sha256"}
-    (tmp_path / MANIFEST).write_text(json.dumps(body | {"sha256": generated._digest(body)}), encoding="utf-8")
-    with pytest.raises(GeneratedError, match="names a file outside its folder"):
-        read_manifest(tmp_path)
-
-
-def test_a_manifest_that_lacks_a_file_is_refused(made: Path, tmp_path: Path) -> None:
-    manifest = read_manifest(made)
-    files = dict(list(manifest.files.items())[1:])
-    (tmp_path / MANIFEST).write_text(replace(manifest, files=files).text(), encoding="utf-8")
-    with pytest.raises(GeneratedError, match=r"manifest\.json says nothing of fog/2/hair\.png"):
-        read_manifest(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [("empty", "is no corrupted set: it holds no manifest.json"), ("file", "is a file"), ("absent", "is not there")],
-)
-def test_what_is_no_set_is_not_verified(name: str, sentence: str, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file").write_text("x", encoding="utf-8")
-    with pytest.raises(GeneratedError, match=sentence):
-        verify(tmp_path / name, jobs=1)
-
-
 # --- running on it
 
 
@@ -595,39 +395,3 @@ def test_a_run_file_is_begun_by_neither(made: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with RunFile.open(tmp_path / "r.sqlite") as file:
         assert file.statuses() == {}
-
-
-# --- the preview
-
-
-def test_the_preview_shows_each_condition_and_is_the_same_each_time(pair: Path, tmp_path: Path) -> None:
-    wanted = few(pair, ["fog", "pixelate", "gaussian_noise"], [1, 5])
-    told: list[tuple[int, int]] = []
-    preview(wanted, tmp_path / "a.png", report=lambda done, total: told.append((done, total)))
-    preview(wanted, tmp_path / "b.png", "hair")
-    assert told == [(n, 6) for n in range(1, 7)]
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
-    sheet = read_pixels(tmp_path / "a.png")
-    # Two thirds of 190x170 are 127x113, as thumbnails 240x214; a row in each of three bands, clean and two severities.
-    assert sheet.shape == (58 + 3 * 30 + 3 * (214 + 6) + 6, 170 + 3 * (240 + 6) + 6, 3)
-    cells = {
-        sheet[58 + 30 + row * (30 + 220) :, 170 + column * 246 :][:214, :240].tobytes()
-        for row in range(3)
-        for column in range(3)
-    }
-    assert len(cells) == 7  # six conditions, and the clean image in each row
-
-
-def test_the_preview_of_an_image_that_is_not_there_is_refused(pair: Path, tmp_path: Path) -> None:
-    with pytest.raises(SetError, match=r"folder:pair has no image 'hiar'; did you mean 'hair'\?"):
-        preview(few(pair), tmp_path / "a.png", "hiar")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("size", [(32, 32), (33, 400), (400, 33)], ids=str)
-def test_an_image_of_any_size_has_a_preview(size: tuple[int, int], tmp_path: Path) -> None:
-    (tmp_path / "set").mkdir()
-    PIL.Image.radial_gradient("L").convert("RGB").resize(size).save(tmp_path / "set" / "x.png")
-    preview(few(tmp_path / "set", ["contrast"], [1]), tmp_path / "a.png")
-    assert (tmp_path / "a.png").stat().st_size > 0

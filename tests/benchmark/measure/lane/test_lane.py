@@ -22,22 +22,18 @@ from codecshift.benchmark.measure.estimate import estimate
 from codecshift.benchmark.measure.job import Job, prepare
 from codecshift.benchmark.measure.lane import attendant as attending
 from codecshift.benchmark.measure.lane.attendant import Attendant
-from codecshift.benchmark.measure.lane.batches import PIXELS, divided
-from codecshift.benchmark.measure.lane.device import chosen
+from codecshift.benchmark.measure.lane.batches import divided
 from codecshift.benchmark.measure.loop import LOST_ALONE
 from codecshift.benchmark.measure.pools.local import LocalPool, division
 from codecshift.benchmark.measure.search import match
-from codecshift.benchmark.measure.shots.recent import Recent
 from codecshift.benchmark.measure.sitting import Tally, run
-from codecshift.benchmark.measure.tasks import Batch, Context, Task
+from codecshift.benchmark.measure.tasks import Context
 from codecshift.benchmark.plan.device import Device
-from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.plan.plans import Plan, Shot
 from codecshift.benchmark.plan.targets import Target
-from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
+from codecshift.codecs.protocol import Point, Spec
 from codecshift.codecs.registry import catalogue, find
 from codecshift.corruptions.corruption import CLEAN
-from codecshift.corruptions.sets import ImageSet, Source
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 NOWHERE = Path("/nonexistent")
@@ -246,42 +242,6 @@ def failed(path: Path) -> dict[tuple[str, str, str], str]:
 
 
 # --- what goes where
-
-
-def images_of(**sizes: tuple[int, int]) -> ImageSet:
-    return ImageSet("some", tuple(Source(name, NOWHERE, "", *size) for name, size in sorted(sizes.items())))
-
-
-def test_a_lane_works_point_by_point_in_batches_of_one_shape() -> None:
-    neural, jpeg = spec(), find("jpeg:q50")
-    pairs = ((jpeg[0].name, jpeg[1][0]), *((neural.name, point) for point in neural.points))
-    images = images_of(a=(10, 20), b=(20, 10), c=(10, 20), d=(10, 20))
-    shots = [Shot("some", name, CLEAN, 0) for name in "abcd"]
-    context = Context({"some": images}, {neural.name: neural, "jpeg": jpeg[0]}, "r", 60.0, device=Device("cpu", "", 2))
-    # Of b, the second point has been worked before.
-    tasks = [Task(shot, pairs[: 2 if shot.image == "b" else 3]) for shot in shots]
-    for_pool, batches = divided(tasks, context)
-    assert for_pool == [Task(shot, pairs[:1]) for shot in shots]
-    a, b, c, d = shots
-    expected = [((a, c), 1), ((d,), 1), ((b,), 1), ((a, c), 2), ((d,), 2)]
-    assert batches == [Batch(some, (pairs[place],)) for some, place in expected]
-    assert divided(tasks, replace(context, device=None)) == (tasks, [])
-
-
-def test_a_batch_has_no_more_pixels_than_there_is_memory_for() -> None:
-    neural = spec(bits=[3])
-    height, width = 1000, PIXELS // 3000
-    names = [f"i{number}" for number in range(7)]
-    images = images_of(**dict.fromkeys(names, (height, width)), huge=(10**5, 10**5), odd=(0, 0))
-    context = Context({"some": images}, {neural.name: neural}, "r", 60.0, device=Device("cpu", ""))
-    tasks = [Task(Shot("some", name, CLEAN, 0), ((neural.name, neural.points[0]),)) for name in [*names, "huge", "odd"]]
-    assert [len(batch.shots) for batch in divided(tasks, context)[1]] == [3, 3, 1, 1, 1]
-
-
-def test_a_batch_taken_apart_has_one_shot_each() -> None:
-    shots = tuple(Shot("some", name, CLEAN, 0) for name in "ab")
-    batch = Batch(shots, (("codec", Point("p")),))
-    assert [Batch((shot,), batch.points, alone=True) for shot in shots] == list(batch.parts())
 
 
 @pytest.mark.parametrize(
@@ -606,43 +566,6 @@ def test_what_was_made_is_kept_as_long_as_there_is_space(
         assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
 
 
-def test_several_threads_that_want_the_same_make_it_once() -> None:
-    calls: list[int] = []
-    together = threading.Barrier(4, timeout=30)
-
-    def make(key: int) -> int:
-        calls.append(key)
-        time.sleep(0)
-        return key * key
-
-    recent = Recent(make, 2)
-
-    def ask(key: int) -> int:
-        together.wait()
-        return recent(key)
-
-    with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(ask, [3, 3, 3, 3])) == [9, 9, 9, 9]
-    assert calls == [3]
-    assert [recent(key) for key in (4, 3, 5, 3, 4)] == [16, 9, 25, 9, 16]
-    assert calls == [3, 4, 5, 4]
-
-
-def test_what_was_raised_is_not_kept() -> None:
-    answers: Iterator[Exception | int] = iter([OSError("not yet"), 1])
-
-    def make(_: str) -> int:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    recent = Recent(make, 2)
-    with pytest.raises(OSError, match="not yet"):
-        recent("a")
-    assert recent("a") == 1
-
-
 # --- the whole
 
 
@@ -722,74 +645,3 @@ def test_the_command_runs_neural_codecs_on_the_device(folder: Path, here: Comman
     assert described["codecs"]["batched-mixes"]["batch"] == 16
     matched = here(*arguments, "--match", "bpp=4")
     assert matched.returncode == 0, matched.stderr
-
-
-def test_a_device_that_is_not_there_is_refused_in_one_sentence(
-    folder: Path, here: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(""))
-    refused = here("run", "--set", f"folder:{folder}", "--codec", "jpeg:q30", "--device", "cuda")
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == (
-        "codecshift: no CUDA device: torch finds none here, or is not installed; --device cpu computes without one\n"
-    )
-
-
-# --- choosing a device
-
-
-class Asked:
-    """In place of the process that asks torch."""
-
-    def __init__(self, answer: str) -> None:
-        self.answer = answer
-
-    def __call__(self, _limit: float) -> "Asked":
-        return self
-
-    def __enter__(self) -> "Asked":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def call(self, _function: object) -> str:
-        return self.answer
-
-
-H200 = "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off"
-
-
-@pytest.mark.parametrize("device", ["cuda", "auto"])
-def test_an_accelerator_is_used_where_there_is_one(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(H200))
-    assert chosen(device, [spec()]) == Device("cuda", H200)
-    assert chosen("cpu", [spec()]) is None
-
-
-def test_without_an_accelerator_the_cpu_is_used_unless_that_was_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", Asked(""))
-    assert chosen("auto", [spec()]) is None
-    with pytest.raises(CodecUnavailable, match=r"no CUDA device: torch finds none here.*--device cpu"):
-        chosen("cuda", [spec()])
-
-
-def test_torch_is_not_asked_where_nothing_could_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codecshift.benchmark.measure.lane.device.Isolated", None)
-    assert chosen("auto", [find("jpeg")[0]]) is None
-    assert chosen("cpu", [spec()]) is None
-
-
-def test_an_unknown_device_is_told_with_the_nearest() -> None:
-    with pytest.raises(UnknownName, match=r"unknown device 'cude': expected one of cpu, cuda, auto .*'cuda'"):
-        chosen("cude", [])
-
-
-@pytest.mark.needs("torch")
-def test_this_machine_can_be_asked() -> None:
-    """The answer is torch's own, from a process apart."""
-    import torch
-
-    found = chosen("auto", [spec()])
-    assert (found is not None) == torch.cuda.is_available()
-    if found:
-        assert torch.cuda.get_device_name() in found.name

@@ -1,0 +1,38 @@
+"""Worker processes use the cores there are, and a system that refuses them is told so."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from codecshift.benchmark.measure.job import prepare
+from codecshift.benchmark.measure.pools.processes import cores
+from codecshift.benchmark.measure.sitting import run
+from codecshift.benchmark.plan.plans import Plan
+from codecshift.benchmark.store import RunFileError
+from codecshift.corruptions.corruption import CLEAN
+
+NOWHERE = Path("/nonexistent")
+
+
+def plan(folder: Path, codecs: Sequence[str] = ("jpeg:q30", "webp:q50"), *corruptions: str) -> Plan:
+    return Plan(
+        "test", "for tests", (f"folder:{folder}",), tuple(codecs), corruptions or (CLEAN, "fog", "contrast"), (2,)
+    )
+
+
+def test_a_system_without_shared_memory_is_told_so(pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in containers whose /dev/shm is missing, or root's alone: it is not the run file that cannot be written."""
+
+    def refuse(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("multiprocessing.context.BaseContext.Lock", refuse)
+    job = prepare(plan(pair, ["jpeg:q30"], CLEAN), NOWHERE)
+    with pytest.raises(OSError, match=r"^worker processes need shared memory, .*: make /dev/shm writable") as refused:
+        run(job, tmp_path / "r.sqlite", jobs=1)
+    assert not isinstance(refused.value, RunFileError)
+
+
+def test_at_least_one_core_is_usable() -> None:
+    assert 1 <= cores() <= (os.cpu_count() or 1)

@@ -1,0 +1,152 @@
+"""Whatever dies or hangs costs its own rows only, and what always does is given up."""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from codecshift.benchmark import store
+from codecshift.benchmark.measure.job import prepare
+from codecshift.benchmark.measure.loop import LOST_ALONE
+from codecshift.benchmark.measure.pools import local as pool
+from codecshift.benchmark.measure.sitting import run
+from codecshift.benchmark.plan.plans import Plan
+from codecshift.codecs.isolated import ended
+from codecshift.codecs.registry import catalogue
+from codecshift.corruptions.corruption import CLEAN
+
+NOWHERE = Path("/nonexistent")
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def plan(folder: Path, codecs: Sequence[str] = ("jpeg:q30", "webp:q50"), *corruptions: str) -> Plan:
+    return Plan(
+        "test", "for tests", (f"folder:{folder}",), tuple(codecs), corruptions or (CLEAN, "fog", "contrast"), (2,)
+    )
+
+
+def untimed(path: Path) -> pd.DataFrame:
+    return store.read(path).drop(columns=["encode_s", "decode_s"])
+
+
+CULPRITS = {
+    "segfault": "its process died of SIGSEGV",
+    "exits": "its process ended with exit code 3",
+    "hang": "no answer within 1 s",
+}
+
+
+@pytest.mark.parametrize("codec", CULPRITS)
+@pytest.mark.needs("alarm")
+def test_a_codec_that_takes_its_process_with_it_costs_its_own_rows_only(
+    codec: str, pair: Path, tmp_path: Path, with_plugins: None
+) -> None:
+    job = prepare(plan(pair, ["jpeg:q30", codec, "webp:q50"], CLEAN, "fog", "contrast"), NOWHERE)
+    path = tmp_path / "r.sqlite"
+    tally = run(job, path, jobs=1, time_limit=1)
+    assert (tally.total, tally.done) == (18, 18)
+    table = store.read(path)
+    good = table[table["codec"] != codec]
+    assert set(good["status"]) == {"ok"}
+    assert len(good) == 12
+    bad = store.faults(path)
+    assert set(bad["codec"]) == {codec}
+    assert len(bad) == 6 == tally.failed + tally.skipped
+    # What was sent ahead before the last straw may fail too; all that comes after it is skipped.
+    assert LOST_ALONE <= tally.failed < 6
+    assert set(bad.loc[bad["status"] == "failed", "message"]) == {CULPRITS[codec]}
+    expected = f"not tried: the last {LOST_ALONE} times its process died or hung"
+    assert set(bad.loc[bad["status"] == "skipped", "message"]) == {expected}
+
+
+def test_a_codec_that_leaks_memory_costs_workers_and_no_row(
+    pair: Path, whole: Path, tmp_path: Path, with_plugins: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 50 MiB an image, in rows of six shots."""
+    monkeypatch.setattr("codecshift.benchmark.measure.sitting.share", lambda _: 350 * 2**20)
+    path = tmp_path / "r.sqlite"
+    tally = run(prepare(plan(pair, ["leaks", "jpeg:q30", "webp:q50"]), NOWHERE), path, jobs=1)
+    assert (tally.done, tally.failed, tally.skipped) == (18, 0, 0)
+    table = untimed(path)
+    good = table[table["codec"] != "leaks"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), good.drop(columns="run"))
+    ((reason, times),) = tally.reasons.items()
+    assert reason == "leaks: a worker's memory outgrew its share, and it was replaced"
+    assert 1 <= times <= 6
+
+
+def test_good_rows_beside_a_crash_are_those_of_an_undisturbed_run(
+    pair: Path, whole: Path, tmp_path: Path, with_plugins: None
+) -> None:
+    path = tmp_path / "r.sqlite"
+    run(prepare(plan(pair, ["segfault", "jpeg:q30", "webp:q50"]), NOWHERE), path, jobs=2)
+    table = untimed(path)
+    good = table[table["codec"] != "segfault"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), good.drop(columns="run"))
+
+
+def test_a_crashing_codec_is_not_tried_on_every_shot(
+    pair: Path, tmp_path: Path, with_plugins: None, command: Command
+) -> None:
+    """A process lost at every shot makes a run take days where each loss is a time limit of minutes."""
+    log = tmp_path / "log"
+    shots = 2 * 15
+    done = command(
+        *("run", "--set", f"folder:{pair}", "--codec", "exits", "--jobs", 1, "--out", tmp_path / "r.sqlite"),
+        *(option for name in ("low", "medium", "high") for option in ("--corruption", name)),
+        *("--severity", 1),
+        env={"BAD_CODECS_LOG": str(log)},
+    )
+    assert done.returncode == 1  # nothing could be measured
+    assert len(store.read(tmp_path / "r.sqlite")) == shots
+    assert len(log.read_text(encoding="utf-8").splitlines()) < shots
+
+
+def test_rows_are_kept_as_they_come_though_a_codec_crashes(
+    pair: Path, tmp_path: Path, with_plugins: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a run beside a crashing codec that is stopped in its first half has nothing to go on from."""
+    names = ("contrast", "fog", "brightness", "pixelate", CLEAN)
+    job = prepare(plan(pair, ["jpeg:q30", "segfault"], *names), NOWHERE)
+    lost_before_the_first_row = 0
+
+    def counted(code: int, limit: float) -> str:
+        nonlocal lost_before_the_first_row
+        lost_before_the_first_row += not written
+        return ended(code, limit)
+
+    written: list[int] = []
+    monkeypatch.setattr(pool, "ended", counted)
+    run(job, tmp_path / "r.sqlite", jobs=1, report=lambda tally: written.append(tally.done) if tally.done else None)
+    assert lost_before_the_first_row < 10  # there are ten shots
+
+
+@pytest.mark.parametrize("codec", ["sysexit", "panic", "interrupt"])
+def test_what_a_codec_raises_never_ends_the_run(codec: str, pair: Path, tmp_path: Path, with_plugins: None) -> None:
+    job = prepare(plan(pair, ["jpeg:q30", codec], CLEAN), NOWHERE)
+    path = tmp_path / "r.sqlite"
+    try:
+        tally = run(job, path, jobs=1)
+    except BaseException as escaped:  # noqa: BLE001 - any of these is the fault
+        pytest.fail(f"{type(escaped).__name__} of a codec ended the run")
+    assert (tally.done, tally.failed) == (4, 2)
+    table = store.read(path)
+    assert table.set_index("codec")["status"].to_dict() == {"jpeg": "ok", codec: "failed"}
+
+
+def test_a_damaged_image_costs_its_own_rows(save_set: Callable[[str, Sequence[str]], Path], tmp_path: Path) -> None:
+    folder = save_set("damaged", ["hair", "hull", "suit"])
+    whole = (folder / "hull.png").read_bytes()
+    (folder / "hull.png").write_bytes(whole[: len(whole) // 2])
+    path = tmp_path / "r.sqlite"
+    tally = run(prepare(plan(folder, ["jpeg:q30"], CLEAN, "fog"), NOWHERE), path, jobs=1)
+    assert (tally.done, tally.failed) == (6, 2)
+    faults = store.faults(path)
+    assert set(faults["image"]) == {"hull"}
+    assert all(message.startswith("image: UnreadableImage: hull.png") for message in faults["message"])
+
+
+def test_the_plugins_of_these_tests_come_by_entry_points(with_plugins: None) -> None:
+    assert {"segfault", "exits", "hang"} <= set(catalogue().specs)
+    assert catalogue().faults == {"faulty (codecshift-bad-codecs)": "RuntimeError: this plugin is broken"}
