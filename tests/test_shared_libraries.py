@@ -16,7 +16,7 @@ import numpy as np
 from codecshift.analysis.distortion import ms_ssim
 from codecshift.analysis.spectrum import power_spectrum
 from codecshift.benchmark import cli, store
-from codecshift.benchmark.measure import run
+from codecshift.benchmark.measure import sitting
 from codecshift.benchmark.report import export, figures, leaderboard
 from codecshift.codecs.protocol import CodecUnavailable
 from codecshift.codecs.registry import BUILT_IN, open_codec

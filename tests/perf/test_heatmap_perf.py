@@ -55,7 +55,7 @@ def test_shots_take_little_longer_than_their_codecs(benchmark, labels: list[str]
     data = Path(os.environ.get("CODECSHIFT_DATA", "."))
     of = "kodak" if (data / "kodak").is_dir() else "sample"
     steps = 8 if benchmark.enabled else 2
-    job = prepare(maps.plan(maps.band("full", steps), [4]).narrowed([of], codecs=labels, first=1), data)
+    job = prepare(maps.plan(maps.frequencies("full", steps), [4]).narrowed([of], codecs=labels, first=1), data)
     worker = Worker(job.context(time_limit=300, memory=math.inf))
     first, *rest = job.tasks({}, retry_failed=False)  # the first opens the codecs and loads the image
     worker.work(first)
