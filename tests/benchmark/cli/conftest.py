@@ -1,0 +1,89 @@
+"""Commands run in this process, and a run file to run them on."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from codecshift.benchmark.cli import main
+from codecshift.benchmark.store import Row
+
+Rows = Callable[..., Row]
+Write = Callable[..., Path]
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Say = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and the code it ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Return a function that runs a command in this process, in an empty folder, with no data folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    monkeypatch.delenv("CODECSHIFT_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TERM", "dumb")
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["codecshift", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        said = capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def measured(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Command) -> Path:
+    """A run file of two images on clean images and two corruptions, with curves of two codecs and lossless rows."""
+    path = tmp_path_factory.mktemp("measured") / "r.sqlite"
+    done = command(
+        *("run", "--set", f"folder:{pair}", "--codec", "jpeg", "--codec", "webp", "--codec", "identity"),
+        *("--corruption", "none", "--corruption", "fog", "--corruption", "shot_noise", "--severity", 2, "--out", path),
+    )
+    assert done.returncode == 0, done.stderr
+    (path.parent / "out.txt").write_text(done.stdout, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def everything() -> Callable[[Path], dict[str, bytes]]:
+    """Return a function that reads every file below a folder."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def one_sentence() -> Callable[[Any], str]:
+    """Return a function that asserts that a command was refused by one line on stderr, and returns it."""
+
+    def check(said: Any) -> str:
+        assert said.code == 2, said
+        assert said.out == ""
+        assert "Traceback" not in said.err
+        lines = said.err.splitlines()
+        assert len(lines) == 1, said.err
+        assert lines[0].startswith("codecshift: ")
+        return lines[0]
+
+    return check
