@@ -52,9 +52,11 @@ def _effect(verdict: Verdict) -> str:
 def _notes(verdict: Verdict) -> tuple[str, str]:
     """Return why a verdict was reached, with the rows or spectra that it rests on, and the rule of the claim."""
     claim, finding = verdict.claim, verdict.finding
-    rests_on = f" From {finding.count} {claim.rests_on}: {finding.used}." if finding.count else ""
-    outcome = "found" if finding.count else "lacking"
-    return f"{claim.name} {outcome}: {finding.reason}.{rests_on}", f"{claim.name} rule: {claim.rule}"
+    if finding.count:
+        outcome = f"found: {finding.reason}. From {finding.count} {claim.rests_on}: {finding.used}."
+    else:
+        outcome = f"lacking: {finding.reason}"  # which ends in a command
+    return f"{claim.name} {outcome}", f"{claim.name} rule: {claim.rule}"
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:

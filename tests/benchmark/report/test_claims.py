@@ -84,7 +84,7 @@ def test_text_tells_the_effect_the_rule_and_the_rows() -> None:
     assert "H1 refuted +3.00 % of the power " in words
     assert "H6 undecided - " in words
     assert "H1 found: 3 %. From 2 spectra: D of 2 points. H1 rule: " in words
-    assert "H6 lacking: a pruned codec is needed. H6 rule: " in words
+    assert "H6 lacking: a pruned codec is needed H6 rule: " in words
     for verdict in FOUND:
         assert f"{verdict.claim.name} rule: {verdict.claim.rule}" in words
 
