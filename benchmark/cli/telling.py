@@ -165,18 +165,18 @@ def figures(
     from ..report import figures as drawing
 
     images, _ = data_folder(data_dir, None)
+    extra = (*described(codec_file), *(find(label)[0] for label in codec or ()))
     if list_:
         if file:
-            show(drawing.states_report(drawing.listing(_evidence(file), images, only or ())))
+            show(drawing.states_report(drawing.listing(_evidence(file), images, only or (), extra)))
         else:
             show(drawing.kinds_report(drawing.kinds(only or ())))
         return
     if file is None:
         refuse("expected a run file: codecshift figures FILE, or --list for what there is to draw")
     formats = [each.value for each in format or (FigureFormat.png, FigureFormat.pdf)]
-    extra = (*described(codec_file), *(find(label)[0] for label in codec or ()))
     folder = out or Path("figures")
-    for path in drawing.figures(_evidence(file), folder, only or (), formats, images, extra=extra, report=say):
+    for path in drawing.figures(_evidence(file), folder, only or (), formats, images, extra=extra, skipped=say):
         typer.echo(path)
 
 

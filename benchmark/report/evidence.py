@@ -148,7 +148,7 @@ def _chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd
         held = set(table[column])
         for names in wanted:
             if held.isdisjoint(names):
-                raise NothingChosen(_lacking(path, content, column, "|".join(map(str, names)), held))
+                raise NothingChosen(_lacking(path, content, column, names, held))
         if wanted:
             kept &= table[column].isin([*always, *(name for names in wanted for name in names)])
     if choice.codecs:
@@ -157,13 +157,13 @@ def _chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd
             if not (table["codec"].eq(name) | label.eq(name)).any():
                 same_codec = label[table["codec"] == name.partition(":")[0]]
                 held = set(same_codec if len(same_codec) else table["codec"]) - {""}
-                raise NothingChosen(_lacking(path, content, "codec", name, held))
+                raise NothingChosen(_lacking(path, content, "codec", (name,), held))
         kept &= table["codec"].isin([*choice.codecs, ""]) | label.isin(choice.codecs)
     return table[kept]
 
 
-def _lacking(path: Path, content: str, column: str, wanted: str, held: set[Any]) -> str:
-    names = sorted(held)
-    nearest = difflib.get_close_matches(wanted, list(map(str, names)), n=1)
+def _lacking(path: Path, content: str, column: str, wanted: tuple[Any, ...], held: set[Any]) -> str:
+    known, asked = list(map(str, sorted(held))), list(map(str, wanted))
+    nearest = difflib.get_close_matches(asked[0], known, n=1) if len(asked) == 1 else []
     hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
-    return f"{path} holds no {content} of {column} {wanted!r}: expected one of {', '.join(map(str, names))}{hint}"
+    return f"{path} holds no {content} of {column} {', '.join(asked)}: expected one of {', '.join(known)}{hint}"

@@ -12,6 +12,7 @@ from ...analysis.ranking import NotComparable
 from ...analysis.statistics import summarise
 from ..plan.names import file_name
 from ..store.facts import FACTS
+from ..store.files import write_whole
 from .evidence import Evidence, facts
 
 RESULTS_VERSION = 1
@@ -37,14 +38,14 @@ def export(evidence: Evidence, folder: Path) -> list[Path]:
     published = _published(root / "runs") | runs
     for target, table in tables.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(target, index=False, float_format="%.6g", lineterminator="\n")
+        write_whole(target, table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())
     (root / "runs").mkdir(exist_ok=True)
     files = list(tables)
     for run, provenance in runs.items():
         files.append(root / "runs" / f"{run}.json")
-        files[-1].write_text(json.dumps(provenance, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_whole(files[-1], (json.dumps(provenance, indent=2, sort_keys=True) + "\n").encode())
     files.append(root / "codecs.csv")
-    files[-1].write_text(codecs_csv(published), encoding="utf-8")
+    write_whole(files[-1], codecs_csv(published).encode())
     return files
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ...analysis.figures.style import plain
 from ...codecs.protocol import Spec
 from ..measure.remade import Remade
 from ..plan.names import file_name, named
+from ..store.files import write_whole
 from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet
 
@@ -67,12 +69,12 @@ def kinds(names: Sequence[str] = ()) -> list[Kind]:
     return [named("figure", name, FIGURES) for name in dict.fromkeys(names)] or list(FIGURES.values())
 
 
-def listing(evidence: Evidence, data_dir: Path, names: Sequence[str] = ()) -> list[State]:
+def listing(evidence: Evidence, data_dir: Path, names: Sequence[str] = (), extra: Sequence[Spec] = ()) -> list[State]:
     """Return whether each kind of figure, or each of `names`, can be drawn of each set."""
     chosen = kinds(names)
     return [
         State(kind, image_set, kind.missing(material))
-        for image_set, material in drawn_from(evidence, data_dir)
+        for image_set, material in drawn_from(evidence, data_dir, extra)
         for kind in chosen
     ]
 
@@ -88,7 +90,8 @@ def states_report(states: Sequence[State]) -> Report:
     several = len({state.set for state in states}) > 1
     names = [f"{state.kind.name} of {state.set}" if several else state.kind.name for state in states]
     lines = [
-        (name, "lacks rows" if state.missing else "can be drawn") for name, state in zip(names, states, strict=True)
+        (name, "cannot be drawn" if state.missing else "can be drawn")
+        for name, state in zip(names, states, strict=True)
     ]
     notes = [f"{name}: {state.missing}" for name, state in zip(names, states, strict=True) if state.missing]
     return Report([Sheet(tuple(map(Column, ("figure", "state"))), lines, notes=notes)])
@@ -102,11 +105,11 @@ def figures(
     data_dir: Path,
     *,
     extra: Sequence[Spec] = (),
-    report: Callable[[str], None] = lambda _line: None,
+    skipped: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Path]:
     """Draw figures into `folder`, each with a caption, and yield the files as they are written.
 
-    Without `names` all that can be drawn; `report` gets a line for each that cannot, with the reason. The same run
+    Without `names` all that can be drawn; `skipped` gets a line for each that cannot, with the reason. The same run
     file gives the same bytes. Raises UnknownName for a name that is no figure, and NothingToDraw for a figure of
     `names` that no set suffices for, or where nothing can be drawn at all.
     """
@@ -128,7 +131,7 @@ def figures(
             except NothingToDraw as error:
                 reasons.setdefault(kind.name, str(error))
                 if not names or len(sets) > 1:
-                    report(f"{title} is not drawn: {error}")
+                    skipped(f"{title} is not drawn: {error}")
                 continue
             drawn.add(kind.name)
     lacking = [name for name in reasons if name not in drawn]
@@ -146,10 +149,12 @@ def save(figure: Figure, stem: Path, formats: Sequence[str], caption: str) -> It
     """Write a figure in each format and its caption beside them; yield the files as they are written."""
     for form in formats:
         target = stem.with_name(f"{stem.name}.{form}")
-        figure.savefig(target, format=form, metadata=_NO_DATES[form])
+        image = io.BytesIO()
+        figure.savefig(image, format=form, metadata=_NO_DATES[form])
+        write_whole(target, image.getvalue())
         yield target
     target = stem.with_name(f"{stem.name}.txt")
-    target.write_text(caption, encoding="utf-8")
+    write_whole(target, caption.encode())
     yield target
 
 

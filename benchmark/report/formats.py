@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
@@ -26,7 +27,7 @@ def render(report: Report, form: Format) -> str:
 
 def as_text(report: Report) -> str:
     """Return the sheets as text of WIDTH columns, with half of each interval below its number."""
-    return "".join(map(_sheet_as_text, report.sheets))
+    return "\n".join(map(_sheet_as_text, report.sheets))
 
 
 def as_markdown(report: Report) -> str:
@@ -93,9 +94,11 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _wrapped(notes: Sequence[str]) -> list[str]:
-    # A command in a note is not broken within an option.
-    return [line for note in notes for line in textwrap.wrap(note, WIDTH, break_on_hyphens=False)]
+def _wrapped(note: str) -> list[str]:
+    """Return a note in lines of WIDTH columns; a command at its end gets a line of its own, to be copied whole."""
+    prose, colon, command = note.partition(": codecshift ")
+    lines = textwrap.wrap(f"{prose}:" if colon else prose, WIDTH)
+    return [*lines, f"    codecshift {command}"] if colon else lines
 
 
 def _cells(sheet: Sheet, show: Callable[[Column, Value], str]) -> list[list[str]]:
@@ -112,8 +115,8 @@ def _sheet_as_text(sheet: Sheet) -> str:
         lines.append([column.show(value) for column, value in pairs])
         if any(has_interval(value) for value in values):
             lines.append([column.margin(value) for column, value in pairs])
-    head = [*textwrap.wrap(sheet.title, WIDTH)]
-    return "\n".join([*head, *_drawn(sheet.columns, lines), *_wrapped(sheet.notes)]) + "\n"
+    notes = [line for note in sheet.notes for line in _wrapped(note)]
+    return "\n".join([*textwrap.wrap(sheet.title, WIDTH), *_drawn(sheet.columns, lines), *notes]).strip("\n") + "\n"
 
 
 def _drawn(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> list[str]:
@@ -149,13 +152,18 @@ def _broken_at_hyphens(lines: Sequence[Sequence[str]]) -> list[list[str]]:
 def _sheet_as_markdown(sheet: Sheet) -> str:
     rules = ["---:" if column.side == "right" else ":---" for column in sheet.columns]
     table = [[column.name for column in sheet.columns], rules, *_cells(sheet, Column.ends)]
-    head = [f"**{sheet.title}**", ""] if sheet.title else []
-    notes = ["", *_wrapped(sheet.notes)] if sheet.notes else []
+    head = [f"**{_plain(sheet.title)}**", ""] if sheet.title else []
+    notes = [line for note in sheet.notes for line in ("", _plain(note))]
     return "\n".join([*head, *map(_bar, table), *notes]) + "\n"
 
 
 def _bar(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(_plain(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Return prose that Markdown does not take for HTML."""
+    return text.replace("<", "&lt;")
 
 
 def _tabulated(sheet: Sheet, form: str) -> str:
@@ -181,5 +189,6 @@ def _escaped_for_latex(text: str) -> str:
 
 def _sheet_as_html(sheet: Sheet) -> str:
     caption = f"\n<caption>{escape(sheet.title)}</caption>" if sheet.title else ""
-    table = _tabulated(sheet, "html").replace("<table>", f"<table>{caption}", 1)
+    padded = _tabulated(sheet, "html").replace("<table>", f"<table>{caption}", 1)
+    table = re.sub(r"(<t[dh][^>]*>) *(.*?) *(</t[dh]>)", r"\1\2\3", padded)
     return "\n".join([table, *(f"<p>{escape(note)}</p>" for note in sheet.notes)]) + "\n"

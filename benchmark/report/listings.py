@@ -10,7 +10,7 @@ from ...codecs.neural.training import recipe
 from ...corruptions.sets import KNOWN
 from ...corruptions.table import find
 from ..plan.plans import PLANS
-from ..sets.bands import Measured, Measurement, out_of_order
+from ..sets.bands import NUMBERS, Measured, Measurement, out_of_order
 from .sheet import Column, Report, Sheet, Value, number
 
 if TYPE_CHECKING:
@@ -42,7 +42,16 @@ def corruptions(measurement: Measurement, names: Sequence[str], severity: int) -
     """Return the corruptions with what was measured of them, and how that sits with the paper's bands."""
     measured = measurement.at(severity)
     lines = [_corruption(name, measured.get(name)) for name in names]
-    return Report([Sheet(_CORRUPTIONS, lines, notes=list(_notes(measurement, names, severity)))])
+    records = [_record(name, severity, measured.get(name)) for name in names]
+    return Report([Sheet(_CORRUPTIONS, lines, notes=list(_notes(measurement, names, severity)))], records)
+
+
+def _record(name: str, severity: int, row: Measured | None) -> dict[str, Any]:
+    """Return what is known of a corruption for programs: shares from 0 to 1, the centroid in cycles per pixel."""
+    corruption = find(name)
+    known = {"corruption": name, "band": corruption.band, "version": corruption.version, "severity": severity}
+    numbers = {field: getattr(row, field) if row else None for field in NUMBERS}
+    return {**known, "measured_band": row.band if row else "", **numbers}
 
 
 def _notes(measurement: Measurement, names: Sequence[str], severity: int) -> Iterator[str]:

@@ -22,7 +22,7 @@ class Format(StrEnum):
     html = "html"
 
 
-class Estimate(Protocol):
+class Uncertain(Protocol):
     """A number with the ends of its confidence interval, which are known or not."""
 
     @property
@@ -37,10 +37,10 @@ class Estimate(Protocol):
     def margin(self) -> float: ...  # noqa: D102
 
 
-Value = str | int | float | Estimate | None
+Value = str | int | float | Uncertain | None
 
 
-def has_interval(value: Value) -> TypeGuard[Estimate]:
+def has_interval(value: Value) -> TypeGuard[Uncertain]:
     """Say whether a value comes with an interval whose ends are known."""
     return not isinstance(value, str | int | float | None) and value.known
 

@@ -169,7 +169,7 @@ def test_reading_what_is_no_run_file_is_refused(
     [
         (["--anchor", "nope"], "nope has no rate curve here: expected an anchor among jpeg, webp"),
         (["--anchor", "identity"], "identity has no rate curve here: expected an anchor among jpeg, webp"),
-        (["--set", "kodak"], "holds no rows of set 'kodak': expected one of folder:pair"),
+        (["--set", "kodak"], "holds no rows of set kodak: expected one of folder:pair"),
         (["--corruption", "fgo"], "did you mean 'fog'"),
         (["--severity", "9"], "severity"),
         (["--resamples", "99"], "expected 0 resamples, no intervals, or at least 100, got 99"),

@@ -38,10 +38,10 @@ def test_the_list_names_every_figure_and_its_needs(here: Here) -> None:
 
 def test_the_list_of_a_file_says_what_lacks(measured: Path, pair: Path, here: Here) -> None:
     said = here("figures", measured, "--list").stdout
-    states = dict(re.findall(r"^ (\S+) +(can be drawn|lacks rows)$", said, re.MULTILINE))
+    states = dict(re.findall(r"^ (\S+) +(can be drawn|cannot be drawn)$", said, re.MULTILINE))
     assert list(states) == list(FIGURES)
     assert states["psd-g"] == states["ranking"] == "can be drawn"
-    assert states["reconstructions"] == states["nic-variants"] == "lacks rows"
+    assert states["reconstructions"] == states["nic-variants"] == "cannot be drawn"
     words = " ".join(said.split())
     assert re.search(r"reconstructions: .* --data-dir DIR ", words)
     assert re.search(r"nic-variants: .*two neural codecs", words)

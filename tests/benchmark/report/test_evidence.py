@@ -49,11 +49,11 @@ def test_what_is_chosen_comes_with_the_clean_images(
 
 
 WRONG = {
-    "set": (Choice(sets=["kodac"]), r"holds no rows of set 'kodac': expected one of kodak \(did you mean 'kodak'\?\)"),
-    "corruption": (Choice(corruptions=["snow"]), "holds no rows of corruption 'snow': expected one of fog, gaussian"),
-    "severity": (Choice(severities=[9]), "holds no rows of severity '9': expected one of 0, 3"),
-    "codec": (Choice(codecs=["avif"]), "holds no rows of codec 'avif': expected one of anchor, big, short"),
-    "point": (Choice(codecs=["big:p7"]), "holds no rows of codec 'big:p7': expected one of big:p0, big:p1"),
+    "set": (Choice(sets=["kodac"]), r"holds no rows of set kodac: expected one of kodak \(did you mean 'kodak'\?\)"),
+    "corruption": (Choice(corruptions=["snow"]), "holds no rows of corruption snow: expected one of fog, gaussian"),
+    "severity": (Choice(severities=[9]), "holds no rows of severity 9: expected one of 0, 3"),
+    "codec": (Choice(codecs=["avif"]), "holds no rows of codec avif: expected one of anchor, big, short"),
+    "point": (Choice(codecs=["big:p7"]), "holds no rows of codec big:p7: expected one of big:p0, big:p1"),
 }
 
 

@@ -63,7 +63,7 @@ def test_a_caption_says_what_was_used(drawn: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_drawn_is_reported_and_the_rest_drawn(drawn: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    written = figures(drawn, tmp_path / "out", report=said.append)
+    written = figures(drawn, tmp_path / "out", skipped=said.append)
     kinds = {path.name.removesuffix("-kodak.png") for path in written if path.suffix == ".png"}
     lacking = {line.split(" is not drawn: ")[0] for line in said}
     assert {"rd-clean", "rate-curves", "bd-rate-by-corruption"} <= kinds
@@ -94,7 +94,7 @@ def test_the_listing_agrees_with_what_is_drawn(drawn: Path, tmp_path: Path) -> N
 def test_each_set_has_its_figures_and_one_may_lack_them(tmp_path: Path, row: Callable[..., Row], write: Write) -> None:
     path = write(tmp_path / "r.sqlite", [*curve(row), *(row(set="folder:mine", status="failed"),)])
     said: list[str] = []
-    written = figures(path, tmp_path / "out", "rd-clean", report=said.append)
+    written = figures(path, tmp_path / "out", "rd-clean", skipped=said.append)
     assert [path.name for path in written] == ["rd-clean-kodak.png", "rd-clean-kodak.txt"]
     (line,) = said
     assert line.startswith("rd-clean of folder:mine is not drawn: rows on clean images")

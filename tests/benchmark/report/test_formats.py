@@ -58,9 +58,10 @@ def test_text_fits_and_has_half_an_interval_below_its_number() -> None:
 
 def test_markdown_has_a_cell_for_each_value() -> None:
     lines = render(REPORT, Format.markdown).splitlines()
-    assert lines[:2] == [f"**{SHEET.title}**", ""]
+    assert lines[:2] == ["**Kodak & &lt;friends>: 24 images**", ""]
+    assert lines[-4:] == ["", SHEET.notes[0], "", SHEET.notes[1]]
     table = [line.strip("|").replace("\\|", "\0").split("|") for line in lines if line.startswith("|")]
-    cells = [[cell.strip().replace("\0", "|") for cell in line] for line in table]
+    cells = [[cell.strip().replace("\0", "|").replace("&lt;", "<") for cell in line] for line in table]
     assert cells[0] == [column.name for column in SHEET.columns]
     assert cells[1] == [":---", "---:", "---:", ":---"]
     assert cells[2:] == CELLS
@@ -70,8 +71,8 @@ def test_html_is_a_plain_table() -> None:
     tree = ET.fromstring(f"<body>{render(REPORT, Format.html)}</body>")  # noqa: S314 - it is ours
     (table,) = tree.findall("table")
     assert table.findtext("caption") == SHEET.title
-    assert [cell.text.strip() for cell in table.findall("thead/tr/th")] == [column.name for column in SHEET.columns]
-    rows = [[(cell.text or "").strip() for cell in line] for line in table.findall("tbody/tr")]
+    assert [cell.text for cell in table.findall("thead/tr/th")] == [column.name for column in SHEET.columns]
+    rows = [[cell.text or "" for cell in line] for line in table.findall("tbody/tr")]
     assert rows == CELLS
     assert [note.text for note in tree.findall("p")] == list(SHEET.notes)
 
@@ -100,6 +101,14 @@ def test_a_sheet_alone_is_its_own_data() -> None:
     report = Report([Sheet((Column("set"), number("images")), [("kodak", 24), ("sample", 4)])])
     assert render(report, Format.csv) == "set,images\nkodak,24\nsample,4\n"
     assert json.loads(render(report, Format.json)) == [{"set": "kodak", "images": 24}, {"set": "sample", "images": 4}]
+
+
+def test_a_command_at_the_end_of_a_note_has_a_line_of_its_own() -> None:
+    command = "codecshift run --set kodak --spectra " + "--codec jpeg " * 10 + "--out r.sqlite"
+    text = render(
+        Report([Sheet((Column("claim"),), [("H1",)], notes=[f"H1 lacking: spectra: {command}"])]), Format.text
+    )
+    assert text.splitlines()[-2:] == ["H1 lacking: spectra:", f"    {command}"]
 
 
 @pytest.mark.parametrize("form", Format)

@@ -117,11 +117,11 @@ def test_conditions_are_chosen_with_the_clean_one(measured: Path, pair: Path) ->
 
 
 WRONG = {
-    "set": ({"sets": ["kodak"]}, "of set 'kodak': expected one of folder:pair"),
-    "codec": ({"codecs": ["avif"]}, "of codec 'avif': expected one of jpeg, webp"),
-    "point": ({"codecs": ["jpeg:q31"]}, "of codec 'jpeg:q31': expected one of jpeg:q30, jpeg:q80"),
-    "corruption": ({"corruptions": ["snow"]}, "of corruption 'snow': expected one of fog, none, shot_noise"),
-    "severity": ({"severities": [5]}, "of severity '5': expected one of 0, 2"),
+    "set": ({"sets": ["kodak"]}, "of set kodak: expected one of folder:pair"),
+    "codec": ({"codecs": ["avif"]}, "of codec avif: expected one of jpeg, webp"),
+    "point": ({"codecs": ["jpeg:q31"]}, "of codec jpeg:q31: expected one of jpeg:q30, jpeg:q80"),
+    "corruption": ({"corruptions": ["snow"]}, "of corruption snow: expected one of fog, none, shot_noise"),
+    "severity": ({"severities": [5]}, "of severity 5: expected one of 0, 2"),
 }
 
 
