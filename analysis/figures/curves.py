@@ -13,9 +13,8 @@ from ..distortion import ms_ssim_db
 from ..matched import MATCHED_BPP, Near
 from ..statistics import summarise
 from .kind import Drawing, Kind, used
-from .material import Material, NothingToDraw
+from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
 from .needs import CLEAN_ROWS, MATCHED_POINTS, ROWS, SEVERITIES, SHIFTED_ROWS
-from .representatives import AT_MATCHED_POINT, labels_of, matched_points, rows_at
 from .style import (
     INK,
     ONE_COLUMN,

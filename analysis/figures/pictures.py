@@ -15,9 +15,8 @@ from ..conditions import BANDS, CLEAN, CLEAN_CONDITION
 from ..distortion import psnr, squared_error
 from ..matched import MATCHED_BPP, Near
 from .kind import Drawing, Kind, used
-from .material import Image, Material, NothingToDraw, Pictures
+from .material import Image, Material, NothingToDraw, Pictures, labels_of, matched_points, most_frequent, rows_at
 from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS
-from .representatives import labels_of, matched_points, most_frequent, rows_at
 from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, readable, wrapped
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from ..conditions import BANDS, CLEAN, Condition, by_band
 from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
 from ..statistics import finite_mean
 from .kind import Drawing, Kind, used
-from .material import Material, NothingToDraw
+from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
 from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS
-from .representatives import AT_MATCHED_POINT, labels_of, matched_points, rows_at
 from .style import (
     INK,
     ONE_COLUMN,
