@@ -197,12 +197,8 @@ def _base(codec: str) -> str:
 
 
 def _bd_rate(clean: pd.DataFrame, anchor: str, codec: str) -> BdRate:
-    return bd_rate(*(_curve(clean[clean["codec"] == name]) for name in (anchor, codec)))
-
-
-def _curve(rows: pd.DataFrame) -> Curve:
-    means = rows.groupby("point")[["bpp", "psnr"]].mean()
-    return Curve.through(means["bpp"].to_numpy(), means["psnr"].to_numpy())
+    means = clean.groupby(["codec", "point"])[["bpp", "psnr"]].mean()
+    return bd_rate(*(Curve.through(*means.loc[name].to_numpy().T) for name in (anchor, codec)))
 
 
 CLAIMS: Iterable[Claim] = (
