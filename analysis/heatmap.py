@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -51,10 +51,11 @@ class NoHeatmap(ValueError):
 class Window:
     """The frequencies of a heatmap: every pair of `i` (down) and `j` (across), both rising.
 
-    In `of`-ths of a cycle per pixel, where -of/2 and of/2 are the same frequency; in cycles per image if `of` is None.
+    In `steps`-ths of a cycle per pixel, where -steps/2 and steps/2 are the same frequency; in cycles per image if
+    `steps` is None.
     """
 
-    of: int | None
+    steps: int | None
     i: tuple[int, ...]
     j: tuple[int, ...]
 
@@ -66,20 +67,20 @@ class Window:
     def canonical(self, frequency: Frequency) -> Frequency:
         """Return one frequency for all that are the same wave: its opposite, and those a cycle per pixel away."""
         i, j = frequency
-        if self.of is None:
+        if self.steps is None:
             return max((i, j), (-i, -j))
-        return min((i % self.of, j % self.of), (-i % self.of, -j % self.of))
+        return min((i % self.steps, j % self.steps), (-i % self.steps, -j % self.steps))
 
     def __str__(self) -> str:
         """Return what the frequencies are, e.g. "33 x 17 frequencies in steps of 1/32 cycle per pixel"."""
-        unit = "1 cycle per image" if self.of is None else f"1/{self.of} cycle per pixel"
+        unit = "1 cycle per image" if self.steps is None else f"1/{self.steps} cycle per pixel"
         return f"{len(self.i)} x {len(self.j)} frequencies in steps of {unit}"
 
 
-def full_window(of: int = 32) -> Window:
+def full_window(steps: int = 32) -> Window:
     """Return the half plane of all frequencies: -1/2 to 1/2 cycle per pixel down, 0 to 1/2 across; 33 x 17 of 32nds."""
-    half = of // 2
-    return Window(of, tuple(range(-half, half + 1)), tuple(range(half + 1)))
+    half = steps // 2
+    return Window(steps, tuple(range(-half, half + 1)), tuple(range(half + 1)))
 
 
 def low_window(n: int = 64) -> Window:
@@ -139,7 +140,7 @@ class Heatmap:
 
     def cycles(self) -> tuple[Values, Values]:
         """Return the frequencies in cycles per pixel, down and across; NaN where images of several sizes differ."""
-        height, width = (self.window.of,) * 2 if self.window.of is not None else self.size or (math.nan,) * 2
+        height, width = (self.window.steps,) * 2 if self.window.steps is not None else self.size or (math.nan,) * 2
         return np.array(self.window.i) / height, np.array(self.window.j) / width
 
     def places(self) -> Iterator[tuple[int, int]]:
@@ -153,7 +154,7 @@ class Heatmap:
 
 
 def parse(name: str) -> tuple[int, int, int | None] | None:
-    """Return the (i, j, of) of a corruption that is a wave, None for any other corruption."""
+    """Return the (i, j, steps) of a corruption that is a wave, None for any other corruption."""
     match = _NAME.fullmatch(name)
     if not match:
         return None
@@ -167,12 +168,9 @@ def windows(rows: pd.DataFrame) -> list[Window]:
     for name in rows["corruption"].unique():
         if (wave := parse(name)) is not None:
             frequencies[wave[2]].append(wave[:2])
-    ordered = sorted(frequencies, key=lambda of: -len(frequencies[of]))
-    return [full_window(of) if of is not None else low_window(2 * _highest(frequencies[of])) for of in ordered]
-
-
-def _highest(frequencies: Iterable[Frequency]) -> int:
-    return max(1, *(abs(cycles) for frequency in frequencies for cycles in frequency))
+    ordered = sorted(frequencies, key=lambda steps: -len(frequencies[steps]))
+    highest = max((abs(cycles) for frequency in frequencies[None] for cycles in frequency), default=0)
+    return [full_window(steps) if steps is not None else low_window(2 * max(1, highest)) for steps in ordered]
 
 
 def heatmaps(rows: pd.DataFrame, window: Window | None = None) -> list[Heatmap]:
@@ -205,7 +203,7 @@ def heatmaps(rows: pd.DataFrame, window: Window | None = None) -> list[Heatmap]:
 def _in(window: Window, name: str) -> tuple[int, int, int | None] | None:
     """Return the wave called `name` if it is in the window, else None."""
     wave = parse(name)
-    if wave is None or wave[2] != window.of:
+    if wave is None or wave[2] != window.steps:
         return None
     return wave if any(i in window.i and j in window.j for i, j in (wave[:2], (-wave[0], -wave[1]))) else None
 

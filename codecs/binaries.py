@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .program import Program, ProgramCodec, answer, executable, opened
 from .protocol import CodecUnavailable, Scale, Spec
@@ -41,14 +43,12 @@ _GET_VTM = (
 )
 
 
-def bpg(qp: int) -> AbstractContextManager[ProgramCodec]:
-    """Open bpgenc and bpgdec."""
-    return opened(BPG, {"qp": qp})
+bpg = partial(opened, BPG)
 
 
 def vtm(qp: int) -> AbstractContextManager[ProgramCodec]:
     """Open the VTM's EncoderApp and DecoderApp."""
-    return opened(VTM, {"qp": qp, "config": _config()})
+    return opened(VTM, qp=qp, config=_config())
 
 
 def _config() -> str:
@@ -83,34 +83,37 @@ def identify_vtm() -> str:
 
 
 _HERE = "codecshift.codecs.binaries"
-_QP_BPG = Scale("qp", "qp", 0, 51, rising=False)
-_QP_VTM = Scale("qp", "qp", 0, 63, rising=False)
 
-SPECS = (
-    Spec(
-        name="bpg",
-        load=f"{_HERE}:bpg",
-        identify=f"{_HERE}:identify_bpg",
-        points=_QP_BPG.ladder(47, 44, 41, 38, 35, 32, 29, 26, 23, 20, 17),
-        scale=_QP_BPG,
+
+def _spec(name: str, scale: Scale, ladder: tuple[int, ...], **facts: Any) -> Spec:
+    return Spec(
+        name=name,
+        load=f"{_HERE}:{name}",
+        identify=f"{_HERE}:identify_{name}",
+        points=scale.ladder(*ladder),
+        scale=scale,
         chroma="4:4:4",
         colour="BT.601 full",
-        effort="level 8",
         process=True,
+        **facts,
+    )
+
+
+SPECS = (
+    _spec(
+        "bpg",
+        Scale("qp", "qp", 0, 51, rising=False),
+        (47, 44, 41, 38, 35, 32, 29, 26, 23, 20, 17),
+        effort="level 8",
         settings="x265",
         hint=_GET_BPG,
     ),
-    Spec(
-        name="vtm",
-        load=f"{_HERE}:vtm",
-        identify=f"{_HERE}:identify_vtm",
-        points=_QP_VTM.ladder(45, 42, 39, 36, 33, 30, 27, 24, 21, 18, 15),
-        scale=_QP_VTM,
-        chroma="4:4:4",
+    _spec(
+        "vtm",
+        Scale("qp", "qp", 0, 63, rising=False),
+        (45, 42, 39, 36, 33, 30, 27, 24, 21, 18, 15),
         bit_depth=10,
-        colour="BT.601 full",
         effort="none to set",
-        process=True,
         settings="encoder_intra_vtm.cfg",
         hint=_GET_VTM,
     ),

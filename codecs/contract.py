@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 
@@ -47,21 +47,23 @@ def example(height: int, width: int) -> Image:
     return np.asarray(np.clip(smooth + noise, 0, 255), np.uint8)
 
 
-def examples() -> Iterator[Image]:
-    """Yield small pictures of awkward shapes."""
-    for height, width in SHAPES:
-        yield example(height, width)
+def examples() -> list[Image]:
+    """Return small pictures of awkward shapes."""
+    return [example(*shape) for shape in SHAPES]
 
 
 def _shape(spec: Spec, point: Point) -> None:
     with open_codec(spec, point) as codec:
         for image in examples():
-            data = codec.encode(image)
-            if not isinstance(data, bytes):
-                raise Broken(f"encode returned {type(data).__name__}, expected bytes")
-            fault = misshapen(codec.decode(data), image)
-            if fault:
+            if fault := misshapen(codec.decode(_encoded(codec, image)), image):
                 raise Broken(fault)
+
+
+def _encoded(codec: Codec, image: Image) -> bytes:
+    data = codec.encode(image)
+    if not isinstance(data, bytes):
+        raise Broken(f"encode returned {type(data).__name__}, expected bytes")
+    return data
 
 
 def misshapen(seen: object, shown: Image) -> str:
@@ -125,16 +127,17 @@ def _lossless(spec: Spec, point: Point) -> None:
 
 def _damage(spec: Spec, point: Point) -> None:
     """Empty, random and truncated bytes: a DecodeError, or (in the middle, where a format may tolerate it) an image."""
-    images = [example(*shape) for shape in (SHAPES[0], SHAPES[-1])]
     with open_codec(spec, point) as codec:
         for name, damaged in (("no bytes", b""), ("random bytes", np.random.default_rng(1).bytes(500))):
             if _decoded(codec, name, damaged) is not None:
                 raise Broken(f"{name}: decoded to an image, expected DecodeError")
-        for image in images:
-            for name, damaged in _truncated(codec.encode(image)):
-                seen = _decoded(codec, f"{name} of a {_size(image)} image", damaged)
+        for image in (example(*SHAPES[0]), example(*SHAPES[-1])):
+            data = codec.encode(image)
+            for kept in sorted({1, len(data) // 4, len(data) // 2, len(data) - 1}):
+                name = f"the first {kept} of {len(data)} bytes of a {_size(image)} image"
+                seen = _decoded(codec, name, data[:kept])
                 if seen is not None and (fault := misshapen(seen, image)):
-                    raise Broken(f"{name} of a {_size(image)} image: {fault}, expected DecodeError")
+                    raise Broken(f"{name}: {fault}, expected DecodeError")
 
 
 def _decoded(codec: Codec, name: str, damaged: bytes) -> object:
@@ -145,11 +148,6 @@ def _decoded(codec: Codec, name: str, damaged: bytes) -> object:
         return None
     except Exception as error:
         raise Broken(f"{name}: raised {type(error).__name__} ({error}), expected DecodeError") from error
-
-
-def _truncated(data: bytes) -> Iterator[tuple[str, bytes]]:
-    for kept in sorted({1, len(data) // 4, len(data) // 2, len(data) - 1}):
-        yield f"the first {kept} of {len(data)} bytes", data[:kept]
 
 
 def _colour(spec: Spec, point: Point) -> None:
@@ -207,9 +205,7 @@ def rising_rate(spec: Spec, points: Sequence[Point], images: Iterable[Image]) ->
     for point in points:
         with open_codec(spec, point) as codec:
             totals.append(sum(len(codec.encode(image)) for image in images))
-    for (lower, low), (higher, high) in zip(
-        zip(points, totals, strict=True), zip(points[1:], totals[1:], strict=True), strict=False
-    ):
+    for (lower, low), (higher, high) in pairwise(zip(points, totals, strict=True)):
         if high <= low:
             raise Broken(f"{higher.name} takes {high} bytes, no more than {lower.name} with {low}")
 
@@ -312,10 +308,7 @@ def header_bytes(spec: Spec) -> int:
     if spec.estimated:
         raise Broken("it makes no stream")
     with open_codec(spec, spec.points[0]) as codec:
-        data = codec.encode(np.zeros((8, 8, 3), np.uint8))
-    if not isinstance(data, bytes):
-        raise Broken(f"encode returned {type(data).__name__}, expected bytes")
-    return len(data)
+        return len(_encoded(codec, np.zeros((8, 8, 3), np.uint8)))
 
 
 _LEAK = 8 * 2**20  # bytes a call on an 8x8 image may leave behind

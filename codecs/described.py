@@ -184,7 +184,7 @@ def _read_again(argument: str) -> Described:
 
 def load(argument: str, **params: int | float | str) -> AbstractContextManager[ProgramCodec]:
     """Open the codec of a file, `argument` being "digest@path"; raise CodecUnavailable if the file has changed."""
-    return opened(_read_again(argument).program, params)
+    return opened(_read_again(argument).program, **params)
 
 
 def identify(argument: str) -> str:

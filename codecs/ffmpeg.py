@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, partial
 
-from .program import Program, ProgramCodec, answer, opened
+from .program import Program, answer, opened
 from .protocol import CodecUnavailable, Scale, Spec
 
 # zscale (the library zimg) converts to 10 bit and back without loss; ffmpeg's own scaler stops at 56 dB.
@@ -64,17 +62,10 @@ VVC = _program(
 )
 
 
-def _loader(program: Program) -> Callable[..., AbstractContextManager[ProgramCodec]]:
-    def load(qp: int) -> AbstractContextManager[ProgramCodec]:
-        return opened(program, {"qp": qp})
-
-    return load
-
-
-hevc = _loader(HEVC)
-hevc_8b = _loader(HEVC_8B)
-hevc_420 = _loader(HEVC_420)
-vvc = _loader(VVC)
+hevc = partial(opened, HEVC)
+hevc_8b = partial(opened, HEVC_8B)
+hevc_420 = partial(opened, HEVC_420)
+vvc = partial(opened, VVC)
 
 
 @cache

@@ -53,10 +53,6 @@ def _read_file(data: bytes, _width: int) -> Image:
         return np.array(picture.convert("RGB"))
 
 
-def _read_rgb(data: bytes, width: int) -> Image:
-    return np.frombuffer(data, np.uint8).reshape(-1, width, 3).copy()
-
-
 def _planes(bits: int) -> Picture:
     return Picture(
         ".yuv",
@@ -68,7 +64,11 @@ def _planes(bits: int) -> Picture:
 PICTURES: Mapping[str, Picture] = {
     "png": Picture(".png", _write_file("PNG"), _read_file),
     "ppm": Picture(".ppm", _write_file("PPM"), _read_file),
-    "rgb24": Picture(".rgb", lambda image: image.tobytes(), _read_rgb),
+    "rgb24": Picture(
+        ".rgb",
+        lambda image: image.tobytes(),
+        lambda data, width: np.frombuffer(data, np.uint8).reshape(-1, width, 3).copy(),
+    ),
     "yuv444p": _planes(8),
     "yuv444p10le": _planes(10),
 }
@@ -283,7 +283,7 @@ def _bundled(name: str) -> str | None:
 
 
 @contextmanager
-def opened(program: Program, params: Mapping[str, Any]) -> Iterator[ProgramCodec]:
+def opened(program: Program, /, **params: int | float | str) -> Iterator[ProgramCodec]:
     """Open a program at an operating point; raise CodecUnavailable where it is not on this machine."""
     yield ProgramCodec(program, params)
 

@@ -1,9 +1,10 @@
 """Blur: what lenses, motion and frosted glass take away.
 
-Formulas and levels: Hendrycks & Dietterich 2019, as in imagecorruptions 1.1.2. Every result is truncated to 8 bits, so
-the last bit of a double decides whether a flat area of value v becomes v or v - 1. Long sums are therefore first
-estimated in single precision, which settles every sample that is further from a whole level than the rounding errors
-can reach, and only the doubtful rest is summed in double precision and in imagecorruptions' own order.
+Formulas and levels: Hendrycks & Dietterich 2019. The pixels are those of imagecorruptions 1.1.2 given the same random
+state; a function whose docstring says more has exceptions. Every result is truncated to 8 bits, so the last bit of a
+double decides whether a flat area of value v becomes v or v - 1. Long sums are therefore first estimated in single
+precision, which settles every sample that is further from a whole level than the rounding errors can reach, and only
+the doubtful rest is summed in double precision and in imagecorruptions' own order.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .corruption import Image
-from .grey import UNIT, UNIT32, Floats, Sample, doubtful, looked_up, on_unit_scale, truncated
-from .strips import strips
+from .grey import UNIT, UNIT32, Floats, Sample, doubtful, looked_up, on_unit_scale, strips, truncated
 
 Float = TypeVar("Float", np.float32, np.float64)
 
@@ -134,10 +134,7 @@ def _pairs(flat: Floats, half: list[float], step: int) -> Floats:
 
 
 def defocus_blur(image: Image, level: tuple[int, float], _rng: np.random.Generator) -> Image:
-    """Blur with the disk of an open aperture; `level` is its radius and the softness of its rim.
-
-    Same pixels as imagecorruptions 1.1.2.
-    """
+    """Blur with the disk of an open aperture; `level` is its radius and the softness of its rim."""
     radius, softness = level
     reach = max(radius, 8)
     offsets = np.arange(-reach, reach + 1)
@@ -191,10 +188,7 @@ def _sources(height: int, width: int, reach: int, rng: np.random.Generator) -> N
 
 
 def motion_blur(image: Image, level: tuple[int, float], rng: np.random.Generator) -> Image:
-    """Drag the picture along a random direction within 45 degrees of the horizontal; `level` as in `trail`.
-
-    Same pixels as imagecorruptions 1.1.2 given the same random state.
-    """
+    """Drag the picture along a random direction within 45 degrees of the horizontal; `level` as in `trail`."""
     radius, sigma = level
     height, width, channels = image.shape
     path = trail(radius, sigma, rng.uniform(-45, 45), height, width)
@@ -369,8 +363,5 @@ def zoom_blur(image: Image, level: tuple[float, ...], _rng: np.random.Generator)
 
 
 def gaussian_blur(image: Image, level: float, _rng: np.random.Generator) -> Image:
-    """Blur with a Gaussian of standard deviation `level` pixels.
-
-    Same pixels as imagecorruptions 1.1.2.
-    """
+    """Blur with a Gaussian of standard deviation `level` pixels."""
     return gaussian_levels(image, level)

@@ -1,6 +1,7 @@
 """Digital: what processing, resampling and storage do.
 
-Formulas and levels: Hendrycks & Dietterich 2019, as in imagecorruptions 1.1.2.
+Formulas and levels: Hendrycks & Dietterich 2019. The pixels are those of imagecorruptions 1.1.2 given the same random
+state; a function whose docstring says more has exceptions.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from .corruption import Image
-from .grey import UNIT, UNIT32, Floats, looked_up, on_unit_scale, truncated
+from .grey import UNIT, UNIT32, Floats, looked_up, on_unit_scale, strips, truncated
 from .hsv import adjusted
-from .strips import strips
 
 CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
 """The part of every deviation from the mean that stays."""
@@ -33,12 +33,11 @@ JPEG_COMPRESSION = (25, 18, 15, 10, 7)
 SATURATE = ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2))
 """Factor and offset of S."""
 
+_BLOCK = 48  # lines smoothed at a time
+
 
 def contrast(image: Image, level: float, _rng: np.random.Generator) -> Image:
-    """Pull every sample towards the mean of its channel; the share `level` of its deviation stays.
-
-    Same pixels as imagecorruptions 1.1.2.
-    """
+    """Pull every sample towards the mean of its channel; the share `level` of its deviation stays."""
     means = np.mean(on_unit_scale(image), axis=(0, 1))
     shades = truncated((UNIT[:, None] - means) * level + means)
     return np.asarray(cv2.LUT(image, shades[None]), dtype=np.uint8)
@@ -55,10 +54,7 @@ def elastic_transform(image: Image, level: float, rng: np.random.Generator) -> I
     height, width = image.shape[:2]
     bound = height * 0.005
     across, down = (
-        (_smoothed(rng.uniform(-bound, bound, size=(height, width)), height * 0.01, width * 0.01) * level).astype(
-            np.float32
-        )
-        for _ in range(2)
+        (_smoothed(rng.uniform(-bound, bound, size=(height, width))) * level).astype(np.float32) for _ in range(2)
     )
     # Mirrored margins as wide as the largest displacement: the neighbours of every position are then one step apart.
     beside, beyond = (math.ceil(np.abs(shift).max()) + 1 for shift in (across, down))
@@ -89,29 +85,29 @@ def elastic_transform(image: Image, level: float, rng: np.random.Generator) -> I
     return out
 
 
-def _smoothed(field: Floats, down: float, across: float) -> Floats:
-    """Return `field` smoothed with a Gaussian of `down` and `across` pixels, cut at 3 of them, mirrored at its borders.
+def _smoothed(field: Floats) -> Floats:
+    """Return `field` smoothed with a Gaussian of a hundredth of each side, cut at 3 of them, mirrored at its borders.
 
     A band matrix times the field in blocks: the sums of scipy.ndimage.gaussian_filter in another order, so equal to
     about 1e-15, and several times as fast.
     """
-    tall = _banded(field, down)
-    return _banded(tall.T, across).T
+    height, width = field.shape
+    return _banded(_banded(field, height * 0.01).T, width * 0.01).T
 
 
-def _banded(lines: Floats, sigma: float, block: int = 48) -> Floats:
+def _banded(lines: Floats, sigma: float) -> Floats:
     """Return `lines` correlated along the first axis with a Gaussian of `sigma` lines."""
     radius = int(3 * sigma + 0.5)
     offsets = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 / (sigma * sigma) * offsets**2)
     weights /= weights.sum()
-    band = np.zeros((block, block + 2 * radius))
-    for i in range(block):
+    band = np.zeros((_BLOCK, _BLOCK + 2 * radius))
+    for i in range(_BLOCK):
         band[i, i : i + len(weights)] = weights
     padded = cv2.copyMakeBorder(lines, radius, radius, 0, 0, cv2.BORDER_REFLECT)
     out = np.empty(lines.shape)
-    for start in range(0, len(lines), block):
-        stop = min(start + block, len(lines))
+    for start in range(0, len(lines), _BLOCK):
+        stop = min(start + _BLOCK, len(lines))
         used = band[: stop - start, : stop - start + 2 * radius]
         np.matmul(used, padded[start : stop + 2 * radius], out=out[start:stop])
     return out
@@ -128,10 +124,7 @@ def _between(planes: Floats, pixel: NDArray[np.intp], way: Floats) -> Floats:
 
 
 def pixelate(image: Image, level: float, _rng: np.random.Generator) -> Image:
-    """Shrink the picture to `level` of its sides by averaging, and enlarge it again by repetition.
-
-    Same pixels as imagecorruptions 1.1.2.
-    """
+    """Shrink the picture to `level` of its sides by averaging, and enlarge it again by repetition."""
     height, width = image.shape[:2]
     coarse = PIL.Image.fromarray(image).resize((int(width * level), int(height * level)), PIL.Image.Resampling.BOX)
     return np.array(coarse.resize((width, height), PIL.Image.Resampling.NEAREST))
@@ -148,9 +141,6 @@ def jpeg_compression(image: Image, level: int, _rng: np.random.Generator) -> Ima
 
 
 def saturate(image: Image, level: tuple[float, float], _rng: np.random.Generator) -> Image:
-    """Multiply the S of HSV and add to it.
-
-    Same pixels as imagecorruptions 1.1.2.
-    """
+    """Multiply the S of HSV and add to it."""
     factor, offset = level
     return adjusted(image, lambda saturation: np.clip(saturation * factor + offset, 0, 1), lambda value: value)

@@ -133,7 +133,6 @@ def _members(packed: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipIn
 
 
 def _reason(error: Exception) -> str:
-    """Return in a few words why fetching or unpacking failed."""
     import requests  # noqa: PLC0415 - only a download needs it
 
     reason = str(error) or type(error).__name__

@@ -102,20 +102,20 @@ def lowest_waves(n: int = 64) -> tuple[Corruption, ...]:
     return tuple(fourier(i, j) for i, j in sorted(frequencies))
 
 
-def fourier(i: int, j: int, of: int | None = None) -> Corruption:
-    """Return the perturbation of i cycles per height and j per width, or with `of` of i/of and j/of cycles per pixel.
+def fourier(i: int, j: int, steps: int | None = None) -> Corruption:
+    """Return the perturbation of i cycles per height and j per width, or of i/steps and j/steps cycles per pixel.
 
-    Raises ValueError for a frequency outside -of/2 < i, j <= of/2: beyond lies the same one again.
+    Raises ValueError for a frequency outside -steps/2 < i, j <= steps/2: beyond lies the same one again.
     """
-    if of is not None and not (-of < 2 * i <= of and -of < 2 * j <= of):
-        raise ValueError(f"expected more than -1/2 and at most 1/2 cycle per pixel, got {i}/{of} and {j}/{of}")
-    unit = "" if of is None else f"_of_{of}"
+    if steps is not None and not (-steps < 2 * i <= steps and -steps < 2 * j <= steps):
+        raise ValueError(f"expected more than -1/2 and at most 1/2 cycle per pixel, got {i}/{steps} and {j}/{steps}")
+    unit = "" if steps is None else f"_of_{steps}"
     name = f"{PREFIX}{i}_{j}{unit}".replace("-", "m")
-    return Corruption(name, RMS, partial(_perturbed, i=i, j=j, of=of), "extra")
+    return Corruption(name, RMS, partial(_perturbed, i=i, j=j, steps=steps), "extra")
 
 
 def parse(name: str) -> tuple[int, int, int | None]:
-    """Return the (i, j, of) for which `fourier(i, j, of)` has this name.
+    """Return the (i, j, steps) for which `fourier(i, j, steps)` has this name.
 
     Raises ValueError for any other name: a perturbation has only one.
     """
@@ -123,29 +123,29 @@ def parse(name: str) -> tuple[int, int, int | None]:
     if not match:
         raise ValueError(f"expected a name such as fourier_3_m5 or fourier_3_m5_of_32, got {name!r}")
     i, j = (int(text.replace("m", "-")) for text in match.groups()[:2])
-    of = int(match[3]) if match[3] else None
-    fourier(i, j, of)
-    return i, j, of
+    steps = int(match[3]) if match[3] else None
+    fourier(i, j, steps)
+    return i, j, steps
 
 
-def nearest(size: int, i: int, of: int) -> int:
-    """Return the whole number of cycles over `size` pixels nearest to i/of cycles per pixel, halves away from 0.
+def nearest(size: int, i: int, steps: int) -> int:
+    """Return the whole number of cycles over `size` pixels nearest to i/steps cycles per pixel, halves away from 0.
 
     At most half a cycle per pixel: of 33 pixels, 16 cycles are the most there is.
     """
-    cycles = min((2 * abs(i) * size + of) // (2 * of), size // 2)
+    cycles = min((2 * abs(i) * size + steps) // (2 * steps), size // 2)
     return cycles if i >= 0 else -cycles
 
 
-def _perturbed(image: Image, rms: float, rng: np.random.Generator, *, i: int, j: int, of: int | None) -> Image:
+def _perturbed(image: Image, rms: float, rng: np.random.Generator, *, i: int, j: int, steps: int | None) -> Image:
     """Return round(clip(image +- rms sqrt(H W) U)), the sign of each channel drawn from `rng`.
 
     Being rounded, a weak wave has harmonics: of its power 8 % lie elsewhere at an RMS of 1, 2 % at 2, 0.6 % at 4 and
     0.1 % at 8, and the RMS of 1 has become 0.88.
     """
     height, width = image.shape[:2]
-    if of is not None:
-        i, j = nearest(height, i, of), nearest(width, j, of)
+    if steps is not None:
+        i, j = nearest(height, i, steps), nearest(width, j, steps)
     # Pixels are whole numbers and no sample of a wave of whole RMS is half of an odd one (sqrt(2) RMS cos(t) is that at
     # no rational part of a turn), so to round the wave is to round the sum.
     step = np.rint(rms * _period(height, width, i, j)).astype(np.int8)
@@ -156,8 +156,8 @@ def _perturbed(image: Image, rms: float, rng: np.random.Generator, *, i: int, j:
     raised = cv2.repeat(cv2.merge([down if fall else up for fall in falls]), periods, across)
     lowered = cv2.repeat(cv2.merge([up if fall else down for fall in falls]), periods, across)
     spoiled = np.empty_like(image)
-    for top in range(0, height, periods * period):
-        rows = image[top : top + periods * period]
+    for top in range(0, height, len(raised)):
+        rows = image[top : top + len(raised)]
         # Bytes are added and subtracted with saturation, and of the two one is 0 everywhere: that is to clip.
         brighter = cv2.add(rows, raised[: len(rows)])
         cv2.subtract(brighter, lowered[: len(rows)], dst=spoiled[top : top + len(rows)])

@@ -1,7 +1,8 @@
-"""The grey scale: 8-bit levels on the unit scale, and the truncation that brings sums on it back to 8 bits."""
+"""The grey scale: 8-bit levels on the unit scale, truncation back to 8 bits, and the strips that filters work in."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 import cv2
@@ -18,6 +19,16 @@ UNIT: Floats = np.arange(256) / 255.0
 
 UNIT32: NDArray[np.float32] = UNIT.astype(np.float32)
 """The same in single precision, where imagecorruptions works in it."""
+
+STRIP = 24576
+"""Numbers in one strip: 192 KiB of float64, so that a handful of such arrays share a second-level cache."""
+
+
+def strips(height: int, row: int) -> Iterator[slice]:
+    """Yield the slices of rows that cut `height` rows of `row` numbers each into strips, top to bottom."""
+    step = max(1, STRIP // row)
+    for top in range(0, height, step):
+        yield slice(top, min(top + step, height))
 
 
 def looked_up(levels: NDArray[np.uint8], table: NDArray[Sample]) -> NDArray[Sample]:

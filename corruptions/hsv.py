@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .corruption import Image
-from .grey import UNIT, Floats, looked_up, on_unit_scale, truncated
-from .strips import strips
+from .grey import UNIT, Floats, looked_up, on_unit_scale, strips, truncated
 
 Plane = NDArray[np.uint8]
 

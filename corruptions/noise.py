@@ -1,6 +1,7 @@
 """Noise: what sensors and channels add to each sample on its own.
 
-Formulas and levels: Hendrycks & Dietterich 2019, as in imagecorruptions 1.1.2.
+Formulas and levels: Hendrycks & Dietterich 2019. The pixels are those of imagecorruptions 1.1.2 given the same random
+state; a function whose docstring says more has exceptions.
 """
 
 from __future__ import annotations
@@ -8,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .corruption import Image
-from .grey import UNIT, looked_up, on_unit_scale, truncated
-from .strips import strips
+from .grey import UNIT, looked_up, on_unit_scale, strips, truncated
 
 GAUSSIAN_NOISE = (0.08, 0.12, 0.18, 0.26, 0.38)
 """Standard deviations on the unit scale."""
@@ -25,10 +25,7 @@ SPECKLE_NOISE = (0.15, 0.2, 0.35, 0.45, 0.6)
 
 
 def gaussian_noise(image: Image, level: float, rng: np.random.Generator) -> Image:
-    """Add white Gaussian noise of standard deviation `level` (unit scale) to every sample.
-
-    Same pixels as imagecorruptions 1.1.2 given the same random state.
-    """
+    """Add white Gaussian noise of standard deviation `level` (unit scale) to every sample."""
     out = np.empty_like(image)
     for rows in strips(image.shape[0], image[0].size):
         noisy = rng.normal(size=image[rows].shape, scale=level)
@@ -70,10 +67,7 @@ def impulse_noise(image: Image, level: float, rng: np.random.Generator) -> Image
 
 
 def speckle_noise(image: Image, level: float, rng: np.random.Generator) -> Image:
-    """Add Gaussian noise whose standard deviation is `level` times the sample.
-
-    Same pixels as imagecorruptions 1.1.2 given the same random state.
-    """
+    """Add Gaussian noise whose standard deviation is `level` times the sample."""
     out = np.empty_like(image)
     for rows in strips(image.shape[0], image[0].size):
         unit = on_unit_scale(image[rows])

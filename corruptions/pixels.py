@@ -74,7 +74,7 @@ def read_pixels(path: Path) -> Image:
             return np.array(turned.convert("RGB"))
         pixels = np.asarray(turned.convert("RGBA")).astype(np.uint16)
         color, alpha = pixels[..., :3], pixels[..., 3:]
-        return _over_white(color, alpha)
+        return np.asarray((color * alpha + 255 * (255 - alpha) + 127) // 255, np.uint8)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -147,8 +147,3 @@ def _from_deep_gray(picture: PIL.Image.Image, values: NDArray[Any]) -> Image:
     if isinstance(key, int):
         table[key] = 255
     return np.repeat(table[values][..., np.newaxis], 3, axis=2)
-
-
-def _over_white(color: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> Image:
-    """Composite `color` (H, W, 3) over white by `alpha` (H, W, 1), both 0..255, rounded to the nearest level."""
-    return ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -1,6 +1,7 @@
 """Weather: snow, frost, fog, light, and mud on the lens.
 
-Formulas and levels: Hendrycks & Dietterich 2019, as in imagecorruptions 1.1.2.
+Formulas and levels: Hendrycks & Dietterich 2019. The pixels are those of imagecorruptions 1.1.2 given the same random
+state; a function whose docstring says more has exceptions.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from numpy.typing import NDArray
 
 from .blur import dragged, gaussian, line, trail
 from .corruption import Image
-from .grey import UNIT, UNIT32, Floats, in_three, looked_up, on_unit_scale, truncated
+from .grey import UNIT, UNIT32, Floats, in_three, looked_up, on_unit_scale, strips, truncated
 from .hsv import adjusted
-from .strips import strips
 from .textures import read
 
 
@@ -170,10 +170,7 @@ def _texture(index: int) -> NDArray[np.uint8]:
 
 
 def fog(image: Image, level: tuple[float, float], rng: np.random.Generator) -> Image:
-    """Mix in a fractal cloud of a given thickness and roughness.
-
-    Same pixels as imagecorruptions 1.1.2 given the same random state.
-    """
+    """Mix in a fractal cloud of a given thickness and roughness."""
     thickness, fade = level
     height, width = image.shape[:2]
     size = 1 << (max(height, width, 3) - 1).bit_length()
@@ -237,10 +234,7 @@ def _deviated(sums: Floats, wobble: float, rng: np.random.Generator) -> Floats:
 
 
 def brightness(image: Image, level: float, _rng: np.random.Generator) -> Image:
-    """Add `level` to the V of HSV.
-
-    Same pixels as imagecorruptions 1.1.2.
-    """
+    """Add `level` to the V of HSV."""
     return adjusted(image, lambda saturation: saturation, lambda value: np.clip(value + level, 0, 1))
 
 

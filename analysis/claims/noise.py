@@ -47,11 +47,8 @@ def noise_is_removed(records: Records) -> Finding:
         raise Lacking(f"a codec is needed with points near {MATCHED_BPP} bpp and at twice that or more: {ask}")
     noisy = noisy.assign(gain=noisy["psnr_clean"] - noisy["uncompressed"])
     matched = [(codec, rows.near[codec].point) for codec in highest]
-    at_low, at_high, at_clean = (
-        at_points(noisy, matched),
-        at_points(noisy, highest.items()),
-        at_points(rows.clean, matched),
-    )
+    at_low, at_high = at_points(noisy, matched), at_points(noisy, highest.items())
+    at_clean = at_points(rows.clean, matched)
     gain = per_image(at_low, "gain")
     effect = mean(gain)
     more = mean(gain - per_image(at_high, "gain"))
@@ -124,11 +121,8 @@ def _nearest_quality(clean: pd.DataFrame) -> dict[str, str]:
     """Return each codec's point nearest MATCHED_PSNR, where that is within NEAR_PSNR."""
     quality = clean.groupby(["codec", "point"], sort=False)["psnr"].mean()
     off = (quality - MATCHED_PSNR).abs()
-    nearest = {}
-    for codec in dict.fromkeys(clean["codec"]):
-        if off[codec].min() <= NEAR_PSNR:
-            nearest[str(codec)] = str(off[codec].idxmin())
-    return nearest
+    codecs = dict.fromkeys(clean["codec"])
+    return {str(codec): str(off[codec].idxmin()) for codec in codecs if off[codec].min() <= NEAR_PSNR}
 
 
 def _kept(table: pd.DataFrame, images: Sequence[str], weights: Floats) -> Floats:
@@ -179,7 +173,7 @@ def pruning_costs_little(records: Records) -> Finding:
     costs = pd.concat([values[pruned] - values[base] for base, pruned in pairs], axis=1).dropna().mean(axis=1)
     effect = mean(costs)
     percents = [rates[pair].percent for pair in pairs]
-    decision = together([*map(_is_close, percents), above(effect, HURT)])
+    decision = together(["supported" if max(percents) <= CLOSE else "refuted", above(effect, HURT)])
     table = pd.concat(parts.values())
     costs_of_rate = ", ".join(f"{percent:+.1f}" for percent in percents)
     result = (
@@ -202,17 +196,9 @@ def _base(codec: str) -> str:
     return re.sub(r"-pruned\d*", "", codec.partition("@")[0])
 
 
-def _is_close(percent: float) -> Decision:
-    return "supported" if percent <= CLOSE else "refuted"
-
-
 def _bd_rate(clean: pd.DataFrame, anchor: str, codec: str) -> BdRate:
-    return bd_rate(*(_curve(clean[clean["codec"] == name]) for name in (anchor, codec)))
-
-
-def _curve(rows: pd.DataFrame) -> Curve:
-    means = rows.groupby("point")[["bpp", "psnr"]].mean()
-    return Curve.through(means["bpp"].to_numpy(), means["psnr"].to_numpy())
+    means = clean.groupby(["codec", "point"])[["bpp", "psnr"]].mean()
+    return bd_rate(*(Curve.through(*means.loc[name].to_numpy().T) for name in (anchor, codec)))
 
 
 CLAIMS: Iterable[Claim] = (

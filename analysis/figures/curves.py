@@ -13,9 +13,8 @@ from ..distortion import ms_ssim_db
 from ..matched import MATCHED_BPP, Near
 from ..statistics import summarise
 from .kind import Drawing, Kind, used
-from .material import Material, NothingToDraw
+from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
 from .needs import CLEAN_ROWS, MATCHED_POINTS, ROWS, SEVERITIES, SHIFTED_ROWS
-from .representatives import AT_MATCHED_POINT, labels_of, matched_points, rows_at
 from .style import (
     INK,
     ONE_COLUMN,
@@ -109,16 +108,16 @@ def rd_ood(material: Material) -> tuple[Drawing, ...]:
             _curves(axis, part, material, "bpp_mean", column, SMALL_LINE)
             headed(axis, name, material.bands[name])
             if suffix == "clean":
-                _open(axis, LEAST_SPAN)
+                _open(axis)
         rate_scale(axes[0], table["bpp_mean"])
         scales = "one scale for all panels" if suffix == "shown" else "scales of PSNR differ"
         figure.supxlabel(f"rate, bpp (severity {severity}; {scales})", fontsize=TEXT)
         figure.supylabel(f"PSNR against {reference}, dB", fontsize=TEXT)
         legend(figure, axes)
         note = ""
-        if suffix == "clean":
+        if suffix == "clean" and untouched:
             note = "The dashed line is the PSNR of the corrupted images before any codec, the mean over images."
-        if suffix == "clean" and not untouched:
+        elif suffix == "clean":
             note = "The PSNR of the corrupted images themselves is not in the file: --codec identity adds it."
         choice = f"severity {severity}, measured, of settings that are not lossless"
         about = f"PSNR against {reference}, over bpp, under each corruption at severity {severity}"
@@ -131,15 +130,16 @@ def psnr_vs_severity(material: Material) -> tuple[Drawing, ...]:
     points, table = _matched(material)
     whole = _whole(material)
     panels = [band for band in (*BANDS, "extra") if any(material.bands[name] == band for name in whole)]
-    labels = [f"{material.label(codec)} {near.point}, {near.bpp:.2f} bpp" for codec, near in points.items()]
+    styles = _styles(material, points)
+    labels = [look["label"] for look in styles.values()]
     figure = sheet(TWO_COLUMNS, 3.9 + legend_height(labels, TWO_COLUMNS))
     axes = figure.subplots(2, len(panels), squeeze=False, sharex=True, sharey="row")
     for row, (column, reference) in zip(axes, REFERENCES.values(), strict=True):
         for axis, band in zip(row, panels, strict=True):
             names = [name for name in whole if material.bands[name] == band]
-            for (codec, look), label in zip(_chosen_looks(material, points), labels, strict=True):
+            for codec, look in styles.items():
                 means = _over_severity(table, codec, names, column)
-                axis.plot(means.index, means, label=label, **LINE, **look)
+                axis.plot(means.index, means, **LINE, **look)
             tidy(axis)
             axis.set_title(_band_title(band, len(names)), fontsize=TEXT)
             axis.set_xticks(sorted({0, *table["severity"]}))
@@ -156,12 +156,13 @@ def bpp_vs_severity(material: Material) -> tuple[Drawing, ...]:
     """Return the rate over severity under each corruption, each codec at its point matched on clean images."""
     points, table = _matched(material)
     whole = _whole(material)
-    labels = [f"{material.label(codec)} {near.point}, {near.bpp:.2f} bpp" for codec, near in points.items()]
+    styles = _styles(material, points)
+    labels = [look["label"] for look in styles.values()]
     figure, axes = panel_rows(len(whole), 1.25, legend_height(labels, TWO_COLUMNS) + 0.25)
     for axis, name in zip(axes, whole, strict=True):
-        for (codec, look), label in zip(_chosen_looks(material, points), labels, strict=True):
+        for codec, look in styles.items():
             means = _over_severity(table, codec, [name], "bpp_mean")
-            axis.plot(means.index, means, label=label, **SMALL_LINE, **look)
+            axis.plot(means.index, means, **SMALL_LINE, **look)
         tidy(axis)
         headed(axis, name, material.bands[name])
     part = table[table["corruption"].isin([CLEAN, *whole])]
@@ -204,10 +205,10 @@ def _curves(
     axis.locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10])
 
 
-def _open(axis: Axes, span: float) -> None:
-    """Widen the y axis of a panel to at least `span`, so that irrelevant differences look flat."""
+def _open(axis: Axes) -> None:
+    """Widen the y axis of a panel to at least LEAST_SPAN, so that irrelevant differences look flat."""
     low, high = axis.get_ylim()
-    more = max(0.0, span - (high - low)) / 2
+    more = max(0.0, LEAST_SPAN - (high - low)) / 2
     axis.set_ylim(low - more, high + more)
 
 
@@ -243,9 +244,13 @@ def _whole(material: Material) -> list[str]:
     return [name for name in material.corruptions() if counts[name] == every]
 
 
-def _chosen_looks(material: Material, points: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
-    points = set(points)
-    return [(codec, look) for codec, look in looks(material.names()).items() if codec in points]
+def _styles(material: Material, points: Mapping[str, Near]) -> dict[str, dict[str, Any]]:
+    """Return the look of each codec at its matched point, with its label."""
+    look = looks(material.names())
+    return {
+        codec: {"label": f"{material.label(codec)} {near.point}, {near.bpp:.2f} bpp", **look[codec]}
+        for codec, near in points.items()
+    }
 
 
 def _over_severity(table: pd.DataFrame, codec: str, names: Sequence[str], column: str) -> pd.Series[float]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,17 +14,15 @@ from ..heatmap import RULE, Heatmap, NoHeatmap, Quantity, Values, heatmaps, plan
 from ..matched import at_points
 from .kind import Drawing, Kind, Need, used
 from .material import Material, NothingToDraw
-from .style import pages
+from .style import SMALL, TEXT, TINY, TWO_COLUMNS, pages, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
 ABOUT = "What a wave of each frequency changes of the PSNR and of the rate of a codec"
-WIDTH = 7.16  # inches: two columns
-MISSING = "0.82"
+MISSING: Mapping[str, Any] = {"facecolor": "0.82", "hatch": "xxxxxx", "edgecolor": "0.55", "linewidth": 0}
 # Red is worse in all three: fewer decibels, more bits.
 PANELS: tuple[tuple[Quantity, str, str, str], ...] = (
     ("psnr", "PSNR against the image given", "change of PSNR, dB", "RdBu"),
@@ -39,36 +37,39 @@ def draw(heatmaps: Sequence[Heatmap]) -> Figure:
     Colours are differences to clean images, centred on 0, on one scale per column for all codecs. Frequency 0 is in the
     middle. Missing values are hatched; infinite differences are drawn as the end of the scale, with a note.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy; and not pyplot, which keeps every figure alive
-
     first = heatmaps[0]
+    cycles = "cycles/image" if first.window.steps is None else "cycles/pixel"
     incomplete = any(heatmap.missing.any() for heatmap in heatmaps)
     height = 0.95 + 2.05 * len(heatmaps) + 0.25 * incomplete
-    figure = Figure(figsize=(WIDTH, height), dpi=200, layout="constrained")
+    figure = sheet(TWO_COLUMNS, height)
     panels = figure.subplots(len(heatmaps), len(PANELS), squeeze=False, sharex=True, sharey=True)
     for column, (quantity, title, unit, colours) in enumerate(PANELS):
         changes = [plane(heatmap.window, heatmap.change(quantity)) for heatmap in heatmaps]
-        end = _end(changes)
+        low, high = _range(changes)
+        end = max(-low, high)
         for row, (heatmap, change) in enumerate(zip(heatmaps, changes, strict=True)):
             axis = panels[row, column]
             image = _panel(axis, heatmap, change, end, colours)
             heading = _heading(heatmap, quantity, change)
-            axis.set_title(f"{title}\n{heading}" if row == 0 else heading, fontsize=7)
+            axis.set_title(f"{title}\n{heading}" if row == 0 else heading, fontsize=SMALL)
             if column == 0:
-                axis.set_ylabel(f"{heatmap.codec}:{heatmap.point}\n{_axis(heatmap, 'down')}", fontsize=7)
+                axis.set_ylabel(f"{heatmap.codec}:{heatmap.point}\nfrequency down, {cycles}", fontsize=SMALL)
             if row == len(heatmaps) - 1:
-                axis.set_xlabel(_axis(heatmap, "across"), fontsize=7)
+                axis.set_xlabel(f"frequency across, {cycles}", fontsize=SMALL)
         bar = figure.colorbar(image, ax=panels[:, column], location="bottom", shrink=0.9, aspect=30, pad=0.02)
-        bar.set_label(f"{unit} (one scale for all codecs)" if len(heatmaps) > 1 else unit, fontsize=7)
-        bar.ax.set_xlim(*_range(changes))
-        bar.ax.tick_params(labelsize=6)
+        bar.set_label(f"{unit} (one scale for all codecs)" if len(heatmaps) > 1 else unit, fontsize=SMALL)
+        bar.ax.set_xlim(low, high)
+        bar.ax.tick_params(labelsize=TINY)
         bar.outline.set_linewidth(0.4)
     images = {len(heatmap.images) for heatmap in heatmaps}
     count = f"{min(images)} to {max(images)}" if len(images) > 1 else str(*images)
     count += " image" if images == {1} else " images"
-    figure.suptitle(f"{first.set}, {count}: a wave of RMS {first.rms:g} grey levels at each frequency", fontsize=8)
+    figure.suptitle(f"{first.set}, {count}: a wave of RMS {first.rms:g} grey levels at each frequency", fontsize=TEXT)
     if incomplete:
-        _legend(figure)
+        from matplotlib.patches import Patch  # noqa: PLC0415 - heavy
+
+        patch = Patch(label="missing: not measured, or failed", **MISSING)
+        figure.legend(handles=[patch], loc="outside lower left", frameon=False, fontsize=SMALL)
     return figure
 
 
@@ -83,11 +84,6 @@ def _heading(heatmap: Heatmap, quantity: Quantity, change: Values) -> str:
     return (f"clean: {clean:.2f} dB" if math.isfinite(clean) else "clean: exact") + beyond
 
 
-def _end(changes: Sequence[Values]) -> float:
-    """Return the end of the colour scale: the greatest finite difference from 0."""
-    return max(map(abs, _range(changes)))
-
-
 def _range(changes: Sequence[Values]) -> tuple[float, float]:
     """Return the range of the finite differences and 0, which the colour bar shows."""
     finite = np.concatenate([[0.0], *(change[np.isfinite(change)] for change in changes)])
@@ -98,47 +94,27 @@ def _range(changes: Sequence[Values]) -> tuple[float, float]:
 def _panel(axis: Axes, heatmap: Heatmap, change: Values, end: float, colours: str) -> AxesImage:
     """Draw one map of the plane and return it."""
     i, j = heatmap.window.i, heatmap.window.j
-    of = heatmap.window.of or 1
+    steps = heatmap.window.steps or 1
     edges = [(ends[0] - 0.5, ends[-1] + 0.5) for ends in (i, j if j[0] < 0 else (-j[-1], *j))]
-    (top, bottom), (left, right) = ((low / of, high / of) for low, high in edges)
+    (top, bottom), (left, right) = ((low / steps, high / steps) for low, high in edges)
     image = axis.imshow(
         np.clip(change, -end, end),  # NaN stays NaN and is not drawn
-        cmap=_map(colours),
+        cmap=colours,
         vmin=-end,
         vmax=end,
         extent=(left, right, bottom, top),
         interpolation="nearest",
         aspect="equal",
     )
-    axis.patch.set(facecolor=MISSING, hatch="xxxxxx", edgecolor="0.55", linewidth=0)
-    axis.tick_params(labelsize=6, width=0.4, length=2)
-    if heatmap.window.of is not None:
+    axis.patch.set(**MISSING)
+    axis.tick_params(labelsize=TINY, width=0.4, length=2)
+    if heatmap.window.steps is not None:
         ticks, names = [-0.5, -0.25, 0, 0.25, 0.5], ["-½", "-¼", "0", "¼", "½"]
         axis.set_xticks(ticks, names)
         axis.set_yticks(ticks, names)
     for spine in axis.spines.values():
         spine.set_linewidth(0.4)
     return image
-
-
-def _map(name: str) -> Colormap:
-    import matplotlib as mpl  # noqa: PLC0415 - heavy
-
-    return mpl.colormaps[name]
-
-
-def _axis(heatmap: Heatmap, way: str) -> str:
-    unit = "image" if heatmap.window.of is None else "pixel"
-    return f"frequency {way}, cycles/{unit}"
-
-
-def _legend(figure: Figure) -> None:
-    from matplotlib.patches import Patch  # noqa: PLC0415 - heavy
-
-    patch = Patch(
-        facecolor=MISSING, hatch="xxxxxx", edgecolor="0.55", linewidth=0, label="missing: not measured, or failed"
-    )
-    figure.legend(handles=[patch], loc="outside lower left", frameon=False, fontsize=7)
 
 
 # --- heatmaps among the figures

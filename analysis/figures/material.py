@@ -1,8 +1,8 @@
-"""The material that figures are drawn from: the rows, spectra and pictures of one set of a run file."""
+"""The material that figures are drawn from, and the one point of a codec or corruption of a band that they show."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..commands import run_command
 from ..conditions import CLEAN
+from ..matched import MATCHED_BPP, Near, at_points, nearest_to
 
 Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
@@ -42,10 +43,6 @@ class Pictures(Protocol):
         """Return the decoded image, with the bytes and squared errors of the stored row."""
 
 
-def _no_spectra() -> pd.DataFrame:
-    return pd.DataFrame(columns=list(SPECTRA_COLUMNS))
-
-
 @dataclass(frozen=True, slots=True)
 class Material:
     """Everything a run file holds of one set.
@@ -58,7 +55,7 @@ class Material:
 
     rows: pd.DataFrame
     bands: Mapping[str, str]
-    spectra: pd.DataFrame = field(default_factory=_no_spectra)
+    spectra: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SPECTRA_COLUMNS)))
     pictures: Pictures | None = None
     runs: tuple[str, ...] = ()
     codecs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -103,3 +100,27 @@ class Material:
 def _middle_severity(table: pd.DataFrame, bands: Mapping[str, str]) -> int:
     severities = sorted(set(table.loc[table["corruption"].isin(list(bands)), "severity"].astype(int)))
     return severities[len(severities) // 2] if severities else 0
+
+
+AT_MATCHED_POINT = f"Each codec is held at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp. "
+"""The rule of figures of matched points, for their captions."""
+
+
+def matched_points(material: Material) -> dict[str, Near]:
+    """Return each codec's point nearest the matched rate on clean images; codecs without one near it are left out."""
+    return nearest_to(MATCHED_BPP, material.tabled())
+
+
+def rows_at(rows: pd.DataFrame, points: Mapping[str, Near]) -> pd.DataFrame:
+    """Return the rows of matched points."""
+    return at_points(rows, ((near.codec, near.point) for near in points.values()))
+
+
+def labels_of(points: Mapping[str, Near]) -> str:
+    """Return the labels of matched points, "jpeg:q75, webp:q80"."""
+    return ", ".join(f"{codec}:{near.point}" for codec, near in points.items())
+
+
+def most_frequent(groups: Iterable[Sequence[str]], counts: Mapping[str, int] | pd.Series[int]) -> list[str]:
+    """Return the name of each group that counts most, the first of several; empty groups are left out."""
+    return [max(names, key=lambda name: counts[name]) for names in groups if names]

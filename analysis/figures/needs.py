@@ -8,8 +8,7 @@ from ..conditions import CLEAN
 from ..matched import MATCHED_BPP
 from ..rate import MINIMUM_POINTS
 from .kind import Need
-from .material import Material
-from .representatives import matched_points
+from .material import Material, matched_points
 
 
 def _clean(material: Material) -> str:

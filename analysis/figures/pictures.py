@@ -15,9 +15,8 @@ from ..conditions import BANDS, CLEAN, CLEAN_CONDITION
 from ..distortion import psnr, squared_error
 from ..matched import MATCHED_BPP, Near
 from .kind import Drawing, Kind, used
-from .material import Image, Material, NothingToDraw, Pictures
+from .material import Image, Material, NothingToDraw, Pictures, labels_of, matched_points, most_frequent, rows_at
 from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS
-from .representatives import labels_of, matched_points, most_frequent, rows_at
 from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, readable, wrapped
 
 if TYPE_CHECKING:
@@ -103,7 +102,8 @@ def reconstructions(material: Material) -> tuple[Drawing, ...]:
                 axis.imshow(error, cmap=ERROR, vmin=0, vmax=255 / times, interpolation="nearest")
                 _bare(axis)
             below[0].set_ylabel(f"error x {factor}\n0 to {255 / factor:.0f} levels", fontsize=SMALL)
-            label = f"given less clean x {factors[0]}\n{_psnr(shown, clean):.1f} dB"
+            decibels = float(psnr(squared_error(shown, clean), clean.shape[0] * clean.shape[1]))
+            label = f"given less clean x {factors[0]}\n{decibels:.1f} dB"
             below[1].set_xlabel(label, fontsize=TINY, labelpad=2)
             for axis, codec in zip(below[2:], codecs, strict=True):
                 row = cells[name, at, codec]
@@ -205,20 +205,15 @@ def busiest(image: Image, side: int) -> Corner:
 
 def _next_busiest(image: Image, side: int, first: Corner) -> Corner:
     """Return the corner of the most detailed square that does not overlap the first, or the first if all do."""
-    apart = [
-        corner
-        for corner in _by_detail(image, side)
-        if abs(corner[0] - first[0]) >= side or abs(corner[1] - first[1]) >= side
-    ]
-    return apart[0] if apart else first
+    corners = _by_detail(image, side)
+    return next((corner for corner in corners if np.abs(np.subtract(corner, first)).max() >= side), first)
 
 
 def _by_detail(image: Image, side: int) -> list[Corner]:
     height, width = image.shape[:2]
     step = side // 2
-    margin = (
-        step if min(height, width) >= 3 * side else 0
-    )  # the borders of scans look detailed, but are not part of the photograph
+    # The borders of scans look detailed, but are not part of the photograph.
+    margin = step if min(height, width) >= 3 * side else 0
     corners = [
         (top, left)
         for top in range(margin, max(margin, height - side - margin) + 1, step)
@@ -250,10 +245,6 @@ def _errors(first: Image, second: Image) -> NDArray[np.float64]:
 def _factor(errors: Sequence[NDArray[np.float64]]) -> int:
     highest = float(np.percentile(np.stack(errors), 99))
     return next((factor for factor in FACTORS if highest * factor <= 255), 1)
-
-
-def _psnr(first: Image, second: Image) -> float:
-    return float(psnr(squared_error(first, second), first.shape[0] * first.shape[1]))
 
 
 # --- how it is drawn

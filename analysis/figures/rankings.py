@@ -14,9 +14,8 @@ from ..conditions import BANDS, CLEAN, Condition, by_band
 from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
 from ..statistics import finite_mean
 from .kind import Drawing, Kind, used
-from .material import Material, NothingToDraw
+from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
 from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS
-from .representatives import AT_MATCHED_POINT, labels_of, matched_points, rows_at
 from .style import (
     INK,
     ONE_COLUMN,
@@ -60,8 +59,9 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
         axis.axhspan(place - 0.5, place + 0.5, color="0.95", lw=0, zorder=0)
     for number, (codec, look) in enumerate(styles.items()):
         offset = 0.7 * ((number + 0.5) / len(styles) - 0.5)
-        values = [_over_severities(board, codec, name) for name in ordered]
-        partial = [_is_partial(board, codec, name) for name in ordered]
+        by_severity = [_percents(board, codec, name) for name in ordered]
+        values = [finite_mean(percents) for percents in by_severity]
+        partial = [len({*np.isfinite(percents)}) > 1 for percents in by_severity]
         places = np.arange(len(ordered)) + offset
         for name, place, part in zip(ordered, places, partial, strict=True):
             interval = sure.by_corruption.get((codec, name))
@@ -258,16 +258,6 @@ def _board(material: Material) -> tuple[Leaderboard, Intervals]:
     except NotComparable as error:
         raise NothingToDraw(f"{error}: {material.command('--codec jpeg2000 --codec LABEL')}") from error
     return board, intervals(rows, material.bands, board)
-
-
-def _over_severities(board: Leaderboard, codec: str, name: str) -> float:
-    """Return the mean BD-rate over the severities of a corruption that can be compared, NaN for none."""
-    return finite_mean(_percents(board, codec, name))
-
-
-def _is_partial(board: Leaderboard, codec: str, name: str) -> bool:
-    """Return whether a corruption can be compared at some severities and not at others."""
-    return len({math.isfinite(percent) for percent in _percents(board, codec, name)}) > 1
 
 
 def _percents(board: Leaderboard, codec: str, name: str) -> list[float]:

@@ -13,9 +13,8 @@ from ..conditions import BANDS, CLEAN_CONDITION, Condition
 from ..matched import MATCHED_BPP, Near, at_points, nearest_to
 from ..spectrum import GRID, Power, SpectrumKey, density, grid_thirds, luminance, radial
 from .kind import Drawing, Kind, used_spectra
-from .material import Material, NothingToDraw
+from .material import Material, NothingToDraw, labels_of, most_frequent
 from .needs import spectra
-from .representatives import labels_of, most_frequent
 from .style import (
     BAND_COLOURS,
     INK,
@@ -129,7 +128,9 @@ def psd_radial(material: Material) -> tuple[Drawing, ...]:
                 own = [powers[quantity, name, severity, codec, points[codec].point] for name in names]
                 curve(axis, own, **look)
             axis.set_title(f"{band} ({len(names)} corruption{'s' * (len(names) > 1)}): {quantity}", fontsize=SMALL)
-    _named_lines(axes[1, 0], {"image": INK, **{band: BAND_COLOURS[band] for band in groups}})
+    panel = axes[1, 0]  # whose lines are named in it, in their colours, one below the other
+    for place, (name, colour) in enumerate({"image": INK, **{band: BAND_COLOURS[band] for band in groups}}.items()):
+        panel.text(0.04, 0.04 + 0.1 * place, name, color=colour, fontsize=SMALL, transform=panel.transAxes)
     for axis in axes.ravel():
         tidy(axis)
     _limit_from(axes.ravel(), 2 / GRID[0])
@@ -293,12 +294,6 @@ def _map(axis: Axes, power: Power, limits: tuple[float, float]) -> Any:
 def _frequencies(figure: Figure, more: str = "") -> None:
     figure.supxlabel(f"horizontal frequency, cycles/pixel{more}", fontsize=TEXT)
     figure.supylabel("vertical frequency, cycles/pixel", fontsize=TEXT)
-
-
-def _named_lines(axis: Axes, colours: Mapping[str, str]) -> None:
-    """Name the lines of one panel in it, in their colours, one below the other."""
-    for place, (name, colour) in enumerate(colours.items()):
-        axis.text(0.04, 0.04 + 0.1 * place, name, color=colour, fontsize=SMALL, transform=axis.transAxes)
 
 
 def _limit_from(axes: Iterable[Axes], least: float = 0.0) -> None:

@@ -59,20 +59,18 @@ def plain() -> Iterator[None]:
         yield
 
 
-def sheet(width: float, height: float) -> Figure:
+def sheet(width: float, height: float, layout: Any = "constrained") -> Figure:
     """Return an empty figure of a size in inches, with automatic layout."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy; and not pyplot, which keeps every figure alive
 
-    return Figure(figsize=(width, height), dpi=200, layout="constrained")
+    return Figure(figsize=(width, height), dpi=200, layout=layout)
 
 
 def close_sheet(width: float, height: float) -> Figure:
     """Return an empty figure of a size in inches for panels without axes, close to each other."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - heavy
 
-    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.02, wspace=0.01, hspace=0.01)
-    return Figure(figsize=(width, height), dpi=200, layout=layout)
+    return sheet(width, height, ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.02, wspace=0.01, hspace=0.01))
 
 
 def looks(codecs: Sequence[str]) -> dict[str, dict[str, Any]]:

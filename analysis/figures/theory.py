@@ -117,7 +117,6 @@ def _balances(axis: Axes, material: Material, balance: pd.DataFrame, codecs: Seq
 
 
 def _key(axis: Axes, material: Material, corruptions: Sequence[str], ranks: Sequence[int]) -> None:
-    """Add the colours and marks to the legend."""
     for band, colour in BAND_COLOURS.items():
         if any(material.bands[name] == band for name in corruptions):
             axis.plot([], [], marker="o", ms=4, mew=0, linestyle="none", color=colour, label=BAND_NAMES[band])

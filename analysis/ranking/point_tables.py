@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,7 +37,8 @@ class PointTables:
     """The tables of every codec and condition of one set's rows (columns as `benchmark.store.read` gives them).
 
     `images` are sorted by name, so that the order of the rows changes nothing; `conditions` and `codecs` are in the
-    order of the rows, clean images first. MS-SSIM is converted to dB image by image.
+    order of the rows, clean images first; `points` are the names of a codec's points, the rows of its tables. MS-SSIM
+    is converted to dB image by image.
     """
 
     def __init__(self, rows: pd.DataFrame, quality: Quality) -> None:
@@ -56,12 +57,12 @@ class PointTables:
             image=pd.Categorical(ok["image"], self.images).codes,
         )
         parts = dict(iter(ok.groupby("codec", sort=False)))
-        self._points: dict[str, tuple[str, ...]] = {}
+        self.points: dict[str, tuple[str, ...]] = {}
         self._tables: dict[tuple[str, Condition], PointTable] = {}
         for codec in self.codecs:
             part = parts.get(codec, ok.iloc[:0])
             place, names = pd.factorize(part["point"], sort=True)
-            self._points[codec] = tuple(names)
+            self.points[codec] = tuple(names)
             shape = (len(self.conditions), len(names), len(self.images))
             values = {name: np.full(shape, np.nan) for name in _VALUES}
             at = (part["condition"].to_numpy(np.intp), place, part["image"].to_numpy(np.intp))
@@ -90,13 +91,9 @@ class PointTables:
 
     def rates(self, codec: str, condition: Condition, points: Iterable[str]) -> Floats:
         """Return the bpp of the points named, shape (points, images), NaN where there is no row."""
-        by_point = dict(zip(self._points[codec], self._tables[codec, condition].bpp, strict=True))
+        by_point = dict(zip(self.points[codec], self._tables[codec, condition].bpp, strict=True))
         absent = np.full(len(self.images), np.nan)
         return np.array([by_point.get(name, absent) for name in points]).reshape(-1, len(self.images))
-
-    def points(self, codec: str) -> Sequence[str]:
-        """Return the names of a codec's points, the rows of its tables."""
-        return self._points[codec]
 
 
 def shares(weights: Floats) -> Floats:

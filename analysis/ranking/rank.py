@@ -110,7 +110,6 @@ def _anchor(asked: str | None, rows: pd.DataFrame) -> str:
 
 
 def _bd_rate(tables: PointTables, anchor: str, codec: str, condition: Condition) -> BdRate:
-    """Return the BD-rate of a codec against the anchor under a condition."""
     base, own = tables.table(anchor, condition), tables.table(codec, condition)
     images = base.complete & own.complete
     if images.any():
@@ -145,7 +144,7 @@ def _gap(tables: PointTables, codec: str, condition: Condition) -> float:
     if estimate not in tables.codecs:
         return math.nan
     real = tables.table(codec, condition).bpp
-    estimated = tables.rates(estimate, condition, tables.points(codec))
+    estimated = tables.rates(estimate, condition, tables.points[codec])
     both = ~np.isnan(real) & ~np.isnan(estimated)
     ratios = [
         estimated_row[images].mean() / real_row[images].mean()

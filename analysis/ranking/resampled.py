@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from ..conditions import CLEAN_CONDITION, Condition
+from ..conditions import CLEAN_CONDITION
 from .curves import Curves, at_rates, bd_rates
 from .point_tables import Floats, Mask, PointTable, PointTables, means, shares
 
@@ -27,8 +27,6 @@ class Resampled:
     NaN on clean images themselves.
     """
 
-    codecs: tuple[str, ...]
-    conditions: tuple[Condition, ...]
     bd_rate: Floats
     log_inflation: Floats
     psnr_clean: Floats
@@ -44,7 +42,7 @@ def resample(
     one image.
     """
     shape = (len(tables.codecs), len(tables.conditions), len(weights))
-    resampled = Resampled(tables.codecs, tables.conditions, *(np.full(shape, math.nan) for _ in range(3)))
+    resampled = Resampled(*(np.full(shape, math.nan) for _ in range(3)))
     columns = np.ascontiguousarray(weights.T)
 
     def work(place: int) -> None:

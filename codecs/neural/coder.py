@@ -115,13 +115,11 @@ class _Encoder:
         self._tables: tuple[object, ...] = ()
 
     def encode_with_indexes(self, symbols: list[int], indexes: list[int], *tables: object) -> None:
-        """Take in symbols."""
         self._symbols += symbols
         self._indexes += indexes
         self._tables = tables
 
     def flush(self) -> String:
-        """Return the string of all symbols taken in."""
         return String.encoded(self._symbols, self._indexes, self._tables)
 
 
@@ -136,14 +134,12 @@ class _Decoder:
         self._symbols = array("i")
 
     def set_stream(self, string: String) -> None:
-        """Begin to decode a string."""
         self._symbols = string.symbols
         self._decoder.set_stream(string.padded)
 
     def decode_stream(
         self, indexes: list[int], cdf: list[list[int]], lengths: list[int], offsets: list[int]
     ) -> list[int]:
-        """Return the next symbols."""
         used = sorted(set(indexes))
         place = {index: number for number, index in enumerate(used)}
         symbols: list[int] = self._decoder.decode_stream(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from ..protocol import CodecUnavailable
@@ -44,10 +43,12 @@ def fetched(name: str, progress: Progress | None = None) -> Path:
     path = folder() / f"{name}.pth.tar"
     if path.is_file():
         return path
+    from filelock import FileLock  # noqa: PLC0415 - only neural codecs need it
+
     url = f"{zoo.URL}/{path.name}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path):
+        with FileLock(path.with_name(f".{path.name}.lock")):
             if not path.is_file():
                 _download(url, path, name.rpartition("-")[2], progress)
     except (OSError, ValueError) as error:
@@ -55,19 +56,6 @@ def fetched(name: str, progress: Progress | None = None) -> Path:
             f"cannot fetch its weights, {_reason(error)}: {url}; to do it by hand, save that file as {path}"
         ) from error
     return path
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keep other processes out of a `with` block, on systems with file locks."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError:
-        yield
-        return
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _download(url: str, path: Path, digest: str, progress: Progress | None) -> None:

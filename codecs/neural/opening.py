@@ -35,7 +35,6 @@ def _load_zoo(name: str, params: Params) -> tuple[str, torch.nn.Module]:
 
 
 def _load_family(family: str, params: Params) -> tuple[str, torch.nn.Module]:
-    """Load a packaged checkpoint."""
     return _load_checkpoint(families.FOLDER / family / str(params.get("file", f"{family}.safetensors")))
 
 

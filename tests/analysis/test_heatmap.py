@@ -135,7 +135,7 @@ def test_windows_are_found_by_the_names_in_rows() -> None:
 
 @pytest.mark.parametrize("window", [full_window(8), low_window(8)], ids=["full", "low"])
 def test_values_lie_where_their_frequency_is(window: Any) -> None:
-    band = fourier.every_wave(8) if window.of else fourier.lowest_waves(8)
+    band = fourier.every_wave(8) if window.steps else fourier.lowest_waves(8)
     one = only(rows_of(band, images=["a"]))
     assert (one.window, one.images, one.size, one.failed) == (window, ("a",), (HEIGHT, WIDTH), 0)
     expected = np.array([[level("a", i, j) for j in window.j] for i in window.i])

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from codecshift.codecs import registry
-from codecshift.codecs.plain import from_plain
 from codecshift.codecs.protocol import CodecError, CodecUnavailable, Point, Scale, Spec
 from codecshift.codecs.registry import (
     BUILT_IN,
@@ -25,6 +24,7 @@ from codecshift.codecs.registry import (
     catalogue,
     find,
     find_point,
+    from_plain,
     identify,
     offers,
     open_codec,

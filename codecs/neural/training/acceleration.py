@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,14 +23,11 @@ def use_bfloat16(network: nn.Module, device_type: str) -> None:
         *layers, last = transform
         for layer in layers:
             layer.forward = torch.autocast(device_type, torch.bfloat16)(layer.forward)
-        last.forward = _in_float32(last.forward)
+        last.forward = partial(_in_float32, last.forward)
 
 
-def _in_float32(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def widened(x: Tensor, *conditions: Any) -> Tensor:
-        return forward(x.float(), *conditions)
-
-    return widened
+def _in_float32(forward: Callable[..., Tensor], x: Tensor, *conditions: Any) -> Tensor:
+    return forward(x.float(), *conditions)
 
 
 def avoid_synchronisation(network: nn.Module) -> None:

@@ -16,7 +16,7 @@ from ..models import construct
 from . import logs, principal_components
 from .acceleration import avoid_synchronisation, use_bfloat16
 from .job import Job
-from .objective import conditioning, image_weights, terms
+from .objective import forward, image_weights, terms
 from .optimizers import make_optimizer, step_factors
 from .photographs import crops
 from .pruning import Pruner, sparsity
@@ -81,7 +81,6 @@ class Learner:
         quantiles = [value for name, value in parameters.items() if name.endswith(".quantiles")]
         self.aux_optimizer = torch.optim.Adam(quantiles, lr=recipe.aux_learning_rate)
         self.pruner = Pruner(self.network, recipe.pruning, self.steps) if recipe.pruning else None
-        self.conditioning = conditioning(recipe, self.lam)
         self.sums = torch.zeros(5, dtype=torch.float64, device=device)
         self.count = 0
 
@@ -105,7 +104,7 @@ class Learner:
                 group["lr"] = recipe.rate_at(self.step, self.index)
             self.optimizer.zero_grad()
             self.aux_optimizer.zero_grad()
-            output, lam = self.conditioning.forward(self.network, x, rng, self.step / self.steps)
+            output, lam = forward(recipe, self.lam, self.network, x, rng, self.step / self.steps)
             cost = terms(output, x, lam, recipe.loss, image_weights(recipe, lam))
             network: Any = self.network
             aux: Tensor = network.aux_loss()

@@ -1,11 +1,11 @@
-"""The rate-distortion objective, and the lambdas at which each kind of network computes it."""
+"""The rate-distortion objective, and the forward pass at the lambdas of each kind of network."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,60 +30,25 @@ class Terms:
     ms_ssim: Tensor
 
 
-class Conditioning(Protocol):
-    """How a network is told its rate."""
+def forward(
+    recipe: Recipe, lam: float | None, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float
+) -> tuple[Any, Tensor]:
+    """Return the output of a recipe's network for a batch, and the lambda of each image (B,); `progress` is in 0..1.
 
-    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:
-        """Return the network's output for a batch, and the lambda of each image (B,); `progress` is in 0..1."""
-
-
-@dataclass(frozen=True, slots=True)
-class FixedLambda:
-    """A network with one lambda."""
-
-    lam: float
-
-    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:  # noqa: ARG002
-        """Return the output, with the one lambda for all images."""
-        return network(x), x.new_full((len(x),), self.lam)
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnLambda:
-    """A network that takes lambda as an input, drawn log-uniformly for each image."""
-
-    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:  # noqa: ARG002
-        """Return the output, with a lambda for each image."""
-        drawn = np.exp(rng.uniform(math.log(LOW), math.log(HIGH), len(x)))
-        lam = torch.from_numpy(drawn).to(x.device)
-        return network(x, lam), lam.float()
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnGain:
-    """A network with a gain for each of several rising lambdas, one of which is drawn for each batch.
-
-    In the first part of the training, `stage_one`, the network learns the highest rate alone, with CompressAI's noise
-    in place of rounding (Kamisli, Racape & Choi 2024).
+    A network with one lambda, `lam`, has that for all images. Where it is None, a conditional network takes lambda as
+    an input, drawn log-uniformly for each image. A gain-based one has a gain for each of its lambdas, one of which is
+    drawn for each batch; in the first part of the training, `stage_one`, it learns the highest rate alone, with
+    CompressAI's noise in place of rounding (Kamisli, Racape & Choi 2024).
     """
-
-    lambdas: tuple[float, ...]
-    stage_one: float
-
-    def forward(self, network: nn.Module, x: Tensor, rng: np.random.Generator, progress: float) -> tuple[Any, Tensor]:
-        """Return the output, with the lambda of the drawn gain for all images."""
-        in_stage_one = progress < self.stage_one
-        index = len(self.lambdas) - 1 if in_stage_one else int(rng.integers(len(self.lambdas)))
-        return network(x, stage=1 if in_stage_one else 2, s=index), x.new_full((len(x),), self.lambdas[index])
-
-
-def conditioning(recipe: Recipe, lam: float | None) -> Conditioning:
-    """Return how a network of a recipe is told its rate: fixed at `lam`, or where that is None by architecture."""
     if lam is not None:
-        return FixedLambda(lam)
+        return network(x), x.new_full((len(x),), lam)
     if ARCHITECTURES[recipe.architecture].gain:
-        return DrawnGain(tuple(sorted(recipe.lambdas)), recipe.stage_one)
-    return DrawnLambda()
+        lambdas = sorted(recipe.lambdas)
+        in_stage_one = progress < recipe.stage_one
+        index = len(lambdas) - 1 if in_stage_one else int(rng.integers(len(lambdas)))
+        return network(x, stage=1 if in_stage_one else 2, s=index), x.new_full((len(x),), lambdas[index])
+    drawn = torch.from_numpy(np.exp(rng.uniform(math.log(LOW), math.log(HIGH), len(x)))).to(x.device)
+    return network(x, drawn), drawn.float()
 
 
 def image_weights(recipe: Recipe, lam: Tensor) -> Tensor | float:

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import math
 import pickle
+from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -101,17 +102,7 @@ def _publish(learner: Learner, seconds: float) -> str:
         raise Diverged(
             f"{learner.stem} cannot code the validation images after step {learner.step}: {error}"
         ) from error
-    rows = [
-        {
-            "step": learner.step,
-            "lambda": score.lam,
-            "bpp_real": score.bpp_real,
-            "psnr": score.psnr,
-            "bpp_est": score.bpp_est,
-            "loss": score.loss,
-        }
-        for score in scores
-    ]
+    rows = [{"step": learner.step, "lambda": score.lam, **asdict(score)} for score in scores]
     logs.append(job.out / "valid.csv", logs.VALIDATION_COLUMNS, rows)
     # Before it is fully pruned, a network may be better, and is not what the recipe asks for.
     is_pruned = recipe.pruning is None or learner.step >= round(recipe.pruning.end * learner.steps)

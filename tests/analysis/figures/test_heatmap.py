@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
-from codecshift.analysis.figures.heatmap import PANELS, WIDTH, draw
+from codecshift.analysis.figures.heatmap import PANELS, draw
+from codecshift.analysis.figures.style import TWO_COLUMNS
 from codecshift.analysis.heatmap import Heatmap, Window, full_window, low_window, plane
 
 MISSING = "missing: not measured, or failed"
@@ -38,7 +39,7 @@ def texts(figure: Any) -> list[str]:
 def test_colours_are_the_values_on_one_scale_about_zero() -> None:
     both = [heatmap(), heatmap(codec="webp")]
     figure = draw(both)
-    assert figure.get_figwidth() == WIDTH
+    assert figure.get_figwidth() == TWO_COLUMNS
     panels = np.array(figure.axes[: 2 * len(PANELS)]).reshape(2, len(PANELS))
     for column, (quantity, *_) in enumerate(PANELS):
         ends = []

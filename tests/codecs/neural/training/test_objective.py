@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("pytorch_msssim")
 
-from codecshift.codecs.neural.training.objective import DrawnGain, DrawnLambda, bits_per_pixel, image_weights, terms  # noqa: E402
+from codecshift.codecs.neural.training.objective import bits_per_pixel, forward, image_weights, terms  # noqa: E402
 from codecshift.codecs.neural.training.recipe import Recipe  # noqa: E402
 
 
@@ -17,7 +17,8 @@ def test_lambdas_are_drawn_log_uniformly_in_the_range() -> None:
         def forward(self, _x: Any, lam: Any) -> Any:
             return lam
 
-    drawn, lam = DrawnLambda().forward(Ear(), torch.zeros(20_000, 1), np.random.default_rng(0), 0.0)
+    recipe = Recipe("tiny", "hyperprior-lct", 4, 6, (0.02,), 12)
+    drawn, lam = forward(recipe, None, Ear(), torch.zeros(20_000, 1), np.random.default_rng(0), 0.0)
     assert torch.allclose(drawn.float(), lam)
     progress = np.log(lam.double().numpy() / 0.0012) / np.log(0.26 / 0.0012)
     assert progress.min() >= 0
@@ -32,12 +33,13 @@ def test_gains_are_drawn_after_the_first_stage() -> None:
         def forward(self, _x: Any, stage: int, s: int) -> Any:
             drawn.append((stage, s))
 
-    gains = DrawnGain((0.1, 0.2, 0.4), 0.5)
+    recipe = Recipe("tiny", "mbt2018-vbr", 4, 6, (0.4, 0.1, 0.2), 12, stage_one=0.5)
     rng = np.random.default_rng(0)
-    lambdas = [float(gains.forward(Ear(), torch.zeros(1), rng, progress)[1]) for progress in np.linspace(0, 1, 100)]
+    steps = np.linspace(0, 1, 100)
+    lambdas = [float(forward(recipe, None, Ear(), torch.zeros(1), rng, progress)[1]) for progress in steps]
     assert set(drawn[:50]) == {(1, 2)}
     assert set(drawn[50:]) == {(2, 0), (2, 1), (2, 2)}
-    assert lambdas == pytest.approx([gains.lambdas[s] for _, s in drawn])
+    assert lambdas == pytest.approx([sorted(recipe.lambdas)[s] for _, s in drawn])
 
 
 def test_the_objective_by_hand() -> None:

@@ -400,7 +400,7 @@ def test_running_out_of_memory_is_no_damage(run: Callable[..., Path], monkeypatc
         raise torch.OutOfMemoryError
 
     run(TINY, killed_at=5)
-    monkeypatch.setattr(learner, "conditioning", full)
+    monkeypatch.setattr(learner, "construct", full)
     with pytest.raises(TrainingError, match=r"cpu is out of memory: .*the same command goes on in .*out when"):
         run(TINY)
 
