@@ -73,7 +73,7 @@ def run(
     dry_run: DryRun = False,
 ) -> None:
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
-    from ..plan.device import DEVICES
+    from ..measure.job import DEVICES
     from ..plan.names import named
     from ..plan.plans import PLANS
     from ..plan.targets import Target
@@ -317,7 +317,7 @@ def _print_estimate(job: Job, path: Path, jobs: int | None, retry_failed: bool, 
 def _print_outcome(path: Path, job: Job) -> None:
     """Print the leaderboard of each set of a job, or its matched points, or with too few for either a line per cell."""
     from ...analysis.ranking import NotComparable
-    from ..report import leaderboard, matched, points
+    from ..report import leaderboard, matched
     from ..report.evidence import Choice, Evidence
     from ..store.provenance import MATCHED
 
@@ -334,7 +334,7 @@ def _print_outcome(path: Path, job: Job) -> None:
             board = leaderboard.leaderboard(evidence)
         except NotComparable as reason:
             say(f"no leaderboard of {name}: {reason}")
-            show(points.report(evidence))
+            show(leaderboard.points_report(evidence))
         else:
             show(leaderboard.report(board, evidence))
 

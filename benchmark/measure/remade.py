@@ -20,8 +20,7 @@ from ...corruptions.table import prepare
 from .. import store
 from ..plan.plans import Shot
 from .shots.coding import Faulty, code, ready
-from .shots.images import load_clean, show
-from .shots.recent import Recent
+from .shots.images import Recent, load_clean, show
 
 KEPT = 64
 """Images that are kept: a figure asks for the same ones several times, and a page of them has some tens."""

@@ -16,8 +16,8 @@ from ..plan.plans import EVERY_MEASURE, Shot
 from ..plan.targets import UNKNOWN, Match, Matched, Means, Search, Target, WrongTarget, settle
 from ..store import Row, rows_under
 from .job import Job
+from .loop import PoolFactory
 from .pools.local import LocalPool
-from .pools.protocol import PoolFactory
 from .sitting import TIME_LIMIT, Report, Sitting, Tally, admitted
 from .tasks import Task
 

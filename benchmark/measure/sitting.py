@@ -14,10 +14,9 @@ from types import TracebackType
 from ...codecs.memory import share
 from ..store import RunFile, RunFileError, provenance
 from .job import Job
-from .loop import Loop
+from .loop import Loop, PoolFactory
 from .pools.local import LocalPool
 from .pools.processes import cores
-from .pools.protocol import PoolFactory
 from .tasks import Task, Worked
 
 TIME_LIMIT = 300.0

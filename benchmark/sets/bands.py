@@ -16,11 +16,9 @@ import numpy as np
 from ...analysis.spectrum import Third, Thirds, mean_thirds, power_spectrum, third_of, thirds
 from ...corruptions.corruption import MINIMUM_SIDE, SEVERITIES
 from ...corruptions.sets import ImageSet, SetError
-from ...corruptions.table import FIFTEEN, find, prepare
-from ..measure.shots.images import corrupted
-from ..plan.plans import Shot
-from ..store.files import write_whole
+from ...corruptions.table import FIFTEEN, corrupt, find, prepare
 from ..store.provenance import describe
+from .files import write_whole
 
 STORED = Path(__file__).with_name("measured") / "bands-kodak.csv"
 """The measurement on the 24 Kodak images that comes with the package."""
@@ -102,7 +100,7 @@ def measure(
     for source in images.sources:
         clean = images.load(source.id)
         for condition in conditions:
-            shown = corrupted(Shot(images.name, source.id, *condition), clean)
+            shown = corrupt(clean, images.name, source.id, *condition)
             powers[condition].append(thirds(power_spectrum(np.subtract(shown, clean, dtype=np.int16))))
             done += 1
             if progress is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Literal
 from ...corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
 from ...corruptions.sets.generated import MANIFEST, UNFINISHED, GeneratedError, Place, Stored, file_of, read_manifest
 from ..measure.pools.processes import cores
-from .workers import each
+from .files import each, holds
 
 Report = Callable[[int, int], None]
 """Called with (files done, files in all)."""
@@ -50,15 +49,6 @@ def verify(
     present = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
     extra = [Finding("extra", file) for file in present if file not in expected]
     return len(places), [finding for place in places if (finding := findings[place])] + extra
-
-
-def holds(path: Path, stored: Stored) -> bool:
-    """Return whether the file at `path` has the bytes that were stored there."""
-    try:
-        content = path.read_bytes() if path.stat().st_size == stored.nbytes else b""
-    except OSError:
-        return False
-    return hashlib.sha256(content).hexdigest() == stored.sha256
 
 
 def inspect(folder: Path, place: Place, stored: Stored) -> Finding | None:

@@ -255,3 +255,10 @@ def test_the_waves_of_a_heatmap_are_in_no_leaderboard_unless_they_are_named(
     both = write(tmp_path / "both.sqlite", [*curves(), *waves, one_wave])
     assert str(leaderboard(both)) == str(leaderboard(path))  # NaN is not equal to itself
     assert leaderboard(both, Choice(corruptions=[wave])).conditions == (("none", 0), (wave, 3))
+
+
+def test_points_are_a_line_per_cell_of_which_the_first_are_shown(path: Path) -> None:
+    (sheet,) = reporting.points_report(Evidence.open(path)).sheets
+    cells = 3 * (5 + 5 + 2)
+    assert len(sheet.lines) == min(cells, reporting.MOST_POINTS)
+    assert {line[2] for line in sheet.lines} == {2}
