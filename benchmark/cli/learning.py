@@ -90,10 +90,7 @@ def _train(
 
 
 def pack(
-    trainings: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR...", help="What codecshift train wrote, to its end."),
-    ],
+    trainings: Annotated[list[Path], typer.Argument(metavar="DIR...", help="What codecshift train wrote, to its end.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to; its name is the codec's.")],
     valid: Annotated[Path, typer.Option(metavar="DIR", help="Photographs to compare precisions on.")],
 ) -> None:

@@ -167,7 +167,7 @@ def figures(
     images, _ = data_folder(data_dir, None)
     if list_:
         if file:
-            show(drawing.states_report(drawing.listing(_evidence(file), images, only or ())))
+            show(drawing.states_report(_evidence(file), images, only or ()))
         else:
             show(drawing.kinds_report(drawing.kinds(only or ())))
         return

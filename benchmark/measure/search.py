@@ -64,10 +64,7 @@ def match(
     def reported(open_searches: Sequence[Search]) -> Report:
         return lambda tally: report(tally, open_searches)
 
-    with (
-        admitted(job, out) as file,
-        Sitting(searching, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting,
-    ):
+    with admitted(job, out) as file, Sitting(searching, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting:
         rows = _by_point(file.rows_under(images.name, CLEAN, EVERY_MEASURE), retry_failed)
         while True:
             known = _means(rows, images)

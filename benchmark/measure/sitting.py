@@ -58,10 +58,6 @@ class Tally:
 Report = Callable[[Tally], None]
 
 
-def ignore(_tally: Tally) -> None:
-    """Report nothing."""
-
-
 class Sitting:
     """Measures tasks of a job; a context manager, which ends the pool that the first tasks started.
 
@@ -103,7 +99,7 @@ class Sitting:
             self.file.begin(self.job.run, self.job.provenance, started, self._jobs)
             self._is_recorded = True
 
-    def measure(self, tasks: Sequence[Task], report: Report = ignore) -> Iterator[Worked]:
+    def measure(self, tasks: Sequence[Task], report: Report = lambda _tally: None) -> Iterator[Worked]:
         """Yield what came of the tasks, after it was written and counted; the tally is reported before and after."""
         self.tally.total += sum(len(task.points) for task in tasks)
         report(self.tally)
@@ -143,7 +139,7 @@ def run(
     jobs: int | None = None,
     retry_failed: bool = False,
     time_limit: float = TIME_LIMIT,
-    report: Report = ignore,
+    report: Report = lambda _tally: None,
     pool: PoolFactory = LocalPool,
 ) -> Tally:
     """Measure everything that a job wants and the run file `out` lacks, and return how it went.

@@ -32,8 +32,6 @@ NUMBERS = ("mse", "centroid", "share_dc", "share_low", "share_medium", "share_hi
 RESTS_ON = ("codecshift", "git", "python", "libraries", "sets", "corruptions")
 """The parts of a run's provenance that a measurement depends on."""
 
-Progress = Callable[[str, int, int], None]
-
 
 class MeasurementError(ValueError):
     """A file that holds no readable measurement; the message is one sentence."""
@@ -75,7 +73,7 @@ def measure(
     images: ImageSet,
     corruptions: Sequence[str],
     severities: Sequence[int] = SEVERITIES,
-    progress: Progress | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Measurement:
     """Return the measured band of each corruption at each severity: a mean over the images of a set.
 
@@ -137,7 +135,10 @@ def write(measurement: Measurement, path: Path) -> None:
     text.write(f"# {json.dumps(head, sort_keys=True)}\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["corruption", "severity", *NUMBERS, "band"])
-    writer.writerows([_printed(value) for value in asdict(row).values()] for row in measurement.rows)
+    writer.writerows(
+        [f"{value:.6g}" if isinstance(value, float) else value for value in asdict(row).values()]
+        for row in measurement.rows
+    )
     write_whole(path, text.getvalue().encode())
 
 
@@ -155,10 +156,6 @@ def read(path: Path = STORED) -> Measurement:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MeasurementError(f"{path.name} is not a measurement of bands: {error}") from error
     raise MeasurementError(f"{path.name} is version {version} of its format, expected {VERSION}: measure anew")
-
-
-def _printed(value: str | float) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _parsed(lines: Iterable[Mapping[str, str]]) -> Iterable[Measured]:

@@ -47,14 +47,9 @@ def preview(
     small = thumbnail(clean, corner)
     height, width = small.shape[:2]
     columns = 1 + len(severities)
-    sheet = PIL.Image.new(
-        "RGB",
-        (
-            LABELS + columns * (width + GAP) + GAP,
-            HEADER + len(bands) * BAND + len(names) * (height + GAP) + GAP,
-        ),
-        PAPER,
-    )
+    sheet_width = LABELS + columns * (width + GAP) + GAP
+    sheet_height = HEADER + len(bands) * BAND + len(names) * (height + GAP) + GAP
+    sheet = PIL.Image.new("RGB", (sheet_width, sheet_height), PAPER)
     draw = PIL.ImageDraw.Draw(sheet)
     large, plain = PIL.ImageFont.load_default(20), PIL.ImageFont.load_default(16)
     draw.text((GAP, GAP), f"{images.name}/{image}", INK, large)
