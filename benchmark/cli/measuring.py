@@ -131,6 +131,7 @@ def heatmap(
 
     severities = [maps.severity(strength) for strength in rms or ()]
     frequencies = maps.frequencies(band or "full", steps)
+    window = frequencies.window(frequencies.steps)
     if file is not None:
         names = ("--codec-file", "--images", "--image", "--match", "--out", "--data-dir", "--jobs", "--dry-run")
         values = (codec_file, images, image, match, out, data_dir, jobs, dry_run)
@@ -138,7 +139,7 @@ def heatmap(
             if value:
                 refuse(f"{file} is only read: {option} is for measuring, codecshift heatmap --out {file}")
         choice = Choice(sets=sets or (), severities=severities, codecs=codec or ())
-        _show_heatmaps(file, choice, format, figures, shown=frequencies.shown() if band or steps else None)
+        _show_heatmaps(file, choice, format, figures, shown=window if band or steps else None)
         return
     plan = maps.plan(frequencies, severities or [maps.severity(8)])
     plan = plan.narrowed(sets or (), codecs=codec or (), first=images, images=image or ())
@@ -152,7 +153,7 @@ def heatmap(
     ids = {image_set.name: [source.id for source in image_set.sources] for image_set in job.sets.values()}
     labels = [f"{name}:{point.name}" for name, point in job.points]
     choice = Choice(sets=list(ids), severities=plan.severities, codecs=labels)
-    _show_heatmaps(path, choice, format, figures, images=ids, shown=frequencies.shown())
+    _show_heatmaps(path, choice, format, figures, images=ids, shown=window)
     _end(tally)
 
 
@@ -196,7 +197,9 @@ def _measure(
                 jobs=jobs,
                 retry_failed=retry_failed,
                 time_limit=time_limit,
-                report=lambda tally: progress.rows(tally.done, tally.total, tally.failed + tally.skipped),
+                report=lambda tally: progress.show(
+                    "measuring", tally.done, tally.total, f"{tally.failed + tally.skipped} failed"
+                ),
             )
     except KeyboardInterrupt:
         say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")

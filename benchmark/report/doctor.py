@@ -78,7 +78,6 @@ def _opencv() -> tuple[bool, str, str]:
 
 
 def _version(name: str) -> str:
-    """Return the version of a distribution, "" where it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -46,7 +46,6 @@ def corruptions(measurement: Measurement, names: Sequence[str], severity: int) -
 
 
 def _notes(measurement: Measurement, names: Sequence[str], severity: int) -> Iterator[str]:
-    """Yield what a reader must know beside the table of `names`."""
     (image_set, images), *_ = measurement.provenance["sets"].items()
     measured = {name: row for name, row in measurement.at(severity).items() if name in names and row.band}
     yield (

@@ -174,7 +174,6 @@ class Attendant:
         return done
 
     def _most(self, label: tuple[str, str], codec: Codec, images: Sequence[Image]) -> int:
-        """Return how many of the images may go together."""
         if not isinstance(codec, Batched) or len({image.shape for image in images}) > 1:
             return 1
         return max(1, min(len(images), self._room.get(label, sys.maxsize) // images[0].size))
