@@ -1,4 +1,4 @@
-"""The files of corrupted sets: never there in part, and worked one by one by several processes."""
+"""The files of corrupted sets: written whole or not at all, and worked one by one by several processes."""
 
 from __future__ import annotations
 
