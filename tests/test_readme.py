@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from codecshift.benchmark.report.codecs import stated_sheet
-from codecshift.benchmark.report.formats import as_markdown
-from codecshift.benchmark.report.sheet import Report
+from codecshift.benchmark.report.formats import render
+from codecshift.benchmark.report.sheet import Format, Report
 from codecshift.codecs.described import describe
 from codecshift.codecs.registry import BUILT_IN
 
@@ -71,11 +71,11 @@ def test_every_command_it_names_exists() -> None:
 
 
 def test_the_table_of_codecs_is_the_registry_s() -> None:
-    assert as_markdown(Report([stated_sheet(BUILT_IN)])) in README
+    assert render(Report([stated_sheet(BUILT_IN)]), Format.markdown) in README
 
 
 def test_the_command_prints_the_same_table_and_what_it_measured(tmp_path: Path) -> None:
-    stated = [line.split(" | ")[:8] for line in as_markdown(Report([stated_sheet(BUILT_IN)])).splitlines()]
+    stated = [line.split(" | ")[:8] for line in render(Report([stated_sheet(BUILT_IN)]), Format.markdown).splitlines()]
     table = [line.split(" | ") for line in codecshift(tmp_path, "codecs", "--format", "markdown").stdout.splitlines()]
     assert [line[:8] for line in table[: len(stated)]] == stated
     assert table[0][8] == "header |"

@@ -12,39 +12,20 @@ from . import learning, listing, measuring, sets, telling
 from .errors import foreseen, unloadable
 from .output import flush, refuse, speak_utf8
 
-COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
-    "Measure": {
-        "run": measuring.run,
-        "merge": measuring.merge,
-        "heatmap": measuring.heatmap,
-    },
-    "Report": {
-        "leaderboard": telling.leaderboard,
-        "rows": telling.rows,
-        "claims": telling.claims,
-        "spectra": telling.spectra,
-        "figures": telling.figures,
-        "export": telling.export,
-    },
-    "Corrupted sets": {
-        "generate": sets.generate,
-        "verify": sets.verify,
-    },
-    "Look up": {
-        "codecs": listing.codecs,
-        "sets": listing.sets,
-        "corruptions": listing.corruptions,
-        "plans": listing.plans,
-        "check": listing.check,
-        "doctor": listing.doctor,
-    },
-    "Learned codecs": {
-        "train": learning.train,
-        "pack": learning.pack,
-        "convert": learning.convert,
-    },
+COMMANDS: Mapping[str, tuple[Callable[..., None], ...]] = {
+    "Measure": (measuring.run, measuring.merge, measuring.heatmap),
+    "Report": (
+        *(telling.leaderboard, telling.rows, telling.claims),
+        *(telling.spectra, telling.figures, telling.export),
+    ),
+    "Corrupted sets": (sets.generate, sets.verify),
+    "Look up": (
+        *(listing.codecs, listing.sets, listing.corruptions),
+        *(listing.plans, listing.check, listing.doctor),
+    ),
+    "Learned codecs": (learning.train, learning.pack, learning.convert),
 }
-"""Every command by name, in the groups that `--help` shows."""
+"""Every command, in the groups that `--help` shows."""
 
 app = typer.Typer(
     help="How image codecs behave when the images shift.",
@@ -54,8 +35,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _group, _commands in COMMANDS.items():
-    for _name, _command in _commands.items():
-        app.command(_name, rich_help_panel=_group)(_command)
+    for _command in _commands:
+        app.command(rich_help_panel=_group)(_command)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -72,7 +73,7 @@ def _train(
             job = prepare(recipe, data, out, valid=valid, start=start, device=device, report=progress.task)
         say(f"{recipe.name}: {recipe.architecture}, {len(job.data)} images, on {job.device} -> {out}")
         with Progress("steps") as progress:
-            outcome = train(job, progress.training)
+            outcome = train(job, partial(progress.show, "training"))
     except Diverged as sentence:
         say(f"codecshift: {sentence}")
         raise typer.Exit(1) from None
@@ -90,10 +91,7 @@ def _train(
 
 
 def pack(
-    trainings: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR...", help="What codecshift train wrote, to its end."),
-    ],
+    trainings: Annotated[list[Path], typer.Argument(metavar="DIR...", help="What codecshift train wrote, to its end.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to; its name is the codec's.")],
     valid: Annotated[Path, typer.Option(metavar="DIR", help="Photographs to compare precisions on.")],
 ) -> None:

@@ -130,7 +130,6 @@ def _say_faults() -> None:
 
 
 def _print_verdicts(codec: str, verdicts: Sequence[Verdict]) -> None:
-    """Print what came of each law, with up to three counterexamples."""
     from ...codecs.contract import STATEMENTS
 
     for law, statement in STATEMENTS.items():

@@ -10,23 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..report.sheet import Format
-from .options import (
-    CodecFiles,
-    Codecs,
-    Corruptions,
-    DataDir,
-    DeviceName,
-    Download,
-    DryRun,
-    FirstImages,
-    Images,
-    Jobs,
-    OutputFormat,
-    RetryFailed,
-    Sets,
-    Severities,
-    TimeLimit,
-)
+from . import options
 from .output import duration, refuse, say, show
 from .progress import Progress
 from .resolving import prepare, run_file, spectra_settings
@@ -43,22 +27,22 @@ _HIDES_THE_REST_S = 30  # in shorter runs the start of the workers takes most of
 
 def run(
     plan: Annotated[str, typer.Argument(metavar="[PLAN]", help="quick, kodak-c, clic-c or paper.")] = "quick",
-    sets: Sets = None,
-    corruption: Corruptions = None,
-    severity: Severities = None,
-    codec: Codecs = None,
-    codec_file: CodecFiles = None,
-    images: FirstImages = None,
-    image: Images = None,
-    data_dir: DataDir = None,
+    sets: options.Sets = None,
+    corruption: options.Corruptions = None,
+    severity: options.Severities = None,
+    codec: options.Codecs = None,
+    codec_file: options.CodecFiles = None,
+    images: options.FirstImages = None,
+    image: options.Images = None,
+    data_dir: options.DataDir = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The run file. Default: named after the plan.")
     ] = None,
-    jobs: Jobs = None,
-    download: Download = None,
-    retry_failed: RetryFailed = False,
-    time_limit: TimeLimit = 300,
-    device: DeviceName = "auto",
+    jobs: options.Jobs = None,
+    download: options.Download = None,
+    retry_failed: options.RetryFailed = False,
+    time_limit: options.TimeLimit = 300,
+    device: options.DeviceName = "auto",
     match: Annotated[
         list[str] | None,
         typer.Option(metavar="TARGET", help="bpp=0.5, psnr=32, ms_ssim=0.97: not ladders, the points nearest to it."),
@@ -70,10 +54,10 @@ def run(
     window: Annotated[
         str | None, typer.Option(metavar="none|hann", help="Window on the pixels before their spectrum is taken.")
     ] = None,
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
-    from ..plan.device import DEVICES
+    from ..measure.job import DEVICES
     from ..plan.names import named
     from ..plan.plans import PLANS
     from ..plan.targets import Target
@@ -100,12 +84,12 @@ def heatmap(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="A run file to show and not to add to.", show_default=False)
     ] = None,
-    sets: Sets = None,
+    sets: options.Sets = None,
     codec: Annotated[
         list[str] | None,
         typer.Option(metavar="LABEL", help="jpeg:q75, or jpeg: its point nearest to --match. Default: jpeg, jpeg2000."),
     ] = None,
-    codec_file: CodecFiles = None,
+    codec_file: options.CodecFiles = None,
     rms: Annotated[
         list[float] | None,
         typer.Option(metavar="R", help="Strength of the waves: 1, 2, 4, 8 (default) or 16 grey levels."),
@@ -120,26 +104,26 @@ def heatmap(
             "--of", metavar="N", help="full: in steps of 1/N cycle per pixel (32); low: the lowest N x N (64)."
         ),
     ] = None,
-    images: FirstImages = None,
-    image: Images = None,
+    images: options.FirstImages = None,
+    image: options.Images = None,
     match: Annotated[
         list[str] | None,
         typer.Option(metavar="TARGET", help="Where codecs named without a point are held. Default: bpp=0.5."),
     ] = None,
-    format: OutputFormat = Format.text,  # noqa: A002
+    format: options.OutputFormat = Format.text,  # noqa: A002
     figures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw them there too, as PNG and PDF with a caption.")
     ] = None,
-    data_dir: DataDir = None,
+    data_dir: options.DataDir = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The run file. Default: heatmap-<set>.sqlite.")
     ] = None,
-    jobs: Jobs = None,
-    download: Download = None,
-    retry_failed: RetryFailed = False,
-    time_limit: TimeLimit = 300,
-    device: DeviceName = "auto",
-    dry_run: DryRun = False,
+    jobs: options.Jobs = None,
+    download: options.Download = None,
+    retry_failed: options.RetryFailed = False,
+    time_limit: options.TimeLimit = 300,
+    device: options.DeviceName = "auto",
+    dry_run: options.DryRun = False,
 ) -> None:
     """Show what a wave of each frequency does to codecs: measure what is not measured yet, or read a run file."""
     from ..report import heatmap as maps
@@ -147,6 +131,7 @@ def heatmap(
 
     severities = [maps.severity(strength) for strength in rms or ()]
     frequencies = maps.frequencies(band or "full", steps)
+    window = frequencies.window(frequencies.steps)
     if file is not None:
         names = ("--codec-file", "--images", "--image", "--match", "--out", "--data-dir", "--jobs", "--dry-run")
         values = (codec_file, images, image, match, out, data_dir, jobs, dry_run)
@@ -154,7 +139,7 @@ def heatmap(
             if value:
                 refuse(f"{file} is only read: {option} is for measuring, codecshift heatmap --out {file}")
         choice = Choice(sets=sets or (), severities=severities, codecs=codec or ())
-        _show_heatmaps(file, choice, format, figures, shown=frequencies.shown() if band or steps else None)
+        _show_heatmaps(file, choice, format, figures, shown=window if band or steps else None)
         return
     plan = maps.plan(frequencies, severities or [maps.severity(8)])
     plan = plan.narrowed(sets or (), codecs=codec or (), first=images, images=image or ())
@@ -168,7 +153,7 @@ def heatmap(
     ids = {image_set.name: [source.id for source in image_set.sources] for image_set in job.sets.values()}
     labels = [f"{name}:{point.name}" for name, point in job.points]
     choice = Choice(sets=list(ids), severities=plan.severities, codecs=labels)
-    _show_heatmaps(path, choice, format, figures, images=ids, shown=frequencies.shown())
+    _show_heatmaps(path, choice, format, figures, images=ids, shown=window)
     _end(tally)
 
 
@@ -212,7 +197,9 @@ def _measure(
                 jobs=jobs,
                 retry_failed=retry_failed,
                 time_limit=time_limit,
-                report=lambda tally: progress.rows(tally.done, tally.total, tally.failed + tally.skipped),
+                report=lambda tally: progress.show(
+                    "measuring", tally.done, tally.total, f"{tally.failed + tally.skipped} failed"
+                ),
             )
     except KeyboardInterrupt:
         say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")
@@ -317,7 +304,7 @@ def _print_estimate(job: Job, path: Path, jobs: int | None, retry_failed: bool, 
 def _print_outcome(path: Path, job: Job) -> None:
     """Print the leaderboard of each set of a job, or its matched points, or with too few for either a line per cell."""
     from ...analysis.ranking import NotComparable
-    from ..report import leaderboard, matched, points
+    from ..report import leaderboard, matched
     from ..report.evidence import Choice, Evidence
     from ..store.provenance import MATCHED
 
@@ -334,7 +321,7 @@ def _print_outcome(path: Path, job: Job) -> None:
             board = leaderboard.leaderboard(evidence)
         except NotComparable as reason:
             say(f"no leaderboard of {name}: {reason}")
-            show(points.report(evidence))
+            show(leaderboard.points_report(evidence))
         else:
             show(leaderboard.report(board, evidence))
 

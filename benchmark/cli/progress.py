@@ -17,13 +17,7 @@ class Progress:
 
     def __init__(self, unit: str) -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
         self._unit = unit
@@ -52,25 +46,18 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def rows(self, done: int, total: int, failed: int) -> None:
-        """Show how many rows are done, and how many of them failed."""
-        self._show("measuring", done, total, f"{failed} failed")
-
     def matching(self, done: int, total: int, searches: Sequence[object]) -> None:
         """Show how many of the rows wanted so far are done, and which searches go on."""
         hidden = len(searches) - _SHOWN_SEARCHES
         shown = ", ".join(map(str, searches[:_SHOWN_SEARCHES])) + (f" and {hidden} more" if hidden > 0 else "")
-        self._show("matching", done, total, shown)
-
-    def training(self, done: int, total: int, note: str) -> None:
-        """Show how many steps are done, and the last lines of the log."""
-        self._show("training", done, total, note)
+        self.show("matching", done, total, shown)
 
     def task(self, name: str, done: int, total: int) -> None:
         """Show how far a task is; a total of 0 means unknown."""
-        self._show(name, done, total or None, "")
+        self.show(name, done, total or None, "")
 
-    def _show(self, name: str, done: int, total: int | None, note: str) -> None:
+    def show(self, name: str, done: int, total: int | None, note: str) -> None:
+        """Show how far a task is, with a note; a total of None means unknown."""
         if self._live:
             if name not in self._tasks:
                 self._tasks[name] = self._bar.add_task(name, total=total, note=note)

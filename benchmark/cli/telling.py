@@ -168,7 +168,7 @@ def figures(
     extra = (*described(codec_file), *(find(label)[0] for label in codec or ()))
     if list_:
         if file:
-            show(drawing.states_report(drawing.listing(_evidence(file), images, only or (), extra)))
+            show(drawing.states_report(_evidence(file), images, only or (), extra))
         else:
             show(drawing.kinds_report(drawing.kinds(only or ())))
         return

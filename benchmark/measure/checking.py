@@ -1,4 +1,4 @@
-"""Checks a codec against the laws in a process of its own: one that crashes or hangs there is a finding."""
+"""A codec is held to the laws in a process of its own: a crash or a hang there is a finding."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from ...corruptions.sets import ImageSet
 from ..plan.plans import Shot
 from ..store import Key, Status, statuses, with_spectra
 from .job import Job
+from .loop import PoolFactory
 from .pools.local import LocalPool, division
 from .pools.processes import cores
-from .pools.protocol import PoolFactory
 from .sitting import Sitting
 from .tasks import Task
 

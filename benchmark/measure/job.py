@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...analysis.spectrum import Settings
+from ...codecs.isolated import Isolated, NoAnswer, Raised
+from ...codecs.neural.device import describe
 from ...codecs.protocol import CodecUnavailable, Point, Spec
 from ...codecs.registry import UnknownCodec, find, identify
 from ...codecs.registry import prepare as fetch_codec
@@ -17,12 +19,17 @@ from ...corruptions.corruption import CLEAN, SEVERITIES
 from ...corruptions.sets import ImageSet, SetError, open_set
 from ...corruptions.sets.generated import Place
 from ...corruptions.table import prepare as fetch_textures
-from ..plan.device import Device
+from ..plan.names import named
 from ..plan.plans import Plan, Shot
 from ..plan.targets import Matched
 from ..store import Key, Status, provenance
-from .lane.device import chosen
+from ..store.provenance import Device
 from .tasks import Context, Task
+
+DEVICES = dict.fromkeys(("cpu", "cuda", "auto"))
+"""The values of `--device`."""
+
+_DEVICE_LIMIT = 120.0  # seconds in which torch must have been imported and have found the device
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,28 @@ def prepare(
             )
         sets[images.name] = images
     return Job(plan, _parts(sets, plan), specs, points, unavailable, device_used, spectra)
+
+
+def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
+    """Return what `--device` stands for on this machine, None for the CPU: there, neural codecs are like any others.
+
+    "auto" is the accelerator where there is one and a codec that could use it. Torch is asked in a process of its own,
+    so that it is not loaded here. Raises UnknownName, and CodecUnavailable where there is no such device.
+    """
+    named("device", device, DEVICES)
+    if device == "cpu" or (device == "auto" and all(spec.kind != "neural" for spec in specs)):
+        return None
+    fault = "torch finds none here, or is not installed"
+    try:
+        with Isolated(_DEVICE_LIMIT) as child:
+            name = child.call(describe)
+    except (NoAnswer, Raised) as error:
+        name, fault = "", str(error)
+    if name:
+        return Device("cuda", name)
+    if device == "cuda":
+        raise CodecUnavailable(f"no CUDA device: {fault}; --device cpu computes without one")
+    return None
 
 
 def _codecs(

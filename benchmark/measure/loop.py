@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
 
 from ..store import Row, blank
-from .lane.batches import divided
-from .pools.protocol import Pool
-from .tasks import Batch, Lost, Task, Worked
+from .tasks import Batch, Context, Lost, Task, Worked, divided
 
 LOST_ALONE = 3
 """A codec, or a point of it, whose process was lost this often in a row is not tried again in this run."""
 
 Sent = TypeVar("Sent", Task, Batch)
+
+
+class Pool(Protocol):
+    """Workers for one run; a context manager. Leaving it ends every worker, whatever it is doing."""
+
+    @property
+    def context(self) -> Context:
+        """What every worker was told."""
+
+    def __enter__(self) -> Self:
+        """Return the pool."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """End every worker."""
+
+    def work(
+        self, following: Callable[[], Task | None], following_batch: Callable[[], Batch | None] = ...
+    ) -> Iterator[Worked | Lost]:
+        """Yield the outcome of each task and batch, in the order in which they end.
+
+        `following` and `following_batch` give the next one to send, None where there is none at the moment. A pool asks
+        whenever it has room, and again after each outcome that was yielded: a lost task may come back in parts. A task
+        whose process died or hung is Lost, and with it whatever cannot be told apart from it; a fault of ours raises.
+        Batches come only where the context has a device and neural codecs.
+        """
+
+
+PoolFactory = Callable[[int, Context], Pool]
+"""Makes a pool of a number of jobs for a context."""
 
 
 class Loop:

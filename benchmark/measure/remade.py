@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,7 @@ from ...corruptions.table import prepare
 from .. import store
 from ..plan.plans import Shot
 from .shots.coding import Faulty, code, ready
-from .shots.images import load_clean, show
-from .shots.recent import Recent
+from .shots.images import Recent, load_clean, show
 
 KEPT = 64
 """Images that are kept: a figure asks for the same ones several times, and a page of them has some tens."""
@@ -45,12 +44,10 @@ class Remade:
         self._extra = tuple(extra)
         self._made = Recent(self._make, KEPT)
         self._rows = cache(self._rows_under)
-        self._opened = cache(self._open)
 
     def missing(self) -> str:
         """Return why the images of the set are missing, with the command that would help, "" if they are not."""
-        images = self._opened()
-        return images if isinstance(images, str) else ""
+        return self._opened if isinstance(self._opened, str) else ""
 
     def clean(self, image: str) -> Image:
         """Return a clean image of the set."""
@@ -64,7 +61,8 @@ class Remade:
         """Return what a codec made of an image, with the bytes and squared errors of its stored row."""
         return self._made((image, corruption, severity, codec, point))
 
-    def _open(self) -> ImageSet | str:
+    @cached_property
+    def _opened(self) -> ImageSet | str:
         """Return the set, or why it is missing."""
         ask = f"codecshift figures {self._path} --data-dir DIR"
         try:
@@ -85,7 +83,7 @@ class Remade:
 
     def _make(self, key: tuple[str, str, int, str, str]) -> Image:
         image, corruption, severity, codec, point = key
-        images = self._opened()
+        images = self._opened
         if isinstance(images, str):
             raise NothingToDraw(images)
         shot = Shot(self._set_name, image, corruption, severity)

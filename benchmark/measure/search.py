@@ -16,8 +16,8 @@ from ..plan.plans import EVERY_MEASURE, Shot
 from ..plan.targets import UNKNOWN, Match, Matched, Means, Search, Target, WrongTarget, settle
 from ..store import Row, rows_under
 from .job import Job
+from .loop import PoolFactory
 from .pools.local import LocalPool
-from .pools.protocol import PoolFactory
 from .sitting import TIME_LIMIT, Report, Sitting, Tally, admitted
 from .tasks import Task
 
@@ -64,10 +64,7 @@ def match(
     def reported(open_searches: Sequence[Search]) -> Report:
         return lambda tally: report(tally, open_searches)
 
-    with (
-        admitted(job, out) as file,
-        Sitting(searching, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting,
-    ):
+    with admitted(job, out) as file, Sitting(searching, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting:
         rows = _by_point(file.rows_under(images.name, CLEAN, EVERY_MEASURE), retry_failed)
         while True:
             known = _means(rows, images)

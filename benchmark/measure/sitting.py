@@ -14,10 +14,9 @@ from types import TracebackType
 from ...codecs.memory import share
 from ..store import RunFile, RunFileError, provenance
 from .job import Job
-from .loop import Loop
+from .loop import Loop, PoolFactory
 from .pools.local import LocalPool
 from .pools.processes import cores
-from .pools.protocol import PoolFactory
 from .tasks import Task, Worked
 
 TIME_LIMIT = 300.0
@@ -57,10 +56,6 @@ class Tally:
 
 
 Report = Callable[[Tally], None]
-
-
-def ignore(_tally: Tally) -> None:
-    """Report nothing."""
 
 
 class Sitting:
@@ -104,7 +99,7 @@ class Sitting:
             self.file.begin(self.job.run, self.job.provenance, started, self._jobs)
             self._is_recorded = True
 
-    def measure(self, tasks: Sequence[Task], report: Report = ignore) -> Iterator[Worked]:
+    def measure(self, tasks: Sequence[Task], report: Report = lambda _tally: None) -> Iterator[Worked]:
         """Yield what came of the tasks, after it was written and counted; the tally is reported before and after."""
         self.tally.total += sum(len(task.points) for task in tasks)
         report(self.tally)
@@ -144,7 +139,7 @@ def run(
     jobs: int | None = None,
     retry_failed: bool = False,
     time_limit: float = TIME_LIMIT,
-    report: Report = ignore,
+    report: Report = lambda _tally: None,
     pool: PoolFactory = LocalPool,
 ) -> Tally:
     """Measure everything that a job wants and the run file `out` lacks, and return how it went.

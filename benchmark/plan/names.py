@@ -1,4 +1,4 @@
-"""Looking names up, with a hint where there is none such, and names fit for paths."""
+"""Names: looked up, with a hint for one that is unknown, and made fit for paths."""
 
 from __future__ import annotations
 

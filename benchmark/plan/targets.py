@@ -85,11 +85,6 @@ class Target:
     def __str__(self) -> str:
         return f"{self.quantity}={self.value:g}"
 
-    @property
-    def tolerance(self) -> float:
-        """The gap that still counts as met."""
-        return QUANTITIES[self.quantity].tolerance
-
     def gap(self, means: Means) -> float:
         """Return how far above the target a point lies, NaN where that could not be measured."""
         axis = QUANTITIES[self.quantity].axis
@@ -178,7 +173,7 @@ def settle(search: Search, spec: Spec, known: Mapping[tuple[str, str], Means]) -
 
     looked_at: list[Point] = []
     try:
-        end = nearest(_dial(spec), gap, search.target.tolerance)
+        end = nearest(_dial(spec), gap, QUANTITIES[search.target.quantity].tolerance)
     except _Unmeasured as next_look:
         return next_look.point
     if not math.isnan(end.value):

@@ -41,7 +41,6 @@ def report(verdicts: Iterable[Verdict]) -> Report:
 
 
 def _effect(verdict: Verdict) -> str:
-    """Return the effect with its interval and unit, "" where there is none."""
     effect, finding = verdict.finding.effect, verdict.finding
     if not finding.count or not math.isfinite(effect.estimate):
         return ""

@@ -84,17 +84,15 @@ def report(entries: Iterable[Entry], faults: Mapping[str, str]) -> Report:
         Sheet((*_STATED, _HEADER), stated_and_found, notes=_NOTES),
         Sheet(
             tuple(map(Column, ("codec", "settings", "library"))),
-            [(entry.spec.name, entry.spec.settings, found(entry)) for entry in entries],
+            [
+                (entry.spec.name, entry.spec.settings, " - ".join(filter(None, (entry.library, entry.fault))))
+                for entry in entries
+            ],
             notes=[f"fault: {name}: {fault}" for name, fault in faults.items()],
         ),
     ]
     records = [record(entry) for entry in entries]
     return Report(sheets, records, {"codecs": records, "faults": dict(faults)})
-
-
-def found(entry: Entry) -> str:
-    """Return the library behind a codec, and what is wrong with it."""
-    return " - ".join(text for text in (entry.library, entry.fault) if text)
 
 
 def record(entry: Entry) -> dict[str, Any]:

@@ -43,10 +43,8 @@ def findings(
     yield True, "python", f"{platform.python_version()} on {platform.platform()}"
     yield True, "processor", f"{cpu()}, {cores()} cores usable"
     for name in LIBRARIES:
-        try:
-            yield True, name, importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            yield False, name, f"not installed: pip install {name}"
+        version = _version(name)
+        yield bool(version), name, version or f"not installed: pip install {name}"
     yield _opencv()
     kept = textures.wheel()
     yield True, "frost textures", str(kept) if kept else "not here yet: fetched by the first run with frost"
@@ -71,7 +69,7 @@ def findings(
 
 def _opencv() -> tuple[bool, str, str]:
     """Say whether another build of OpenCV is installed over the one this suite uses: they write into one folder."""
-    others = [name for name in OTHER_OPENCV if _installed(name)]
+    others = [name for name in OTHER_OPENCV if _version(name)]
     if not others:
         return True, "opencv builds", "one, without a desktop"
     names = " ".join(others)
@@ -79,12 +77,11 @@ def _opencv() -> tuple[bool, str, str]:
     return False, "opencv builds", f"{names} and opencv-python-headless overwrite each other: {mend}"
 
 
-def _installed(name: str) -> bool:
+def _version(name: str) -> str:
     try:
-        importlib.metadata.version(name)
+        return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+        return ""
 
 
 def _checkout() -> str:

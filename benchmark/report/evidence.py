@@ -67,7 +67,7 @@ class Evidence:
         rows = store.read(path)
         if rows.empty:
             raise NothingChosen(f"{path} holds no rows")
-        rows = _chosen(rows, choice, path, "rows")
+        rows = chosen(rows, choice, path, "rows")
         runs = _runs_of(rows, store.runs(path))
         if reason := conflict(runs.values()):
             raise NotComparable(f"the rows of {path} cannot be compared: {reason}")
@@ -83,13 +83,6 @@ class Evidence:
         """Yield the evidence of each set."""
         for _, rows in self.rows.groupby("set", sort=True):
             yield replace(self, rows=rows, runs=_runs_of(rows, self.runs))
-
-    def choose(self, table: pd.DataFrame, content: str) -> pd.DataFrame:
-        """Return the lines of a table of the file that are chosen; raise NothingChosen where it lacks them.
-
-        The table has the columns set, corruption, severity, codec and point; `content` is what it holds, in words.
-        """
-        return _chosen(table, self.choice, self.path, content)
 
     def spectra(self) -> pd.DataFrame:
         """Return the mean spectra of the chosen sets, with the columns of `store.spectra`."""
@@ -136,8 +129,12 @@ def _runs_of(rows: pd.DataFrame, runs: Mapping[str, Mapping[str, Any]]) -> dict[
     }
 
 
-def _chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd.DataFrame:
-    """Return the lines of a table that are chosen; its codec is "" in lines that belong to every codec."""
+def chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd.DataFrame:
+    """Return the lines of a table that are chosen; raise NothingChosen where it lacks them.
+
+    The table has the columns set, corruption, severity, codec and point, with codec "" in lines that belong to every
+    codec; `content` is what it holds, in words.
+    """
     corruptions = [corruptions_named(text) for text in choice.corruptions]
     kept = np.ones(len(table), bool)
     for column, wanted, always in (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,15 +27,6 @@ _NO_DATES = {
     "svg": {"Date": None, "Creator": None},
 }
 """What is kept out of each format's metadata, so that the same run file gives the same bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Whether a kind of figure can be drawn of one set of a run file: what is missing, "" where nothing is."""
-
-    kind: Kind
-    set: str
-    missing: str
 
 
 def drawn_from(
@@ -69,31 +59,22 @@ def kinds(names: Sequence[str] = ()) -> list[Kind]:
     return [named("figure", name, FIGURES) for name in dict.fromkeys(names)] or list(FIGURES.values())
 
 
-def listing(evidence: Evidence, data_dir: Path, names: Sequence[str] = (), extra: Sequence[Spec] = ()) -> list[State]:
-    """Return whether each kind of figure, or each of `names`, can be drawn of each set."""
-    chosen = kinds(names)
-    return [
-        State(kind, image_set, kind.missing(material))
-        for image_set, material in drawn_from(evidence, data_dir, extra)
-        for kind in chosen
-    ]
-
-
 def kinds_report(kinds: Sequence[Kind]) -> Report:
     """Return kinds of figures with what they need."""
     lines = [(kind.name, kind.about, "; ".join(need.about for need in kind.needs)) for kind in kinds]
     return Report([Sheet(tuple(map(Column, ("figure", "what", "needs"))), lines)])
 
 
-def states_report(states: Sequence[State]) -> Report:
-    """Return which kinds of figures can be drawn of each set, and below what the others lack."""
-    several = len({state.set for state in states}) > 1
-    names = [f"{state.kind.name} of {state.set}" if several else state.kind.name for state in states]
-    lines = [
-        (name, "cannot be drawn" if state.missing else "can be drawn")
-        for name, state in zip(names, states, strict=True)
-    ]
-    notes = [f"{name}: {state.missing}" for name, state in zip(names, states, strict=True) if state.missing]
+def states_report(evidence: Evidence, data_dir: Path, names: Sequence[str] = (), extra: Sequence[Spec] = ()) -> Report:
+    """Return whether each kind of figure, or each of `names`, can be drawn of each set, and below what it lacks."""
+    chosen, sets = kinds(names), list(drawn_from(evidence, data_dir, extra))
+    missing = {
+        f"{kind.name} of {image_set}" if len(sets) > 1 else kind.name: kind.missing(material)
+        for image_set, material in sets
+        for kind in chosen
+    }
+    lines = [(name, "cannot be drawn" if lacking else "can be drawn") for name, lacking in missing.items()]
+    notes = [f"{name}: {lacking}" for name, lacking in missing.items() if lacking]
     return Report([Sheet(tuple(map(Column, ("figure", "state"))), lines, notes=notes)])
 
 
@@ -123,7 +104,7 @@ def figures(
             title = f"{kind.name} of {image_set}" if len(sets) > 1 else kind.name
             try:
                 with plain():
-                    for drawing in _drawings(kind, material):
+                    for drawing in kind.draw(material):
                         stem = "-".join(part for part in (kind.name, drawing.suffix, file_name(image_set)) if part)
                         yield from save(
                             drawing.figure, folder / stem, formats, _caption(kind, image_set, material, drawing)
@@ -137,12 +118,6 @@ def figures(
     lacking = [name for name in reasons if name not in drawn]
     if lacking and (names or not drawn):
         raise NothingToDraw(f"{lacking[0]}: {reasons[lacking[0]]}")
-
-
-def _drawings(kind: Kind, material: analysis.Material) -> tuple[Drawing, ...]:
-    if lacking := kind.missing(material):
-        raise NothingToDraw(lacking)
-    return kind.draw(material)
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str], caption: str) -> Iterator[Path]:

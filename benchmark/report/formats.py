@@ -21,31 +21,18 @@ _SHORTEST_NAME = 12  # a column of names that would get less is left to be folde
 
 
 def render(report: Report, form: Format) -> str:
-    """Return a report in a format, with a newline at its end."""
-    return _RENDERERS[form](report)
+    """Return a report in a format, with a newline at its end: csv and json have the records, the others the sheets."""
+    if form is Format.csv:
+        return _as_csv(report)
+    if form is Format.json:
+        return _as_json(report)
+    return "\n".join(map(_SHEET_AS[form], report.sheets))
 
 
-def as_text(report: Report) -> str:
-    """Return the sheets as text of WIDTH columns, with half of each interval below its number."""
-    return "\n".join(map(_sheet_as_text, report.sheets))
+# --- data
 
 
-def as_markdown(report: Report) -> str:
-    """Return the sheets as Markdown tables, with the ends of each interval in brackets."""
-    return "\n".join(map(_sheet_as_markdown, report.sheets))
-
-
-def as_latex(report: Report) -> str:
-    """Return each sheet as a LaTeX table that needs the package booktabs."""
-    return "\n".join(map(_sheet_as_latex, report.sheets))
-
-
-def as_html(report: Report) -> str:
-    """Return each sheet as a plain HTML table, with its title above and its notes below."""
-    return "\n".join(map(_sheet_as_html, report.sheets))
-
-
-def as_csv(report: Report) -> str:
+def _as_csv(report: Report) -> str:
     """Return the records as CSV, empty where a value is not known."""
     records = list(_records(report))
     buffer = io.StringIO()
@@ -56,20 +43,10 @@ def as_csv(report: Report) -> str:
     return buffer.getvalue()
 
 
-def as_json(report: Report) -> str:
+def _as_json(report: Report) -> str:
     """Return the document as JSON, null where a number is not known or not finite."""
     document = list(_records(report)) if report.document is None else report.document
     return json.dumps(_finite(document), indent=2, default=lambda value: value.item()) + "\n"
-
-
-_RENDERERS: Mapping[Format, Callable[[Report], str]] = {
-    Format.text: as_text,
-    Format.markdown: as_markdown,
-    Format.csv: as_csv,
-    Format.json: as_json,
-    Format.latex: as_latex,
-    Format.html: as_html,
-}
 
 
 def _records(report: Report) -> Iterator[Mapping[str, Any]]:
@@ -192,3 +169,11 @@ def _sheet_as_html(sheet: Sheet) -> str:
     padded = _tabulated(sheet, "html").replace("<table>", f"<table>{caption}", 1)
     table = re.sub(r"(<t[dh][^>]*>) *(.*?) *(</t[dh]>)", r"\1\2\3", padded)
     return "\n".join([table, *(f"<p>{escape(note)}</p>" for note in sheet.notes)]) + "\n"
+
+
+_SHEET_AS: Mapping[Format, Callable[[Sheet], str]] = {
+    Format.text: _sheet_as_text,
+    Format.markdown: _sheet_as_markdown,
+    Format.latex: _sheet_as_latex,
+    Format.html: _sheet_as_html,
+}

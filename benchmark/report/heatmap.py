@@ -38,10 +38,6 @@ class Frequencies:
     window: Callable[[int], Window]
     steps: int
 
-    def shown(self) -> Window:
-        """Return the window that shows all of them."""
-        return self.window(self.steps)
-
 
 _FREQUENCIES: Mapping[str, Frequencies] = {
     "full": Frequencies(every_wave, full_window, 32),
@@ -141,7 +137,6 @@ def _lines(heatmap: Heatmap) -> list[list[str | int]]:
 
 
 def _notes(heatmaps: Sequence[Heatmap]) -> list[str]:
-    """Return what a reader must know beside the lines, and what is missing."""
     notes = [_NOTES]
     for heatmap in heatmaps:
         label = f"{heatmap.codec}:{heatmap.point}"

@@ -1,4 +1,4 @@
-"""The leaderboard of a run file: codecs ranked, and the ranking as a report."""
+"""The leaderboard of a run file: codecs ranked, and the ranking, or points too few to rank, as a report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ...analysis.ranking import NUMBERS, TAILS, Entry, Leaderboard, Quality, intervals, rank
-from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval
+from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval, summarise
 from ...corruptions.corruption import CLEAN
 from ..store.facts import FACTS
 from .evidence import BANDS, Evidence
@@ -46,6 +46,14 @@ _TAIL_NOTES = (
     "Worst cases over images x corruptions, each image compared by itself, so the means are not those above. worst "
     "decile: the worst tenth of the cases reach it or go beyond; CVaR: the mean of that tenth. lacking: cases that "
     "cannot be compared.",
+)
+
+MOST_POINTS = 40
+"""The lines that are shown of a longer table of points."""
+
+_POINT_COLUMNS = (
+    *(Column("condition"), Column("codec"), number("n"), number("failed"), number("bpp", ".3f")),
+    *(number("PSNR dB", ".2f"), number("PSNR clean dB", ".2f"), number("MS-SSIM", ".4f")),
 )
 
 
@@ -166,6 +174,20 @@ def _settings_sheet(facts: Iterable[Mapping[str, Any]]) -> Sheet:
 
 def _stated(value: object) -> str:
     return "-" if value is None or value == "" else str(value)
+
+
+def points_report(evidence: Evidence) -> Report:
+    """Return a line per codec point and condition, at most MOST_POINTS, for a run with too few points to rank."""
+    table = summarise(evidence.rows)
+    lines = [
+        (
+            *(f"{line['corruption']}@{line['severity']}", f"{line['codec']}:{line['point']}", line["n"]),
+            *(line["n_failed"], line["bpp_mean"], line["psnr_mean"], line["psnr_clean_mean"], line["ms_ssim_mean"]),
+        )
+        for line in table.to_dict("records")
+    ]
+    more = [f"... and {len(lines) - MOST_POINTS} more: codecshift rows FILE"] if len(lines) > MOST_POINTS else []
+    return Report([Sheet(_POINT_COLUMNS, lines[:MOST_POINTS], notes=more)])
 
 
 # --- every digit

@@ -55,7 +55,6 @@ def _record(name: str, severity: int, row: Measured | None) -> dict[str, Any]:
 
 
 def _notes(measurement: Measurement, names: Sequence[str], severity: int) -> Iterator[str]:
-    """Yield what a reader must know beside the table of `names`."""
     (image_set, images), *_ = measurement.provenance["sets"].items()
     measured = {name: row for name, row in measurement.at(severity).items() if name in names and row.band}
     yield (

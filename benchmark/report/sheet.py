@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
 
-Side = Literal["left", "right"]
+if TYPE_CHECKING:
+    from ...analysis.statistics import Interval
+
+Value: TypeAlias = "str | int | float | Interval | None"
 
 
 class Format(StrEnum):
@@ -22,25 +25,7 @@ class Format(StrEnum):
     html = "html"
 
 
-class Uncertain(Protocol):
-    """A number with the ends of its confidence interval, which are known or not."""
-
-    @property
-    def estimate(self) -> float: ...  # noqa: D102
-    @property
-    def low(self) -> float: ...  # noqa: D102
-    @property
-    def high(self) -> float: ...  # noqa: D102
-    @property
-    def known(self) -> bool: ...  # noqa: D102
-    @property
-    def margin(self) -> float: ...  # noqa: D102
-
-
-Value = str | int | float | Uncertain | None
-
-
-def has_interval(value: Value) -> TypeGuard[Uncertain]:
+def has_interval(value: Value) -> TypeGuard[Interval]:
     """Say whether a value comes with an interval whose ends are known."""
     return not isinstance(value, str | int | float | None) and value.known
 
@@ -53,7 +38,7 @@ class Column:
     """
 
     name: str
-    side: Side = "left"
+    side: Literal["left", "right"] = "left"
     form: str = ""
     unit: str = ""
 

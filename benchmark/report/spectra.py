@@ -12,7 +12,7 @@ from ...analysis.spectrum import grid_thirds, radial
 from ...corruptions.corruption import CLEAN
 from .. import store
 from ..store import Key
-from .evidence import Evidence, NothingChosen
+from .evidence import Evidence, NothingChosen, chosen
 from .sheet import Column, Report, Sheet, number
 
 COLUMNS = (
@@ -54,7 +54,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
         whole[f"share_{third}"] = [parts.share(third) for parts in split]
     whole["centroid"] = [parts.centroid for parts in split]
     whole["residual"] = _residuals(whole, store.with_spectra(evidence.path))
-    return evidence.choose(whole, "spectra")[[*COLUMNS, "power"]].reset_index(drop=True)
+    return chosen(whole, evidence.choice, evidence.path, "spectra")[[*COLUMNS, "power"]].reset_index(drop=True)
 
 
 def _residuals(whole: pd.DataFrame, keys: set[Key]) -> list[float]:

@@ -16,11 +16,9 @@ import numpy as np
 from ...analysis.spectrum import Third, Thirds, mean_thirds, power_spectrum, third_of, thirds
 from ...corruptions.corruption import MINIMUM_SIDE, SEVERITIES
 from ...corruptions.sets import ImageSet, SetError
-from ...corruptions.table import FIFTEEN, find, prepare
-from ..measure.shots.images import corrupted
-from ..plan.plans import Shot
-from ..store.files import write_whole
+from ...corruptions.table import FIFTEEN, corrupt, find, prepare
 from ..store.provenance import describe
+from .files import write_whole
 
 STORED = Path(__file__).with_name("measured") / "bands-kodak.csv"
 """The measurement on the 24 Kodak images that comes with the package."""
@@ -33,8 +31,6 @@ NUMBERS = ("mse", "centroid", "share_dc", "share_low", "share_medium", "share_hi
 
 RESTS_ON = ("codecshift", "git", "python", "libraries", "sets", "corruptions")
 """The parts of a run's provenance that a measurement depends on."""
-
-Progress = Callable[[str, int, int], None]
 
 
 class MeasurementError(ValueError):
@@ -77,7 +73,7 @@ def measure(
     images: ImageSet,
     corruptions: Sequence[str],
     severities: Sequence[int] = SEVERITIES,
-    progress: Progress | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Measurement:
     """Return the measured band of each corruption at each severity: a mean over the images of a set.
 
@@ -102,7 +98,7 @@ def measure(
     for source in images.sources:
         clean = images.load(source.id)
         for condition in conditions:
-            shown = corrupted(Shot(images.name, source.id, *condition), clean)
+            shown = corrupt(clean, images.name, source.id, *condition)
             powers[condition].append(thirds(power_spectrum(np.subtract(shown, clean, dtype=np.int16))))
             done += 1
             if progress is not None:
@@ -139,7 +135,10 @@ def write(measurement: Measurement, path: Path) -> None:
     text.write(f"# {json.dumps(head, sort_keys=True)}\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["corruption", "severity", *NUMBERS, "band"])
-    writer.writerows([_printed(value) for value in asdict(row).values()] for row in measurement.rows)
+    writer.writerows(
+        [f"{value:.6g}" if isinstance(value, float) else value for value in asdict(row).values()]
+        for row in measurement.rows
+    )
     write_whole(path, text.getvalue().encode())
 
 
@@ -157,10 +156,6 @@ def read(path: Path = STORED) -> Measurement:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MeasurementError(f"{path.name} is not a measurement of bands: {error}") from error
     raise MeasurementError(f"{path.name} is version {version} of its format, expected {VERSION}: measure anew")
-
-
-def _printed(value: str | float) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _parsed(lines: Iterable[Mapping[str, str]]) -> Iterable[Measured]:

@@ -29,15 +29,13 @@ from ...corruptions.sets.generated import (
     in_order,
     read_manifest,
 )
+from ...corruptions.table import corrupt
 from ..measure.pools.processes import cores
-from ..measure.shots.images import corrupted
-from ..measure.shots.recent import Recent
-from ..plan.plans import Shot
-from ..store.files import write_whole
+from ..measure.shots.images import Recent
+from .files import each, holds, write_whole
 from .journal import JOURNAL, Journal, refuse_other
 from .order import Order, recipes
-from .verify import Report, holds
-from .workers import each
+from .verify import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +132,7 @@ class _Maker:
             return _Work(known, kept=True)
         clean = self._clean(place[0])
         started = time.perf_counter()
-        shown = corrupted(Shot(self._set_name, *place), clean)
+        shown = corrupt(clean, self._set_name, *place)
         corrupting_s = time.perf_counter() - started
         data = as_png(shown)
         target.parent.mkdir(parents=True, exist_ok=True)

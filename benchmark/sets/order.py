@@ -15,15 +15,13 @@ from ..plan.names import UnknownName, named
 from ..plan.plans import PLANS, Plan
 from ..store.provenance import libraries
 
-_FOLDERS = "folder:"
-
 
 def clean_name(text: str) -> str:
     """Return the clean set of the corrupted set `text`: "kodak" of "kodak-c", "folder:PATH" unchanged.
 
     Raises UnknownName.
     """
-    if text.startswith(_FOLDERS):
+    if text.startswith("folder:"):
         return text
     clean = [name for name in KNOWN if ":" not in name]
     plans = {name: plan.sets[0] for name, plan in PLANS.items() if name.endswith("-c") and len(plan.sets) == 1}

@@ -13,10 +13,8 @@ import PIL.ImageDraw
 import PIL.ImageFont
 
 from ...corruptions.corruption import Image
-from ...corruptions.table import find
-from ..measure.shots.images import corrupted
-from ..plan.plans import Shot
-from ..store.files import write_whole
+from ...corruptions.table import corrupt, find
+from .files import write_whole
 from .order import Order
 
 THUMBNAIL = 240
@@ -49,14 +47,9 @@ def preview(
     small = thumbnail(clean, corner)
     height, width = small.shape[:2]
     columns = 1 + len(severities)
-    sheet = PIL.Image.new(
-        "RGB",
-        (
-            LABELS + columns * (width + GAP) + GAP,
-            HEADER + len(bands) * BAND + len(names) * (height + GAP) + GAP,
-        ),
-        PAPER,
-    )
+    sheet_width = LABELS + columns * (width + GAP) + GAP
+    sheet_height = HEADER + len(bands) * BAND + len(names) * (height + GAP) + GAP
+    sheet = PIL.Image.new("RGB", (sheet_width, sheet_height), PAPER)
     draw = PIL.ImageDraw.Draw(sheet)
     large, plain = PIL.ImageFont.load_default(20), PIL.ImageFont.load_default(16)
     draw.text((GAP, GAP), f"{images.name}/{image}", INK, large)
@@ -74,7 +67,7 @@ def preview(
             draw.text((LABELS - GAP, top + height / 2), name, INK, plain, anchor="rm")
             sheet.paste(PIL.Image.fromarray(small), (lefts[0], top))
             for left, severity in zip(lefts[1:], severities, strict=True):
-                shown = corrupted(Shot(images.name, image, name, severity), clean)
+                shown = corrupt(clean, images.name, image, name, severity)
                 sheet.paste(PIL.Image.fromarray(thumbnail(shown, corner)), (left, top))
                 done += 1
                 report(done, len(names) * len(severities))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Literal
 from ...corruptions.pixels import UnreadableImage, pixel_digest, read_pixels
 from ...corruptions.sets.generated import MANIFEST, UNFINISHED, GeneratedError, Place, Stored, file_of, read_manifest
 from ..measure.pools.processes import cores
-from .workers import each
+from .files import each, holds
 
 Report = Callable[[int, int], None]
 """Called with (files done, files in all)."""
@@ -52,29 +51,6 @@ def verify(
     return len(places), [finding for place in places if (finding := findings[place])] + extra
 
 
-def holds(path: Path, stored: Stored) -> bool:
-    """Return whether the file at `path` has the bytes that were stored there."""
-    try:
-        content = path.read_bytes() if path.stat().st_size == stored.nbytes else b""
-    except OSError:
-        return False
-    return hashlib.sha256(content).hexdigest() == stored.sha256
-
-
-def inspect(folder: Path, place: Place, stored: Stored) -> Finding | None:
-    """Return what is wrong with one file of a set, None if it is right."""
-    file = file_of(place)
-    path = folder / file
-    if not path.is_file():
-        return Finding("missing", file)
-    try:
-        if pixel_digest(read_pixels(path)) != stored.pixels:
-            return Finding("pixels", file, "its pixels are others")
-    except UnreadableImage as error:
-        return Finding("unreadable", file, str(error))
-    return None if holds(path, stored) else Finding("bytes", file, "its pixels are right, its bytes are others")
-
-
 _set: tuple[Path, Mapping[Place, Stored]] | None = None
 
 
@@ -84,6 +60,16 @@ def _start(folder: Path, files: Mapping[Place, Stored]) -> None:
 
 
 def _inspect(place: Place) -> Finding | None:
+    """Return what is wrong with one file of the set, None if it is right."""
     assert _set is not None  # noqa: S101 - pebble runs the start of a worker before any task
     folder, files = _set
-    return inspect(folder, place, files[place])
+    file, stored = file_of(place), files[place]
+    path = folder / file
+    if not path.is_file():
+        return Finding("missing", file)
+    try:
+        if pixel_digest(read_pixels(path)) != stored.pixels:
+            return Finding("pixels", file, "its pixels are others")
+    except UnreadableImage as error:
+        return Finding("unreadable", file, str(error))
+    return None if holds(path, stored) else Finding("bytes", file, "its pixels are right, its bytes are others")

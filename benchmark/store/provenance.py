@@ -8,6 +8,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from ...corruptions import textures
 from ...corruptions.corruption import CLEAN
 from ...corruptions.sets import ImageSet
 from ...corruptions.table import find
-from ..plan.device import Device, kind_of
 from ..plan.plans import EVERY_MEASURE
 from ..plan.targets import Matched
 from .facts import headers, stated
@@ -35,6 +35,18 @@ MATCHED = "matched"
 
 SPECTRA = "spectra"
 """The key under which a provenance records how spectra were taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that one process at a time holds: its name in provenance, and the most images it takes together.
+
+    `use` is what `codecs.neural.device` is told.
+    """
+
+    use: str
+    name: str
+    batch: int = 16
 
 
 def describe(
@@ -132,7 +144,7 @@ def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
     seen: dict[tuple[str, str], object] = {}
     for provenance in provenances:
         codecs = provenance["codecs"]
-        device = kind_of(provenance.get(DEVICE, "cpu"))
+        device = provenance.get(DEVICE, "cpu").partition(":")[0]  # "cuda" of "cuda: NVIDIA H200, torch 2.13.0"
         for kind, versions in (
             ("set", {name: facts["digest"] for name, facts in provenance["sets"].items()}),
             ("corruption", provenance["corruptions"]),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from codecshift.benchmark.measure.job import Job, prepare
 from codecshift.benchmark.measure.sitting import run
-from codecshift.benchmark.plan.device import Device
 from codecshift.benchmark.plan.plans import PLANS
+from codecshift.benchmark.store.provenance import Device
 from codecshift.codecs.protocol import Point, Spec
 from codecshift.corruptions.corruption import CLEAN
 

@@ -20,6 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from typing import Any, Literal
 
 import cv2
 
@@ -31,14 +32,30 @@ from ....corruptions.corruption import CLEAN, Image
 from ...plan.plans import Shot
 from ...store import Row, blank
 from ..shots.coding import Coded, Faulty, code, code_batch, ready, set_alarm, unreadable
-from ..shots.images import load_clean, show
-from ..shots.recent import Recent
+from ..shots.images import Recent, load_clean, show
 from ..shots.scoring import measured, shot_spectra
 from ..tasks import Batch, Context, Worked
-from .messages import FAREWELL, Message, What
+
+FAREWELL = 2.0
+"""Seconds the process has to close its codec when nothing more is wanted of it."""
 
 _BROKEN = re.compile(r"\b(CUDA|cuDNN) error\b")
 """Torch's words for a device that can do nothing more for this process."""
+
+What = Literal["within", "coded", "done", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the process says about the batch of a number.
+
+    "within": it is being worked, and the next message comes in `value` seconds. "coded": the device is free again.
+    "done": `value` is its Worked, or an exception that is a fault of ours. "broken": the process cannot go on, and why.
+    """
+
+    number: int
+    what: What
+    value: Any = None
 
 
 def serve(connection: Connection, context: Context, threads: int) -> None:
@@ -157,7 +174,6 @@ class Attendant:
         return done
 
     def _most(self, label: tuple[str, str], codec: Codec, images: Sequence[Image]) -> int:
-        """Return how many of the images may go together."""
         if not isinstance(codec, Batched) or len({image.shape for image in images}) > 1:
             return 1
         return max(1, min(len(images), self._room.get(label, sys.maxsize) // images[0].size))

@@ -14,8 +14,7 @@ from typing import Any
 from ....codecs.isolated import ended
 from ..pools.processes import begin, starting
 from ..tasks import Batch, Context, Lost, Worked
-from .attendant import serve
-from .messages import FAREWELL, Message
+from .attendant import FAREWELL, Message, serve
 
 
 class Lane:

@@ -1,11 +1,20 @@
-"""The images of a shot: the clean one, and the one that codecs are shown."""
+"""The images of a shot: the clean one, the one that codecs are shown, and the last few of them kept."""
 
 from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
 
 from ....corruptions.corruption import CLEAN, Image
 from ....corruptions.sets import ImageSet
 from ....corruptions.table import corrupt
 from ...plan.plans import Shot
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
 def load_clean(images: ImageSet, image: str) -> Image:
@@ -13,20 +22,48 @@ def load_clean(images: ImageSet, image: str) -> Image:
     return _sealed(images.load(image))
 
 
-def corrupted(shot: Shot, clean: Image) -> Image:
-    """Return a clean image under the corruption of a shot, uint8 (H, W, 3)."""
-    return corrupt(clean, shot.set, shot.image, shot.corruption, shot.severity)
-
-
 def show(images: ImageSet, shot: Shot, clean: Image) -> Image:
     """Return what codecs are shown of a clean image, read-only: the stored file of a generated set where there is."""
     if shot.corruption == CLEAN:
         return clean
     stored = images.load_corrupted((shot.image, shot.corruption, shot.severity))
-    return _sealed(corrupted(shot, clean) if stored is None else stored)
+    made = corrupt(clean, shot.set, shot.image, shot.corruption, shot.severity) if stored is None else stored
+    return _sealed(made)
 
 
 def _sealed(image: Image) -> Image:
     """Return the image, read-only: a codec that writes to its input fails, and cannot spoil other rows."""
     image.flags.writeable = False
     return image
+
+
+class Recent(Generic[Key, Value]):
+    """Calls `make`, and keeps the `most` results asked for last; an exception is not kept."""
+
+    def __init__(self, make: Callable[[Key], Value], most: int) -> None:
+        self._make = make
+        self._most = most
+        self._lock = threading.Lock()
+        self._results: OrderedDict[Key, Future[Value]] = OrderedDict()
+
+    def __call__(self, key: Key) -> Value:
+        """Return what `make` returns for a key; where another thread is making it, wait for that."""
+        with self._lock:
+            result = self._results.get(key)
+            if result is not None:
+                self._results.move_to_end(key)
+                mine = False
+            else:
+                result = self._results[key] = Future()
+                mine = True
+                if len(self._results) > self._most:
+                    self._results.popitem(last=False)
+        if mine:
+            try:
+                result.set_result(self._make(key))
+            except BaseException as error:  # noqa: BLE001 - raised below, in every thread that waits
+                result.set_exception(error)
+                with self._lock:
+                    if self._results.get(key) is result:
+                        del self._results[key]
+        return result.result()

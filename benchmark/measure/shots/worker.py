@@ -17,8 +17,7 @@ from ...plan.plans import Shot
 from ...store import Row, blank
 from ..tasks import Context, Task, Worked
 from .coding import Faulty, code, ready, set_alarm, unreadable
-from .images import load_clean, show
-from .recent import Recent
+from .images import Recent, load_clean, show
 from .scoring import ShotSpectra, measured, shot_spectra
 
 

@@ -1,5 +1,6 @@
-"""A job knows what it will do, and what cannot be run is known before."""
+"""A job knows what it will do and on which device, and what cannot be run is known before."""
 
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,13 +8,16 @@ from typing import Any
 
 import PIL.Image
 import pytest
-from codecshift.benchmark.measure.job import Job, prepare
+from codecshift.benchmark.measure.job import Job, chosen, prepare
+from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.plan.plans import Plan
-from codecshift.codecs.protocol import CodecUnavailable
-from codecshift.codecs.registry import UnknownCodec
+from codecshift.benchmark.store.provenance import Device
+from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
+from codecshift.codecs.registry import UnknownCodec, find
 from codecshift.corruptions.corruption import CLEAN
 from codecshift.corruptions.sets import SetError, UnknownSet
 
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 NOWHERE = Path("/nonexistent")
 
 
@@ -71,3 +75,78 @@ def test_a_set_that_has_none_of_the_images_is_left_out(pair: Path, save_set: Cal
     assert list(prepare(replace(both, images=("hull",)), NOWHERE).sets) == ["folder:other"]
     with pytest.raises(SetError, match="no image 'hul' in folder:pair or folder:other; did you mean 'hull'"):
         prepare(replace(both, images=("hair", "hul")), NOWHERE)
+
+
+# --- the device
+
+
+def spec() -> Spec:
+    return Spec(name="batched", load="here:load", points=(Point("p3", {}),), kind="neural")
+
+
+class Asked:
+    """In place of the process that asks torch."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+
+    def __call__(self, _limit: float) -> "Asked":
+        return self
+
+    def __enter__(self) -> "Asked":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def call(self, _function: object) -> str:
+        return self.answer
+
+
+H200 = "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off"
+
+
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_an_accelerator_is_used_where_there_is_one(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", Asked(H200))
+    assert chosen(device, [spec()]) == Device("cuda", H200)
+    assert chosen("cpu", [spec()]) is None
+
+
+def test_without_an_accelerator_the_cpu_is_used_unless_that_was_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", Asked(""))
+    assert chosen("auto", [spec()]) is None
+    with pytest.raises(CodecUnavailable, match=r"no CUDA device: torch finds none here.*--device cpu"):
+        chosen("cuda", [spec()])
+
+
+def test_torch_is_not_asked_where_nothing_could_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", None)
+    assert chosen("auto", [find("jpeg")[0]]) is None
+    assert chosen("cpu", [spec()]) is None
+
+
+def test_an_unknown_device_is_told_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match=r"unknown device 'cude': expected one of cpu, cuda, auto .*'cuda'"):
+        chosen("cude", [])
+
+
+@pytest.mark.needs("torch")
+def test_this_machine_can_be_asked() -> None:
+    """The answer is torch's own, from a process apart."""
+    import torch
+
+    found = chosen("auto", [spec()])
+    assert (found is not None) == torch.cuda.is_available()
+    if found:
+        assert torch.cuda.get_device_name() in found.name
+
+
+def test_a_device_that_is_not_there_is_refused_in_one_sentence(
+    pair: Path, here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", Asked(""))
+    refused = here("run", "--set", f"folder:{pair}", "--codec", "jpeg:q30", "--device", "cuda")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "codecshift: no CUDA device: torch finds none here, or is not installed; --device cpu computes without one\n"
+    )

@@ -1,17 +1,24 @@
-"""Whatever dies or hangs costs its own rows only, and what always does is given up."""
+"""Whatever dies or hangs costs its own rows only, and what always does is given up, in any pool."""
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from codecshift.benchmark import store
-from codecshift.benchmark.measure.job import prepare
-from codecshift.benchmark.measure.loop import LOST_ALONE
+from codecshift.benchmark.measure.estimate import estimate
+from codecshift.benchmark.measure.job import Job, prepare
+from codecshift.benchmark.measure.loop import LOST_ALONE, Pool
 from codecshift.benchmark.measure.pools import local as pool
+from codecshift.benchmark.measure.pools.local import LocalPool
+from codecshift.benchmark.measure.search import match
+from codecshift.benchmark.measure.shots.worker import Worker
 from codecshift.benchmark.measure.sitting import run
+from codecshift.benchmark.measure.tasks import Context, Lost, Task, Worked
 from codecshift.benchmark.plan.plans import Plan
+from codecshift.benchmark.plan.targets import Target
 from codecshift.codecs.isolated import ended
 from codecshift.codecs.registry import catalogue
 from codecshift.corruptions.corruption import CLEAN
@@ -150,3 +157,59 @@ def test_a_damaged_image_costs_its_own_rows(save_set: Callable[[str, Sequence[st
 def test_the_plugins_of_these_tests_come_by_entry_points(with_plugins: None) -> None:
     assert {"segfault", "exits", "hang"} <= set(catalogue().specs)
     assert catalogue().faults == {"faulty (codecshift-bad-codecs)": "RuntimeError: this plugin is broken"}
+
+
+class Inline:
+    """Works tasks in this process, one after the other; loses those of the codecs `lost`."""
+
+    lost: tuple[str, ...] = ()
+
+    def __init__(self, _jobs: int, context: Context) -> None:
+        self.context = context
+        self.worker = Worker(context)
+
+    def __enter__(self) -> "Inline":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def work(
+        self, following: Callable[[], Task | None], following_batch: Callable[[], None] = lambda: None
+    ) -> Iterator[Worked | Lost]:
+        while (task := following()) is not None:
+            gone = any(codec in self.lost for codec, _ in task.points)
+            yield Lost(task, "the machine is gone") if gone else self.worker.work(task)
+        assert following_batch() is None
+
+
+class Losing(Inline):
+    lost = ("webp",)
+
+
+@pytest.mark.parametrize("pool", [Inline, LocalPool])
+def test_a_pool_gives_the_rows_of_an_undisturbed_run(
+    pool: Callable[[int, Context], Pool], job: Job, whole: Path, tmp_path: Path
+) -> None:
+    assert estimate(job, tmp_path / "r.sqlite", 1, pool=pool).rows == 12
+    assert run(job, tmp_path / "r.sqlite", jobs=1, pool=pool).done == 12
+    pd.testing.assert_frame_equal(untimed(whole), untimed(tmp_path / "r.sqlite"))
+
+
+def test_what_a_pool_loses_is_tried_again_alone_and_then_given_up(job: Job, whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    tally = run(job, path, jobs=1, pool=Losing)
+    assert (tally.done, tally.failed, tally.skipped) == (12, LOST_ALONE, 6 - LOST_ALONE)
+    good, table = untimed(whole), untimed(path)
+    expected = good[good["codec"] == "jpeg"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(expected, table[table["codec"] == "jpeg"].reset_index(drop=True))
+    assert set(store.faults(path)["message"].head(LOST_ALONE)) >= {"the machine is gone"}
+
+
+def test_a_search_goes_through_it_too(job: Job, tmp_path: Path) -> None:
+
+    wanted = replace(job, plan=replace(job.plan, codecs=("jpeg",)))
+    ways = [
+        match(wanted, [Target("psnr", 30)], tmp_path / name, jobs=1, pool=pool).matches
+        for name, pool in (("a", Inline), ("b", LocalPool))
+    ]
+    assert ways[0] == ways[1]

@@ -15,7 +15,8 @@ from codecshift.benchmark import store
 from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report import claims
 from codecshift.benchmark.report.evidence import Evidence
-from codecshift.benchmark.report.formats import WIDTH, as_csv, as_json, as_markdown, as_text
+from codecshift.benchmark.report.formats import WIDTH, render
+from codecshift.benchmark.report.sheet import Format
 from codecshift.benchmark.store import Row
 
 Here = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -77,7 +78,7 @@ def test_a_name_that_is_no_claim_s_is_refused(measured: Path, command: Here) -> 
 
 
 def test_text_tells_the_effect_the_rule_and_the_rows() -> None:
-    text = as_text(claims.report(FOUND))
+    text = render(claims.report(FOUND), Format.text)
     assert max(map(len, text.splitlines())) <= WIDTH
     words = " ".join(text.split())
     assert "H9 supported +30.00 (+25.50 to +41.00) % " in words
@@ -90,19 +91,19 @@ def test_text_tells_the_effect_the_rule_and_the_rows() -> None:
 
 
 def test_markdown_is_a_table_with_the_rules_under_it() -> None:
-    lines = as_markdown(claims.report(FOUND)).splitlines()
+    lines = render(claims.report(FOUND), Format.markdown).splitlines()
     assert lines[2].startswith("| H9 | supported | +30.00 (+25.50 to +41.00) % | ")
     assert lines[4].startswith("| H6 | undecided | - | ")
     assert "H9 found: noise +30 %. From 40 rows: kodak, 8 images, fog|snow@3." in lines
 
 
 def test_json_and_csv_have_every_digit_and_nothing_for_what_is_not_known() -> None:
-    first, second, third = json.loads(as_json(claims.report(FOUND)))["claims"]
+    first, second, third = json.loads(render(claims.report(FOUND), Format.json))["claims"]
     assert first["effect"] == {"estimate": 30, "low": 25.5, "high": 41}
     assert (first["verdict"], first["rows"], first["unit"]) == ("supported", 40, "%")
     assert (second["effect"]["low"], second["spectra"]) == (None, 2)
     assert (third["effect"]["estimate"], third["reason"]) == (None, "a pruned codec is needed")
-    lines = list(csv.DictReader(io.StringIO(as_csv(claims.report(FOUND)))))
+    lines = list(csv.DictReader(io.StringIO(render(claims.report(FOUND), Format.csv))))
     assert [(line["name"], line["effect"], line["effect_high"]) for line in lines] == [
         *(("H9", "30", "41"), ("H1", "3", ""), ("H6", "", "")),
     ]

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from codecshift.benchmark.report import codecs as fairness
 from codecshift.benchmark.report.codecs import Entry, entries, record
-from codecshift.benchmark.report.formats import as_csv, as_json, as_markdown
+from codecshift.benchmark.report.formats import render
+from codecshift.benchmark.report.sheet import Format
 from codecshift.benchmark.store.facts import FACTS, headers
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import BUILT_IN, catalogue, find, identify
@@ -64,13 +65,13 @@ def test_the_formats_say_the_same(table: list[Entry]) -> None:
     odd = Spec("odd", "here:load", (Point("p"),), settings="a | b", process=True, threads=4)
     table = [*table, Entry(odd, "lib 1", None, "its process died of SIGSEGV")]
     report = fairness.report(table, {"bad (dist)": "no"})
-    data = json.loads(as_json(report))
+    data = json.loads(render(report, Format.json))
     assert data["faults"] == {"bad (dist)": "no"}
     assert data["codecs"] == [record(entry) for entry in table]
-    for line, known in zip(csv.DictReader(io.StringIO(as_csv(report))), data["codecs"], strict=True):
+    for line, known in zip(csv.DictReader(io.StringIO(render(report, Format.csv))), data["codecs"], strict=True):
         assert list(line) == ["codec", "ladder", *FACTS, "fault"]
         assert line == {name: "" if known[name] is None else str(known[name]) for name in line}
-    lines = [line for line in as_markdown(report).splitlines() if line.startswith("| ")]
+    lines = [line for line in render(report, Format.markdown).splitlines() if line.startswith("| ")]
     assert r"| odd | a \| b | lib 1 - its process died of SIGSEGV |" in lines
     assert "| odd | p | ? | 8 bit | ? | ? | 4 | in the times | - |" in lines
     for codec in data["codecs"]:

@@ -45,7 +45,7 @@ def labels(found: Sequence[maps.Heatmap]) -> list[tuple[str, float, str]]:
 def test_a_plan_measures_what_its_window_shows(name: str, steps: int | None, rows: int) -> None:
     frequencies = maps.frequencies(name, steps)
     plan = maps.plan(frequencies, [4])
-    window = frequencies.shown()
+    window = frequencies.window(frequencies.steps)
     measured = {window.canonical(fourier.parse(wave)[:2]) for wave, _ in plan.conditions()[1:]}
     assert plan.conditions()[0] == (CLEAN, 0)
     assert {severity for _, severity in plan.conditions()[1:]} == {4}

@@ -13,8 +13,8 @@ import pytest
 from codecshift.analysis.ranking import Entry, Leaderboard, NotComparable
 from codecshift.benchmark.report import leaderboard as reporting
 from codecshift.benchmark.report.evidence import Choice, Evidence
-from codecshift.benchmark.report.formats import as_csv, as_json, as_markdown, as_text
-from codecshift.benchmark.report.sheet import Sheet
+from codecshift.benchmark.report.formats import render
+from codecshift.benchmark.report.sheet import Format, Sheet
 from codecshift.benchmark.store import Row
 from codecshift.benchmark.store.facts import FACTS
 
@@ -99,8 +99,8 @@ def test_csv_json_and_the_board_agree(file: str, request: pytest.FixtureRequest)
     board = leaderboard(path, resamples=500)
     assert board.intervals is not None
     printed = report(path, resamples=500)
-    lines = list(csv.DictReader(io.StringIO(as_csv(printed))))
-    data = json.loads(as_json(printed))
+    lines = list(csv.DictReader(io.StringIO(render(printed, Format.csv))))
+    data = json.loads(render(printed, Format.json))
     names = list(Entry.__dataclass_fields__)
     assert [line["codec"] for line in lines] == [one["codec"] for one in data["entries"]] == ["anchor", "big", "short"]
     for entry, line, one in zip(board.entries, lines, data["entries"], strict=True):
@@ -138,13 +138,13 @@ def test_csv_json_and_the_board_agree(file: str, request: pytest.FixtureRequest)
 
 def test_without_resamples_there_are_no_intervals(sure: Path) -> None:
     printed = report(sure, resamples=0)
-    data = json.loads(as_json(printed))
+    data = json.loads(render(printed, Format.json))
     assert data["intervals"] is None
     assert "intervals" not in data["entries"][0]
-    (line, *_) = csv.DictReader(io.StringIO(as_csv(printed)))
+    (line, *_) = csv.DictReader(io.StringIO(render(printed, Format.csv)))
     assert line["score_from"] == line["resamples"] == ""
-    assert "±" not in as_text(printed)
-    assert "nterval" not in as_text(printed)
+    assert "±" not in render(printed, Format.text)
+    assert "nterval" not in render(printed, Format.text)
 
 
 def test_intervals_come_with_their_numbers(sure: Path) -> None:
@@ -152,12 +152,12 @@ def test_intervals_come_with_their_numbers(sure: Path) -> None:
     assert board.intervals is not None
     score = board.intervals.numbers["big"]["score"]
     printed = report(sure)
-    lines = as_text(printed).splitlines()
+    lines = render(printed, Format.text).splitlines()
     (place,) = (number for number, line in enumerate(lines) if line.split()[:2] == ["2", "big"])
     assert lines[place].split()[2] == "+100.0%"
     assert lines[place + 1].split()[0] == f"±{score.margin:.1f}%"
-    assert f"| +100.0% [+{score.low:.1f}%, +{score.high:.1f}%] |" in as_markdown(printed)
-    notes = " ".join(as_text(printed).split())
+    assert f"| +100.0% [+{score.low:.1f}%, +{score.high:.1f}%] |" in render(printed, Format.markdown)
+    notes = " ".join(render(printed, Format.text).split())
     assert "±: half the 95% interval (in brackets: its ends), from 10000 paired resamples of the 8 images." in notes
     assert "need at least" not in notes
 
@@ -168,13 +168,13 @@ def test_neighbours_that_cannot_be_told_apart_are_marked(tmp_path: Path, curves:
     printed = report(write(tmp_path / "t.sqlite", rows + twins))
     marks = {line["codec"]: line["#"] for line in shown(printed.sheets[0])}
     assert marks == {"anchor": "1", "big": "2", "twin": "3=", "short": ""}
-    assert "| 3= | twin |" in as_markdown(printed)
+    assert "| 3= | twin |" in render(printed, Format.markdown)
     assert "= after a rank: cannot be told apart from the codec above." in " ".join(printed.sheets[0].notes)
 
 
 def test_with_few_images_there_are_no_intervals_and_it_is_said(path: Path) -> None:
     (sheet,) = report(path).sheets
-    assert "±" not in as_text(report(path))
+    assert "±" not in render(report(path), Format.text)
     assert "Confidence intervals need at least 6 images; this run has 2." in sheet.notes
 
 
@@ -236,7 +236,7 @@ def test_a_leaderboard_carries_what_its_codecs_were_set_to(tmp_path: Path, curve
     path = write(tmp_path / "r.sqlite", curves(), stating(anchor=KNOWN, big=KNOWN, absent=KNOWN))
     evidence = Evidence.open(path)
     printed = reporting.report(leaderboard(path), evidence, settings=True)
-    facts = json.loads(as_json(printed))["codecs"]
+    facts = json.loads(render(printed, Format.json))["codecs"]
     assert [(line["codec"], line["run"]) for line in facts] == [("anchor", "r"), ("big", "r")]
     assert facts[0] == {"codec": "anchor", "run": "r", **KNOWN}
     settings = printed.sheets[-1]
@@ -255,3 +255,10 @@ def test_the_waves_of_a_heatmap_are_in_no_leaderboard_unless_they_are_named(
     both = write(tmp_path / "both.sqlite", [*curves(), *waves, one_wave])
     assert str(leaderboard(both)) == str(leaderboard(path))  # NaN is not equal to itself
     assert leaderboard(both, Choice(corruptions=[wave])).conditions == (("none", 0), (wave, 3))
+
+
+def test_points_are_a_line_per_cell_of_which_the_first_are_shown(path: Path) -> None:
+    (sheet,) = reporting.points_report(Evidence.open(path)).sheets
+    cells = 3 * (5 + 5 + 2)
+    assert len(sheet.lines) == min(cells, reporting.MOST_POINTS)
+    assert {line[2] for line in sheet.lines} == {2}

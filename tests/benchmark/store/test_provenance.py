@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codecshift.benchmark.plan.device import Device
 from codecshift.benchmark.store import provenance
 from codecshift.benchmark.store.facts import FACTS
-from codecshift.benchmark.store.provenance import conflict, cpu, describe, git_state, run_id
+from codecshift.benchmark.store.provenance import Device, conflict, cpu, describe, git_state, run_id
 from codecshift.codecs.registry import find
 from codecshift.corruptions.corruption import Corruption
 from codecshift.corruptions.sets import ImageSet, open_set

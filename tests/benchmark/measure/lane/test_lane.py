@@ -22,15 +22,14 @@ from codecshift.benchmark.measure.estimate import estimate
 from codecshift.benchmark.measure.job import Job, prepare
 from codecshift.benchmark.measure.lane import attendant as attending
 from codecshift.benchmark.measure.lane.attendant import Attendant
-from codecshift.benchmark.measure.lane.batches import divided
 from codecshift.benchmark.measure.loop import LOST_ALONE
 from codecshift.benchmark.measure.pools.local import LocalPool, division
 from codecshift.benchmark.measure.search import match
 from codecshift.benchmark.measure.sitting import Tally, run
-from codecshift.benchmark.measure.tasks import Context
-from codecshift.benchmark.plan.device import Device
+from codecshift.benchmark.measure.tasks import Context, divided
 from codecshift.benchmark.plan.plans import Plan, Shot
 from codecshift.benchmark.plan.targets import Target
+from codecshift.benchmark.store.provenance import Device
 from codecshift.codecs.protocol import Point, Spec
 from codecshift.codecs.registry import catalogue, find
 from codecshift.corruptions.corruption import CLEAN
@@ -336,7 +335,7 @@ KILLED = """
 from dataclasses import replace
 from pathlib import Path
 from codecshift.benchmark.plan.plans import Plan
-from codecshift.benchmark.plan.device import Device
+from codecshift.benchmark.store.provenance import Device
 from codecshift.benchmark.measure.job import prepare
 from codecshift.benchmark.measure.sitting import run
 from codecshift.codecs.protocol import Point, Spec

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from codecshift.benchmark.measure.shots.recent import Recent
+from codecshift.benchmark.measure.shots.images import Recent
 
 
 def test_several_threads_that_want_the_same_make_it_once() -> None:

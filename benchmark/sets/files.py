@@ -1,18 +1,40 @@
-"""Worker processes that do one thing to each file of a corrupted set."""
+"""The files of corrupted sets: written whole or not at all, and worked one by one by several processes."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pebble
 
-from ...corruptions.sets.generated import GeneratedError, Place, file_of
+from ...corruptions.sets.generated import GeneratedError, Place, Stored, file_of
 from ..measure.pools.processes import IN_FLIGHT, Line, flown, processes
 
 Result = TypeVar("Result")
+
+
+def write_whole(path: Path, content: bytes, *, by_way_of: Path | None = None) -> None:
+    """Write a file by way of another one in the same file system, by default a hidden one beside it."""
+    partial = by_way_of or path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def holds(path: Path, stored: Stored) -> bool:
+    """Return whether the file at `path` has the bytes that were stored there."""
+    try:
+        content = path.read_bytes() if path.stat().st_size == stored.nbytes else b""
+    except OSError:
+        return False
+    return hashlib.sha256(content).hexdigest() == stored.sha256
 
 
 @contextmanager

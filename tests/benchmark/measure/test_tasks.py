@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from codecshift.benchmark.measure.lane.batches import PIXELS, divided
-from codecshift.benchmark.measure.tasks import Batch, Context, Task
-from codecshift.benchmark.plan.device import Device
+from codecshift.benchmark.measure.tasks import PIXELS, Batch, Context, Task, divided
 from codecshift.benchmark.plan.plans import Shot
+from codecshift.benchmark.store.provenance import Device
 from codecshift.codecs.protocol import Point, Spec
 from codecshift.codecs.registry import find
 from codecshift.corruptions.corruption import CLEAN
