@@ -11,8 +11,8 @@ import pandas as pd
 from ...analysis.ranking import NotComparable
 from ...analysis.statistics import summarise
 from ..plan.names import file_name
-from ..sets.files import write_whole
 from ..store.facts import FACTS
+from ..store.files import write_whole
 from .evidence import Evidence, facts
 
 RESULTS_VERSION = 1

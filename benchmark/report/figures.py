@@ -14,7 +14,7 @@ from ...analysis.figures.style import plain
 from ...codecs.protocol import Spec
 from ..measure.remade import Remade
 from ..plan.names import file_name, named
-from ..sets.files import write_whole
+from ..store.files import write_whole
 from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet
 

@@ -17,8 +17,8 @@ from ...analysis.spectrum import Third, Thirds, mean_thirds, power_spectrum, thi
 from ...corruptions.corruption import MINIMUM_SIDE, SEVERITIES
 from ...corruptions.sets import ImageSet, SetError
 from ...corruptions.table import FIFTEEN, corrupt, find, prepare
+from ..store.files import write_whole
 from ..store.provenance import describe
-from .files import write_whole
 
 STORED = Path(__file__).with_name("measured") / "bands-kodak.csv"
 """The measurement on the 24 Kodak images that comes with the package."""

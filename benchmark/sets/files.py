@@ -1,9 +1,8 @@
-"""The files of corrupted sets: written whole or not at all, and worked one by one by several processes."""
+"""The files of corrupted sets: whether they are as they were stored, and the processes that work them one by one."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,16 +15,6 @@ from ...corruptions.sets.generated import GeneratedError, Place, Stored, file_of
 from ..measure.pools.processes import IN_FLIGHT, Line, flown, processes
 
 Result = TypeVar("Result")
-
-
-def write_whole(path: Path, content: bytes, *, by_way_of: Path | None = None) -> None:
-    """Write a file by way of another one in the same file system, by default a hidden one beside it."""
-    partial = by_way_of or path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def holds(path: Path, stored: Stored) -> bool:

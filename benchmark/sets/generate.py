@@ -32,7 +32,8 @@ from ...corruptions.sets.generated import (
 from ...corruptions.table import corrupt
 from ..measure.pools.processes import cores
 from ..measure.shots.images import Recent
-from .files import each, holds, write_whole
+from ..store.files import write_whole
+from .files import each, holds
 from .journal import JOURNAL, Journal, refuse_other
 from .order import Order, recipes
 from .verify import Report

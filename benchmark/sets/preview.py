@@ -14,7 +14,7 @@ import PIL.ImageFont
 
 from ...corruptions.corruption import Image
 from ...corruptions.table import corrupt, find
-from .files import write_whole
+from ..store.files import write_whole
 from .order import Order
 
 THUMBNAIL = 240
