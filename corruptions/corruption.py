@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from .download import Progress
-
 Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with (the task, what is done of it, what there is to do, which is 0 if unknown)."""
 
 Band = Literal["low", "medium", "high", "extra"]
 """The paper's groups of corruptions, by the part of the spectrum they touch; `extra` is outside the fifteen."""

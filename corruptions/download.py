@@ -9,13 +9,10 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from .corruption import Progress
 from .pixels import SUFFIXES
-
-Progress = Callable[[str, int, int], None]
-"""Called with (the task, bytes done, bytes in total, which is 0 if unknown)."""
 
 ATTEMPTS = 3
 """How often a download is started before it is given up."""

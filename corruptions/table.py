@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from . import blur, digital, fourier, noise, textures, weather
-from .corruption import Corruption, Image, generator
-from .download import Progress
+from .corruption import Corruption, Image, Progress, generator
 
 _ROWS = (
     Corruption("snow", weather.SNOW, weather.snow, "low"),

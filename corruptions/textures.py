@@ -16,7 +16,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from .download import DownloadError, Progress, user_cache
+from .corruption import Progress
+from .download import DownloadError, user_cache
 
 VERSION = "1.1.2"
 WHEEL = f"imagecorruptions-{VERSION}-py3-none-any.whl"

@@ -77,6 +77,22 @@ def test_a_sub_room_of_the_benchmark_knows_only_those_below_it(path: Path) -> No
     assert known <= {*FLOORS}
 
 
+def test_no_file_is_in_a_circle_of_imports() -> None:
+    files = {named(path): path for room in ROOMS for path in modules(room)}
+    known = {
+        name: {
+            found if found in files else found.rpartition(".")[0]
+            for found in imports(path)
+            if found in files or found.rpartition(".")[0] in files
+        }
+        - {name}
+        for name, path in files.items()
+    }
+    while leaves := {name for name, others in known.items() if not others}:
+        known = {name: others - leaves for name, others in known.items() if name not in leaves}
+    assert known == {}
+
+
 def test_the_sub_rooms_of_the_benchmark_are_those_of_the_house() -> None:
     assert {path.parent.name for path in (ROOT / "benchmark").glob("*/__init__.py")} == {*FLOORS}
     assert [path.name for path in (ROOT / "benchmark").glob("*.py")] == ["__init__.py"]

@@ -15,13 +15,21 @@ from .output import flush, refuse, speak_utf8
 COMMANDS: Mapping[str, tuple[Callable[..., None], ...]] = {
     "Measure": (measuring.run, measuring.merge, measuring.heatmap),
     "Report": (
-        *(telling.leaderboard, telling.rows, telling.claims),
-        *(telling.spectra, telling.figures, telling.export),
+        telling.leaderboard,
+        telling.rows,
+        telling.claims,
+        telling.spectra,
+        telling.figures,
+        telling.export,
     ),
     "Corrupted sets": (sets.generate, sets.verify),
     "Look up": (
-        *(listing.codecs, listing.sets, listing.corruptions),
-        *(listing.plans, listing.check, listing.doctor),
+        listing.codecs,
+        listing.sets,
+        listing.corruptions,
+        listing.plans,
+        listing.check,
+        listing.doctor,
     ),
     "Learned codecs": (learning.train, learning.pack, learning.convert),
 }

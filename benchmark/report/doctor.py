@@ -90,6 +90,6 @@ def _checkout() -> str:
 
 
 def _space(folder: Path) -> tuple[bool, str, str]:
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
     return free > SPACE_WANTED, "data folder", f"{folder}, {free / 1e9:.0f} GB free"

@@ -142,10 +142,10 @@ def chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd.
         ("corruption", corruptions, (CLEAN,)),
         ("severity", [(severity,) for severity in choice.severities], (0,)),
     ):
-        held = set(table[column])
+        present = set(table[column])
         for names in wanted:
-            if held.isdisjoint(names):
-                raise NothingChosen(_lacking(path, content, column, names, held))
+            if present.isdisjoint(names):
+                raise NothingChosen(_lacking(path, content, column, names, present))
         if wanted:
             kept &= table[column].isin([*always, *(name for names in wanted for name in names)])
     if choice.codecs:
@@ -153,14 +153,14 @@ def chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd.
         for name in choice.codecs:
             if not (table["codec"].eq(name) | label.eq(name)).any():
                 same_codec = label[table["codec"] == name.partition(":")[0]]
-                held = set(same_codec if len(same_codec) else table["codec"]) - {""}
-                raise NothingChosen(_lacking(path, content, "codec", (name,), held))
+                present = set(same_codec if len(same_codec) else table["codec"]) - {""}
+                raise NothingChosen(_lacking(path, content, "codec", (name,), present))
         kept &= table["codec"].isin([*choice.codecs, ""]) | label.isin(choice.codecs)
     return table[kept]
 
 
-def _lacking(path: Path, content: str, column: str, wanted: tuple[Any, ...], held: set[Any]) -> str:
-    known, asked = list(map(str, sorted(held))), list(map(str, wanted))
+def _lacking(path: Path, content: str, column: str, wanted: tuple[Any, ...], present: set[Any]) -> str:
+    known, asked = list(map(str, sorted(present))), list(map(str, wanted))
     nearest = difflib.get_close_matches(asked[0], known, n=1) if len(asked) == 1 else []
     hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
     return f"{path} holds no {content} of {column} {', '.join(asked)}: expected one of {', '.join(known)}{hint}"

@@ -1,4 +1,4 @@
-"""The table of matched points: what held a codec at one rate or quality on clean images does under corruption."""
+"""The table of matched points: what codecs at one rate or quality on clean images do under corruption."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def matched(evidence: Evidence) -> pd.DataFrame:
         image_set = str(part.rows["set"].iloc[0])
         searches = [run[MATCHED] for run in part.runs.values() if MATCHED in run and image_set in run["sets"]]
         if searches:
-            held = under_corruption(part.rows, BANDS, _points(searches))
-            lines += [{"set": image_set} | asdict(line) for line in held]
+            held_lines = under_corruption(part.rows, BANDS, _points(searches))
+            lines += [{"set": image_set} | asdict(line) for line in held_lines]
     return pd.DataFrame(lines, columns=["set", *(field.name for field in fields(MatchedLine))])
 
 
@@ -49,11 +49,11 @@ def _points(searches: Iterable[Mapping[str, Any]]) -> list[MatchedPoint]:
         (point for search in searches for point in search["points"]), key=lambda point: str(point["target"])
     )
     fixed = [label.split(":", 1) for search in searches for label in search["fixed"]]
-    held = [
+    points_held = [
         *(MatchedPoint(point["target"], point["codec"], point["point"]) for point in points if point["point"]),
         *(MatchedPoint("", *label) for label in fixed),
     ]
-    return list(dict.fromkeys(held))
+    return list(dict.fromkeys(points_held))
 
 
 def report(table: pd.DataFrame, evidence: Evidence) -> Report:

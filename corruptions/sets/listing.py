@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from ..download import Progress
+from ..corruption import Progress
 from ..pixels import SUFFIXES
 
 

@@ -7,7 +7,8 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ..download import Progress, user_cache
+from ..corruption import Progress
+from ..download import user_cache
 from ..pixels import SUFFIXES, UnreadableImage
 from .generated import StoredSet, outdated, read_manifest
 from .image_set import ImageSet, SetError, Source, View, by_id

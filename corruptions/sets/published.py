@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..download import Progress, fetch, unpack
+from ..corruption import Progress
+from ..download import fetch, unpack
 from ..pixels import UnreadableImage, pixel_digest, read_pixels
 from .image_set import ImageSet, SetError, Source, View, by_id
 from .known import KNOWN, SetMissing
