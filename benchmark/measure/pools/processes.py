@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import pebble
@@ -94,15 +95,20 @@ def flown(*lines: Line[Sent, Back]) -> Iterator[tuple[Sent, Future[Back]]]:
     Each line is asked for its next task again after each yield.
     """
     flying: dict[Future[Back], tuple[int, Sent]] = {}
+    # Futures report their end here. `concurrent.futures.wait` holds the lock of each of them for a moment; Ctrl-C at
+    # that moment leaves the locks held, and ending the pool then waits for ever.
+    ended: SimpleQueue[Future[Back]] = SimpleQueue()
     counts = [0] * len(lines)
     while True:
         for place, line in enumerate(lines):
             while counts[place] < line.most and (task := line.following()) is not None:
-                flying[line.send(task)] = place, task
+                future = line.send(task)
+                flying[future] = place, task
+                future.add_done_callback(ended.put)
                 counts[place] += 1
         if not flying:
             return
-        for future in wait(flying, return_when=FIRST_COMPLETED).done:
-            place, task = flying.pop(future)
-            counts[place] -= 1
-            yield task, future
+        future = ended.get()
+        place, task = flying.pop(future)
+        counts[place] -= 1
+        yield task, future
