@@ -1,14 +1,11 @@
 """Commands run in this process, and a run file to run them on."""
 
 import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from codecshift.benchmark.cli import main
 from codecshift.benchmark.store import Row
 
 Rows = Callable[..., Row]
@@ -17,8 +14,7 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 Say = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What a command said, and the code it ended with."""
 
     code: int
@@ -27,25 +23,17 @@ class Said:
 
 
 @pytest.fixture
-def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+def say(here: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
     """Return a function that runs a command in this process, in an empty folder, with no data folder."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.chdir(home)
-    monkeypatch.delenv("CODECSHIFT_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TERM", "dumb")
 
     def run(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["codecshift", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        said = capsys.readouterr()
-        return Said(code, said.out, said.err)
+        done = here(*arguments)
+        return Said(done.returncode, done.stdout, done.stderr)
 
     return run
 

@@ -1,6 +1,5 @@
 """`codecshift corruptions` prints paper and measurement side by side, measures anew, and refuses in one sentence."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,38 +7,9 @@ import numpy as np
 import PIL.Image
 import pytest
 from codecshift.benchmark import store
-from codecshift.benchmark.cli import main
 from codecshift.benchmark.report.formats import WIDTH
 from codecshift.benchmark.sets import bands
 from codecshift.corruptions.table import CORRUPTIONS, FIFTEEN
-
-
-@pytest.fixture
-def say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Return a function that runs a command in an empty folder, with no data folder: its exit code, stdout, stderr."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.chdir(home)
-    monkeypatch.delenv("CODECSHIFT_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("TERM", "dumb")
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["codecshift", *map(str, arguments)])
-        capsys.readouterr()
-        code: object = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        assert isinstance(code, int)
-        return code, said.out, said.err
-
-    return run
-
 
 Say = Callable[..., tuple[int, str, str]]
 
