@@ -109,16 +109,16 @@ def evidence(*rows: pd.DataFrame, of_spectra: pd.DataFrame | None = None) -> Rec
     return Records(whole, BANDS, spectra() if of_spectra is None else of_spectra, kinds, "k.sqlite")
 
 
-def finding(name: str, one: Records) -> Finding:
-    (verdict,) = judged(one, [name])
+def finding(name: str, records: Records) -> Finding:
+    (verdict,) = judged(records, [name])
     assert verdict.claim is CLAIMS[name]
-    found = verdict.finding
-    if found.decision != "undecided":
-        assert found.count
-        assert found.used
-        assert found.unit
-        assert math.isfinite(found.effect.estimate)
-    return found
+    outcome = verdict.finding
+    if outcome.decision != "undecided":
+        assert outcome.count
+        assert outcome.used
+        assert outcome.unit
+        assert math.isfinite(outcome.effect.estimate)
+    return outcome
 
 
 # --- what decides
@@ -134,8 +134,8 @@ def finding(name: str, one: Records) -> Finding:
     ],
 )
 def test_an_interval_decides_where_it_lies_beyond_the_threshold(low: float, high: float, over: str, under: str) -> None:
-    one = Interval((low + high) / 2, low, high)
-    assert (above(one, 0), below(one, 0)) == (over, under)
+    records = Interval((low + high) / 2, low, high)
+    assert (above(records, 0), below(records, 0)) == (over, under)
 
 
 def test_an_effect_without_interval_decides_by_two_thresholds() -> None:
@@ -161,18 +161,18 @@ def test_every_claim_says_its_rule_and_what_it_counts() -> None:
 @pytest.mark.parametrize("rows", [table(()), table(("jpeg",)).assign(status="failed")], ids=["no-rows", "failed"])
 def test_without_rows_each_claim_is_undecided_and_says_what_would_decide_it(name: str, rows: pd.DataFrame) -> None:
     columns = list(table(("jpeg",)).columns)
-    found = finding(name, Records(rows.reindex(columns=columns), BANDS, spectra(), {}, "k.sqlite"))
-    assert found.decision == "undecided"
-    assert "codecshift " in found.reason
-    assert "--out k.sqlite" in found.reason
+    outcome = finding(name, Records(rows.reindex(columns=columns), BANDS, spectra(), {}, "k.sqlite"))
+    assert outcome.decision == "undecided"
+    assert "codecshift " in outcome.reason
+    assert "--out k.sqlite" in outcome.reason
 
 
 def test_all_claims_are_judged_unless_some_are_asked_for() -> None:
-    one = evidence(table(("jpeg",)))
-    assert [verdict.claim.name for verdict in judged(one)] == list(CLAIMS)
-    assert [verdict.claim.name for verdict in judged(one, ["H9", "H1"])] == ["H9", "H1"]
+    records = evidence(table(("jpeg",)))
+    assert [verdict.claim.name for verdict in judged(records)] == list(CLAIMS)
+    assert [verdict.claim.name for verdict in judged(records, ["H9", "H1"])] == ["H9", "H1"]
     with pytest.raises(KeyError):
-        judged(one, ["H2"])
+        judged(records, ["H2"])
 
 
 def test_the_set_with_the_most_images_decides_without_theory_and_estimates() -> None:
@@ -220,11 +220,11 @@ def gaining(at_low: float, at_high: float, spread: float = 0.0) -> Callable[[Sho
     ],
 )
 def test_h4(at_low: float, at_high: float, spread: float, decision: str) -> None:
-    found = finding("H4", evidence(table(("jpeg", "webp"), gaining(at_low, at_high, spread)), identity()))
-    assert found.decision == decision
+    outcome = finding("H4", evidence(table(("jpeg", "webp"), gaining(at_low, at_high, spread)), identity()))
+    assert outcome.decision == decision
     wobble = np.mean([0.3 * math.sin(1 + 2.4 * place) for place in range(8)])
-    assert found.effect.estimate == pytest.approx(at_low + spread * wobble)
-    assert found.count == 2 * 8 * (2 + 2 + 1)  # codecs x images x noises at low and at high rate, and clean
+    assert outcome.effect.estimate == pytest.approx(at_low + spread * wobble)
+    assert outcome.count == 2 * 8 * (2 + 2 + 1)  # codecs x images x noises at low and at high rate, and clean
 
 
 def test_h4_where_psnr_does_not_fall() -> None:
@@ -246,9 +246,9 @@ def test_h4_where_psnr_does_not_fall() -> None:
     ids=["no-noise", "no-identity", "no-high-rate", "three-images"],
 )
 def test_h4_says_what_lacks(rows: list[pd.DataFrame], lacking: str) -> None:
-    found = finding("H4", evidence(*rows))
-    assert found.decision == "undecided"
-    assert lacking in found.reason
+    outcome = finding("H4", evidence(*rows))
+    assert outcome.decision == "undecided"
+    assert lacking in outcome.reason
 
 
 # --- H5: kept noise
@@ -273,17 +273,17 @@ def keeping(kept: Mapping[str, Mapping[int, float]]) -> Callable[[Shot], Measure
 def test_h5(at_rate: float, at_quality: float, decision: str) -> None:
     kept = {"jpeg": {2: 0.9}, NEURAL: {2: at_rate, 1: at_quality}}
     rows = table(kept, keeping(kept), offsets={NEURAL: 4})  # 32 dB at 0.25 bpp, at 0.5 bpp for jpeg
-    found = finding("H5", evidence(rows, identity()))
-    assert found.decision == decision
-    assert found.effect.estimate == pytest.approx(100 * (at_rate - 0.9))
+    outcome = finding("H5", evidence(rows, identity()))
+    assert outcome.decision == decision
+    assert outcome.effect.estimate == pytest.approx(100 * (at_rate - 0.9))
 
 
 def test_h5_needs_both_kinds_and_the_noise_itself() -> None:
     kept: dict[str, dict[int, float]] = {"jpeg": {}, NEURAL: {}}
     for rows in ((table(("jpeg",), keeping(kept)), identity()), (table(kept, keeping(kept)),)):
-        found = finding("H5", evidence(*rows))
-        assert found.decision == "undecided"
-        assert "a neural and a classical codec are needed" in found.reason
+        outcome = finding("H5", evidence(*rows))
+        assert outcome.decision == "undecided"
+        assert "a neural and a classical codec are needed" in outcome.reason
 
 
 # --- H6: pruning
@@ -298,9 +298,9 @@ def test_h6(clean: float, noisy: float, decision: str) -> None:
     def measured(shot: Shot) -> Measured:
         return shot.bpp, shot.psnr, 22 + (noisy + 0.1 * shot.wobble if shot.codec == PRUNED else 0)
 
-    found = finding("H6", evidence(table((NEURAL, PRUNED), measured, offsets={PRUNED: clean})))
-    assert found.decision == decision
-    assert found.effect.estimate == pytest.approx(noisy, abs=0.03)
+    outcome = finding("H6", evidence(table((NEURAL, PRUNED), measured, offsets={PRUNED: clean})))
+    assert outcome.decision == decision
+    assert outcome.effect.estimate == pytest.approx(noisy, abs=0.03)
 
 
 def test_h6_knows_the_families_that_ship() -> None:
@@ -311,17 +311,17 @@ def test_h6_knows_the_families_that_ship() -> None:
 
 def test_h6_needs_a_pruned_codec_of_the_same_architecture() -> None:
     for codecs in ((NEURAL,), (NEURAL, "elic@pruned"), (PRUNED,), ("hyperprior-lct-cs", "hyperprior-pruned95-cs")):
-        found = finding("H6", evidence(table(codecs)))
-        assert found.decision == "undecided"
-        assert "ARCH@PRUNED-FOLDER" in found.reason
+        outcome = finding("H6", evidence(table(codecs)))
+        assert outcome.decision == "undecided"
+        assert "ARCH@PRUNED-FOLDER" in outcome.reason
 
 
 def test_h6_needs_a_curve_of_the_pruned_codec() -> None:
     rows = table((NEURAL, PRUNED))
     two = rows[(rows["codec"] == NEURAL) | rows["point"].isin(["p1", "p2"])]
-    found = finding("H6", evidence(two))
-    assert found.decision == "undecided"
-    assert f"({PRUNED}: its own curve has 2 points, at least 4 are needed)" in found.reason
+    outcome = finding("H6", evidence(two))
+    assert outcome.decision == "undecided"
+    assert f"({PRUNED}: its own curve has 2 points, at least 4 are needed)" in outcome.reason
     more = table(("hyperprior-x@", "hyperprior-x@pruned"), offsets={"hyperprior-x@pruned": -0.1})
     assert finding("H6", evidence(two, more)).effect.estimate == pytest.approx(-0.1, abs=0.05)
 
@@ -347,11 +347,11 @@ def inflating(rates: Mapping[str, float]) -> Callable[[Shot], Measured]:
 )
 def test_h9(changed: Mapping[str, float], decision: str) -> None:
     rates = {**RATES, **changed}
-    found = finding("H9", evidence(table(("jpeg", "webp"), inflating(rates), list(rates))))
-    assert found.decision == decision
+    outcome = finding("H9", evidence(table(("jpeg", "webp"), inflating(rates), list(rates))))
+    assert outcome.decision == decision
     wobble = np.mean([0.06 * math.sin(1 + 2.4 * place) for place in range(8)])
-    assert found.effect.estimate == pytest.approx(100 * (rates["shot_noise"] * math.exp(wobble) - 1))
-    assert found.count == 2 * 5 * 8 * 5
+    assert outcome.effect.estimate == pytest.approx(100 * (rates["shot_noise"] * math.exp(wobble) - 1))
+    assert outcome.count == 2 * 5 * 8 * 5
 
 
 def test_h9_leaves_out_what_holds_its_rate() -> None:
@@ -365,10 +365,10 @@ def test_h9_leaves_out_what_holds_its_rate() -> None:
 
 def test_h9_names_the_corruptions_that_lack() -> None:
     rates = {name: rate for name, rate in RATES.items() if name not in {"fog", "defocus_blur"}}
-    found = finding("H9", evidence(table(("jpeg",), inflating(rates), list(rates))))
-    assert found.decision == "undecided"
-    assert "--corruption defocus_blur --corruption fog" in found.reason
-    assert "--corruption contrast" not in found.reason
+    outcome = finding("H9", evidence(table(("jpeg",), inflating(rates), list(rates))))
+    assert outcome.decision == "undecided"
+    assert "--corruption defocus_blur --corruption fog" in outcome.reason
+    assert "--corruption contrast" not in outcome.reason
 
 
 # --- H10: single frequencies
@@ -388,18 +388,18 @@ def test_h10(jpeg2000: float, neural: float, decision: str) -> None:
         own = 0.01 * math.sin(99 * shot.wobble) if shot.codec == NEURAL else 0
         return shot.bpp, 30 + (swing[shot.codec] + own) * wave, 30
 
-    found = finding("H10", evidence(table(swing, measured, WAVES)))
-    assert found.decision == decision
-    assert found.effect.estimate == pytest.approx(neural - jpeg2000, abs=0.02)
+    outcome = finding("H10", evidence(table(swing, measured, WAVES)))
+    assert outcome.decision == decision
+    assert outcome.effect.estimate == pytest.approx(neural - jpeg2000, abs=0.02)
 
 
 @pytest.mark.parametrize(
     ("codecs", "waves"), [((NEURAL,), WAVES), (("jpeg2000",), WAVES), (("jpeg2000", NEURAL), WAVES[:9])]
 )
 def test_h10_needs_jpeg2000_a_neural_codec_and_many_frequencies(codecs: tuple[str, ...], waves: list[str]) -> None:
-    found = finding("H10", evidence(table(codecs, corruptions=waves)))
-    assert found.decision == "undecided"
-    assert "16 Fourier perturbations" in found.reason
+    outcome = finding("H10", evidence(table(codecs, corruptions=waves)))
+    assert outcome.decision == "undecided"
+    assert "16 Fourier perturbations" in outcome.reason
 
 
 # --- H12: two sets
@@ -422,10 +422,10 @@ FOUR = ("avif", "webp", "jpeg2000", "jpeg")
     ],
 )
 def test_h12(order: tuple[str, ...], tau: float, decision: str) -> None:
-    found = finding("H12", evidence(set_of("kodak", FOUR), set_of("clic2020-test", order)))
-    assert found.decision == decision
-    assert found.effect.estimate == pytest.approx(tau)
-    assert f"kodak: {', '.join(FOUR)}" in found.reason
+    outcome = finding("H12", evidence(set_of("kodak", FOUR), set_of("clic2020-test", order)))
+    assert outcome.decision == decision
+    assert outcome.effect.estimate == pytest.approx(tau)
+    assert f"kodak: {', '.join(FOUR)}" in outcome.reason
 
 
 def test_h12_needs_both_sets_and_four_codecs() -> None:
@@ -448,23 +448,23 @@ def clean_spectra(tilts: Mapping[str, float]) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("tilt", "decision"), [(80, "supported"), (57, "undecided"), (52, "refuted")])
 def test_h1(tilt: float, decision: str) -> None:
-    found = finding("H1", evidence(table(("jpeg", "webp")), of_spectra=clean_spectra({"jpeg": 50, "webp": tilt})))
-    assert found.decision == decision
-    assert found.effect.estimate == pytest.approx(tilt - 50)
-    assert "jpeg:p0 and webp:p0" in found.reason
-    assert ("between" in found.reason) == (decision == "undecided")
+    outcome = finding("H1", evidence(table(("jpeg", "webp")), of_spectra=clean_spectra({"jpeg": 50, "webp": tilt})))
+    assert outcome.decision == decision
+    assert outcome.effect.estimate == pytest.approx(tilt - 50)
+    assert "jpeg:p0 and webp:p0" in outcome.reason
+    assert ("between" in outcome.reason) == (decision == "undecided")
 
 
 def test_h1_is_not_refuted_by_codecs_that_are_alike_where_others_are_not() -> None:
     tilts = {"jpeg": 50, "webp": 51, "avif": 52, "jpeg2000": 62}
-    found = finding("H1", evidence(table(tuple(tilts)), of_spectra=clean_spectra(tilts)))
-    assert found.effect.estimate < 10
-    assert found.decision == "undecided"
+    outcome = finding("H1", evidence(table(tuple(tilts)), of_spectra=clean_spectra(tilts)))
+    assert outcome.effect.estimate < 10
+    assert outcome.decision == "undecided"
 
 
 def test_h1_compares_only_what_is_equal_on_clean_images() -> None:
-    one = evidence(table(("jpeg", "webp"), offsets={"webp": 1}), of_spectra=clean_spectra({"jpeg": 50, "webp": 80}))
-    assert "within 10% of bpp and 0.5 dB" in finding("H1", one).reason
+    records = evidence(table(("jpeg", "webp"), offsets={"webp": 1}), of_spectra=clean_spectra({"jpeg": 50, "webp": 80}))
+    assert "within 10% of bpp and 0.5 dB" in finding("H1", records).reason
     assert "spectra are needed (D)" in finding("H1", evidence(table(("jpeg", "webp")))).reason
 
 
@@ -479,26 +479,26 @@ def test_h3(low: float, high: float, decision: str) -> None:
         ("G", "fog", 3, "jpeg", "p1", low),
         ("G", "shot_noise", 3, "jpeg", "p1", high),
     )
-    found = finding("H3", evidence(table(("jpeg",)), of_spectra=of_spectra))
-    assert found.decision == decision
-    assert found.effect.estimate == pytest.approx(high - low)
-    assert found.count == 3
+    outcome = finding("H3", evidence(table(("jpeg",)), of_spectra=of_spectra))
+    assert outcome.decision == decision
+    assert outcome.effect.estimate == pytest.approx(high - low)
+    assert outcome.count == 3
 
 
 def test_h3_needs_both_bands() -> None:
     of_spectra = spectra(("D", "none", 0, "jpeg", "p1", 50), ("G", "fog", 3, "jpeg", "p1", 60))
-    found = finding("H3", evidence(table(("jpeg",)), of_spectra=of_spectra))
-    assert found.decision == "undecided"
-    assert "--corruption low --corruption high --spectra" in found.reason
+    outcome = finding("H3", evidence(table(("jpeg",)), of_spectra=of_spectra))
+    assert outcome.decision == "undecided"
+    assert "--corruption low --corruption high --spectra" in outcome.reason
 
 
 @pytest.mark.parametrize(("tilt", "decision"), [(80, "supported"), (57, "undecided"), (52, "refuted")])
 def test_h7(tilt: float, decision: str) -> None:
     rows = table(("jpeg", NEURAL, VARIABLE), offsets={VARIABLE: -3})  # matched by rate alone
     tilts = {"jpeg": 0, NEURAL: 50, VARIABLE: tilt}
-    found = finding("H7", evidence(rows, of_spectra=clean_spectra(tilts)))
-    assert found.decision == decision
-    assert found.effect.estimate == pytest.approx(tilt - 50)
+    outcome = finding("H7", evidence(rows, of_spectra=clean_spectra(tilts)))
+    assert outcome.decision == decision
+    assert outcome.effect.estimate == pytest.approx(tilt - 50)
 
 
 @pytest.mark.parametrize("name", ["hyperprior-lct-cs", "mbt2018-mean-vbr-mse", "hyperprior-lct@all", "x-vbr"])

@@ -9,8 +9,8 @@ from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
 from matplotlib.axes import Axes
 
 
-def drawn(name: str, one: Material, suffix: str = "") -> list[Axes]:
-    (drawing,) = (drawing for drawing in FIGURES[name].draw(one) if drawing.suffix == suffix)
+def drawn(name: str, each: Material, suffix: str = "") -> list[Axes]:
+    (drawing,) = (drawing for drawing in FIGURES[name].draw(each) if drawing.suffix == suffix)
     return drawing.figure.axes
 
 
@@ -44,11 +44,11 @@ def test_curves_are_of_the_images_that_all_settings_have(
     whole = rows()
     lacking = (whole["codec"] == "webp") & (whole["image"] == whole["image"].iloc[0]) & (whole["corruption"] == "none")
     paired = whole[~((whole["image"] == whole["image"].iloc[0]) & (whole["corruption"] == "none"))]
-    found, expected = (drawn("rd-clean", material(some))[0].lines for some in (whole[~lacking], paired))
-    assert len(found) == len(expected) == 3
-    for one, other in zip(found, expected, strict=True):
-        assert list(one.get_ydata()) == pytest.approx(list(other.get_ydata()))
-    assert list(found[0].get_ydata()) != pytest.approx(straight())
+    lines, expected = (drawn("rd-clean", material(rows))[0].lines for rows in (whole[~lacking], paired))
+    assert len(lines) == len(expected) == 3
+    for each, other in zip(lines, expected, strict=True):
+        assert list(each.get_ydata()) == pytest.approx(list(other.get_ydata()))
+    assert list(lines[0].get_ydata()) != pytest.approx(straight())
 
 
 def test_images_too_small_for_ms_ssim_have_one_panel(

@@ -40,8 +40,8 @@ def make_spectra(ranks: tuple[int, ...] = (3, 10), *, shown: bool = False) -> pd
     return pd.DataFrame(lines)
 
 
-def drawn(one: Material) -> Any:
-    (drawing,) = theory_linear(one)
+def drawn(drawn_from: Material) -> Any:
+    (drawing,) = theory_linear(drawn_from)
     return drawing
 
 
@@ -107,11 +107,11 @@ def test_no_more_ranks_than_marks(material: Callable[..., Material]) -> None:
 def test_what_lacks_is_told_with_the_command(
     spectra: pd.DataFrame, window: str, expected: str, material: Callable[..., Material]
 ) -> None:
-    one = material(spectra=spectra, window=window, file="k.sqlite")
-    assert expected in KIND.missing(one)
-    assert "codecshift run --set kodak" in KIND.missing(one)
+    drawn_from = material(spectra=spectra, window=window, file="k.sqlite")
+    assert expected in KIND.missing(drawn_from)
+    assert "codecshift run --set kodak" in KIND.missing(drawn_from)
     with pytest.raises(NothingToDraw, match="codecshift run"):
-        FIGURES["theory-linear"].draw(one)
+        FIGURES["theory-linear"].draw(drawn_from)
 
 
 def test_every_number_of_the_scales_is_positive(material: Callable[..., Material]) -> None:

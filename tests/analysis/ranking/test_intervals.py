@@ -23,10 +23,10 @@ POINTS = tuple(f"p{k}" for k in range(6))
 
 def of(table: pd.DataFrame, **wanted: Any) -> pd.Series:
     """Return which rows have these values."""
-    found = pd.Series(data=True, index=table.index)
+    drawn_intervals = pd.Series(data=True, index=table.index)
     for name, value in wanted.items():
-        found &= table[name] == value
-    return found
+        drawn_intervals &= table[name] == value
+    return drawn_intervals
 
 
 def entries(board: Leaderboard) -> dict[str, Entry]:
@@ -82,55 +82,60 @@ def drawn(table: pd.DataFrame, resamples: int = 2000, **options: Any) -> tuple[L
 def test_of_95_percent_intervals_of_a_bd_rate_95_percent_hold_the_truth() -> None:
     """Each condition is a trial of its own, with images of its own."""
     trials = [(f"trial{k}", 1) for k in range(500)]
-    _, found = drawn(photographs({"mine": (0.2, 0.15)}, conditions=trials))
+    _, drawn_intervals = drawn(photographs({"mine": (0.2, 0.15)}, conditions=trials))
     truth = 100 * math.expm1(0.2 + 0.15**2 / 2)
-    assert 0.93 <= np.mean([found.bd_rates["mine", one].holds(truth) for one in trials]) <= 0.97
+    assert 0.93 <= np.mean([drawn_intervals.bd_rates["mine", each].holds(truth) for each in trials]) <= 0.97
 
 
 def test_every_number_has_an_interval_around_it() -> None:
-    board, found = drawn(photographs({"mine": (0.2, 0.15), "other": (-0.1, 0.3)}))
+    board, drawn_intervals = drawn(photographs({"mine": (0.2, 0.15), "other": (-0.1, 0.3)}))
     for entry in board.entries:
         for name in NUMBERS:
-            one = found.numbers[entry.codec][name]
-            assert one.estimate == near(getattr(entry, name))
-            assert one.known == math.isfinite(one.estimate)
-            assert not one.known or one.low <= one.estimate <= one.high
-    assert (found.confidence, found.images, found.resamples, found.known) == (0.95, 24, 2000, True)
-    assert found.lost == {}
+            each = drawn_intervals.numbers[entry.codec][name]
+            assert each.estimate == near(getattr(entry, name))
+            assert each.known == math.isfinite(each.estimate)
+            assert not each.known or each.low <= each.estimate <= each.high
+    assert (drawn_intervals.confidence, drawn_intervals.images, drawn_intervals.resamples, drawn_intervals.known) == (
+        0.95,
+        24,
+        2000,
+        True,
+    )
+    assert drawn_intervals.lost == {}
 
 
 def test_a_codec_of_a_constant_factor_is_sure() -> None:
-    _, found = drawn(photographs({"twice": (math.log(2), 0)}))
+    _, drawn_intervals = drawn(photographs({"twice": (math.log(2), 0)}))
     sure = [name for name in NUMBERS if not name.startswith(("inflation", "psnr")) and "medium" not in name]
     for name in sure:
-        one = found.numbers["twice"][name]
-        assert (one.low, one.high) == near((one.estimate,) * 2)
-        assert one.estimate == near(0 if "penalty" in name else 100)
+        each = drawn_intervals.numbers["twice"][name]
+        assert (each.low, each.high) == near((each.estimate,) * 2)
+        assert each.estimate == near(0 if "penalty" in name else 100)
     # What it takes and keeps is as unsure as the images are different.
-    assert found.numbers["twice"]["inflation"].margin > 0.01
+    assert drawn_intervals.numbers["twice"]["inflation"].margin > 0.01
 
 
 def test_differences_are_between_neighbours_and_to_the_best() -> None:
-    board, found = drawn(photographs({"a": (-0.3, 0.05), "b": (0.2, 0.05), "c": (0.5, 0.05)}))
+    board, drawn_intervals = drawn(photographs({"a": (-0.3, 0.05), "b": (0.2, 0.05), "c": (0.5, 0.05)}))
     order = [entry.codec for entry in board.entries]
     scores = {entry.codec: entry.score for entry in board.entries}
     assert order == ["a", "jpeg2000", "b", "c"]
-    assert {codec: one.estimate for codec, one in found.above.items()} == near(
+    assert {codec: each.estimate for codec, each in drawn_intervals.above.items()} == near(
         {codec: scores[codec] - scores[before] for before, codec in pairwise(order)}
     )
-    assert {codec: one.estimate for codec, one in found.best.items()} == near(
+    assert {codec: each.estimate for codec, each in drawn_intervals.best.items()} == near(
         {codec: scores[codec] - scores["a"] for codec in order[1:]}
     )
-    assert found.above["jpeg2000"] == found.best["jpeg2000"]
-    assert not any(found.tied(codec) for codec in order)
+    assert drawn_intervals.above["jpeg2000"] == drawn_intervals.best["jpeg2000"]
+    assert not any(drawn_intervals.tied(codec) for codec in order)
 
 
 def test_codecs_that_differ_by_chance_alone_cannot_be_told_apart() -> None:
     tied = []
     for seed in range(20):
-        board, found = drawn(photographs({"one": (0.3, 0.1), "other": (0.3, 0.1)}, seed=seed), resamples=500)
-        assert not found.tied(board.entries[0].codec)
-        tied.append(found.tied(board.entries[2].codec))
+        board, drawn_intervals = drawn(photographs({"one": (0.3, 0.1), "other": (0.3, 0.1)}, seed=seed), resamples=500)
+        assert not drawn_intervals.tied(board.entries[0].codec)
+        tied.append(drawn_intervals.tied(board.entries[2].codec))
     assert sum(tied) >= 17
 
 
@@ -139,33 +144,33 @@ def test_images_that_are_hard_for_all_do_not_blur_a_difference() -> None:
     table = photographs({"one": (0.3, 0.3)})
     other = table[table["codec"] == "one"].assign(codec="other")
     other["bpp"] *= np.exp(0.05 + 0.02 * np.random.default_rng(4).normal(size=len(other)))
-    _, found = drawn(pd.concat([table, other], ignore_index=True))
-    own = [found.numbers[codec]["score"].margin for codec in ("one", "other")]
-    assert found.above["other"].margin < 0.2 * math.hypot(*own)
-    assert not found.tied("other")
-    assert found.numbers["other"]["score"].holds(found.numbers["one"]["score"].estimate)
+    _, drawn_intervals = drawn(pd.concat([table, other], ignore_index=True))
+    own = [drawn_intervals.numbers[codec]["score"].margin for codec in ("one", "other")]
+    assert drawn_intervals.above["other"].margin < 0.2 * math.hypot(*own)
+    assert not drawn_intervals.tied("other")
+    assert drawn_intervals.numbers["other"]["score"].holds(drawn_intervals.numbers["one"]["score"].estimate)
 
 
 def test_what_a_codec_finds_hard_clean_and_corrupted_is_no_doubt_about_the_penalty() -> None:
     table = photographs({"mine": (0.2, 0.3)}, conditions=[CLEAN])
     shifted = table.assign(corruption="fog", severity=3)
     shifted.loc[shifted["codec"] == "mine", "bpp"] *= 1.1
-    board, found = drawn(pd.concat([table, shifted], ignore_index=True))
-    numbers = found.numbers["mine"]
+    board, drawn_intervals = drawn(pd.concat([table, shifted], ignore_index=True))
+    numbers = drawn_intervals.numbers["mine"]
     assert numbers["penalty"].margin < 0.2 * numbers["score"].margin
     assert entries(board)["mine"].penalty == near(0.1 * (100 + entries(board)["mine"].clean))
 
 
 def test_intervals_depend_on_the_rows_and_the_seed_alone() -> None:
     table = photographs({"mine": (0.2, 0.15)})
-    _, one = drawn(table)
+    _, each = drawn(table)
     _, again = drawn(table.sample(frac=1, random_state=np.random.RandomState(3)))
-    assert one.seed == again.seed
+    assert each.seed == again.seed
     for name in NUMBERS:
-        assert asdict(one.numbers["mine"][name]) == near(asdict(again.numbers["mine"][name]))
+        assert asdict(each.numbers["mine"][name]) == near(asdict(again.numbers["mine"][name]))
     _, other = drawn(table, seed=5)
     assert other.seed == 5
-    score, reseeded = one.numbers["mine"]["score"], other.numbers["mine"]["score"]
+    score, reseeded = each.numbers["mine"]["score"], other.numbers["mine"]["score"]
     assert (score.low, score.high) != (reseeded.low, reseeded.high)
     assert (score.low, score.high) == pytest.approx((reseeded.low, reseeded.high), abs=0.2 * score.margin)
 
@@ -174,39 +179,39 @@ def test_the_names_of_the_images_do_not_matter() -> None:
     table = photographs({"mine": (0.2, 0.15)})
     names = [f"image{k}" for k in range(24)]
     renamed = table["image"].map(dict(zip(names, np.random.default_rng(1).permutation(names), strict=True)))
-    scores = [drawn(one, 10_000)[1].numbers["mine"]["score"] for one in (table, table.assign(image=renamed))]
+    scores = [drawn(each, 10_000)[1].numbers["mine"]["score"] for each in (table, table.assign(image=renamed))]
     assert (scores[0].low, scores[0].high) == pytest.approx((scores[1].low, scores[1].high), abs=0.1 * scores[0].margin)
 
 
 def test_a_corruption_is_the_mean_over_its_severities() -> None:
     conditions = [CLEAN, ("fog", 1), ("fog", 5)]
-    board, found = drawn(photographs({"mine": (0.2, 0.15)}, conditions=conditions))
-    fog = found.by_corruption["mine", "fog"]
-    assert fog.estimate == near(np.mean([board.bd_rates["mine", ("fog", one)].percent for one in (1, 5)]))
+    board, drawn_intervals = drawn(photographs({"mine": (0.2, 0.15)}, conditions=conditions))
+    fog = drawn_intervals.by_corruption["mine", "fog"]
+    assert fog.estimate == near(np.mean([board.bd_rates["mine", ("fog", each)].percent for each in (1, 5)]))
     # Images of their own under each severity: the mean of two is surer than either, by about the root of two.
-    each = [found.bd_rates["mine", ("fog", one)].margin for one in (1, 5)]
+    each = [drawn_intervals.bd_rates["mine", ("fog", each)].margin for each in (1, 5)]
     assert fog.margin < 0.9 * min(each)
-    clean, alone = found.by_corruption["mine", "none"], found.bd_rates["mine", CLEAN]
+    clean, alone = drawn_intervals.by_corruption["mine", "none"], drawn_intervals.bd_rates["mine", CLEAN]
     assert asdict(clean) == near(asdict(alone))
 
 
 @pytest.mark.parametrize("images", [MINIMUM_IMAGES - 1, MINIMUM_IMAGES])
 def test_so_few_images_have_no_interval(images: int) -> None:
-    board, found = drawn(photographs({"mine": (0.2, 0.15)}, images=images))
-    assert found.known == (images == MINIMUM_IMAGES)
-    assert found.numbers["mine"]["score"].estimate == near(entries(board)["mine"].score)
-    assert found.above["mine"].known == found.known
-    assert not (found.tied("mine") and not found.known)
+    board, drawn_intervals = drawn(photographs({"mine": (0.2, 0.15)}, images=images))
+    assert drawn_intervals.known == (images == MINIMUM_IMAGES)
+    assert drawn_intervals.numbers["mine"]["score"].estimate == near(entries(board)["mine"].score)
+    assert drawn_intervals.above["mine"].known == drawn_intervals.known
+    assert not (drawn_intervals.tied("mine") and not drawn_intervals.known)
 
 
 def test_a_codec_on_few_of_the_images_has_no_interval() -> None:
     table = photographs({"mine": (0.2, 0.15), "other": (0.5, 0.1)})
     table = table[(table["codec"] != "mine") | table["image"].isin([f"image{k}" for k in range(MINIMUM_IMAGES - 1)])]
-    board, found = drawn(table)
+    board, drawn_intervals = drawn(table)
     assert entries(board)["mine"].n == MINIMUM_IMAGES - 1
-    assert not any(one.known for one in found.numbers["mine"].values())
-    assert found.numbers["other"]["score"].known
-    assert not found.above["other"].known  # of the two, one rests on too few
+    assert not any(each.known for each in drawn_intervals.numbers["mine"].values())
+    assert drawn_intervals.numbers["other"]["score"].known
+    assert not drawn_intervals.above["other"].known  # of the two, one rests on too few
 
 
 def test_resamples_without_a_value_are_counted_and_end_an_interval() -> None:
@@ -214,24 +219,24 @@ def test_resamples_without_a_value_are_counted_and_end_an_interval() -> None:
     table = photographs({"mine": (0.0, 0.3)})
     clean = (table["codec"] == "mine") & (table["corruption"] == "none")
     table.loc[table["codec"] == "mine", "bpp"] *= 0.499 / table.loc[clean & (table["point"] == "p0"), "bpp"].mean()
-    board, found = drawn(table)
+    board, drawn_intervals = drawn(table)
     assert math.isfinite(entries(board)["mine"].psnr_clean)
-    assert MOST_LOST < found.lost["mine", "psnr_clean"] < 1
-    assert not found.numbers["mine"]["psnr_clean"].known
-    assert found.numbers["mine"]["score"].known
-    assert [number for codec, number in found.lost if codec == "mine"] == ["psnr_clean"]
+    assert MOST_LOST < drawn_intervals.lost["mine", "psnr_clean"] < 1
+    assert not drawn_intervals.numbers["mine"]["psnr_clean"].known
+    assert drawn_intervals.numbers["mine"]["score"].known
+    assert [number for codec, number in drawn_intervals.lost if codec == "mine"] == ["psnr_clean"]
 
 
 def test_a_condition_that_cannot_be_compared_is_in_no_resample() -> None:
     table = photographs({"mine": (0.2, 0.15)})
     table.loc[of(table, codec="mine", corruption="fog"), "psnr"] += 40
-    board, found = drawn(table)
+    board, drawn_intervals = drawn(table)
     assert entries(board)["mine"].rank is None
-    one = found.numbers["mine"]["score"]
-    assert one.known
-    assert one.estimate == near(np.mean([board.bd_rates["mine", other].percent for other in (NOISE, BLUR)]))
-    assert not found.bd_rates["mine", FOG].known
-    assert "mine" not in found.above
+    each = drawn_intervals.numbers["mine"]["score"]
+    assert each.known
+    assert each.estimate == near(np.mean([board.bd_rates["mine", other].percent for other in (NOISE, BLUR)]))
+    assert not drawn_intervals.bd_rates["mine", FOG].known
+    assert "mine" not in drawn_intervals.above
 
 
 # --- the worst cases
@@ -242,9 +247,9 @@ def test_tails_are_of_images_under_corruptions_each_by_itself() -> None:
     first = table[(table["point"] == "p0") & (table["corruption"] != "none")]
     own, base = (first.loc[first["codec"] == codec, "bpp"].to_numpy() for codec in ("mine", "jpeg2000"))
     expected = tail(100 * (own / base - 1), "high")
-    found = rank(table, BANDS, anchor="jpeg2000").tails["mine", "score"]
-    assert asdict(found) == near(asdict(expected))
-    assert found.cases == 3 * 24
+    drawn_intervals = rank(table, BANDS, anchor="jpeg2000").tails["mine", "score"]
+    assert asdict(drawn_intervals) == near(asdict(expected))
+    assert drawn_intervals.cases == 3 * 24
 
 
 def test_tails_of_clean_images_alone() -> None:

@@ -82,10 +82,10 @@ def lost(table: pd.DataFrame, where: pd.Series, status: str = "failed") -> pd.Da
 
 def of(table: pd.DataFrame, **wanted: Any) -> pd.Series:
     """Return which rows have these values."""
-    found = pd.Series(data=True, index=table.index)
+    actual = pd.Series(data=True, index=table.index)
     for name, value in wanted.items():
-        found &= table[name] == value
-    return found
+        actual &= table[name] == value
+    return actual
 
 
 @cache
@@ -109,8 +109,8 @@ def near(value: float) -> Any:
 
 
 def test_the_score_is_the_mean_over_corruptions_of_the_known_factors() -> None:
-    found = {codec: entry.score for codec, entry in entries(ordinary()).items()}
-    assert found == near({codec: percents(own, SHIFTED) for codec, own in THREE.items()})
+    actual = {codec: entry.score for codec, entry in entries(ordinary()).items()}
+    assert actual == near({codec: percents(own, SHIFTED) for codec, own in THREE.items()})
 
 
 def test_codecs_are_listed_best_first() -> None:
@@ -119,8 +119,8 @@ def test_codecs_are_listed_best_first() -> None:
 
 
 def test_the_clean_column_is_the_factor_on_clean_images() -> None:
-    found = {codec: entry.clean for codec, entry in entries(ordinary()).items()}
-    assert found == near({codec: 100 * (own[CLEAN] - 1) for codec, own in THREE.items()})
+    actual = {codec: entry.clean for codec, entry in entries(ordinary()).items()}
+    assert actual == near({codec: 100 * (own[CLEAN] - 1) for codec, own in THREE.items()})
 
 
 def test_a_band_is_the_mean_over_its_corruptions() -> None:
@@ -132,9 +132,9 @@ def test_a_band_is_the_mean_over_its_corruptions() -> None:
 
 def test_every_comparison_is_kept() -> None:
     board = ordinary()
-    found = {pair: result.percent for pair, result in board.bd_rates.items()}
+    actual = {pair: result.percent for pair, result in board.bd_rates.items()}
     expected = {(codec, one): 100 * (own[one] - 1) for codec, own in THREE.items() for one in CONDITIONS}
-    assert found == near(expected)
+    assert actual == near(expected)
     assert {result.overlap for result in board.bd_rates.values()} == {1.0}
 
 
@@ -178,15 +178,15 @@ def test_inflation_and_matched_quality_are_kept_by_condition() -> None:
 
 
 def test_quality_at_a_rate_that_no_setting_takes_is_unknown() -> None:
-    found = {codec: entry.psnr_clean for codec, entry in entries(rank(rows(), BANDS, matched_bpp=0.1)).items()}
-    assert found == near({"jpeg": math.nan, "jpeg2000": math.nan, "avif": 24 + 3 * math.log2(0.1 / 0.0625) - 6})
+    actual = {codec: entry.psnr_clean for codec, entry in entries(rank(rows(), BANDS, matched_bpp=0.1)).items()}
+    assert actual == near({"jpeg": math.nan, "jpeg2000": math.nan, "avif": 24 + 3 * math.log2(0.1 / 0.0625) - 6})
 
 
 def test_ms_ssim_curves_give_the_same_factors() -> None:
     board = rank(rows(), BANDS, quality="ms_ssim")
     assert board.quality == "ms_ssim"
-    found = {codec: entry.score for codec, entry in entries(board).items()}
-    assert found == near({codec: percents(own, SHIFTED) for codec, own in THREE.items()})
+    actual = {codec: entry.score for codec, entry in entries(board).items()}
+    assert actual == near({codec: percents(own, SHIFTED) for codec, own in THREE.items()})
 
 
 def test_the_leaderboard_says_what_it_is_of() -> None:
@@ -225,9 +225,9 @@ def test_a_lossless_point_has_no_place_on_the_curve() -> None:
     table = rows()
     top = of(table, codec="avif", point=POINTS[-1])
     table.loc[top, "psnr"] = math.inf
-    found = entries(rank(table, BANDS))["avif"]
-    assert found.score == near(percents(THREE["avif"], SHIFTED))
-    assert found.overlap == near((len(POINTS) - 2) / (len(POINTS) - 1))
+    actual = entries(rank(table, BANDS))["avif"]
+    assert actual.score == near(percents(THREE["avif"], SHIFTED))
+    assert actual.overlap == near((len(POINTS) - 2) / (len(POINTS) - 1))
 
 
 # --- what is missing
@@ -247,14 +247,14 @@ def test_the_order_of_rows_does_not_matter() -> None:
 @pytest.mark.parametrize("status", ["failed", "skipped"])
 def test_a_row_that_failed_takes_its_image_out_of_the_comparison(codec: str, status: str) -> None:
     table = rows()
-    found = entries(rank(lost(table, of(table, codec=codec, image="d", point="p2", corruption="fog"), status), BANDS))
+    actual = entries(rank(lost(table, of(table, codec=codec, image="d", point="p2", corruption="fog"), status), BANDS))
     # Each pair is compared on the same images, so the factors stay what they were.
-    assert {name: entry.score for name, entry in found.items()} == near(
+    assert {name: entry.score for name, entry in actual.items()} == near(
         {name: percents(own, SHIFTED) for name, own in THREE.items()}
     )
     hit = set(THREE) if codec == "jpeg2000" else {codec}
-    assert {name: entry.n for name, entry in found.items()} == {name: 4 - (name in hit) for name in THREE}
-    assert {name: (entry.failed, entry.skipped) for name, entry in found.items()} == {
+    assert {name: entry.n for name, entry in actual.items()} == {name: 4 - (name in hit) for name in THREE}
+    assert {name: (entry.failed, entry.skipped) for name, entry in actual.items()} == {
         name: ((0, 0) if name != codec else (1, 0) if status == "failed" else (0, 1)) for name in THREE
     }
 
@@ -262,9 +262,9 @@ def test_a_row_that_failed_takes_its_image_out_of_the_comparison(codec: str, sta
 def test_an_absent_row_counts_as_one_that_failed() -> None:
     table = rows()
     gone = of(table, codec="avif", image="d", point="p2", corruption="fog")
-    found = entries(rank(table[~gone], BANDS))["avif"]
-    assert (found.n, found.failed) == (3, 0)
-    assert found.score == near(percents(THREE["avif"], SHIFTED))
+    actual = entries(rank(table[~gone], BANDS))["avif"]
+    assert (actual.n, actual.failed) == (3, 0)
+    assert actual.score == near(percents(THREE["avif"], SHIFTED))
 
 
 @pytest.mark.parametrize(
@@ -278,12 +278,12 @@ def test_a_codec_without_a_condition_has_no_rank(spoil: Callable[[pd.DataFrame, 
     table = rows()
     board = rank(spoil(table, of(table, codec="avif", corruption="fog")), BANDS)
     assert [(entry.rank, entry.codec) for entry in board.entries] == [(1, "jpeg2000"), (2, "jpeg"), (None, "avif")]
-    found = entries(board)["avif"]
-    assert (found.conditions, found.n) == (2, 0)
-    assert found.score == near(percents(THREE["avif"], [NOISE, BLUR]))
-    assert found.reason
+    actual = entries(board)["avif"]
+    assert (actual.conditions, actual.n) == (2, 0)
+    assert actual.score == near(percents(THREE["avif"], [NOISE, BLUR]))
+    assert actual.reason
     # The fault is not the anchor's: it has every row.
-    assert "anchor" not in found.reason
+    assert "anchor" not in actual.reason
 
 
 def test_without_the_anchor_in_a_condition_none_has_a_rank() -> None:
@@ -297,10 +297,10 @@ def test_too_little_overlap_is_a_reason() -> None:
     table = rows()
     far = of(table, codec="avif")
     table.loc[far, "psnr"] += 12
-    found = entries(rank(table, BANDS))["avif"]
-    assert found.rank is None
-    assert found.reason == "it shares 20% of the anchor's quality range, at least 30% is needed"
-    assert math.isnan(found.score)
+    actual = entries(rank(table, BANDS))["avif"]
+    assert actual.rank is None
+    assert actual.reason == "it shares 20% of the anchor's quality range, at least 30% is needed"
+    assert math.isnan(actual.score)
 
 
 def test_a_codec_of_one_point_is_listed_without_a_rank() -> None:
@@ -308,10 +308,10 @@ def test_a_codec_of_one_point_is_listed_without_a_rank() -> None:
     board = rank(pd.concat([raw, rows()], ignore_index=True), BANDS)
     assert board.anchor == "jpeg2000"
     assert [entry.codec for entry in board.entries if entry.rank is None] == ["identity"]
-    found = entries(board)["identity"]
-    assert (found.score, found.clean, found.overlap) == near((math.nan,) * 3)
-    assert found.inflation == near(1)
-    assert found.reason.startswith("its own curve has 0 point")
+    actual = entries(board)["identity"]
+    assert (actual.score, actual.clean, actual.overlap) == near((math.nan,) * 3)
+    assert actual.inflation == near(1)
+    assert actual.reason.startswith("its own curve has 0 point")
 
 
 def test_the_commonest_reason_is_told() -> None:
@@ -331,9 +331,9 @@ def test_the_commonest_reason_is_told() -> None:
 def test_the_anchor_can_be_chosen() -> None:
     board = rank(rows(), BANDS, anchor="jpeg")
     assert board.anchor == "jpeg"
-    found = {codec: entry.score for codec, entry in entries(board).items()}
+    actual = {codec: entry.score for codec, entry in entries(board).items()}
     relative = {codec: {one: own[one] / THREE["jpeg"][one] for one in CONDITIONS} for codec, own in THREE.items()}
-    assert found == near({codec: percents(own, SHIFTED) for codec, own in relative.items()})
+    assert actual == near({codec: percents(own, SHIFTED) for codec, own in relative.items()})
 
 
 def test_the_default_anchor_is_jpeg2000_or_else_the_first_codec_with_a_curve() -> None:
@@ -402,9 +402,9 @@ def test_estimated_rates_are_no_default_anchor() -> None:
 
 def test_tails_of_quality_are_its_lowest() -> None:
     board = ordinary()
-    found = board.tails["jpeg2000", "psnr_clean"]
-    assert found.cvar <= found.decile <= found.mean
+    actual = board.tails["jpeg2000", "psnr_clean"]
+    assert actual.cvar <= actual.decile <= actual.mean
     # Each image at the setting at which it takes 0.5 bpp by itself.
     alone = {one: 24 + 3 * math.log2(0.5 / (0.125 * WEIGHT[one])) + BONUS[one] for one in IMAGES}
     values = [alone[image] - LOSS[condition] for image, condition in product(IMAGES, SHIFTED)]
-    assert asdict(found) == near(asdict(tail(values, "low")))
+    assert asdict(actual) == near(asdict(tail(values, "low")))
