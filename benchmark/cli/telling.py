@@ -180,11 +180,30 @@ def figures(
         typer.echo(path)
 
 
-def export(file: File, folder: Annotated[Path, typer.Argument(metavar="DIR", help="e.g. results.")]) -> None:
-    """Write the published tables: DIR/v1/<set>/<codec>.csv, DIR/v1/codecs.csv and DIR/v1/runs/<run>.json."""
-    from ..report.export import export
+def export(
+    file: File,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="e.g. results.")],
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="Replace the published tables of these codecs, and remove runs that no table names any longer.",
+        ),
+    ] = False,
+) -> None:
+    """Write the published tables: DIR/v1/<set>/<codec>.csv, DIR/v1/codecs.csv and DIR/v1/runs/<run>.json.
 
-    for path in export(_evidence(file), folder):
+    Tables that are there are added to. A published line gives way only to one over as many images and measures.
+    """
+    from ..report import published
+    from ..report.export import export, orphans, remove_orphans
+
+    written = export(_evidence(file), folder, published.replaced if replace else published.merged)
+    for note in written.notes:
+        say(note)
+    for path in remove_orphans(folder) if replace else orphans(folder):
+        say(f"{path}: no table names this run, {'removed' if replace else '--replace removes it'}")
+    for path in written.files:
         typer.echo(path)
 
 

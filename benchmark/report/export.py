@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,56 +14,109 @@ from ...analysis.ranking import NotComparable
 from ...analysis.statistics import summarise
 from ..plan.names import file_name
 from ..store.facts import FACTS
-from ..store.files import write_whole
+from ..store.files import write_together, write_whole
 from .evidence import Evidence, facts
+from .published import Joined, Runs, csv_of, has_no_lines_of_its_own, lines_of, merged, runs_in, runs_of
 
 RESULTS_VERSION = 1
+UNFINISHED = ".unfinished"
+"""The folder, among the published ones, in which files are written before they take their places."""
+
+Join = Callable[[Path, pd.DataFrame, tuple[str, str], Runs, Runs], Joined]
+"""Decides what becomes of the lines that are published: `published.merged` or `published.replaced`."""
 
 
-def export(evidence: Evidence, folder: Path) -> list[Path]:
-    """Write the published tables below `folder` and return the files, e.g. v1/kodak/jpeg.csv.
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The files of an export, and sentences on what became of the lines that were published before."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+def export(evidence: Evidence, folder: Path, join: Join = merged) -> Export:
+    """Write the published tables below `folder`, e.g. v1/kodak/jpeg.csv, joined with those that are there.
 
     One line per (corruption, severity, point) in `<set>/<codec>.csv`, the provenance of each run in `runs/<run>.json`,
     and in `codecs.csv` the settings of each codec in every run that is published there. The same run file gives the
-    same bytes. Raises NotComparable for names that would share a file, and for a stranger among the published runs.
+    same bytes. Everything is written before the first file takes its place, and provenance before the tables that name
+    it: however this ends, each table is the old or the new one, whole, and the same command does the rest. Raises
+    NotComparable for names that would share a file, for a stranger among the published files, and for published lines
+    that cannot stand beside those of the run file; nothing is written then.
     """
-    root = folder / f"v{RESULTS_VERSION}"
-    tables: dict[Path, pd.DataFrame] = {}
+    root = _root(folder)
+    published = runs_in(root / "runs")
+    tables = {
+        target: join(target, table, name, evidence.runs, published)
+        for target, (name, table) in _tables(evidence, root).items()
+    }
+    named = {run for joined in tables.values() for run in runs_of(joined.lines)}
+    beside = {path: runs_of(lines_of(path)) for path in sorted(root.glob("*/*.csv")) if path not in tables}
+    named = named.union(*beside.values())
+    runs = {run: known for run, known in evidence.runs.items() if run in named or has_no_lines_of_its_own(known)}
+    contents = {_place(root, run): _json(known) for run, known in sorted(runs.items())}
+    contents[root / "codecs.csv"] = codecs_csv({**published, **runs}).encode()
+    contents |= {target: csv_of(joined.lines) for target, joined in tables.items()}
+    write_together(contents, root / UNFINISHED)
+    notes = [joined.note for joined in tables.values() if joined.note]
+    notes += [
+        f"{path} names run {run}, whose provenance is not published: export its run file again"
+        for path, known in beside.items()
+        for run in sorted(known - published.keys() - runs.keys())
+    ]
+    return Export((*tables, *(path for path in contents if path not in tables)), tuple(notes))
+
+
+def orphans(folder: Path) -> list[Path]:
+    """Return the provenance published below `folder` of runs that no table names and that record nothing else."""
+    root = _root(folder)
+    named: set[str] = set().union(*(runs_of(lines_of(path)) for path in root.glob("*/*.csv")))
+    published = runs_in(root / "runs")
+    return [
+        _place(root, run)
+        for run, known in sorted(published.items())
+        if run not in named and not has_no_lines_of_its_own(known)
+    ]
+
+
+def remove_orphans(folder: Path) -> list[Path]:
+    """Remove what `orphans` returns, and their lines in `codecs.csv`; return what was removed."""
+    root, removed = _root(folder), orphans(folder)
+    if removed:
+        stems = {path.stem for path in removed}
+        others = {run: known for run, known in runs_in(root / "runs").items() if run not in stems}
+        write_whole(root / "codecs.csv", codecs_csv(others).encode())
+    for path in removed:
+        path.unlink()
+    return removed
+
+
+def _tables(evidence: Evidence, root: Path) -> dict[Path, tuple[tuple[str, str], pd.DataFrame]]:
+    """Return the set and codec of each table, and its lines, by the path that it is published at."""
+    tables: dict[Path, tuple[tuple[str, str], pd.DataFrame]] = {}
     for (image_set, codec), table in summarise(evidence.rows).groupby(["set", "codec"], sort=True):
         target = root / file_name(str(image_set)) / f"{file_name(str(codec))}.csv"
         if target in tables:
             raise NotComparable(
                 f"two sets or codecs of {evidence.path} would both be written to {target}: export them apart"
             )
-        tables[target] = table.drop(columns=["set", "codec"])
-    runs = dict(sorted(evidence.runs.items()))
-    published = _published(root / "runs") | runs
-    for target, table in tables.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())
-    (root / "runs").mkdir(exist_ok=True)
-    files = list(tables)
-    for run, provenance in runs.items():
-        files.append(root / "runs" / f"{run}.json")
-        write_whole(files[-1], (json.dumps(provenance, indent=2, sort_keys=True) + "\n").encode())
-    files.append(root / "codecs.csv")
-    write_whole(files[-1], codecs_csv(published).encode())
-    return files
+        tables[target] = (str(image_set), str(codec)), table.drop(columns=["set", "codec"])
+    return tables
 
 
-def codecs_csv(runs: dict[str, Any]) -> str:
+def _root(folder: Path) -> Path:
+    return folder / f"v{RESULTS_VERSION}"
+
+
+def _place(root: Path, run: str) -> Path:
+    return root / "runs" / f"{run}.json"
+
+
+def _json(provenance: Mapping[str, Any]) -> bytes:
+    return (json.dumps(provenance, indent=2, sort_keys=True) + "\n").encode()
+
+
+def codecs_csv(runs: Runs) -> str:
     """Return the settings of each codec in each run as CSV."""
     table = pd.DataFrame(facts(runs), columns=["codec", "run", *FACTS], dtype=object)
     return str(table.to_csv(index=False, lineterminator="\n"))
-
-
-def _published(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the codecs of every run published in a folder."""
-    runs = {}
-    for path in folder.glob("*.json"):
-        try:
-            provenance = json.loads(path.read_text(encoding="utf-8"))
-            runs[path.stem] = {"codecs": {str(name): dict(known) for name, known in provenance["codecs"].items()}}
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise NotComparable(f"{path} is not the provenance of a run: move it elsewhere") from error
-    return runs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,22 @@ from .sums import SUM_KEY, Place, Sums, packed, unpacked
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+FLUSH_S = 3.0
+"""Seconds between two writings of sums of spectra; a killed run measures the rows of this time again."""
+MOST_SUMS = 4000
+"""The most sums that wait in memory, where they take 70 MB; more are written at once."""
+
+SumKey = tuple[str, str, int, str, str, str, str]
+"""The primary key of a sum: place, quantity and channel."""
+
+
+class Added(NamedTuple):
+    """The power spectra of n images, added up."""
+
+    n: int
+    power: NDArray[np.float64]
 
 
 class _Present(NamedTuple):
@@ -35,6 +52,10 @@ class RunFile(Reader):
         super().__init__(connection)
         self.path = path
         self._shots: set[tuple[str, str, int, str]] | None = None  # those in the sums, read when first needed
+        # What is still to be added to the sums. The rows it belongs to are written, and committed together with it.
+        self._to_add: dict[SumKey, Added] = {}
+        self._is_consistent = True
+        self._flushed = time.monotonic()
 
     @classmethod
     @contextmanager
@@ -45,7 +66,11 @@ class RunFile(Reader):
         written by a newer version, and when the disk is full.
         """
         with writing(path) as connection:
-            yield cls(path, connection)
+            file = cls(path, connection)
+            try:
+                yield file
+            finally:
+                file.flush()
 
     def begin(self, run: str, provenance: Mapping[str, Any], started: str, jobs: int) -> None:
         """Record where the rows of a run come from, and that it is started or resumed now."""
@@ -53,15 +78,23 @@ class RunFile(Reader):
             "INSERT OR IGNORE INTO runs VALUES (?, ?)", (run, json.dumps(provenance, sort_keys=True))
         )
         self._connection.execute("INSERT INTO sittings VALUES (?, ?, ?)", (run, started, jobs))
-        self._commit()
+        self.flush()
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Write rows, add their spectra to the sums, and commit.
+        """Write rows, and add their spectra to the sums.
+
+        Rows without spectra are committed at once. Spectra are added up in memory, because writing sums takes far
+        longer than writing rows, and committed every FLUSH_S seconds in one transaction with their rows: a killed
+        process leaves both or neither.
 
         A row replaces one of the same key, except that an `ok` row is never replaced by one that is not, and an `ok`
         row in the sums, or before one with spectra, is replaced only to add a missing MS-SSIM. Its spectra are added
-        once. Raises RunFileError where bytes or errors differ from those of such a row; the file is then to be closed.
+        once. Raises RunFileError where bytes or errors differ from those of such a row. After any exception, what was
+        not committed is dropped, and the file is to be closed.
         """
+        if not self._is_consistent:
+            raise RunFileError(f"{self.path} was left in the middle of a row: run the same command again")
+        self._is_consistent = False
         for row in rows:
             present = self._present(row.key)
             if present.status == "ok" and row.status != "ok":
@@ -79,7 +112,21 @@ class RunFile(Reader):
                 self._write(row, is_in_sums=present.is_in_sums or row.spectra is not None)
             elif row.spectra is not None:
                 self._connection.execute(f"UPDATE rows SET spectra = 1 WHERE {WHERE_KEY}", row.key)  # noqa: S608
+        self._is_consistent = True
+        if not self._to_add or len(self._to_add) >= MOST_SUMS or time.monotonic() - self._flushed >= FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write and commit what was appended; nothing after an exception in `append`, which may have left a part."""
+        if not self._is_consistent:
+            return
+        self._is_consistent = False
+        for key, added in self._to_add.items():
+            self._sum(key, added)
         self._commit()
+        self._to_add.clear()
+        self._flushed = time.monotonic()
+        self._is_consistent = True
 
     def fill(self, rows: Iterable[Row], in_sums: Container[Key], sums: Mapping[Place, Sums]) -> None:
         """Write the rows and sums of several files into this one, which is empty."""
@@ -87,7 +134,7 @@ class RunFile(Reader):
             self._write(row, is_in_sums=row.key in in_sums)
         for place, of_place in sums.items():
             for quantity, (n, power) in of_place.sums.items():
-                self._sum((*place, *quantity), n, power)
+                self._sum((*place, *quantity), Added(n, power))
         self._commit()
 
     def _present(self, key: Key) -> _Present:
@@ -107,20 +154,29 @@ class RunFile(Reader):
             self._shots = {present.shot for present in self.with_spectra()}
         cell = key[:-1]
         for quantity, power in spectra.own.items():
-            self._sum((*cell, *quantity), 1, power)
+            self._add_later((*cell, *quantity), power)
         if key.shot not in self._shots:
             self._shots.add(key.shot)
             for quantity, power in spectra.shot.items():
-                self._sum((*cell[:3], "", "", *quantity), 1, power)
+                self._add_later((*cell[:3], "", "", *quantity), power)
 
-    def _sum(self, key: tuple[object, ...], n: int, power: NDArray[np.float64]) -> None:
+    def _add_later(self, key: SumKey, power: NDArray[np.float64]) -> None:
+        added = self._to_add.get(key)
+        self._to_add[key] = Added(added.n + 1, added.power + power) if added else Added(1, power)
+
+    def _sum(self, key: SumKey, added: Added) -> None:
         """Add power of n images to the sum of one quantity in one channel of a cell."""
-        query = f"SELECT n, power FROM spectra WHERE {where(SUM_KEY)}"  # noqa: S608 - our own columns
+        query = f"SELECT rowid, n, power FROM spectra WHERE {where(SUM_KEY)}"  # noqa: S608 - our own columns
         stored = self._connection.execute(query, key).fetchone()
         if stored:
-            n, power = n + stored[0], power + unpacked(stored[1])
-        values = (*key, n, packed(power))
-        self._connection.execute("INSERT OR REPLACE INTO spectra VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            row, n, power = stored
+            total = packed(unpacked(power) + added.power)
+            # Of the same size, it is written in place; INSERT OR REPLACE would move it and its entry in the index.
+            query = "UPDATE spectra SET n = ?, power = ? WHERE rowid = ?"
+            self._connection.execute(query, (n + added.n, total, row))
+        else:
+            query = "INSERT INTO spectra VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            self._connection.execute(query, (*key, added.n, packed(added.power)))
 
     def _commit(self) -> None:
         self._connection.execute("COMMIT")

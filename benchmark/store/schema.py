@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from .rows import Key
+from .snapshots import NeverStill, may_write, snapshot
 
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x43534654  # "CSFT"
@@ -44,6 +43,8 @@ _VERSION_1 = (
 _UPGRADES = {0: _VERSION_1, 1: _SINCE_VERSION_2}
 """The statements that upgrade a file by one version; a file of version 0 is empty."""
 
+_PATIENCE = 2.0  # seconds to wait for readers, which may hold any lock for a moment when they open or close the file
+
 
 class RunFileError(ValueError):
     """A file that cannot be used as a run file; the message says why, and what to do."""
@@ -51,8 +52,12 @@ class RunFileError(ValueError):
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Connect to the run file at `path` for reading. Raises RunFileError."""
-    with _plain_errors(path), closing(_connected(path, _connect_to_read)) as connection:
+    """Connect to the run file at `path` for reading its state of one moment. Raises RunFileError."""
+    with _plain_errors(path), ExitStack() as lifetime:
+        with _plain_refusals(path):
+            if not path.is_file():
+                raise RunFileError(f"no run file at {path}")
+            connection = lifetime.enter_context(snapshot(path))
         _check(path, connection)
         yield connection
 
@@ -64,7 +69,9 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
     A write transaction is open: a second writer is refused, readers are not. Whatever is not committed at the end is
     rolled back.
     """
-    with _plain_errors(path), closing(_connected(path, _connect_to_write)) as connection:
+    with _plain_errors(path), ExitStack() as lifetime:
+        with _plain_refusals(path):
+            connection = lifetime.enter_context(closing(_connect_to_write(path)))
         try:
             yield connection
         finally:
@@ -99,9 +106,9 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
     if path.exists():
         if not path.is_file():
             raise RunFileError(f"{path} is not a regular file: give another --out")
-        if not (path.stat().st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
+        if not may_write(path):
             raise RunFileError(f"{path} is read-only: give another --out, or make it writable")
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     try:
         if not _is_blank(connection):
             _check(path, connection)
@@ -127,19 +134,9 @@ def _is_blank(connection: sqlite3.Connection) -> bool:
     return bool(application == 0 and tables == 0)
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
-        raise RunFileError(f"no run file at {path}")
-    # A write-ahead log left by a killed run is read too, which needs a writable folder. A file without a log is opened
-    # as immutable, so that archives on read-only media can be read. The log lies beside the file itself, not beside a
-    # link to it.
-    target = path.resolve()
-    log = target.with_name(target.name + "-wal")
-    mode = "mode=ro" if log.exists() else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{target.as_uri()}?{mode}", uri=True)
-
-
 def _check(path: Path, connection: sqlite3.Connection) -> None:
+    if _is_blank(connection):
+        raise RunFileError(f"{path} holds nothing yet: wait for the run that made it, or start that run again")
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     version = version_of(connection)
     if application != APPLICATION_ID:
@@ -151,10 +148,15 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
-def _connected(path: Path, connect: Callable[[Path], sqlite3.Connection]) -> sqlite3.Connection:
-    """Connect to `path`; an error of the system becomes a sentence about that path."""
+@contextmanager
+def _plain_refusals(path: Path) -> Iterator[None]:
+    """Turn errors of connecting that are not SQLite's into sentences about the run file."""
     try:
-        return connect(path)
+        yield
+    except NeverStill as error:
+        raise RunFileError(
+            f"{path} is being written, and this account may only read there: try again, or wait until the run has ended"
+        ) from error
     except OSError as error:
         raise RunFileError(f"{path} cannot be a run file: {error.strerror}") from error
 
@@ -172,6 +174,14 @@ def _plain_errors(path: Path) -> Iterator[None]:
             reason = "the disk is full; everything committed before is kept: free some space and run the same command"
         elif "readonly" in reason or "unable to open" in reason:
             reason = "it cannot be opened there (is its folder writable?)"
-        elif "not a database" in reason or "malformed" in reason:
-            reason = f"it is not a codecshift run file ({reason})"
+        elif any(sign in reason for sign in ("not a database", "malformed", "no such table", "no such column")):
+            damaged = f"it is a damaged run file ({reason}): restore a copy of it, or measure again into another file"
+            reason = damaged if _bears_our_mark(path) else f"it is not a codecshift run file ({reason})"
         raise RunFileError(f"{path}: {reason}") from error
+
+
+def _bears_our_mark(path: Path) -> bool:
+    """Return whether a file begins as run files do, whatever follows."""
+    with path.open("rb") as file:
+        header = file.read(72)
+    return header.startswith(b"SQLite format 3\0") and header[68:] == APPLICATION_ID.to_bytes(4, "big")

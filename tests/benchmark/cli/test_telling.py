@@ -144,6 +144,32 @@ def test_an_export_lists_its_files(measured: Path, tmp_path: Path, say: Say) -> 
     assert listed[-1] == tmp_path / "results" / "v1" / "codecs.csv"
 
 
+def test_an_export_says_what_became_of_published_tables(
+    measured: Path, tmp_path: Path, write: Write, row: Rows, say: Say
+) -> None:
+    """The paths on stdout, what became of them on stderr; `--replace` is for those who mean it."""
+    results = tmp_path / "results"
+    table = results / "v1" / "kodak" / "jpeg.csv"
+    known = {"sets": {"kodak": {"digest": "0"}}, "corruptions": {}, "measures": {}, "codecs": {"jpeg": {"version": 1}}}
+    known["codecs"]["jpeg"]["library"] = "libx 1"  # type: ignore[index]
+    full = write(tmp_path / "full", [row(image=image, run="full") for image in "ab"], known)
+    small = write(tmp_path / "small", [row(image="a", run="small"), row(image="a", point="q9", run="small")], known)
+    assert say("export", full, results).err == ""
+    said = say("export", small, results)
+    assert said.code == 0
+    kept = "1 kept because they are over more images or measures than in the run file"
+    assert said.err == f"{table}, by lines: 1 added, {kept}\n"
+    assert said.out.splitlines()[0] == str(table)
+    said = say("export", small, results, "--replace")
+    orphan = results / "v1" / "runs" / "full.json"
+    assert said.err.splitlines() == [
+        f"{table}, by lines: 2 replaced by 2",
+        f"{orphan}: no table names this run, removed",
+    ]
+    assert not orphan.exists()
+    assert "small" in table.read_text(encoding="utf-8")
+
+
 def test_a_merge_says_what_it_did(measured: Path, tmp_path: Path, row: Rows, write: Write, say: Say) -> None:
     other = write(tmp_path / "other.sqlite", [row()])
     said = say("merge", measured, other, measured, "--out", tmp_path / "all.sqlite")

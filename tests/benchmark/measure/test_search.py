@@ -238,7 +238,7 @@ def test_what_was_found_is_recorded_though_nothing_is_left_to_measure(pair: Path
     assert run(matching.job, path, jobs=1).total == 0
     assert provenance.MATCHED in store.runs(path)[matching.job.run]
     exported = export(Evidence.open(path), tmp_path / "results")
-    assert f"{matching.job.run}.json" in {file.name for file in exported}
+    assert f"{matching.job.run}.json" in {file.name for file in exported.files}
     before = path.read_bytes()
     assert run(matching.job, path, jobs=1).total == 0
     assert before == path.read_bytes()

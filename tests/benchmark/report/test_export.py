@@ -29,7 +29,7 @@ DOCUMENTED = [
 
 
 def test_an_export_is_one_table_per_codec_and_the_runs(path: Path, tmp_path: Path) -> None:
-    written = export(Evidence.open(path), tmp_path / "out")
+    written = export(Evidence.open(path), tmp_path / "out").files
     assert [str(file.relative_to(tmp_path / "out")) for file in written] == [
         *("v1/kodak/anchor.csv", "v1/kodak/big.csv", "v1/kodak/short.csv", "v1/runs/r.json", "v1/codecs.csv")
     ]
@@ -54,7 +54,7 @@ def test_an_export_says_what_every_codec_was_set_to_in_every_run_that_lies_there
     older = write(tmp_path / "older.sqlite", curves(run="older"), of_codecs(big=OLDER, anchor=OLDER))
     newer = write(tmp_path / "newer.sqlite", curves("clic", run="newer"), of_codecs(anchor=KNOWN))
     export(Evidence.open(older), out)
-    target = export(Evidence.open(newer), out)[-1]
+    target = export(Evidence.open(newer), out).files[-1]
     assert target == out / "v1" / "codecs.csv"
     lines = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
     assert [(line["codec"], line["run"]) for line in lines] == [
@@ -89,7 +89,7 @@ def test_the_published_table_of_codecs_is_that_of_the_published_runs() -> None:
 
 
 def test_the_columns_are_those_documented(path: Path, tmp_path: Path) -> None:
-    for file in export(Evidence.open(path), tmp_path / "out")[:-2]:
+    for file in export(Evidence.open(path), tmp_path / "out").files[:-2]:
         assert pd.read_csv(file).columns.tolist() == DOCUMENTED
 
 
@@ -101,7 +101,7 @@ def test_numbers_are_those_computed_by_hand(tmp_path: Path, row: Rows, write: Wr
         row(image="d", status="failed", message="why"),
         row(image="e", status="skipped", message="why"),
     ]
-    file = export(Evidence.open(write(tmp_path / "r.sqlite", rows)), tmp_path / "out")[0]
+    file = export(Evidence.open(write(tmp_path / "r.sqlite", rows)), tmp_path / "out").files[0]
     (one,) = pd.read_csv(file).to_dict("records")
     peak = 20 * math.log10(255)
     mse, mse_clean = [10.0, 20.0, 0.0], [20.0, 40.0, 1.0]
@@ -130,15 +130,15 @@ def test_numbers_are_those_computed_by_hand(tmp_path: Path, row: Rows, write: Wr
 
 def test_a_cell_that_failed_altogether_has_no_numbers(tmp_path: Path, row: Rows, write: Write) -> None:
     path = write(tmp_path / "r.sqlite", [row(status="failed", message="why")])
-    (one,) = pd.read_csv(export(Evidence.open(path), tmp_path / "out")[0]).to_dict("records")
+    (one,) = pd.read_csv(export(Evidence.open(path), tmp_path / "out").files[0]).to_dict("records")
     assert (one["n"], one["n_failed"]) == (0, 1)
     assert all(math.isnan(one[name]) for name in DOCUMENTED[6:16])
 
 
 def test_the_same_run_file_gives_the_same_bytes(path: Path, tmp_path: Path) -> None:
-    first = [file.read_bytes() for file in export(Evidence.open(path), tmp_path / "one")]
-    assert first == [file.read_bytes() for file in export(Evidence.open(path), tmp_path / "two")]
-    assert first == [file.read_bytes() for file in export(Evidence.open(path), tmp_path / "one")]
+    first = [file.read_bytes() for file in export(Evidence.open(path), tmp_path / "one").files]
+    assert first == [file.read_bytes() for file in export(Evidence.open(path), tmp_path / "two").files]
+    assert first == [file.read_bytes() for file in export(Evidence.open(path), tmp_path / "one").files]
 
 
 def test_sets_of_like_names_are_not_exported_over_each_other(tmp_path: Path, row: Rows, write: Write) -> None:

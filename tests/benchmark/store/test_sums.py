@@ -1,5 +1,6 @@
 """A spectrum is in the sums once, with its row or not at all, and merged sums are of each image once."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -10,7 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from codecshift.benchmark import store
-from codecshift.benchmark.store import SCHEMA_VERSION, SPECTRA_COLUMNS, Key, Row, RunFile, RunFileError, Spectra
+from codecshift.benchmark.store import (
+    SCHEMA_VERSION,
+    SPECTRA_COLUMNS,
+    Key,
+    Row,
+    RunFile,
+    RunFileError,
+    Spectra,
+    run_file,
+)
 
 Rows = Callable[..., Row]
 Write = Callable[..., Path]
@@ -137,39 +147,134 @@ def test_a_row_in_the_sums_is_not_taken_away(tmp_path: Path, row: Rows, spectral
     is_of(path, "a")
 
 
-@pytest.mark.parametrize("statements", range(1, 12))
+@pytest.mark.parametrize("statements", range(1, 14))
 def test_a_spectrum_is_there_with_its_row_or_not_at_all(
-    statements: int, tmp_path: Path, spectral: Rows, write: Write, monkeypatch: pytest.MonkeyPatch
+    statements: int, tmp_path: Path, spectral: Rows, write: Write
 ) -> None:
-    """However many statements of the second row were carried out when the process died."""
+    """However many statements of the second row were carried out when the process died, or was interrupted."""
     path, copy = write(tmp_path / "r.sqlite", [spectral("a")]), tmp_path / "left" / "r.sqlite"
     copy.parent.mkdir()
 
-    def die_after(count: int) -> None:
-        with RunFile.open(path) as file:
-            connection, done = file._connection, 0
+    def leave_behind() -> None:
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
 
-            class Dying:
-                in_transaction = False
+    with suppress(InterruptedError), RunFile.open(path) as file:
+        connection, done = file._connection, 0
 
-                def execute(self, *arguments: object) -> sqlite3.Cursor:
-                    nonlocal done
-                    if done == count:
-                        raise InterruptedError
-                    done += 1
-                    return connection.execute(*arguments)
+        class Dying:
+            def execute(self, *arguments: object) -> sqlite3.Cursor:
+                nonlocal done
+                if done == statements:
+                    leave_behind()
+                    raise InterruptedError
+                done += 1
+                return connection.execute(*arguments)
 
-            file._connection = Dying()  # type: ignore[assignment]
-            with suppress(InterruptedError):
-                file.append([spectral("b")])
-            for suffix in ("", "-wal"):
-                shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+        file._connection = Dying()  # type: ignore[assignment]
+        file.append([spectral("b")])
+        file.flush()
+        leave_behind()
 
-    die_after(statements)
-    images = "ab" if len(store.read(copy)) == 2 else "a"
-    is_of(copy, images)
-    write(copy, [spectral("b")])
-    is_of(copy, "ab")
+    for left in (path, copy):
+        is_of(left, "ab" if len(store.read(left)) == 2 else "a")
+        write(left, [spectral("b")])
+        is_of(left, "ab")
+
+
+IMAGES = tuple("abcdefgh")
+
+
+def appended(path: Path, rows: Sequence[Row], after_each: Callable[[], None] = lambda: None) -> list[str]:
+    """Append rows one by one, and return the statements that wrote sums."""
+    statements: list[str] = []
+    with RunFile.open(path) as file:
+        file.begin("r", {}, "now", 1)
+        file._connection.set_trace_callback(statements.append)
+        for row in rows:
+            file.append([row])
+            after_each()
+    return [one for one in statements if re.match("(INSERT|UPDATE).* spectra ", one)]
+
+
+def test_a_sum_is_written_once_for_many_rows(tmp_path: Path, spectral: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sums of the codec and one of the shots, until the seconds are over that they may wait."""
+    now = 0.0
+    monkeypatch.setattr(run_file.time, "monotonic", lambda: now)
+
+    def wait() -> None:
+        nonlocal now
+        now += run_file.FLUSH_S / len(IMAGES)
+
+    path = tmp_path / "r.sqlite"
+    assert len(appended(path, [spectral(image) for image in IMAGES], wait)) == 3
+    is_of(path, IMAGES)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 2.5, 100.0], ids=str)
+def test_whatever_moment_a_process_is_killed_at_rows_and_sums_agree(
+    seconds: float, tmp_path: Path, row: Rows, spectral: Rows, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    """Rows come once a second, and sums are written so many seconds apart, or at the end."""
+    now = 0.0
+    monkeypatch.setattr(run_file.time, "monotonic", lambda: now)
+    monkeypatch.setattr(run_file, "FLUSH_S", seconds)
+    path = tmp_path / "r.sqlite"
+    counts = []
+
+    def killed() -> None:
+        nonlocal now
+        now += 1
+        copy = tmp_path / str(len(counts)) / "r.sqlite"
+        copy.parent.mkdir()
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+        counts.append(len(store.read(copy)))
+        assert counts[-1] == len(store.read(path))
+        if counts[-1]:
+            is_of(copy, IMAGES[: counts[-1]])
+        write(copy, [spectral(image) for image in IMAGES])
+        is_of(copy, IMAGES)
+
+    appended(path, [spectral(image) for image in IMAGES], killed)
+    is_of(path, IMAGES)
+    assert all(count == second + 1 or second - count < seconds for second, count in enumerate(counts))
+    assert (counts == list(range(1, len(IMAGES) + 1))) == (seconds == 0)
+
+
+def test_a_row_without_spectra_is_committed_at_once_unless_others_wait(
+    tmp_path: Path, row: Rows, spectral: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_file.time, "monotonic", lambda: 0.0)
+    path, counts = tmp_path / "r.sqlite", []
+    rows = [row(image="a"), spectral("b"), row(image="c")]
+    appended(path, rows, lambda: counts.append(len(store.read(path))))
+    assert counts == [1, 1, 1]
+    assert len(store.read(path)) == 3
+    is_of(path, "b")
+
+
+def test_sums_do_not_pile_up_in_memory(tmp_path: Path, spectral: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_file.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(run_file, "MOST_SUMS", 6)
+    path, counts = tmp_path / "r.sqlite", []
+    appended(
+        path, [spectral("a", codec) for codec in ("jpeg", "webp", "avif")], lambda: counts.append(len(store.read(path)))
+    )
+    assert counts == [0, 0, 3]
+
+
+def test_nothing_more_is_written_after_a_row_that_was_refused(tmp_path: Path, row: Rows, spectral: Rows) -> None:
+    path = tmp_path / "r.sqlite"
+    with RunFile.open(path) as file:
+        file.begin("r", {}, "now", 1)
+        file.append([row(image="a")])
+        with pytest.raises(RunFileError, match="with other bytes or errors"):
+            file.append([spectral("b"), spectral("a", nbytes=99)])
+        with pytest.raises(RunFileError, match="left in the middle of a row: run the same command again"):
+            file.append([spectral("c")])
+    assert [key.image for key in store.statuses(path)] == ["a"]
+    assert store.spectra(path).empty
 
 
 def test_a_file_of_version_1_is_read_as_it_is(of_version_1: Path, row: Rows, tmp_path: Path, write: Write) -> None:
