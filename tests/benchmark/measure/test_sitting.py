@@ -256,6 +256,18 @@ def test_when_all_is_there_nothing_is_done(job: Job, whole: Path) -> None:
     pd.testing.assert_frame_equal(before, store.read(whole))
 
 
+def test_images_too_small_for_ms_ssim_are_measured_once(photographs: dict[str, np.ndarray], tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    for name, side in (("small", 160), ("large", 161)):
+        PIL.Image.fromarray(photographs["suit"][:side, :side]).save(folder / f"{name}.png")
+    path = tmp_path / "r.sqlite"
+    wanted = plan(folder, ["jpeg:q30"], CLEAN)
+    assert run(prepare(replace(wanted, measures=("bpp", "psnr")), NOWHERE), path, jobs=1).done == 2
+    assert run(prepare(wanted, NOWHERE), path, jobs=1).done == 1
+    assert run(prepare(wanted, NOWHERE), path, jobs=1).total == 0
+
+
 def test_a_wider_plan_adds_to_the_file(pair: Path, job: Job, whole: Path, tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     run(prepare(plan(pair, ["jpeg:q30"], "fog"), NOWHERE), path, jobs=1)
