@@ -309,6 +309,27 @@ def test_rows_of_another_corruption_version_are_not_added_to(
     assert before == whole.read_bytes()
 
 
+def test_a_library_is_let_in_by_the_pixels_it_makes(
+    pair: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.sqlite"
+    store.merge([whole], path)
+    installed = provenance.libraries()
+    monkeypatch.setattr(provenance, "libraries", lambda: {**installed, "scipy": "99.0"})
+    assert run(prepare(plan(pair), NOWHERE), path, jobs=1).total == 0
+    run(prepare(plan(pair, ["jpeg:q31"], CLEAN), NOWHERE), path, jobs=1)
+    assert len(store.runs(path)) == 2
+    current = provenance.pixels
+    monkeypatch.setattr(provenance, "pixels", lambda name: current(name)[::-1])
+    before = untimed(path)
+    with pytest.raises(
+        RunFileError,
+        match=r"corruption 'fog' makes other pixels .*\(scipy \S+ and 99\.0\); give another --out",
+    ):
+        run(prepare(plan(pair, ["jpeg:q32"]), NOWHERE), path, jobs=1)
+    pd.testing.assert_frame_equal(before, untimed(path))
+
+
 def test_a_tally_is_reported_as_the_rows_come(job: Job, tmp_path: Path) -> None:
     done: list[int] = []
     tally = run(job, tmp_path / "r.sqlite", jobs=1, report=lambda tally: done.append(tally.done))
