@@ -60,6 +60,10 @@ Download = Annotated[
 
 Jobs = Annotated[int | None, typer.Option(metavar="N", min=1, help="Worker processes. Default: one a core.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try rows again that failed or were skipped.")]
+RemeasureChanged = Annotated[
+    bool,
+    typer.Option("--remeasure-changed", help="Measure the rows of images again that changed since they were measured."),
+]
 TimeLimit = Annotated[
     float, typer.Option(metavar="SECONDS", min=1, help="The longest one image may take in one codec point.")
 ]

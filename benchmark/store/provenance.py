@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ def cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
+def conflict(provenances: Iterable[Mapping[str, Any]], by_image: Container[str] = ()) -> str:
     """Return why rows of these runs cannot be compared, "" if they can.
 
     They cannot where a set, corruption, measure or codec of the same name differs in content or version, where a
@@ -159,17 +159,21 @@ def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
     on the CPU in one run and on an accelerator in another: latents are then rounded from different floats, and seconds
     are those of another machine. Models of one kind of accelerator are not told apart, as processors are not either.
     Versions of the libraries that corrupt are not compared, but the pixels they make; runs that did not record them are
-    compared by the versions of their corruptions alone.
+    compared by the versions of their corruptions alone. Sets of which a run file records every image, those of
+    `by_image`, are compared there and not as a whole.
     """
     seen: dict[tuple[str, str], object] = {}
     makers: dict[tuple[str, str], Mapping[str, Any]] = {}
     for provenance in provenances:
-        codecs = provenance["codecs"]
+        codecs = provenance.get("codecs", {})
         device = provenance.get(DEVICE, "cpu").partition(":")[0]  # "cuda" of "cuda: NVIDIA H200, torch 2.13.0"
         for kind, versions in (
-            ("set", {name: facts["digest"] for name, facts in provenance["sets"].items()}),
-            ("corruption", provenance["corruptions"]),
-            ("measure", provenance["measures"]),
+            (
+                "set",
+                {name: facts["digest"] for name, facts in provenance.get("sets", {}).items() if name not in by_image},
+            ),
+            ("corruption", provenance.get("corruptions", {})),
+            ("measure", provenance.get("measures", {})),
             ("codec", {name: (facts["version"], facts["library"]) for name, facts in codecs.items()}),
             ("device of codec", {name: device for name, facts in codecs.items() if facts.get("kind") == "neural"}),
             ("setting of spectra", provenance.get(SPECTRA, {})),

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import images
+from .images import Recorded, Unshown
 from .rows import COLUMNS, Key, Row, Status
 from .schema import KEY, quoted, reading, version_of
 from .sums import SPECTRA_COLUMNS, SUM_KEY, unpacked
@@ -56,6 +58,18 @@ class Reader:
         """Return the provenance of each run, by run id."""
         runs = self._connection.execute("SELECT id, provenance FROM runs ORDER BY id")
         return {run: json.loads(text) for run, text in runs}
+
+    def images(self) -> dict[str, dict[str, Recorded]]:
+        """Return the images of each set by id; none of a set that was last opened before schema version 3."""
+        return images.recorded(self._connection)
+
+    def unshown(self) -> list[Unshown]:
+        """Return the shots that could not be made: unreadable images, and images that could not be corrupted."""
+        return images.unshown(self._connection)
+
+    def measured(self) -> set[tuple[str, str]]:
+        """Return the (set, image) pairs of which there is an `ok` row."""
+        return images.measured(self._connection)
 
     def _lacks(self, measures: Iterable[str]) -> Callable[[str, int], bool]:
         """Return whether an `ok` row lacks one of these measures, by its run and the shorter side of its image."""
@@ -147,6 +161,18 @@ def runs(path: str | Path) -> dict[str, dict[str, Any]]:
     """Return the provenance of each run in a run file, by run id."""
     with reading(Path(path)) as connection:
         return Reader(connection).runs()
+
+
+def recorded(path: Path) -> dict[str, dict[str, Recorded]]:
+    """Return what `Reader.images` returns of the file at `path`."""
+    with reading(path) as connection:
+        return Reader(connection).images()
+
+
+def unshown(path: Path) -> list[Unshown]:
+    """Return what `Reader.unshown` returns of the file at `path`."""
+    with reading(path) as connection:
+        return Reader(connection).unshown()
 
 
 def _rows(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
