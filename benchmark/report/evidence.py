@@ -112,6 +112,18 @@ class Evidence:
         """Return a sentence on each kind of images that are left out, none where there are none."""
         return [*unshown_notes(self.unshown), *(gone_note(name, images) for name, images in self.gone.items())]
 
+    def spectra_notes(self) -> list[str]:
+        """Return a sentence for each set whose sums of spectra hold images that it no longer holds."""
+        if not self.gone:
+            return []
+        images = {(key.set, key.image) for key in store.with_spectra(self.path)}
+        in_sums = {name: [image for image in ids if (name, image) in images] for name, ids in self.gone.items()}
+        return [
+            f"These sums of spectra still hold images that {name} no longer holds: {', '.join(ids)}."
+            for name, ids in in_sums.items()
+            if ids
+        ]
+
     def chroma_notes(self, codecs: Iterable[str]) -> list[str]:
         """Return a sentence that names the codecs with colour at a lower resolution, none where there are none."""
         chroma = {line["codec"]: line["chroma"] for line in self.facts()}
@@ -137,14 +149,13 @@ def _without_gone(
     rows: pd.DataFrame, recorded: Mapping[str, Mapping[str, Recorded]]
 ) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """Return the rows of images that their sets still hold, and the ids of the other images by set."""
-    pairs = rows[["set", "image"]].drop_duplicates().itertuples(index=False, name=None)
     gone: dict[str, list[str]] = {}
-    for name, image in pairs:
-        content = recorded.get(name, {}).get(image)
-        if content and not content.is_present:
-            gone.setdefault(name, []).append(image)
-    for name, images in gone.items():
-        rows = rows[(rows["set"] != name) | ~rows["image"].isin(images)]
+    for name, images in recorded.items():
+        absent = [image for image, content in images.items() if not content.is_present]
+        is_absent = (rows["set"] == name) & rows["image"].isin(absent)
+        if is_absent.any():
+            gone[name] = sorted(rows["image"][is_absent].unique())
+            rows = rows[~is_absent]
     return rows, gone
 
 

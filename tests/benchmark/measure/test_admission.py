@@ -162,6 +162,17 @@ def test_a_changed_image_leaves_the_spectra(folder: Path, tmp_path: Path) -> Non
         np.testing.assert_allclose(power, expected, rtol=1e-6)
 
 
+def test_spectra_that_hold_a_removed_image_say_so(folder: Path, tmp_path: Path, here: Command) -> None:
+    path = tmp_path / "s.sqlite"
+    run(job(folder, spectra=Settings()), path, jobs=1)
+    assert Evidence.open(path).spectra_notes() == []
+    (folder / "hair.png").unlink()
+    run(job(folder, images=["suit"]), path, jobs=1)
+    note = "These sums of spectra still hold images that folder:photos no longer holds: hair."
+    assert Evidence.open(path).spectra_notes() == [note]
+    assert note in here("spectra", path).stdout
+
+
 def test_a_part_of_a_set_knows_all_images_of_it(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     run(job(folder, first=1), path, jobs=1)
