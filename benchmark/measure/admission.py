@@ -47,9 +47,8 @@ def _refuse_changed(file: RunFile, changed: Mapping[str, Sequence[str]]) -> None
     measured = file.measured()
     lost = [f"{name}/{image}" for name, ids in changed.items() for image in ids if (name, image) in measured]
     if lost:
-        what = "images that are" if len(lost) > 1 else "an image that is"
         raise RunFileError(
-            f"{file.path} holds rows of {what} not the same now: {_listed(lost)}; measure them again with "
+            f"{file.path} holds rows measured on earlier content of {_listed(lost)}: measure them again with "
             "--remeasure-changed, or give another --out"
         )
 
@@ -65,11 +64,11 @@ def _take(file: RunFile, images: ImageSet, known: Mapping[str, Recorded], change
         return
     removed = file.take(images.name, now, changed)
     if removed.rows:
-        yield f"{images.name}: {_listed(changed)} changed: {removed.rows} rows of what was there before are removed"
+        yield f"{images.name}: {_listed(changed)} changed: {removed.rows} rows of the earlier content are removed"
     if removed.conditions:
         yield (
-            f"{images.name}: the spectra of {removed.conditions} conditions held what was there before and are "
-            "removed; --spectra takes them again"
+            f"{images.name}: the spectra of {removed.conditions} conditions held the earlier content and are removed; "
+            "--spectra takes them again"
         )
     if newly := [image for image in gone if known[image].is_present]:
         yield (

@@ -24,7 +24,7 @@ def unshown_notes(unshown: Sequence[Unshown]) -> Iterator[str]:
 def gone_note(set_name: str, images: Sequence[str]) -> str:
     """Return a sentence on images that a set no longer holds."""
     are = "is" if len(images) == 1 else "are"
-    return f"{_counted(len(images), 'image')} {are} left out that {set_name} no longer holds: {_listed(images, ', ')}."
+    return f"{_counted(len(images), 'image')} that {set_name} no longer holds {are} left out: {_listed(images, ', ')}."
 
 
 def _counted(number: int, noun: str) -> str:

@@ -78,7 +78,7 @@ def test_rows_of_a_removed_image_stay_and_are_left_out_of_reports(folder: Path, 
     pd.testing.assert_frame_equal(before, store.read(path))
     evidence = Evidence.open(path)
     assert set(evidence.rows["image"]) == {"suit"}
-    note = "1 image is left out that folder:photos no longer holds: hair."
+    note = "1 image that folder:photos no longer holds is left out: hair."
     assert evidence.image_notes() == [note]
     assert note in points_report(evidence).sheets[0].notes
     (part,) = evidence.by_set()
@@ -95,7 +95,7 @@ def test_a_changed_image_is_refused_by_name(folder: Path, path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(
         RunFileError,
-        match=r"holds rows of an image that is not the same now: folder:photos/hair; .*--remeasure-changed, or give an",
+        match=r"holds rows measured on earlier content of folder:photos/hair: .*--remeasure-changed, or give",
     ):
         run(job(folder), path, jobs=1)
     assert before == path.read_bytes()
@@ -116,7 +116,7 @@ def test_remeasuring_replaces_the_rows_of_the_changed_image_alone(folder: Path, 
     repaint(folder / "hair.png")
     tally = run(job(folder), path, jobs=1, remeasure_changed=True)
     assert (tally.total, tally.done) == (4, 4)
-    assert tally.notes == ["folder:photos: hair changed: 4 rows of what was there before are removed"]
+    assert tally.notes == ["folder:photos: hair changed: 4 rows of the earlier content are removed"]
     pd.testing.assert_frame_equal(of(before, "suit"), of(store.read(path), "suit"))
     run(job(folder), tmp_path / "new.sqlite", jobs=1)
     timed = ["encode_s", "decode_s", "run"]
@@ -152,8 +152,8 @@ def test_a_changed_image_leaves_the_spectra(folder: Path, tmp_path: Path) -> Non
     tally = run(job(folder, spectra=Settings()), path, jobs=1, remeasure_changed=True)
     assert tally.total == 8  # the spectra of the other image are taken again
     assert tally.notes[1] == (
-        "folder:photos: the spectra of 2 conditions held what was there before and are removed; --spectra takes them "
-        "again"
+        "folder:photos: the spectra of 2 conditions held the earlier content and are removed; "
+        "--spectra takes them again"
     )
     run(job(folder, spectra=Settings()), tmp_path / "new.sqlite", jobs=1)
     again, new = store.spectra(path), store.spectra(tmp_path / "new.sqlite")
@@ -290,5 +290,5 @@ def test_the_command_says_what_changed_and_measures_it_again(folder: Path, path:
     assert "folder:photos/hair" in refused.stderr
     done = here(*command, "--remeasure-changed")
     assert done.returncode == 0
-    assert "folder:photos: hair changed: 4 rows of what was there before are removed" in done.stderr
+    assert "folder:photos: hair changed: 4 rows of the earlier content are removed" in done.stderr
     assert provenance.conflict(store.runs(path).values(), store.recorded(path)) == ""
