@@ -21,18 +21,24 @@ Decibels = TypeVar("Decibels", bound=Any)
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure of a codec: results of different versions are never compared."""
+    """A measure of a codec: results of different versions are never compared.
+
+    An image with a side under `smallest` pixels has no value of it.
+    """
 
     name: str
     version: int
     unit: str
     better: Literal["lower", "higher"]
+    smallest: int = 1
 
+
+MS_SSIM_SMALLEST = 161  # pixels a side: the 11-tap window must still fit at a sixteenth of the size
 
 MEASURES = (
     Measure("bpp", 1, "bit/pixel", "lower"),
     Measure("psnr", 1, "dB", "higher"),
-    Measure("ms_ssim", 1, "", "higher"),
+    Measure("ms_ssim", 1, "", "higher", MS_SSIM_SMALLEST),
 )
 
 
@@ -65,7 +71,6 @@ def psnr_of_mse(error: ArrayLike) -> NDArray[np.float64]:
 
 # Wang, Simoncelli & Bovik, "Multi-scale structural similarity for image quality assessment", 2003.
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-MS_SSIM_SMALLEST = 161  # pixels a side: the 11-tap window must still fit at a sixteenth of the size
 _C1 = (0.01 * PEAK) ** 2
 _C2 = (0.03 * PEAK) ** 2
 _RADIUS = 5

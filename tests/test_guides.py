@@ -1,4 +1,4 @@
-"""What the front page and the guides say is so: their commands parse or run, their links lead somewhere, their codecs work."""
+"""What the front page and the guides say is so: commands parse or run, links lead somewhere, the codecs shown work."""
 
 import os
 import re

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..measure.search import Matching
     from ..measure.sitting import Tally
     from ..plan.targets import Target
+    from ..store import Unshown
 
 _REASONS = 5  # of failures, the most frequent first
 _HIDES_THE_REST_S = 30  # in shorter runs the start of the workers takes most of the time
@@ -41,6 +42,7 @@ def run(
     jobs: options.Jobs = None,
     download: options.Download = None,
     retry_failed: options.RetryFailed = False,
+    remeasure_changed: options.RemeasureChanged = False,
     time_limit: options.TimeLimit = 300,
     device: options.DeviceName = "auto",
     match: Annotated[
@@ -75,7 +77,7 @@ def run(
     if dry_run:
         _print_estimate(job, path, jobs, retry_failed, targets)
         return
-    job, tally = _measure(job, targets, path, jobs, retry_failed, time_limit)
+    job, tally = _measure(job, targets, path, jobs, retry_failed, remeasure_changed, time_limit)
     _print_outcome(path, job)
     _end(tally)
 
@@ -121,6 +123,7 @@ def heatmap(
     jobs: options.Jobs = None,
     download: options.Download = None,
     retry_failed: options.RetryFailed = False,
+    remeasure_changed: options.RemeasureChanged = False,
     time_limit: options.TimeLimit = 300,
     device: options.DeviceName = "auto",
     dry_run: options.DryRun = False,
@@ -135,7 +138,8 @@ def heatmap(
     if file is not None:
         names = ("--codec-file", "--images", "--image", "--match", "--out", "--data-dir", "--jobs", "--dry-run")
         values = (codec_file, images, image, match, out, data_dir, jobs, dry_run)
-        for option, value in zip((*names, "--retry-failed"), (*values, retry_failed), strict=True):
+        more = {"--retry-failed": retry_failed, "--remeasure-changed": remeasure_changed}
+        for option, value in zip((*names, *more), (*values, *more.values()), strict=True):
             if value:
                 refuse(f"{file} is only read: {option} is for measuring, codecshift heatmap --out {file}")
         choice = Choice(sets=sets or (), severities=severities, codecs=codec or ())
@@ -149,7 +153,7 @@ def heatmap(
     if dry_run:
         _print_estimate(job, path, jobs, retry_failed, targets)
         return
-    job, tally = _measure(job, targets, path, jobs, retry_failed, time_limit)
+    job, tally = _measure(job, targets, path, jobs, retry_failed, remeasure_changed, time_limit)
     ids = {image_set.name: [source.id for source in image_set.sources] for image_set in job.sets.values()}
     labels = [f"{name}:{point.name}" for name, point in job.points]
     choice = Choice(sets=list(ids), severities=plan.severities, codecs=labels)
@@ -179,23 +183,31 @@ def _heatmap_targets(job: Job, match: Sequence[str] | None) -> list[Target]:
 
 
 def _measure(
-    job: Job, targets: Sequence[Target], path: Path, jobs: int | None, retry_failed: bool, time_limit: float
+    job: Job,
+    targets: Sequence[Target],
+    path: Path,
+    jobs: int | None,
+    retry_failed: bool,
+    remeasure_changed: bool,
+    time_limit: float,
 ) -> tuple[Job, Tally]:
     """Measure what a run file lacks of a job and say how it went; return the job, its points matched, and the tally."""
     from ..measure.pools.processes import cores
     from ..measure.sitting import run as measure
+    from ..report.images import unshown_notes
 
     if job.device:
         say(f"neural codecs on {job.device.name}, up to {job.device.batch} images together")
     try:
         if targets:
-            job = _match(job, targets, path, jobs, retry_failed, time_limit)
+            job = _match(job, targets, path, jobs, retry_failed, remeasure_changed, time_limit)
         with Progress("rows") as progress:
             tally = measure(
                 job,
                 path,
                 jobs=jobs,
                 retry_failed=retry_failed,
+                remeasure_changed=remeasure_changed,
                 time_limit=time_limit,
                 report=lambda tally: progress.show(
                     "measuring", tally.done, tally.total, f"{tally.failed + tally.skipped} failed"
@@ -204,7 +216,10 @@ def _measure(
     except KeyboardInterrupt:
         say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")
         raise typer.Exit(130) from None
-    if tally.total:
+    for note in tally.notes:
+        say(note)
+    unshown = _unshown(path, job)
+    if tally.total or tally.unshown:
         workers = jobs or cores()
         say(
             f"{tally.done} rows in {duration(tally.wall_s)} with {workers} jobs, {tally.failed} failed, "
@@ -213,7 +228,9 @@ def _measure(
         if tally.wall_s > _HIDES_THE_REST_S:
             say(f"{tally.overhead(workers):.2f} x the time inside encode, decode and measures")
     else:
-        say(f"nothing to do: all {job.rows()} rows are in {path}")
+        say(f"nothing to do: all {job.rows(unshown)} rows are in {path}")
+    for note in unshown_notes(unshown):
+        say(note)
     _say_reasons(tally.reasons if tally.total else _faults(path, job))
     return job, tally
 
@@ -232,8 +249,24 @@ def _faults(path: Path, job: Job) -> Counter[str]:
     return Counter(f"{codec}: {message}" for codec, message in zip(table["codec"], table["message"], strict=True))
 
 
+def _unshown(path: Path, job: Job) -> list[Unshown]:
+    """Return the shots of a job's images and conditions that could not be made, as its run file has them."""
+    from ...corruptions.corruption import CLEAN
+    from ..store import unshown
+
+    images = {(images.name, source.id) for images in job.sets.values() for source in images.sources}
+    conditions = {(CLEAN, 0), *job.plan.conditions()}
+    return [shot for shot in unshown(path) if shot[:2] in images and shot[2:4] in conditions]
+
+
 def _match(
-    job: Job, targets: Sequence[Target], path: Path, jobs: int | None, retry_failed: bool, time_limit: float
+    job: Job,
+    targets: Sequence[Target],
+    path: Path,
+    jobs: int | None,
+    retry_failed: bool,
+    remeasure_changed: bool,
+    time_limit: float,
 ) -> Job:
     """Return the job with matched points in place of ladders, and say what was found; end here where nothing was."""
     from ..measure.search import match
@@ -245,9 +278,12 @@ def _match(
             path,
             jobs=jobs,
             retry_failed=retry_failed,
+            remeasure_changed=remeasure_changed,
             time_limit=time_limit,
             report=lambda tally, searches: progress.matching(tally.done, tally.total, searches),
         )
+    for note in outcome.tally.notes:
+        say(note)
     _say_matches(outcome, path)
     if not outcome.job.points:
         raise typer.Exit(1)
@@ -337,6 +373,6 @@ def _show_heatmaps(path: Path, choice: Any, form: Format, folder: Path | None, *
 
 
 def _end(tally: Tally) -> None:
-    """End with exit code 1 where rows were measured and not one of them is ok."""
-    if tally.total and tally.failed + tally.skipped == tally.total:
+    """End with exit code 1 where something was tried and not one row is ok."""
+    if (tally.total or tally.unshown) and tally.failed + tally.skipped == tally.total:
         raise typer.Exit(1)

@@ -126,6 +126,14 @@ RetryFailed = Annotated[
     bool,
     typer.Option("--retry-failed", help="Measure again what failed or was skipped.", rich_help_panel=COURSE),
 ]
+RemeasureChanged = Annotated[
+    bool,
+    typer.Option(
+        "--remeasure-changed",
+        help="Remove the rows of images whose content changed since they were measured, and measure them again.",
+        rich_help_panel=COURSE,
+    ),
+]
 TimeLimit = Annotated[
     float,
     typer.Option(

@@ -141,7 +141,8 @@ def spectra(
     evidence = _evidence(
         file, sets=_one(image_set), corruptions=corruption or (), severities=severity or (), codecs=codec or ()
     )
-    show(spectra_report.report(spectra_report.table(evidence), evidence.spectra_settings()), format)
+    table = spectra_report.table(evidence)
+    show(spectra_report.report(table, evidence.spectra_settings(), evidence.spectra_notes()), format)
 
 
 def figures(

@@ -11,7 +11,7 @@ from ...codecs.protocol import Point
 from ...corruptions.corruption import CLEAN
 from ...corruptions.sets import ImageSet
 from ..plan.plans import Shot
-from ..store import Key, Status, statuses, with_spectra
+from ..store import Key, Status, Unshown, statuses, unshown, with_spectra
 from .job import Job
 from .loop import PoolFactory
 from .pools.local import LocalPool, division
@@ -38,9 +38,9 @@ def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False, pool
     On a device it is a batch, of that image under several conditions. Writes nothing. A process that dies or hangs in
     the trial counts as no time.
     """
-    done: tuple[dict[Key, Status], bool, set[Key]] = ({}, retry_failed, set())
+    done: tuple[dict[Key, Status], bool, set[Key], list[Unshown]] = ({}, retry_failed, set(), [])
     if out.exists():
-        done = (statuses(out, job.plan.measures), retry_failed, with_spectra(out))
+        done = (statuses(out, job.plan.measures), retry_failed, with_spectra(out), unshown(out))
     rows, workers_s, lane_s = 0, 0.0, 0.0
     # A corrupted shot first: unlike a clean one it pays for two references to measure against.
     conditions = list(dict.fromkeys([("gaussian_noise", 3), *job.plan.conditions()]))

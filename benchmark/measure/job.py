@@ -22,7 +22,7 @@ from ...corruptions.table import prepare as fetch_textures
 from ..plan.names import named
 from ..plan.plans import Plan, Shot
 from ..plan.targets import Matched
-from ..store import Key, Status, provenance
+from ..store import Key, Status, Unshown, provenance
 from ..store.provenance import Device
 from .tasks import Context, Task
 
@@ -83,12 +83,18 @@ class Job:
                     yield Shot(images.name, source.id, corruption, severity)
 
     def tasks(
-        self, statuses: Mapping[Key, Status], retry_failed: bool, with_spectra: Container[Key] = ()
+        self,
+        statuses: Mapping[Key, Status],
+        retry_failed: bool,
+        with_spectra: Container[Key] = (),
+        unshown: Iterable[Unshown] = (),
     ) -> Iterator[Task]:
         """Yield, for each shot, the points that have no row yet, or with `retry_failed` no `ok` row.
 
-        Where the job takes spectra, an `ok` row counts only if it is among those `with_spectra`.
+        Where the job takes spectra, an `ok` row counts only if it is among those `with_spectra`. Shots that could not
+        be made, `unshown`, are left out, or with `retry_failed` tried again.
         """
+        not_made = set() if retry_failed else {shot[:4] for shot in unshown}
 
         def is_done(key: Key) -> bool:
             status = statuses.get(key)
@@ -97,6 +103,8 @@ class Job:
             return status is not None and not retry_failed
 
         for shot in self.shots():
+            if not not_made.isdisjoint(_marks(shot)):
+                continue
             points = tuple(
                 (codec, point)
                 for codec, point in self.points
@@ -105,14 +113,19 @@ class Job:
             if points:
                 yield Task(shot, points)
 
-    def rows(self) -> int:
-        """Return the number of rows of the whole plan."""
-        images = sum(len(images.sources) for images in self.sets.values())
-        return images * len(self.plan.conditions()) * len(self.points)
+    def rows(self, unshown: Iterable[Unshown] = ()) -> int:
+        """Return the number of rows of the whole plan, without those of shots that could not be made."""
+        not_made = {shot[:4] for shot in unshown}
+        return sum(not_made.isdisjoint(_marks(shot)) for shot in self.shots()) * len(self.points)
 
     def cells(self) -> int:
         """Return the number of cells of the whole plan."""
         return len(self.sets) * len(self.plan.conditions()) * len(self.points)
+
+
+def _marks(shot: Shot) -> tuple[tuple[str, str, str, int], ...]:
+    """Return the marks under which a shot may be known not to be made: its own, and that of its clean image."""
+    return (shot.set, shot.image, shot.corruption, shot.severity), (shot.set, shot.image, CLEAN, 0)
 
 
 Progress = Callable[[str, int, int], None]

@@ -30,8 +30,8 @@ class Remade:
     """The pixels behind the rows of one set of a run file; `extra` are codecs known beside those of the catalogue.
 
     The set is looked for in `data_dir`: `kodak` and the like as everywhere, `folder:photos` in `photos`. Its
-    digest must be that of the runs. A corrupted image comes from its seed, a decoded one from the codec; bytes and
-    squared errors must be those of the stored row. Any failure raises NothingToDraw.
+    images must be those that the rows were measured on. A corrupted image comes from its seed, a decoded one from the
+    codec; bytes and squared errors must be those of the stored row. Any failure raises NothingToDraw.
     """
 
     def __init__(
@@ -69,9 +69,17 @@ class Remade:
             images = open_set(self._place(), self._data_dir)
         except (SetError, UnknownSet, GeneratedError, DownloadError, OSError):
             return f"the images of {self._set_name} are needed, which are not in {self._data_dir}: {ask}"
-        if {images.digest} != self._digests:
-            place = f"{self._set_name} in {self._data_dir}"
-            return f"the images of {place} are not those that the rows were measured on: {ask}"
+        place = f"{self._set_name} in {self._data_dir}"
+        recorded = store.recorded(self._path).get(self._set_name)
+        if recorded is None:  # last opened by a version that recorded one digest of the whole set
+            same = {images.digest} == self._digests
+            return images if same else f"the images of {place} are not those that the rows were measured on: {ask}"
+        changed = [
+            image for image, digest in images.digests.items() if image in recorded and recorded[image].digest != digest
+        ]
+        if changed:
+            names = ", ".join(changed)
+            return f"the images of {place} are not those that the rows were measured on ({names} changed): {ask}"
         return images
 
     def _place(self) -> str:

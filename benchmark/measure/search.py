@@ -11,14 +11,15 @@ from ...analysis.distortion import psnr
 from ...codecs.protocol import Point
 from ...codecs.registry import find_point
 from ...corruptions.corruption import CLEAN
-from ...corruptions.sets import ImageSet
+from ...corruptions.sets import ImageSet, SetError
 from ..plan.plans import EVERY_MEASURE, Shot
 from ..plan.targets import UNKNOWN, Match, Matched, Means, Search, Target, WrongTarget, settle
-from ..store import Row, rows_under
+from ..store import Row, Unshown, rows_under, unshown
+from .admission import admitted
 from .job import Job
 from .loop import PoolFactory
 from .pools.local import LocalPool
-from .sitting import TIME_LIMIT, Report, Sitting, Tally, admitted
+from .sitting import TIME_LIMIT, Report, Sitting, Tally
 from .tasks import Task
 
 LOOKS_EXPECTED = 6
@@ -45,6 +46,7 @@ def match(
     *,
     jobs: int | None = None,
     retry_failed: bool = False,
+    remeasure_changed: bool = False,
     time_limit: float = TIME_LIMIT,
     report: Callable[[Tally, Sequence[Search]], None] = lambda _tally, _searches: None,
     pool: PoolFactory = LocalPool,
@@ -55,16 +57,22 @@ def match(
     was made before measures nothing, and ladders measured before are used. All searches take their next step together,
     so that as many workers are busy as there are images, whatever the number of codecs. Lossless codecs stay as they
     are, and a codec of which nothing could be measured is left out of the job. Raises WrongTarget where no codec is
-    named without a point, and RunFileError.
+    named without a point, SetError where no image can be read, and RunFileError as `run`.
     """
     searches = searches_of(job, targets)
     searching = _searching(job, searches)
-    images = _first(job)
 
     def reported(open_searches: Sequence[Search]) -> Report:
         return lambda tally: report(tally, open_searches)
 
-    with admitted(job, out) as file, Sitting(searching, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting:
+    with (
+        admitted(job, out, remeasure_changed=remeasure_changed) as (file, notes),
+        Sitting(searching, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting,
+    ):
+        sitting.tally.notes += notes
+        images = _readable(_first(job), () if retry_failed else file.unshown())
+        if retry_failed:
+            file.unmark(images.name, [source.id for source in images.sources])
         rows = _by_point(file.rows_under(images.name, CLEAN, EVERY_MEASURE), retry_failed)
         while True:
             known = _means(rows, images)
@@ -77,6 +85,7 @@ def match(
             for worked in sitting.measure(tasks, reported(tuple(wanted))):
                 for row in worked.rows:
                     rows.setdefault((row.codec, row.point), {})[row.image] = row
+            images = _readable(images, sitting.tally.unshown)
     matches = [result for result in settled.values() if isinstance(result, Match)]
     return Matching(_at_matches(job, matches), sitting.tally)
 
@@ -97,7 +106,10 @@ def foresee(job: Job, targets: Sequence[Target], out: Path, *, retry_failed: boo
     """Return what a search would find by the rows of `out` alone; measures nothing. Raises as `match`."""
     searches = searches_of(job, targets)
     images = _first(job)
-    rows = _by_point(rows_under(out, images.name, CLEAN, EVERY_MEASURE), retry_failed) if out.exists() else {}
+    rows: _Rows = {}
+    if out.exists():
+        images = _readable(images, () if retry_failed else unshown(out))
+        rows = _by_point(rows_under(out, images.name, CLEAN, EVERY_MEASURE), retry_failed)
     known = _means(rows, images)
     matches, pending = [], []
     for search in searches:
@@ -141,6 +153,15 @@ def _mean(values: Sequence[float]) -> float:
 
 def _first(job: Job) -> ImageSet:
     return next(iter(job.sets.values()))
+
+
+def _readable(images: ImageSet, unshown: Iterable[Unshown]) -> ImageSet:
+    """Return a set without the images that cannot be read; raise SetError where that leaves none."""
+    reasons = {mark.image: mark.reason for mark in unshown if (mark.set, mark.corruption) == (images.name, CLEAN)}
+    readable = [source for source in images.sources if source.id not in reasons]
+    if not readable:
+        raise SetError(f"no image of {images.name} can be read: {next(iter(reasons.values()))}; restore the files")
+    return images if len(readable) == len(images.sources) else images.part(readable)
 
 
 def _searching(job: Job, searches: Iterable[Search]) -> Job:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 from ...codecs.memory import share
-from ..store import RunFile, RunFileError, provenance
+from ..store import RunFile, Unshown
+from .admission import admitted
 from .job import Job
 from .loop import Loop, PoolFactory
 from .pools.local import LocalPool
@@ -35,10 +36,16 @@ class Tally:
     measure_s: float = 0.0
     wall_s: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
+    unshown: set[Unshown] = field(default_factory=set)
+    """The shots that could not be made; what was wanted of them is not in `total`."""
+    notes: list[str] = field(default_factory=list)
+    """What became of images that changed or are gone, a sentence each."""
 
     def add(self, worked: Worked) -> None:
         """Count rows, and the time that they took."""
         self.done += len(worked.rows)
+        self.total -= len(worked.unshown)
+        self.unshown.update(worked.unshown)
         self.codec_s += worked.codec_s
         self.measure_s += worked.measure_s
         if worked.outgrown:
@@ -108,6 +115,8 @@ class Sitting:
         for worked in self._running().worked(tasks):
             if self.file:
                 self.file.append(worked.rows)
+                if worked.unshown:
+                    self.file.mark(worked.unshown)
             self.tally.add(worked)
             self.tally.wall_s = time.perf_counter() - self._started
             yield worked
@@ -122,22 +131,13 @@ class Sitting:
         return self._loop
 
 
-@contextmanager
-def admitted(job: Job, out: Path) -> Iterator[RunFile]:
-    """Open a run file for a job; raise RunFileError where rows of the job cannot be compared with those it holds."""
-    with RunFile.open(out) as file:
-        reason = provenance.conflict([*file.runs().values(), job.provenance])
-        if reason:
-            raise RunFileError(f"{out} holds rows that cannot be compared with this run: {reason}; give another --out")
-        yield file
-
-
 def run(
     job: Job,
     out: Path,
     *,
     jobs: int | None = None,
     retry_failed: bool = False,
+    remeasure_changed: bool = False,
     time_limit: float = TIME_LIMIT,
     report: Report = lambda _tally: None,
     pool: PoolFactory = LocalPool,
@@ -145,10 +145,20 @@ def run(
     """Measure everything that a job wants and the run file `out` lacks, and return how it went.
 
     May be stopped at any instant: what was done is in the file, and the next call does the rest. A process that dies or
-    hangs costs only the rows of the codec point that made it so, tried a second time and alone. Raises RunFileError.
+    hangs costs only the rows of the codec point that made it so, tried a second time and alone. Raises RunFileError,
+    also for an image that is not the one its rows were measured on, unless with `remeasure_changed`: then its rows are
+    measured again.
     """
-    with admitted(job, out) as file, Sitting(job, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting:
-        tasks = list(job.tasks(file.statuses(job.plan.measures), retry_failed, file.with_spectra()))
+    with (
+        admitted(job, out, remeasure_changed=remeasure_changed) as (file, notes),
+        Sitting(job, file, jobs=jobs, time_limit=time_limit, pool=pool) as sitting,
+    ):
+        sitting.tally.notes += notes
+        if retry_failed:
+            for images in job.sets.values():
+                file.unmark(images.name, [source.id for source in images.sources])
+        statuses = file.statuses(job.plan.measures)
+        tasks = list(job.tasks(statuses, retry_failed, file.with_spectra(), file.unshown()))
         # Matches are recorded even where all rows at their points are in the file.
         if job.matched and job.run not in file.runs():
             sitting.record()

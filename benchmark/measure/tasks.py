@@ -11,7 +11,7 @@ from ...analysis.spectrum import Settings
 from ...codecs.protocol import Point, Spec
 from ...corruptions.sets import ImageSet
 from ..plan.plans import EVERY_MEASURE, Shot
-from ..store import Row
+from ..store import Row, Unshown
 from ..store.provenance import Device
 
 PIXELS = 2**23
@@ -56,7 +56,8 @@ class Worked:
     """The rows of a task, and the seconds it spent inside codecs and inside measures.
 
     `rest` is what a worker left undone because its process grew too large, or because another task ended the process;
-    `outgrown` is then the codec that grew most.
+    `outgrown` is then the codec that grew most. `unshown` holds, for each row that was not measured because its shot
+    could not be made, that shot.
     """
 
     rows: tuple[Row, ...]
@@ -64,6 +65,7 @@ class Worked:
     measure_s: float = 0.0
     rest: Task | Batch | None = None
     outgrown: str = ""
+    unshown: tuple[Unshown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS
 from .. import store
 from ..plan.plans import corruptions_named
-from ..store import RunFileError
+from ..store import Recorded, RunFileError, Unshown
 from ..store.facts import FACTS
 from ..store.provenance import MATCHED, SPECTRA, conflict
+from .images import gone_note, unshown_notes
 
 BANDS: Mapping[str, str] = {name: corruption.band for name, corruption in CORRUPTIONS.items()}
 """The band of the spectrum that the paper puts each corruption in."""
@@ -49,13 +50,17 @@ EVERYTHING = Choice()
 class Evidence:
     """Rows of the run file at `path`, with the columns of `store.read`, and the provenance of their runs by run id.
 
-    The provenance of a search for matched points and of added spectra is there too, though they may have no rows.
+    The provenance of a search for matched points and of added spectra is there too, though they may have no rows. Rows
+    of images that a set no longer held when a run last opened it, `gone`, are left out. `unshown` are the shots that
+    could not be made.
     """
 
     path: Path
     choice: Choice
     rows: pd.DataFrame
     runs: Mapping[str, Mapping[str, Any]]
+    gone: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unshown: Sequence[Unshown] = ()
 
     @classmethod
     def open(cls, path: Path, choice: Choice = EVERYTHING) -> Evidence:
@@ -67,11 +72,14 @@ class Evidence:
         rows = store.read(path)
         if rows.empty:
             raise NothingChosen(f"{path} holds no rows")
-        rows = chosen(rows, choice, path, "rows")
+        recorded = store.recorded(path)
+        rows, gone = _without_gone(chosen(rows, choice, path, "rows"), recorded)
+        if rows.empty:
+            raise NothingChosen(f"{path} holds only rows of images that {', '.join(gone)} no longer holds")
         runs = _runs_of(rows, store.runs(path))
-        if reason := conflict(runs.values()):
+        if reason := conflict(runs.values(), recorded):
             raise NotComparable(f"the rows of {path} cannot be compared: {reason}")
-        return cls(path, choice, rows, runs)
+        return cls(path, choice, rows, runs, gone, _of_rows(store.unshown(path), rows, recorded))
 
     def without_waves(self) -> Evidence:
         """Return the evidence without the waves of heatmaps that were not chosen by name: no image suffers them."""
@@ -81,8 +89,11 @@ class Evidence:
 
     def by_set(self) -> Iterable[Evidence]:
         """Yield the evidence of each set."""
-        for _, rows in self.rows.groupby("set", sort=True):
-            yield replace(self, rows=rows, runs=_runs_of(rows, self.runs))
+        for label, rows in self.rows.groupby("set", sort=True):
+            name = str(label)
+            unshown = [shot for shot in self.unshown if shot.set == name]
+            gone = {name: self.gone[name]} if name in self.gone else {}
+            yield replace(self, rows=rows, runs=_runs_of(rows, self.runs), gone=gone, unshown=unshown)
 
     def spectra(self) -> pd.DataFrame:
         """Return the mean spectra of the chosen sets, with the columns of `store.spectra`."""
@@ -96,6 +107,22 @@ class Evidence:
     def facts(self) -> list[dict[str, Any]]:
         """Return what the runs state of their codecs, see `facts`."""
         return facts(self.runs)
+
+    def image_notes(self) -> list[str]:
+        """Return a sentence on each kind of images that are left out, none where there are none."""
+        return [*unshown_notes(self.unshown), *(gone_note(name, images) for name, images in self.gone.items())]
+
+    def spectra_notes(self) -> list[str]:
+        """Return a sentence for each set whose sums of spectra hold images that it no longer holds."""
+        if not self.gone:
+            return []
+        images = {(key.set, key.image) for key in store.with_spectra(self.path)}
+        in_sums = {name: [image for image in ids if (name, image) in images] for name, ids in self.gone.items()}
+        return [
+            f"These sums of spectra still hold images that {name} no longer holds: {', '.join(ids)}."
+            for name, ids in in_sums.items()
+            if ids
+        ]
 
     def chroma_notes(self, codecs: Iterable[str]) -> list[str]:
         """Return a sentence that names the codecs with colour at a lower resolution, none where there are none."""
@@ -115,6 +142,32 @@ def facts(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {"codec": codec, "run": run, **{name: known.get(name) for name in FACTS}}
         for codec, run, known in sorted(stated, key=lambda line: line[:2])
+    ]
+
+
+def _without_gone(
+    rows: pd.DataFrame, recorded: Mapping[str, Mapping[str, Recorded]]
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Return the rows of images that their sets still hold, and the ids of the other images by set."""
+    gone: dict[str, list[str]] = {}
+    for name, images in recorded.items():
+        absent = [image for image, content in images.items() if not content.is_present]
+        is_absent = (rows["set"] == name) & rows["image"].isin(absent)
+        if is_absent.any():
+            gone[name] = sorted(rows["image"][is_absent].unique())
+            rows = rows[~is_absent]
+    return rows, gone
+
+
+def _of_rows(
+    unshown: Iterable[Unshown], rows: pd.DataFrame, recorded: Mapping[str, Mapping[str, Recorded]]
+) -> list[Unshown]:
+    """Return the shots of the sets of some rows that could not be made, of images that the sets still hold."""
+    sets = set(rows["set"])
+    return [
+        shot
+        for shot in unshown
+        if shot.set in sets and recorded.get(shot.set, {}).get(shot.image, Recorded("", is_present=True)).is_present
     ]
 
 

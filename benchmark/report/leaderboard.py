@@ -80,7 +80,7 @@ def report(board: Leaderboard, evidence: Evidence, *, tails: bool = False, setti
     """Return a leaderboard as a report, with `tails` the worst cases too, with `settings` those of the codecs."""
     ranked = [entry.codec for entry in board.entries]
     facts = [line for line in evidence.facts() if line["codec"] in ranked]
-    sheets = [sheet(board, evidence.chroma_notes(ranked))]
+    sheets = [sheet(board, [*evidence.chroma_notes(ranked), *evidence.image_notes()])]
     if tails:
         sheets.append(tail_sheet(board))
     if settings and facts:
@@ -187,7 +187,7 @@ def points_report(evidence: Evidence) -> Report:
         for line in table.to_dict("records")
     ]
     more = [f"... and {len(lines) - MOST_POINTS} more: codecshift rows FILE"] if len(lines) > MOST_POINTS else []
-    return Report([Sheet(_POINT_COLUMNS, lines[:MOST_POINTS], notes=more)])
+    return Report([Sheet(_POINT_COLUMNS, lines[:MOST_POINTS], notes=[*more, *evidence.image_notes()])])
 
 
 # --- every digit

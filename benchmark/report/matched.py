@@ -65,7 +65,7 @@ def report(table: pd.DataFrame, evidence: Evidence) -> Report:
         sheets.append(Sheet(_COLUMNS, lines, f"{image_set}: matched at {target} on clean images"))
     if sheets:
         last = sheets[-1]
-        notes = [*_NOTES, *evidence.chroma_notes(table["codec"])]
+        notes = [*_NOTES, *evidence.chroma_notes(table["codec"]), *evidence.image_notes()]
         sheets[-1] = Sheet(last.columns, last.lines, last.title, notes)
     records = table.to_dict("records")
     return Report(sheets, records, records)

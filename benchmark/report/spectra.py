@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -79,10 +79,10 @@ def _residuals(whole: pd.DataFrame, keys: set[Key]) -> list[float]:
     return [residual(place) for place in places]
 
 
-def report(table: pd.DataFrame, settings: Mapping[str, Any]) -> Report:
+def report(table: pd.DataFrame, settings: Mapping[str, Any], notes: Sequence[str] = ()) -> Report:
     """Return a table of spectra as a report, a sheet per set; the JSON has the radial profile of each spectrum."""
     parts = [part for _, part in table.groupby("set", sort=True)]
-    sheets = [_sheet(part, settings, _NOTES if part is parts[-1] else ()) for part in parts]
+    sheets = [_sheet(part, settings, (*_NOTES, *notes) if part is parts[-1] else ()) for part in parts]
     records = table[list(COLUMNS)].to_dict("records")
     profiles = [radial(power) for power in table["power"]]
     document = {

@@ -1,7 +1,20 @@
 """What was measured: the run file, read and written, and where its rows come from."""
 
+from .images import Recorded, Unshown
 from .merging import merge
-from .reading import TABLE_COLUMNS, faults, read, rows_under, runs, sittings, spectra, statuses, with_spectra
+from .reading import (
+    TABLE_COLUMNS,
+    faults,
+    read,
+    recorded,
+    rows_under,
+    runs,
+    sittings,
+    spectra,
+    statuses,
+    unshown,
+    with_spectra,
+)
 from .rows import COLUMNS, Key, Row, Spectra, Status, blank
 from .run_file import RunFile
 from .schema import APPLICATION_ID, SCHEMA_VERSION, RunFileError
@@ -14,19 +27,23 @@ __all__ = [
     "SPECTRA_COLUMNS",
     "TABLE_COLUMNS",
     "Key",
+    "Recorded",
     "Row",
     "RunFile",
     "RunFileError",
     "Spectra",
     "Status",
+    "Unshown",
     "blank",
     "faults",
     "merge",
     "read",
+    "recorded",
     "rows_under",
     "runs",
     "sittings",
     "spectra",
     "statuses",
+    "unshown",
     "with_spectra",
 ]

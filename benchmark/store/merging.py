@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .images import Recorded, Unshown
 from .reading import Reader
 from .rows import COLUMNS, Key, Row
 from .run_file import RunFile
@@ -18,52 +20,147 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write the rows of several run files into `out`, which must not exist; return (rows, rows in several files).
 
     Of a row in two files, an `ok` one is preferred, and among those one with MS-SSIM. Sums of spectra over different
-    images are added; sums over images that another file has too are counted once. Raises RunFileError where two `ok`
-    rows differ in bytes or errors, or in MS-SSIM by more than 1e-5; where the images of two sums overlap partially; and
-    where spectra were taken with different settings.
+    images are added; sums over images that another file has too are counted once. An image is in its set where any of
+    the files holds it as such. `out` is there whole or not at all.
+
+    Raises RunFileError where the rows cannot be compared, as for a report on them; where an image is not the same in
+    two files; where two `ok` rows differ in bytes or errors, or in MS-SSIM by more than 1e-5; and where the images of
+    two sums overlap partially.
     """
     if out.exists():
         raise RunFileError(f"{out} exists already: merging writes a new file")
+    if not out.parent.is_dir():
+        raise RunFileError(f"there is no folder {out.parent} to write {out.name} in")
+    heads = [_head(path) for path in paths]
+    provenances = _comparable(heads)
+    images = _united_images(heads)
+    rows, in_sums, sums, repeated = _united_rows(heads, images)
+    unshown = _united_marks(heads, images, rows.values())
+    partial = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        with RunFile.open(partial) as file:
+            for run, provenance in provenances.items():
+                file.begin(run, provenance, started="merged", jobs=0)
+            for name, recorded in images.items():
+                file.take(name, recorded)
+            file.fill(rows.values(), in_sums, sums)
+            file.mark(unshown)
+        partial.replace(out)
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            partial.with_name(partial.name + suffix).unlink(missing_ok=True)
+    return len(rows), repeated
+
+
+def _united_rows(
+    heads: Iterable[_Head], images: Mapping[str, Mapping[str, Recorded]]
+) -> tuple[dict[Key, Row], set[Key], dict[Place, Sums], int]:
+    """Return the rows of all files, the keys of those in sums, the sums, and how many rows are in several files."""
     rows: dict[Key, Row] = {}
     in_sums: set[Key] = set()
     parts: dict[Place, list[Sums]] = {}
-    provenances: dict[str, dict[str, Any]] = {}
     repeated = 0
-    for path in paths:
-        with reading(path) as connection:
-            reader = Reader(connection)
-            provenances |= reader.runs()
-            keys = reader.with_spectra()
+    for head in heads:
+        with reading(head.path) as connection:
+            keys = Reader(connection).with_spectra()
             in_sums |= keys
             for place, part in sums_in(connection, keys).items():
                 parts.setdefault(place, []).append(part)
             for values in connection.execute(f"SELECT {quoted(COLUMNS)} FROM rows"):  # noqa: S608 - our own columns
                 row = Row(*values)
+                if head.is_of_other_content(row.set, row.image, images):
+                    continue
                 earlier = rows.setdefault(row.key, row)
                 if earlier is row:
                     continue
                 repeated += 1
                 if earlier.status == row.status == "ok" and not earlier.agrees(row):
                     raise RunFileError(
-                        f"{path} and an earlier file disagree on {row.key}: they were not made by the same codec or "
-                        "corruption"
+                        f"{head.path} and an earlier file disagree on {row.key}: they were not made by the same codec "
+                        "or corruption"
                     )
                 if earlier.status != "ok" or (row.status == "ok" and earlier.ms_ssim is None):
                     rows[row.key] = row
-    _refuse_different_settings(provenances)
-    sums = {place: united(place, place_parts) for place, place_parts in parts.items()}
-    with RunFile.open(out) as file:
-        for run, provenance in provenances.items():
-            file.begin(run, provenance, started="merged", jobs=0)
-        file.fill(rows.values(), in_sums, sums)
-    return len(rows), repeated
+    return rows, in_sums, {place: united(place, place_parts) for place, place_parts in parts.items()}, repeated
 
 
-def _refuse_different_settings(provenances: Mapping[str, Mapping[str, Any]]) -> None:
-    from .provenance import SPECTRA  # noqa: PLC0415 - it imports the codecs, which reading does without
+def _united_marks(
+    heads: Iterable[_Head], images: Mapping[str, Mapping[str, Recorded]], rows: Iterable[Row]
+) -> list[Unshown]:
+    """Return the shots that could be made for none of the files."""
+    made = {row.key.shot for row in rows if row.status == "ok"}
+    read = {(name, image) for name, _, _, image in made}
+    return [
+        shot
+        for head in heads
+        for shot in head.unshown
+        if not head.is_of_other_content(shot.set, shot.image, images)
+        and (shot.set, shot.corruption, shot.severity, shot.image) not in made
+        and not (shot.severity == 0 and (shot.set, shot.image) in read)
+    ]
 
-    settings = {json.dumps(run[SPECTRA], sort_keys=True) for run in provenances.values() if SPECTRA in run}
-    if len(settings) > 1:
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What a run file says of its rows: the provenance of its runs, and the images they were measured on."""
+
+    path: Path
+    runs: Mapping[str, Mapping[str, Any]]
+    images: Mapping[str, Mapping[str, Recorded]]
+    sets: frozenset[str]
+    measured: frozenset[tuple[str, str]]
+    unshown: Sequence[Unshown]
+
+    def is_of_other_content(self, name: str, image: str, images: Mapping[str, Mapping[str, Recorded]]) -> bool:
+        """Return whether this file knows an image of other content than `images`."""
+        ours, theirs = self.images.get(name, {}).get(image), images.get(name, {}).get(image)
+        return ours is not None and theirs is not None and ours.digest != theirs.digest
+
+
+def _head(path: Path) -> _Head:
+    with reading(path) as connection:
+        reader = Reader(connection)
+        sets = frozenset(name for (name,) in connection.execute('SELECT DISTINCT "set" FROM rows'))
+        measured = frozenset(reader.measured())
+        return _Head(path, reader.runs(), reader.images(), sets, measured, reader.unshown())
+
+
+def _comparable(heads: Iterable[_Head]) -> dict[str, Mapping[str, Any]]:
+    """Return the provenance of all runs; raise RunFileError where rows of them cannot be compared."""
+    from .provenance import conflict  # noqa: PLC0415 - it imports the codecs, which reading does without
+
+    heads = list(heads)
+    provenances = {run: provenance for head in heads for run, provenance in head.runs.items()}
+    as_a_whole = {name for head in heads for name in head.sets if name not in head.images}
+    by_image = {name for head in heads for name in head.images} - as_a_whole
+    if reason := conflict(provenances.values(), by_image):
+        files = " and ".join(str(head.path) for head in heads)
         raise RunFileError(
-            f"the spectra of these files cannot be added: they were taken with {' and '.join(sorted(settings))}"
+            f"the rows of {files} cannot be compared: {reason}; leave a file out, or measure its rows again with "
+            "codecshift run --out"
         )
+    return provenances
+
+
+def _united_images(heads: Iterable[_Head]) -> dict[str, dict[str, Recorded]]:
+    """Return the images of all files; raise RunFileError where rows of two files were measured on other content."""
+    images: dict[str, dict[str, Recorded]] = {}
+    makers: dict[tuple[str, str], _Head] = {}
+    for head in heads:
+        for name, recorded in head.images.items():
+            of_set = images.setdefault(name, {})
+            for image, content in recorded.items():
+                earlier = of_set.get(image)
+                has_rows = (name, image) in head.measured
+                maker = makers.get((name, image))
+                if earlier and earlier.digest != content.digest and has_rows and maker:
+                    raise RunFileError(
+                        f"{maker.path} and {head.path} hold rows of {name}/{image} that is not the same image in both; "
+                        "leave a file out, or measure its rows again with codecshift run --remeasure-changed"
+                    )
+                if has_rows:
+                    makers.setdefault((name, image), head)
+                is_present = content.is_present or (earlier is not None and earlier.is_present)
+                of_content = content if earlier is None or (has_rows and maker is None) else earlier
+                of_set[image] = Recorded(of_content.digest, is_present)
+    return images

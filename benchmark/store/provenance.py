@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from ...codecs.protocol import Spec
 from ...codecs.registry import identify
 from ...corruptions import textures
 from ...corruptions.corruption import CLEAN
+from ...corruptions.digests import pixels
+from ...corruptions.fourier import PREFIX
 from ...corruptions.sets import ImageSet
 from ...corruptions.table import find
 from ..plan.plans import EVERY_MEASURE
@@ -29,6 +31,9 @@ LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "scikit-image
 
 DEVICE = "device"
 """The key under which a provenance names the device of its neural codecs; without it, that was the CPU."""
+
+PIXELS = "pixels"
+"""The key under which a provenance holds a digest of the pixels that each corruption makes on this machine."""
 
 MATCHED = "matched"
 """The key under which a provenance records matched points and what they achieved."""
@@ -65,7 +70,8 @@ def describe(
     device is named only where neural codecs compute on one that is not the CPU, and then with the most images that they
     take together, as the time of a batch is divided equally among its rows.
     """
-    specs, wanted = list(specs), set(measures)
+    sets, specs, wanted = list(sets), list(specs), set(measures)
+    corrupting = [name for name in corruptions if name != CLEAN]
     header_bytes = headers(specs)
     described: dict[str, Any] = {
         "codecshift": importlib.metadata.version("codecshift"),
@@ -75,7 +81,8 @@ def describe(
         "cpu": cpu(),
         "libraries": libraries(),
         "sets": {images.name: {"digest": images.digest, "images": len(images.sources)} for images in sets},
-        "corruptions": {name: find(name).version for name in corruptions if name != CLEAN},
+        "corruptions": {name: find(name).version for name in corrupting},
+        PIXELS: _pixels(corrupting) if all(_has_pixels_of_here(images) for images in sets) else {},
         "measures": {measure.name: measure.version for measure in MEASURES if measure.name in wanted},
         "codecs": {
             spec.name: {**stated(spec), "library": identify(spec), "header_bytes": header_bytes[spec.name]}
@@ -92,6 +99,17 @@ def describe(
     if matched:
         described[MATCHED] = matched.record()
     return described
+
+
+def _has_pixels_of_here(images: ImageSet) -> bool:
+    """Return whether the corrupted images of a set are made here, or were by the same libraries."""
+    here = libraries().items()
+    return images.generated is None or here <= images.generated.made_with.items()
+
+
+def _pixels(corruptions: Iterable[str]) -> dict[str, str]:
+    """Return the digest of each corruption's pixels; the waves of heatmaps, which are thousands, share one."""
+    return {"fourier" if name.startswith(PREFIX) else name: pixels(name) for name in corruptions}
 
 
 def libraries() -> dict[str, str]:
@@ -133,27 +151,56 @@ def cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
+def conflict(provenances: Iterable[Mapping[str, Any]], by_image: Container[str] = ()) -> str:
     """Return why rows of these runs cannot be compared, "" if they can.
 
-    They cannot where a set, corruption, measure or codec of the same name differs in content or version, where spectra
-    were taken with different settings, and where a neural codec computed on the CPU in one run and on an accelerator in
-    another: latents are then rounded from different floats, and seconds are those of another machine. Models of one
-    kind of accelerator are not told apart, as processors are not either.
+    They cannot where a set, corruption, measure or codec of the same name differs in content or version, where a
+    corruption makes other pixels, where spectra were taken with different settings, and where a neural codec computed
+    on the CPU in one run and on an accelerator in another: latents are then rounded from different floats, and seconds
+    are those of another machine. Models of one kind of accelerator are not told apart, as processors are not either.
+    Versions of the libraries that corrupt are not compared, but the pixels they make; runs that did not record them are
+    compared by the versions of their corruptions alone. Sets of which a run file records every image, those of
+    `by_image`, are compared there and not as a whole.
     """
     seen: dict[tuple[str, str], object] = {}
+    makers: dict[tuple[str, str], Mapping[str, Any]] = {}
     for provenance in provenances:
-        codecs = provenance["codecs"]
+        codecs = provenance.get("codecs", {})
         device = provenance.get(DEVICE, "cpu").partition(":")[0]  # "cuda" of "cuda: NVIDIA H200, torch 2.13.0"
         for kind, versions in (
-            ("set", {name: facts["digest"] for name, facts in provenance["sets"].items()}),
-            ("corruption", provenance["corruptions"]),
-            ("measure", provenance["measures"]),
+            (
+                "set",
+                {name: facts["digest"] for name, facts in provenance.get("sets", {}).items() if name not in by_image},
+            ),
+            ("corruption", provenance.get("corruptions", {})),
+            ("measure", provenance.get("measures", {})),
             ("codec", {name: (facts["version"], facts["library"]) for name, facts in codecs.items()}),
             ("device of codec", {name: device for name, facts in codecs.items() if facts.get("kind") == "neural"}),
             ("setting of spectra", provenance.get(SPECTRA, {})),
+            (PIXELS, provenance.get(PIXELS, {})),
         ):
             for name, version in versions.items():
-                if seen.setdefault((kind, name), version) != version:
-                    return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {version})"
+                maker = makers.setdefault((kind, name), provenance)
+                if seen.setdefault((kind, name), version) == version:
+                    continue
+                if kind == PIXELS:
+                    causes = _differences(maker, provenance)
+                    return f"corruption {name!r} makes other pixels in some of its runs ({causes})"
+                return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {version})"
     return ""
+
+
+def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """Return what may be why two runs make other pixels: libraries, else processors, else the code itself."""
+    ours, theirs = first["libraries"], second["libraries"]
+    changed = [
+        f"{name} {ours.get(name, 'none')} and {theirs.get(name, 'none')}"
+        for name in sorted({*ours, *theirs})
+        if ours.get(name) != theirs.get(name)
+    ]
+    if changed:
+        return ", ".join(changed)
+    if first["cpu"] != second["cpu"]:
+        return f"processor {first['cpu']} and {second['cpu']}"
+    commits = [(run["git"] or {}).get("commit", "unknown")[:12] for run in (first, second)]
+    return f"commit {' and '.join(commits)}" if len(set(commits)) == 2 else "the same libraries, processor and commit"

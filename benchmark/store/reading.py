@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import images
+from .images import Recorded, Unshown
 from .rows import COLUMNS, Key, Row, Status
 from .schema import KEY, quoted, reading, version_of
 from .sums import SPECTRA_COLUMNS, SUM_KEY, unpacked
@@ -29,10 +31,14 @@ class Reader:
         self._connection = connection
 
     def statuses(self, measures: Iterable[str] = ()) -> dict[Key, Status]:
-        """Return the status of every row, except `ok` rows whose run left out one of these measures."""
-        lacking = self._lacking(measures)
-        rows = self._connection.execute(f"SELECT {KEY}, status, run FROM rows")  # noqa: S608 - our own columns
-        return {Key(*key): status for *key, status, run in rows if status != "ok" or run not in lacking}
+        """Return the status of every row, except `ok` rows that lack one of these measures.
+
+        A row lacks a measure that its run left out, unless its image is too small to have a value of it.
+        """
+        lacks = self._lacks(measures)
+        query = f"SELECT {KEY}, status, run, min(height, width) FROM rows"  # noqa: S608 - our own columns
+        rows = self._connection.execute(query)
+        return {Key(*key): status for *key, status, run, side in rows if status != "ok" or not lacks(run, side)}
 
     def with_spectra(self) -> set[Key]:
         """Return the keys of the rows whose spectra are in the sums."""
@@ -44,19 +50,37 @@ class Reader:
     def rows_under(self, set_name: str, corruption: str, measures: Iterable[str] = ()) -> list[Row]:
         """Return the raw rows of one set under one corruption, except as in `statuses`."""
         query = f'SELECT {quoted(COLUMNS)} FROM rows WHERE "set" = ? AND corruption = ?'  # noqa: S608 - our own columns
-        lacking = self._lacking(measures)
+        lacks = self._lacks(measures)
         rows = (Row(*values) for values in self._connection.execute(query, (set_name, corruption)))
-        return [row for row in rows if row.status != "ok" or row.run not in lacking]
+        return [row for row in rows if row.status != "ok" or not lacks(row.run, min(row.height or 0, row.width or 0))]
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """Return the provenance of each run, by run id."""
         runs = self._connection.execute("SELECT id, provenance FROM runs ORDER BY id")
         return {run: json.loads(text) for run, text in runs}
 
-    def _lacking(self, measures: Iterable[str]) -> set[str]:
-        """Return the runs that left out one of these measures."""
+    def images(self) -> dict[str, dict[str, Recorded]]:
+        """Return the images of each set by id; none of a set that was last opened before schema version 3."""
+        return images.recorded(self._connection)
+
+    def unshown(self) -> list[Unshown]:
+        """Return the shots that could not be made: unreadable images, and images that could not be corrupted."""
+        return images.unshown(self._connection)
+
+    def measured(self) -> set[tuple[str, str]]:
+        """Return the (set, image) pairs of which there is an `ok` row."""
+        return images.measured(self._connection)
+
+    def _lacks(self, measures: Iterable[str]) -> Callable[[str, int], bool]:
+        """Return whether an `ok` row lacks one of these measures, by its run and the shorter side of its image."""
         wanted = set(measures)
-        return {run for run, provenance in self.runs().items() if not wanted <= set(provenance.get("measures", wanted))}
+        left_out = {run: wanted - set(provenance.get("measures", wanted)) for run, provenance in self.runs().items()}
+        if not any(left_out.values()):
+            return lambda _run, _side: False
+        from ...analysis.distortion import MEASURES  # noqa: PLC0415 - the command line starts without OpenCV
+
+        smallest = {measure.name: measure.smallest for measure in MEASURES}
+        return lambda run, side: any(side >= smallest[name] for name in left_out[run])
 
 
 def read(path: str | Path) -> pd.DataFrame:
@@ -137,6 +161,18 @@ def runs(path: str | Path) -> dict[str, dict[str, Any]]:
     """Return the provenance of each run in a run file, by run id."""
     with reading(Path(path)) as connection:
         return Reader(connection).runs()
+
+
+def recorded(path: Path) -> dict[str, dict[str, Recorded]]:
+    """Return what `Reader.images` returns of the file at `path`."""
+    with reading(path) as connection:
+        return Reader(connection).images()
+
+
+def unshown(path: Path) -> list[Unshown]:
+    """Return what `Reader.unshown` returns of the file at `path`."""
+    with reading(path) as connection:
+        return Reader(connection).unshown()
 
 
 def _rows(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import images
+from .images import Recorded, Removed, Unshown
 from .reading import Reader
 from .rows import COLUMNS, Key, Row, Spectra, Status
-from .schema import WHERE_KEY, RunFileError, where, writing
+from .schema import MARK_SHOTS_NOT_MADE, WHERE_KEY, RunFileError, where, writing
 from .sums import SUM_KEY, Place, Sums, packed, unpacked
 
 if TYPE_CHECKING:
@@ -80,6 +82,29 @@ class RunFile(Reader):
         self._connection.execute("INSERT INTO sittings VALUES (?, ?, ?)", (run, started, jobs))
         self.flush()
 
+    def take(self, set_name: str, recorded: Mapping[str, Recorded], changed: Collection[str] = ()) -> Removed:
+        """Record the images of a set, and remove the rows of those that changed, all in one commit.
+
+        What is known of shots that could not be made is forgotten for changed images.
+        """
+        self.flush()
+        images.record(self._connection, set_name, recorded)
+        images.unmark(self._connection, set_name, changed)
+        removed = images.remove_rows(self._connection, set_name, changed) if changed else Removed(0, 0)
+        self._shots = None
+        self.flush()
+        return removed
+
+    def mark(self, shots: Iterable[Unshown]) -> None:
+        """Record shots that could not be made; they are not tried again until their image changes."""
+        images.mark(self._connection, shots)
+        self.flush()
+
+    def unmark(self, set_name: str, image_ids: Collection[str]) -> None:
+        """Forget that shots of these images could not be made, so that they are tried again."""
+        images.unmark(self._connection, set_name, image_ids)
+        self.flush()
+
     def append(self, rows: Iterable[Row]) -> None:
         """Write rows, and add their spectra to the sums.
 
@@ -129,9 +154,11 @@ class RunFile(Reader):
         self._is_consistent = True
 
     def fill(self, rows: Iterable[Row], in_sums: Container[Key], sums: Mapping[Place, Sums]) -> None:
-        """Write the rows and sums of several files into this one, which is empty."""
+        """Write the rows and sums of several files, which may be of older versions, into this one, which is empty."""
         for row in rows:
             self._write(row, is_in_sums=row.key in in_sums)
+        for statement in MARK_SHOTS_NOT_MADE:
+            self._connection.execute(statement)
         for place, of_place in sums.items():
             for quantity, (n, power) in of_place.sums.items():
                 self._sum((*place, *quantity), Added(n, power))

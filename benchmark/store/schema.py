@@ -10,9 +10,37 @@ from pathlib import Path
 from .rows import Key
 from .snapshots import NeverStill, may_write, snapshot
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x43534654  # "CSFT"
 
+MARK_SHOTS_NOT_MADE = (
+    """INSERT OR IGNORE INTO unshown
+        SELECT "set", image, 'none', 0, substr(message, instr(substr(message, 8), ': ') + 9)
+        FROM rows WHERE message LIKE 'image: UnreadableImage: %' OR message LIKE 'image: SetError: %'""",
+    """INSERT OR IGNORE INTO unshown SELECT "set", image, corruption, severity, substr(message, 8) FROM rows
+        WHERE message LIKE 'image: %' AND message NOT LIKE 'image: UnreadableImage: %'
+        AND message NOT LIKE 'image: SetError: %'""",
+    "DELETE FROM rows WHERE status = 'failed' AND message LIKE 'image: %'",
+)
+"""The statements that turn the failed rows of images that could not be shown, as up to version 2, into marks."""
+
+# New in version 3: the images that a set had when a run last opened it, and those it had before, each with a digest of
+# what its rows were measured on; and the shots that could not be made, which were failed rows of every codec before. A
+# shot of corruption "none" stands for all shots of its image.
+_SINCE_VERSION_3 = (
+    """CREATE TABLE images (
+        "set" TEXT NOT NULL, image TEXT NOT NULL, digest TEXT NOT NULL,
+        is_present INTEGER NOT NULL CHECK (is_present IN (0, 1)),
+        PRIMARY KEY ("set", image)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE unshown (
+        "set" TEXT NOT NULL, image TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY ("set", image, corruption, severity)
+    ) WITHOUT ROWID""",
+    *MARK_SHOTS_NOT_MADE,
+    "PRAGMA user_version = 3",
+)
 # New in version 2: whether the spectra of a row are in the sums, and the sums. Sums over the shots of a condition,
 # whatever the codec, have codec "" and point "", and hold each image of which any row is in a sum.
 _SINCE_VERSION_2 = (
@@ -40,7 +68,7 @@ _VERSION_1 = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     "PRAGMA user_version = 1",
 )
-_UPGRADES = {0: _VERSION_1, 1: _SINCE_VERSION_2}
+_UPGRADES = {0: _VERSION_1, 1: _SINCE_VERSION_2, 2: _SINCE_VERSION_3}
 """The statements that upgrade a file by one version; a file of version 0 is empty."""
 
 _PATIENCE = 2.0  # seconds to wait for readers, which may hold any lock for a moment when they open or close the file

@@ -211,10 +211,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 @dataclass(frozen=True, slots=True)
 class StoredSet:
-    """The corrupted images of a set that are kept as files in a folder."""
+    """The corrupted images of a set that are kept as files in a folder, and the versions of what made them."""
 
     folder: Path
     files: Mapping[Place, Stored]
+    made_with: Mapping[str, str]
 
     def lacks(self, conditions: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
         """Return those of the (corruption, severity) pairs that the folder does not hold."""

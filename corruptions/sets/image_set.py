@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import os
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -110,8 +110,8 @@ class Source:
 class ImageSet:
     """A set of images; its name is the same on every machine, and its sources are sorted by id.
 
-    `generated` is the folder that its corrupted images are read from, None where they are made on demand. `whole` is
-    the digest of the full set if this is a part of one, else "".
+    `generated` is the folder that its corrupted images are read from, None where they are made on demand. `whole` holds
+    the sources of the full set if this is a part of one.
     """
 
     name: str
@@ -119,11 +119,11 @@ class ImageSet:
     view: View | None = None
     note: str = ""
     generated: StoredSet | None = field(default=None, hash=False)
-    whole: str = ""
+    whole: tuple[Source, ...] = ()
 
     def part(self, sources: Iterable[Source]) -> ImageSet:
-        """Return the set with only these of its sources. Name and digest stay, so rows of both agree."""
-        return replace(self, sources=by_id(sources), whole=self.digest)
+        """Return the set with only these of its sources. Name and digests stay, so rows of both agree."""
+        return replace(self, sources=by_id(sources), whole=self.whole or self.sources)
 
     def load(self, id: str) -> Image:  # noqa: A002 - an image's id is called that everywhere
         """Return the pixels of the image `id` after the view, uint8 (H, W, 3).
@@ -150,10 +150,21 @@ class ImageSet:
         The content digest is that of the pixels where the manifest states it, so a re-saved PNG counts as the same
         image; else that of the file. A part of a set has the digest of the full set.
         """
-        if self.whole:
-            return self.whole
-        lines = [f"view {self.view}", *(f"{source.pixels or source.sha256} {source.id}" for source in self.sources)]
-        return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+        lines = [f"{source.pixels or source.sha256} {source.id}" for source in self.whole or self.sources]
+        return _sha256(f"view {self.view}", *lines)
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The sha256, in hex, of each image's content by id: of the view and the content digest.
+
+        A part of a set has those of the full set.
+        """
+        sources = self.whole or self.sources
+        return {source.id: _sha256(f"view {self.view}", source.pixels or source.sha256) for source in sources}
+
+
+def _sha256(*lines: str) -> str:
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def by_id(sources: Iterable[Source]) -> tuple[Source, ...]:

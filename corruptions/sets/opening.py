@@ -102,7 +102,8 @@ def _open_generated(name: str, home: Path, download: bool, mirror: str | None, p
             f"{name} was made from other images of {manifest.set} than those found: the digest of its set is "
             f"{manifest.digest[:12]}, theirs is {images.digest[:12]}"
         )
-    return replace(images, note=f"{images.note}, corrupted as files", generated=StoredSet(folder, manifest.files))
+    stored = StoredSet(folder, manifest.files, manifest.made_with)
+    return replace(images, note=f"{images.note}, corrupted as files", generated=stored)
 
 
 def _fault(source: Source, view: View | None) -> str:

@@ -30,9 +30,9 @@ from ....codecs.neural import device
 from ....codecs.protocol import Batched, Codec, Point, Spec
 from ....corruptions.corruption import CLEAN, Image
 from ...plan.plans import Shot
-from ...store import Row, blank
-from ..shots.coding import Coded, Faulty, code, code_batch, ready, set_alarm, unreadable
-from ..shots.images import Recent, load_clean, show
+from ...store import Row, Unshown, blank
+from ..shots.coding import Coded, Faulty, code, code_batch, ready, set_alarm
+from ..shots.images import Recent, load_clean, not_made, show
 from ..shots.scoring import measured, shot_spectra
 from ..tasks import Batch, Context, Worked
 
@@ -119,12 +119,12 @@ class Attendant:
     def _work(self, number: int, batch: Batch, making: Sequence[Future[Image]]) -> None:
         ((codec, point),) = batch.points
         self._say(number, "within", self._patience(len(batch.shots)))
-        rows, images = [], []
+        rows, images, unshown = [], [], []
         for shot, future in zip(batch.shots, making, strict=True):
             try:
                 images.append((shot, future.result()))
             except Exception as error:  # noqa: BLE001 - a damaged file or a faulty corruption costs its row, not the run
-                rows.append(blank(shot, codec, point.name, self._context.run, "failed", unreadable(error)))
+                unshown.append(not_made(shot, error))
         coded = self._coded(number, self._context.specs[codec], point, [image for _, image in images])
         self._say(number, "coded")
         measuring = []
@@ -134,7 +134,7 @@ class Attendant:
             else:
                 rows.append(blank(shot, codec, point.name, self._context.run, "failed", outcome))
         # It waits for what was submitted before it, so that one thread is enough.
-        self._beside.submit(self._report, number, rows, measuring)
+        self._beside.submit(self._report, number, rows, measuring, tuple(unshown))
 
     def _patience(self, images: int) -> float:
         """Return the seconds until the next message at most, unless the alarm ends this process before."""
@@ -239,12 +239,19 @@ class Attendant:
         row = measured(shot, codec, point, coded, clean, shown, self._context.run, shared)
         return row, time.perf_counter() - start
 
-    def _report(self, number: int, rows: Sequence[Row], measuring: Sequence[Future[tuple[Row, float]]]) -> None:
+    def _report(
+        self,
+        number: int,
+        rows: Sequence[Row],
+        measuring: Sequence[Future[tuple[Row, float]]],
+        unshown: tuple[Unshown, ...],
+    ) -> None:
         try:
             scored = [future.result() for future in measuring]
             codec_s = math.fsum((row.encode_s or 0) + (row.decode_s or 0) for row, _ in scored)
             measure_s = math.fsum(seconds for _, seconds in scored)
-            self._say(number, "done", Worked((*rows, *(row for row, _ in scored)), codec_s, measure_s))
+            every_row = (*rows, *(row for row, _ in scored))
+            self._say(number, "done", Worked(every_row, codec_s, measure_s, unshown=unshown))
         except Exception as error:  # noqa: BLE001 - a fault of ours, which the loop raises as if it had happened there
             self._say(number, "done", error)
 

@@ -26,13 +26,9 @@ class Faulty(Exception):
         return isinstance(self.__cause__, (OutOfMemory, MemoryError)) or "OutOfMemoryError" in names
 
 
-def _described(error: BaseException) -> str:
+def described(error: BaseException) -> str:
+    """Return an error in words, cut off where it is very long."""
     return f"{type(error).__name__}: {error}"[:500]
-
-
-def unreadable(error: Exception) -> str:
-    """Return the message of rows whose image could not be made."""
-    return f"image: {_described(error)}"
 
 
 @contextmanager
@@ -41,7 +37,7 @@ def _stage(name: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        raise Faulty(f"{name}: {_described(error)}") from error
+        raise Faulty(f"{name}: {described(error)}") from error
 
 
 @contextmanager

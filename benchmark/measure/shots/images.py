@@ -9,9 +9,12 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from ....corruptions.corruption import CLEAN, Image
-from ....corruptions.sets import ImageSet
+from ....corruptions.pixels import UnreadableImage
+from ....corruptions.sets import ImageSet, SetError
 from ....corruptions.table import corrupt
 from ...plan.plans import Shot
+from ...store import Unshown
+from .coding import described
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -29,6 +32,14 @@ def show(images: ImageSet, shot: Shot, clean: Image) -> Image:
     stored = images.load_corrupted((shot.image, shot.corruption, shot.severity))
     made = corrupt(clean, shot.set, shot.image, shot.corruption, shot.severity) if stored is None else stored
     return _sealed(made)
+
+
+def not_made(shot: Shot, error: Exception) -> Unshown:
+    """Return the mark of a shot that could not be made: of its clean image where that is what cannot be read."""
+    reason = str(error)[:500] if isinstance(error, ValueError) else described(error)
+    if isinstance(error, (UnreadableImage, SetError)):
+        return Unshown(shot.set, shot.image, CLEAN, 0, reason)
+    return Unshown(shot.set, shot.image, shot.corruption, shot.severity, reason)
 
 
 def _sealed(image: Image) -> Image:

@@ -16,8 +16,8 @@ from ....corruptions.corruption import CLEAN
 from ...plan.plans import Shot
 from ...store import Row, blank
 from ..tasks import Context, Task, Worked
-from .coding import Faulty, code, ready, set_alarm, unreadable
-from .images import Recent, load_clean, show
+from .coding import Faulty, code, ready, set_alarm
+from .images import Recent, load_clean, not_made, show
 from .scoring import ShotSpectra, measured, shot_spectra
 
 
@@ -38,13 +38,15 @@ class Worker:
         cv2.setNumThreads(1)
 
     def work(self, task: Task) -> Worked:
-        """Return the rows of a task: whatever goes wrong with the image or in a codec makes a failed row."""
+        """Return the rows of a task: whatever goes wrong in a codec makes a failed row.
+
+        A shot that cannot be made is no fault of a codec, and makes no rows.
+        """
         shot = task.shot
         try:
             clean, shown = self._prepare(shot)
         except Exception as error:  # noqa: BLE001 - a damaged file or a faulty corruption costs its shot, not the run
-            reason = unreadable(error)
-            return Worked(tuple(self._failed(shot, codec, point, reason) for codec, point in task.points))
+            return Worked((), unshown=(not_made(shot, error),) * len(task.points))
         start = time.perf_counter()
         shared = shot_spectra(shot, clean.image, shown.image, self.context.spectra)
         measure_s = time.perf_counter() - start

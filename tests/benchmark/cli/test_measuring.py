@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 from codecshift.benchmark import store
 from codecshift.benchmark.report.formats import WIDTH
 from codecshift.benchmark.store import Row
@@ -80,13 +81,26 @@ def test_a_damaged_image_does_not_end_a_run(
     path = tmp_path / "r.sqlite"
     said = say("run", "--set", f"folder:{folder}", "--codec", "jpeg:q50", "--corruption", "none", "--out", path)
     assert said.code == 0
-    assert "1 failed" in said.err
-    assert "1 x jpeg: image: UnreadableImage: hull.png: " in said.err
+    assert "0 failed" in said.err
+    (line,) = (line for line in said.err.splitlines() if "hull" in line)
+    assert line.startswith("1 image cannot be read: hull.png: ")
     assert str(folder) not in said.err
-    assert store.read(path).set_index("image")["status"].to_dict() == {"hair": "ok", "hull": "failed", "suit": "ok"}
+    assert store.read(path).set_index("image")["status"].to_dict() == {"hair": "ok", "suit": "ok"}
     again = say("run", "--set", f"folder:{folder}", "--codec", "jpeg:q50", "--corruption", "none", "--out", path)
-    assert again.err.startswith("nothing to do: ")
-    assert "1 x jpeg: image: UnreadableImage: hull.png: " in again.err
+    assert again.err.startswith("nothing to do: all 2 rows are in ")
+    assert line in again.err.splitlines()
+    assert line in again.out.splitlines()
+
+
+def test_a_run_of_images_that_cannot_be_corrupted_does_not_end_with_0(tmp_path: Path, say: Say) -> None:
+    (tmp_path / "tiny").mkdir()
+    PIL.Image.new("RGB", (20, 24)).save(tmp_path / "tiny" / "a.png")
+    said = say(
+        *("run", "--set", f"folder:{tmp_path / 'tiny'}", "--codec", "jpeg:q50", "--corruption", "fog"),
+        *("--severity", 1, "--out", tmp_path / "r.sqlite", "--jobs", 1),
+    )
+    assert said.code != 0
+    assert "1 corrupted image cannot be made: fog needs at least 32 pixels a side, got 20x24." in said.err
 
 
 def test_a_run_of_which_nothing_came_ends_with_1(pair: Path, tmp_path: Path, command: Command) -> None:

@@ -148,10 +148,11 @@ def test_a_damaged_image_costs_its_own_rows(save_set: Callable[[str, Sequence[st
     (folder / "hull.png").write_bytes(whole[: len(whole) // 2])
     path = tmp_path / "r.sqlite"
     tally = run(prepare(plan(folder, ["jpeg:q30"], CLEAN, "fog"), NOWHERE), path, jobs=1)
-    assert (tally.done, tally.failed) == (6, 2)
-    faults = store.faults(path)
-    assert set(faults["image"]) == {"hull"}
-    assert all(message.startswith("image: UnreadableImage: hull.png") for message in faults["message"])
+    assert (tally.done, tally.total, tally.failed) == (4, 4, 0)
+    assert store.faults(path).empty
+    (shot,) = store.unshown(path)
+    assert shot[:4] == ("folder:damaged", "hull", CLEAN, 0)
+    assert shot.reason.startswith("hull.png: ")
 
 
 def test_the_plugins_of_these_tests_come_by_entry_points(with_plugins: None) -> None:

@@ -30,6 +30,7 @@ from codecshift.benchmark.store import Row, RunFile, RunFileError, provenance
 from codecshift.codecs.protocol import Point, Spec
 from codecshift.codecs.registry import find, open_codec
 from codecshift.corruptions.corruption import CLEAN
+from codecshift.corruptions.sets import SetError
 
 NOWHERE = Path("/nonexistent")
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -386,7 +387,20 @@ def test_a_damaged_image_is_left_out_of_the_mean(
     job = prepare(plan([folder], ["jpeg"], CLEAN), NOWHERE)
     (one,) = match(job, TARGETS[:1], tmp_path / "r.sqlite", jobs=1).matches
     assert one.achieved.images == 2
-    assert one.achieved.fault.startswith("image: UnreadableImage: hull.png")
+    assert one.achieved.fault == ""
+    assert set(store.read(tmp_path / "r.sqlite")["image"]) == {"hair", "suit"}
+    again = match(job, TARGETS[:1], tmp_path / "r.sqlite", jobs=1)
+    assert (again.tally.total, again.matches) == (0, (one,))
+    assert foresee(job, TARGETS[:1], tmp_path / "r.sqlite").pending == ()
+
+
+def test_a_set_of_damaged_images_ends_a_search(save_set: Callable[[str, Sequence[str]], Path], tmp_path: Path) -> None:
+    folder = save_set("damaged", ["hull"])
+    whole = (folder / "hull.png").read_bytes()
+    (folder / "hull.png").write_bytes(whole[: len(whole) // 2])
+    job = prepare(plan([folder], ["jpeg"], CLEAN), NOWHERE)
+    with pytest.raises(SetError, match=r"no image of folder:damaged can be read: hull\.png: .*; restore the files"):
+        match(job, TARGETS[:1], tmp_path / "r.sqlite", jobs=1)
 
 
 def test_images_too_small_for_ms_ssim_say_so(tmp_path: Path) -> None:

@@ -256,6 +256,18 @@ def test_when_all_is_there_nothing_is_done(job: Job, whole: Path) -> None:
     pd.testing.assert_frame_equal(before, store.read(whole))
 
 
+def test_images_too_small_for_ms_ssim_are_measured_once(photographs: dict[str, np.ndarray], tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    for name, side in (("small", 160), ("large", 161)):
+        PIL.Image.fromarray(photographs["suit"][:side, :side]).save(folder / f"{name}.png")
+    path = tmp_path / "r.sqlite"
+    wanted = plan(folder, ["jpeg:q30"], CLEAN)
+    assert run(prepare(replace(wanted, measures=("bpp", "psnr")), NOWHERE), path, jobs=1).done == 2
+    assert run(prepare(wanted, NOWHERE), path, jobs=1).done == 1
+    assert run(prepare(wanted, NOWHERE), path, jobs=1).total == 0
+
+
 def test_a_wider_plan_adds_to_the_file(pair: Path, job: Job, whole: Path, tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     run(prepare(plan(pair, ["jpeg:q30"], "fog"), NOWHERE), path, jobs=1)
@@ -295,6 +307,27 @@ def test_rows_of_another_corruption_version_are_not_added_to(
     ):
         run(prepare(plan(pair), NOWHERE), whole, jobs=1)
     assert before == whole.read_bytes()
+
+
+def test_a_library_is_let_in_by_the_pixels_it_makes(
+    pair: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.sqlite"
+    store.merge([whole], path)
+    installed = provenance.libraries()
+    monkeypatch.setattr(provenance, "libraries", lambda: {**installed, "scipy": "99.0"})
+    assert run(prepare(plan(pair), NOWHERE), path, jobs=1).total == 0
+    run(prepare(plan(pair, ["jpeg:q31"], CLEAN), NOWHERE), path, jobs=1)
+    assert len(store.runs(path)) == 2
+    current = provenance.pixels
+    monkeypatch.setattr(provenance, "pixels", lambda name: current(name)[::-1])
+    before = untimed(path)
+    with pytest.raises(
+        RunFileError,
+        match=r"corruption 'fog' makes other pixels .*\(scipy \S+ and 99\.0\); give another --out",
+    ):
+        run(prepare(plan(pair, ["jpeg:q32"]), NOWHERE), path, jobs=1)
+    pd.testing.assert_frame_equal(before, untimed(path))
 
 
 def test_a_tally_is_reported_as_the_rows_come(job: Job, tmp_path: Path) -> None:

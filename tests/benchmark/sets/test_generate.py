@@ -330,17 +330,15 @@ def test_rows_are_those_of_making_the_images_on_the_fly(made: Path, pair: Path, 
 
 
 def test_the_pixels_shown_are_those_of_the_files(copy: Path, pair: Path, tmp_path: Path) -> None:
-    """A file whose pixels are not those of the manifest makes failed rows, not wrong ones."""
+    """A file whose pixels are not those of the manifest makes no rows, not wrong ones."""
     PIL.Image.new("RGB", (190, 170)).save(copy / "fog/2/hair.png")
     (copy / "fog/2/suit.png").unlink()
     run(prepare(plan(f"generated:{copy}", "fog"), pair.parent), tmp_path / "r.sqlite", jobs=1)
-    faults = store.faults(tmp_path / "r.sqlite").drop_duplicates("image").set_index("image")
-    assert set(zip(faults["corruption"], faults["severity"], strict=True)) == {("fog", 2)}
-    assert faults["message"]["hair"] == (
-        "image: GeneratedError: fog/2/hair.png of the corrupted set does not hold the pixels of its manifest"
-    )
-    assert "fog/2/suit.png of the corrupted set cannot be read" in faults["message"]["suit"]
-    assert str(copy) not in "".join(faults["message"])
+    unshown = {shot.image: shot for shot in store.unshown(tmp_path / "r.sqlite")}
+    assert {(shot.corruption, shot.severity) for shot in unshown.values()} == {("fog", 2)}
+    assert unshown["hair"].reason == "fog/2/hair.png of the corrupted set does not hold the pixels of its manifest"
+    assert "fog/2/suit.png of the corrupted set cannot be read" in unshown["suit"].reason
+    assert str(copy) not in unshown["hair"].reason + unshown["suit"].reason
 
 
 def test_a_condition_that_is_not_there_is_refused(made: Path, pair: Path) -> None:

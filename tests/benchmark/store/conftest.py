@@ -32,6 +32,43 @@ VERSION_1 = """
 """A file as version 1 made it."""
 
 
+VERSION_2 = (
+    VERSION_1
+    + """
+    ALTER TABLE rows ADD COLUMN spectra INTEGER NOT NULL DEFAULT 0 CHECK (spectra IN (0, 1));
+    CREATE TABLE spectra (
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
+        codec TEXT NOT NULL, point TEXT NOT NULL, quantity TEXT NOT NULL, channel TEXT NOT NULL,
+        n INTEGER NOT NULL, power BLOB NOT NULL,
+        PRIMARY KEY ("set", corruption, severity, codec, point, quantity, channel)
+    );
+    PRAGMA user_version = 2;
+"""
+)
+"""A file as version 2 made it, before anything was added."""
+
+
+@pytest.fixture
+def of_version_2(tmp_path: Path) -> Path:
+    """A file of version 2 in which one image was damaged, one too small for fog, and one refused by a codec."""
+    path = tmp_path / "second.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(VERSION_2)
+    no_values = (None,) * 9
+    for corruption, severity, codec, image, message in (
+        *(("none", 0, codec, "bad", "image: UnreadableImage: bad.png: image file is truncated") for codec in "ab"),
+        *(("fog", 3, codec, "bad", "image: UnreadableImage: bad.png: image file is truncated") for codec in "ab"),
+        ("none", 0, "a", "moved", "image: SetError: moved.png is not the file it was: restore it"),
+        *(("fog", 3, codec, "tiny", "image: ValueError: fog needs at least 32 pixels a side") for codec in "ab"),
+        ("fog", 3, "b", "kodim01", "encode: RuntimeError: image: too large"),
+    ):
+        values = ("kodak", corruption, severity, codec, "p", image, *no_values, "failed", message, "r", 0)
+        connection.execute(f"INSERT INTO rows VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
+    connection.commit()
+    connection.close()
+    return path
+
+
 @pytest.fixture
 def of_version_1(tmp_path: Path) -> Path:
     path = tmp_path / "old.sqlite"

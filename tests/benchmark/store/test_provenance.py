@@ -14,7 +14,9 @@ from codecshift.benchmark.store.facts import FACTS
 from codecshift.benchmark.store.provenance import Device, conflict, cpu, describe, git_state, run_id
 from codecshift.codecs.registry import find
 from codecshift.corruptions.corruption import Corruption
+from codecshift.corruptions.digests import pixels
 from codecshift.corruptions.sets import ImageSet, open_set
+from codecshift.corruptions.sets.generated import StoredSet
 
 SPECS = [find(name)[0] for name in ("jpeg", "webp", "identity")]
 NAMES = ["fog", "snow", "contrast"]
@@ -32,10 +34,12 @@ def described(images: ImageSet) -> dict[str, Any]:
 
 def test_it_states_what_a_result_rests_on(described: dict[str, Any], images: ImageSet) -> None:
     assert list(described) == [
-        *("codecshift", "git", "python", "platform", "cpu", "libraries", "sets", "corruptions", "measures", "codecs")
+        *("codecshift", "git", "python", "platform", "cpu", "libraries", "sets", "corruptions", "pixels"),
+        *("measures", "codecs"),
     ]
     assert described["sets"] == {"folder:pair": {"digest": images.digest, "images": 2}}
     assert described["corruptions"] == {name: provenance.find(name).version for name in NAMES}
+    assert described["pixels"] == {name: pixels(name) for name in NAMES}
     assert set(described["measures"]) == {"bpp", "psnr", "ms_ssim"}
     assert set(described["codecs"]) == {"jpeg", "webp", "identity"}
     assert all(set(codec) == set(FACTS) for codec in described["codecs"].values())
@@ -176,6 +180,56 @@ def test_each_conflict_is_named(described: dict[str, Any]) -> None:
         found = conflict([described, described, other(described, kind, name, value)])
         assert found.startswith(sentence), found
         assert "\n" not in found
+
+
+# --- libraries that make the corrupted pixels
+
+
+def with_libraries(described: dict[str, Any], digests: dict[str, str], **versions: str) -> dict[str, Any]:
+    """Return the provenance of a run with other libraries, under which some corruptions have other pixels."""
+    pixels = {**described["pixels"], **digests}
+    return {**described, "pixels": pixels, "libraries": {**described["libraries"], **versions}}
+
+
+def test_another_version_of_a_library_that_makes_the_same_pixels_is_let_in(described: dict[str, Any]) -> None:
+    assert conflict([described, with_libraries(described, {}, scipy="99.0", numpy="99.1")]) == ""
+
+
+def test_other_pixels_of_one_corruption_version_are_a_conflict(described: dict[str, Any]) -> None:
+    numpy, scipy = described["libraries"]["numpy"], described["libraries"]["scipy"]
+    changed = with_libraries(described, {"fog": "0" * 16}, numpy="99.0", scipy="99.1")
+    assert conflict([described, changed]) == (
+        f"corruption 'fog' makes other pixels in some of its runs (numpy {numpy} and 99.0, scipy {scipy} and 99.1)"
+    )
+
+
+def test_other_pixels_with_the_same_libraries_name_what_else_differs(described: dict[str, Any]) -> None:
+    changed = with_libraries(described, {"fog": "0" * 16})
+    sentence = "corruption 'fog' makes other pixels in some of its runs "
+    assert conflict([{**described, "cpu": "A"}, {**changed, "cpu": "B"}]) == f"{sentence}(processor A and B)"
+    commits = [{"commit": letter * 40, "changed": False} for letter in "ab"]
+    code = [{**run, "git": commit} for run, commit in zip((described, changed), commits, strict=True)]
+    assert conflict(code) == f"{sentence}(commit aaaaaaaaaaaa and bbbbbbbbbbbb)"
+    assert conflict([described, changed]) == f"{sentence}(the same libraries, processor and commit)"
+
+
+def test_runs_that_recorded_no_pixels_are_compared_by_version(described: dict[str, Any]) -> None:
+    earlier = {key: value for key, value in described.items() if key != "pixels"}
+    changed = with_libraries(described, {"fog": "0" * 16}, numpy="99.0")
+    assert conflict([earlier, described]) == conflict([earlier, changed]) == ""
+    assert conflict([earlier, described, changed]).startswith("corruption 'fog' makes other pixels")
+    assert conflict([earlier, other(described, "corruptions", "fog", 99)]).startswith(
+        "corruption 'fog' is not the same"
+    )
+
+
+@pytest.mark.parametrize("versions", [{}, {"scipy": "99.0"}], ids=["same", "other"])
+def test_pixels_of_files_are_recorded_where_the_libraries_of_here_made_them(
+    versions: dict[str, str], images: ImageSet, tmp_path: Path
+) -> None:
+    made_with = {**provenance.libraries(), "codecshift": "1", **versions}
+    stored = replace(images, generated=StoredSet(tmp_path, {}, made_with))
+    assert set(describe([stored], NAMES, SPECS)["pixels"]) == (set() if versions else set(NAMES))
 
 
 # --- the checkout

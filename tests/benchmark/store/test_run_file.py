@@ -213,7 +213,7 @@ def bare(path: Path, rows: Sequence[Row], write: Write) -> Path:
 
 def test_a_row_that_lacks_a_measure_is_not_there_for_who_wants_it(tmp_path: Path, row: Rows, write: Write) -> None:
     failed = replace(row(image="b", status="failed", message="why"), run="bare")
-    path = bare(tmp_path / "1", [row(image="a"), failed], write)
+    path = bare(tmp_path / "1", [row(image="a", height=161, width=161), failed], write)
     assert len(store.statuses(path)) == len(store.statuses(path, ["psnr"])) == 2
     assert store.statuses(path, ["psnr", "ms_ssim"]) == {failed.key: "failed"}
     assert len(store.rows_under(path, "kodak", "fog")) == len(store.rows_under(path, "kodak", "fog", ["bpp"])) == 2
@@ -221,3 +221,14 @@ def test_a_row_that_lacks_a_measure_is_not_there_for_who_wants_it(tmp_path: Path
     with RunFile.open(path) as file:
         assert file.statuses(["ms_ssim"]) == {failed.key: "failed"}
         assert [one.image for one in file.rows_under("kodak", "fog", ["ms_ssim"])] == ["b"]
+
+
+@pytest.mark.parametrize("size", [(160, 300), (300, 160), (8, 8)], ids=str)
+def test_a_row_of_an_image_too_small_for_a_measure_lacks_nothing(
+    size: tuple[int, int], tmp_path: Path, row: Rows, write: Write
+) -> None:
+    """Else every further run with MS-SSIM measures it again, and has no MS-SSIM to add."""
+    small = row(height=size[0], width=size[1])
+    path = bare(tmp_path / "1", [small], write)
+    assert store.statuses(path, ["psnr", "ms_ssim"]) == {small.key: "ok"}
+    assert len(store.rows_under(path, "kodak", "fog", ["ms_ssim"])) == 1

@@ -20,7 +20,7 @@ from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_sp
 from codecshift.benchmark.measure.shots.worker import Worker
 from codecshift.benchmark.measure.tasks import Context, Task
 from codecshift.benchmark.plan.plans import Shot
-from codecshift.benchmark.store import Row, blank
+from codecshift.benchmark.store import Row, Unshown, blank
 from codecshift.codecs.identity import Identity
 from codecshift.codecs.protocol import CodecUnavailable, Point, Spec
 from codecshift.codecs.registry import catalogue, find
@@ -461,7 +461,7 @@ def test_a_codec_is_opened_once(images: ImageSet, offer: Callable[[str, object],
     assert opened == [1]
 
 
-def test_a_damaged_image_costs_its_rows_and_its_message_names_no_folder(
+def test_a_damaged_image_makes_no_rows_and_its_reason_names_no_folder(
     tmp_path: Path, photographs: dict[str, np.ndarray]
 ) -> None:
     for name in ("bad", "good"):
@@ -471,27 +471,25 @@ def test_a_damaged_image_costs_its_rows_and_its_message_names_no_folder(
     images = open_set(f"folder:{tmp_path}", Path("/nonexistent"))
     one = worker(images)
     for condition in ((CLEAN, 0), ("fog", 1)):
-        rows = one.work(Task(Shot(images.name, "bad", *condition), (JPEG, WEBP))).rows
-        assert [(row.codec, row.status) for row in rows] == [("jpeg", "failed"), ("webp", "failed")]
-        for row in rows:
-            assert row.message.startswith("image: UnreadableImage: bad.png: ")
-            assert str(tmp_path) not in row.message
-            assert "/" not in row.message
+        worked = one.work(Task(Shot(images.name, "bad", *condition), (JPEG, WEBP)))
+        assert (worked.rows, len(worked.unshown)) == ((), 2)
+        (shot,) = set(worked.unshown)
+        assert shot[:4] == (images.name, "bad", CLEAN, 0)
+        assert shot.reason.startswith("bad.png: ")
+        assert "/" not in shot.reason
     assert [row.status for row in one.work(Task(Shot(images.name, "good", CLEAN, 0), (JPEG, WEBP))).rows] == [
         "ok",
         "ok",
     ]
 
 
-def test_an_image_changed_since_it_was_listed_costs_its_rows(
-    tmp_path: Path, photographs: dict[str, np.ndarray]
-) -> None:
+def test_an_image_changed_since_it_was_listed_makes_no_rows(tmp_path: Path, photographs: dict[str, np.ndarray]) -> None:
     PIL.Image.fromarray(photographs["hair"]).save(tmp_path / "one.png")
     images = open_set(f"folder:{tmp_path}", Path("/nonexistent"))
     PIL.Image.fromarray(photographs["suit"]).save(tmp_path / "one.png")
-    (row,) = worker(images).work(Task(Shot(images.name, "one", CLEAN, 0), (JPEG,))).rows
-    assert row.status == "failed"
-    assert row.message == "image: SetError: one.png is not the file it was when the set was listed"
+    worked = worker(images).work(Task(Shot(images.name, "one", CLEAN, 0), (JPEG,)))
+    reason = "one.png is not the file it was when the set was listed"
+    assert (worked.rows, worked.unshown) == ((), (Unshown(images.name, "one", CLEAN, 0, reason),))
 
 
 def test_an_image_too_small_to_be_corrupted_has_its_clean_row(
@@ -501,9 +499,10 @@ def test_an_image_too_small_to_be_corrupted_has_its_clean_row(
     images = open_set(f"folder:{tmp_path}", Path("/nonexistent"))
     one = worker(images)
     (clean,) = one.work(Task(Shot(images.name, "tiny", CLEAN, 0), (JPEG,))).rows
-    (spoiled,) = one.work(Task(Shot(images.name, "tiny", "fog", 3), (JPEG,))).rows
-    assert (clean.status, spoiled.status) == ("ok", "failed")
-    assert spoiled.message == "image: ValueError: fog needs at least 32 pixels a side, got 40x31"
+    spoiled = one.work(Task(Shot(images.name, "tiny", "fog", 3), (JPEG,)))
+    assert (clean.status, spoiled.rows) == ("ok", ())
+    reason = "fog needs at least 32 pixels a side, got 40x31"
+    assert spoiled.unshown == (Unshown(images.name, "tiny", "fog", 3, reason),)
 
 
 @pytest.mark.needs("alarm")

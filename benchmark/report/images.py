@@ -1,0 +1,36 @@
+"""Images that reports leave out: those that cannot be read or corrupted, and those that their set no longer holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...corruptions.corruption import CLEAN
+from ..store import Unshown
+
+_NAMED = 5  # images or reasons; of more, the number is told
+
+
+def unshown_notes(unshown: Sequence[Unshown]) -> Iterator[str]:
+    """Yield a sentence on unreadable images, and one on corrupted images that cannot be made, where there are any."""
+    unreadable = [shot.reason for shot in unshown if shot.corruption == CLEAN]
+    if unreadable:
+        yield f"{_counted(len(unreadable), 'image')} cannot be read: {_listed(unreadable, '; ')}."
+    corrupted = [shot.reason for shot in unshown if shot.corruption != CLEAN]
+    if corrupted:
+        reasons = list(dict.fromkeys(corrupted))
+        yield f"{_counted(len(corrupted), 'corrupted image')} cannot be made: {_listed(reasons, '; ')}."
+
+
+def gone_note(set_name: str, images: Sequence[str]) -> str:
+    """Return a sentence on images that a set no longer holds."""
+    are = "is" if len(images) == 1 else "are"
+    return f"{_counted(len(images), 'image')} that {set_name} no longer holds {are} left out: {_listed(images, ', ')}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _listed(names: Sequence[str], between: str) -> str:
+    more = f"{between}and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return between.join(names[:_NAMED]) + more

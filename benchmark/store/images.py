@@ -1,0 +1,97 @@
+"""The images of a run file: the content that rows were measured on, and the shots that could not be made."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .schema import version_of
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An image of a set: the digest of its content, and whether the set had it when a run last opened it."""
+
+    digest: str
+    is_present: bool
+
+
+class Unshown(NamedTuple):
+    """A shot that could not be made, and why; of corruption "none" it stands for all shots of an unreadable image."""
+
+    set: str
+    image: str
+    corruption: str
+    severity: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a changed image took along: its rows, and the conditions whose sums of spectra it was part of."""
+
+    rows: int
+    conditions: int
+
+
+def recorded(connection: sqlite3.Connection) -> dict[str, dict[str, Recorded]]:
+    """Return the recorded images by set and id; a set that was last opened before version 3 has none."""
+    sets: dict[str, dict[str, Recorded]] = {}
+    if version_of(connection) >= 3:
+        for name, image, digest, is_present in connection.execute(
+            'SELECT "set", image, digest, is_present FROM images'
+        ):
+            sets.setdefault(name, {})[image] = Recorded(digest, bool(is_present))
+    return sets
+
+
+def unshown(connection: sqlite3.Connection) -> list[Unshown]:
+    """Return the shots that could not be made, in the order of the key."""
+    if version_of(connection) < 3:
+        return []
+    query = 'SELECT "set", image, corruption, severity, reason FROM unshown ORDER BY 1, 2, 3, 4'
+    return [Unshown(*values) for values in connection.execute(query)]
+
+
+def measured(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return the (set, image) pairs of which there is an `ok` row."""
+    return set(connection.execute("SELECT DISTINCT \"set\", image FROM rows WHERE status = 'ok'"))
+
+
+def record(connection: sqlite3.Connection, name: str, images: Mapping[str, Recorded]) -> None:
+    """Write the images of a set in place of what was recorded of them."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)",
+        [(name, image, content.digest, int(content.is_present)) for image, content in images.items()],
+    )
+
+
+def mark(connection: sqlite3.Connection, shots: Iterable[Unshown]) -> None:
+    """Record shots that could not be made."""
+    connection.executemany("INSERT OR REPLACE INTO unshown VALUES (?, ?, ?, ?, ?)", shots)
+
+
+def unmark(connection: sqlite3.Connection, name: str, images: Collection[str]) -> None:
+    """Forget that shots of these images could not be made."""
+    connection.executemany('DELETE FROM unshown WHERE "set" = ? AND image = ?', [(name, image) for image in images])
+
+
+def remove_rows(connection: sqlite3.Connection, name: str, images: Collection[str]) -> Removed:
+    """Remove the rows of images of a set, and the sums of spectra that the images are part of.
+
+    A sum cannot give back one of its images. The other rows of its condition stay, as rows whose spectra are not taken.
+    """
+    marks = ", ".join("?" * len(images))
+    of_images = f'"set" = ? AND image IN ({marks})'
+    conditions = connection.execute(
+        f"SELECT DISTINCT corruption, severity FROM rows WHERE {of_images} AND spectra",  # noqa: S608 - question marks
+        (name, *images),
+    ).fetchall()
+    removed = connection.execute(f"DELETE FROM rows WHERE {of_images}", (name, *images)).rowcount  # noqa: S608
+    of_condition = '"set" = ? AND corruption = ? AND severity = ?'
+    for condition in conditions:
+        connection.execute(f"DELETE FROM spectra WHERE {of_condition}", (name, *condition))  # noqa: S608
+        connection.execute(f"UPDATE rows SET spectra = 0 WHERE {of_condition}", (name, *condition))  # noqa: S608
+    return Removed(removed, len(conditions))
