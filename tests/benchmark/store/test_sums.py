@@ -19,6 +19,7 @@ from codecshift.benchmark.store import (
     RunFile,
     RunFileError,
     Spectra,
+    Unshown,
     run_file,
 )
 
@@ -252,6 +253,25 @@ def test_a_row_without_spectra_is_committed_at_once_unless_others_wait(
     assert counts == [1, 1, 1]
     assert len(store.read(path)) == 3
     is_of(path, "b")
+
+
+@pytest.mark.parametrize("deed", ["mark", "unmark", "take"])
+def test_what_else_is_recorded_commits_no_row_without_its_sums(
+    deed: str, tmp_path: Path, spectral: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_file.time, "monotonic", lambda: 0.0)
+    path = tmp_path / "r.sqlite"
+    with RunFile.open(path) as file:
+        file.begin("r", {}, "now", 1)
+        file.append([spectral("a")])
+        if deed == "mark":
+            file.mark([Unshown("kodak", "b", "fog", 3, "damaged")])
+        elif deed == "unmark":
+            file.unmark("kodak", ["b"])
+        else:
+            file.take("kodak", {})
+        assert len(store.with_spectra(path)) == 1
+        is_of(path, "a")  # a reader that comes now, or after a kill
 
 
 def test_sums_do_not_pile_up_in_memory(tmp_path: Path, spectral: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
