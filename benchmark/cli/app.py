@@ -1,10 +1,8 @@
-"""The commands, and how the program starts and ends."""
+"""The commands, and how faults of the user's are told."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping
-from typing import NoReturn
 
 import typer
 
@@ -47,17 +45,14 @@ for _group, _commands in COMMANDS.items():
         app.command(rich_help_panel=_group)(_command)
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line: a fault of the user's is one sentence and exit code 2."""
-    signal.signal(signal.SIGTERM, _interrupted)
     speak_utf8()
     try:
         try:
             app()
         finally:
             flush()
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(0) from None
     except OSError as error:
@@ -70,7 +65,3 @@ def main() -> None:
         if not foreseen(error):
             raise
         refuse(str(error))
-
-
-def _interrupted(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from .interruption import save_when_interrupted
 from .output import duration, refuse, say, show
 from .progress import Progress
 
@@ -72,6 +73,7 @@ def _train(
         with Progress("images") as progress:
             job = prepare(recipe, data, out, valid=valid, start=start, device=device, report=progress.task)
         say(f"{recipe.name}: {recipe.architecture}, {len(job.data)} images, on {job.device} -> {out}")
+        save_when_interrupted()
         with Progress("steps") as progress:
             outcome = train(job, partial(progress.show, "training"))
     except Diverged as sentence:
