@@ -306,24 +306,22 @@ def _print_outcome(path: Path, job: Job) -> None:
     from ...analysis.ranking import NotComparable
     from ..report import leaderboard, matched
     from ..report.evidence import Choice, Evidence
-    from ..store.provenance import MATCHED
 
-    search: Any = job.provenance.get(MATCHED)
-    if search:
-        evidence = Evidence.open(path, Choice(sets=list(job.sets)))
+    evidence = Evidence.open(path, Choice(sets=list(job.sets)))
+    if job.matched:
         table = matched.matched(evidence)
-        targets = {point["target"] for point in search["points"]}
+        targets = {str(match.target) for match in job.matched.matches}
         show(matched.report(table[table["target"].isin(targets)], evidence))
         return
-    for name in job.sets:
-        evidence = Evidence.open(path, Choice(sets=[name]))
+    for part in evidence.by_set():
+        name = str(part.rows["set"].iloc[0])
         try:
-            board = leaderboard.leaderboard(evidence)
+            board = leaderboard.leaderboard(part)
         except NotComparable as reason:
             say(f"no leaderboard of {name}: {reason}")
-            show(leaderboard.points_report(evidence))
+            show(leaderboard.points_report(part))
         else:
-            show(leaderboard.report(board, evidence))
+            show(leaderboard.report(board, part))
 
 
 def _show_heatmaps(path: Path, choice: Any, form: Format, folder: Path | None, **shown: Any) -> None:

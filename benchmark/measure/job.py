@@ -11,7 +11,7 @@ from typing import Any
 
 from ...analysis.spectrum import Settings
 from ...codecs.isolated import Isolated, NoAnswer, Raised
-from ...codecs.neural.device import describe
+from ...codecs.neural.device import describe, possible
 from ...codecs.protocol import CodecUnavailable, Point, Spec
 from ...codecs.registry import UnknownCodec, find, identify
 from ...codecs.registry import prepare as fetch_codec
@@ -53,7 +53,15 @@ class Job:
     @cached_property
     def provenance(self) -> Mapping[str, Any]:
         """Everything that determines the results."""
-        return provenance.describe(
+        return self._described(provenance.describe)
+
+    @property
+    def comparable(self) -> Mapping[str, Any]:
+        """What decides whether rows can be compared with those of other runs, without opening a codec."""
+        return self._described(provenance.comparable)
+
+    def _described(self, describe: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        return describe(
             self.sets.values(),
             (corruption for corruption, _ in self.plan.conditions()),
             self.specs.values(),
@@ -162,6 +170,8 @@ def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
     """
     named("device", device, DEVICES)
     if device == "cpu" or (device == "auto" and all(spec.kind != "neural" for spec in specs)):
+        return None
+    if device == "auto" and not possible():
         return None
     fault = "torch finds none here, or is not installed"
     try:
