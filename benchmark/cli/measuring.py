@@ -57,12 +57,10 @@ def run(
     dry_run: options.DryRun = False,
 ) -> None:
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
-    from ..measure.job import DEVICES
     from ..plan.names import named
     from ..plan.plans import PLANS
     from ..plan.targets import Target
 
-    named("device", device, DEVICES)
     chosen = named("plan", plan, PLANS).narrowed(
         sets or (), corruption or (), severity or (), codec or (), images, image or ()
     )
