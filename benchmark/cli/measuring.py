@@ -12,7 +12,7 @@ import typer
 from ..report.sheet import Format
 from . import options
 from .output import duration, refuse, say, show
-from .progress import Progress
+from .progress import Progress, working
 from .resolving import prepare, run_file, spectra_settings
 
 if TYPE_CHECKING:
@@ -162,7 +162,8 @@ def merge(
     """Put the rows of several run files into a new one."""
     from .. import store
 
-    count, repeated = store.merge(files, out)
+    with working("merging"):
+        count, repeated = store.merge(files, out)
     say(f"{count} rows -> {out}" + (f" ({repeated} were in several files)" if repeated else ""))
 
 
@@ -188,7 +189,7 @@ def _measure(
     try:
         if targets:
             job = _match(job, targets, path, jobs, retry_failed, time_limit)
-        with Progress("rows") as progress:
+        with Progress("rows", "looking for what is not measured yet") as progress:
             tally = measure(
                 job,
                 path,
@@ -236,7 +237,7 @@ def _match(
     """Return the job with matched points in place of ladders, and say what was found; end here where nothing was."""
     from ..measure.search import match
 
-    with Progress("rows") as progress:
+    with Progress("rows", "looking for what is not measured yet") as progress:
         outcome = match(
             job,
             targets,
@@ -305,7 +306,8 @@ def _print_outcome(path: Path, job: Job) -> None:
     from ..report import leaderboard, matched
     from ..report.evidence import Choice, Evidence
 
-    evidence = Evidence.open(path, Choice(sets=list(job.sets)))
+    with working(f"reading {path}"):
+        evidence = Evidence.open(path, Choice(sets=list(job.sets)))
     if job.matched:
         table = matched.matched(evidence)
         targets = {str(match.target) for match in job.matched.matches}
@@ -314,7 +316,8 @@ def _print_outcome(path: Path, job: Job) -> None:
     for part in evidence.by_set():
         name = str(part.rows["set"].iloc[0])
         try:
-            board = leaderboard.leaderboard(part)
+            with working("ranking codecs"):
+                board = leaderboard.leaderboard(part)
         except NotComparable as reason:
             say(f"no leaderboard of {name}: {reason}")
             show(leaderboard.points_report(part))
@@ -326,10 +329,13 @@ def _show_heatmaps(path: Path, choice: Any, form: Format, folder: Path | None, *
     from ..report import heatmap as maps
     from ..report.evidence import Evidence
 
-    heatmaps = maps.read(Evidence.open(path, choice), **shown)
+    with working(f"reading {path}"):
+        heatmaps = maps.read(Evidence.open(path, choice), **shown)
     show(maps.report(heatmaps), form)
-    for drawn in maps.draw(heatmaps, folder) if folder is not None else ():
-        say(str(drawn))
+    if folder is not None:
+        with working("drawing heatmaps"):
+            for drawn in maps.draw(heatmaps, folder):
+                say(str(drawn))
 
 
 def _end(tally: Tally) -> None:

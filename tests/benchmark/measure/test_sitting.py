@@ -409,7 +409,9 @@ def test_an_interrupted_command_says_how_to_go_on(
             process.communicate()
     assert process.returncode == 130
     assert out == ""
-    assert err.strip() == f"stopped: everything measured so far is in {path}; the same command goes on from there"
+    assert (
+        err.splitlines()[-1] == f"stopped: everything measured so far is in {path}; the same command goes on from there"
+    )
     assert 0 < len(store.read(path)) < ROWS
     assert [path] == list(tmp_path.iterdir())  # the log was folded in
 
