@@ -29,7 +29,8 @@ Quantity = Literal["bpp", "psnr", "psnr_clean"]
 
 QUANTITIES: tuple[Quantity, ...] = ("bpp", "psnr", "psnr_clean")
 PREFIX = "fourier_"
-_NAME = re.compile(rf"{PREFIX}(m?\d+)_(m?\d+)(?:_of_(\d+))?")
+_NUMBER = "0|m?[1-9][0-9]*"
+_NAME = re.compile(rf"{PREFIX}({_NUMBER})_({_NUMBER})(?:_of_([1-9][0-9]*))?")
 
 RMS: Mapping[int, float] = MappingProxyType({1: 1.0, 2: 2.0, 3: 4.0, 4: 8.0, 5: 16.0})
 """The root mean square of the wave in grey levels, by severity."""
@@ -159,7 +160,10 @@ def parse(name: str) -> tuple[int, int, int | None] | None:
     if not match:
         return None
     i, j = (int(text.replace("m", "-")) for text in match.groups()[:2])
-    return i, j, int(match[3]) if match[3] else None
+    steps = int(match[3]) if match[3] else None
+    if steps is not None and not all(-steps < 2 * part <= steps for part in (i, j)):
+        return None  # beyond half a cycle per pixel lies the same wave again, under its one name
+    return i, j, steps
 
 
 def windows(rows: pd.DataFrame) -> list[Window]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .cubics import cubics
 
 MINIMUM_POINTS = 4
 MINIMUM_OVERLAP = 0.3
@@ -56,12 +57,17 @@ class BdRate:
 def bd_rate(anchor: Curve, test: Curve, *, minimum_overlap: float = MINIMUM_OVERLAP) -> BdRate:
     """Return the BD-rate of `test` against `anchor` over the qualities both reach, with no extrapolation.
 
-    Bjontegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33, 2001, computed by the library
-    `bjontegaard`: log rate interpolated over quality by Fritsch and Butland's monotone cubics (PCHIP). Curves are not
-    comparable, and `reason` is set, if one has fewer than four points or the overlap is below `minimum_overlap`.
+    Bjontegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33, 2001, with log rate interpolated
+    over quality by Fritsch and Butland's monotone cubics (PCHIP), as the library `bjontegaard` does, which imports
+    Matplotlib. Curves are not comparable, and `reason` is set, if one has fewer than four points or the overlap is
+    below `minimum_overlap`.
     """
     overlap, reason = _overlap(anchor, test, minimum_overlap)
-    return BdRate(math.nan if reason else _bjontegaard(anchor, test), overlap, reason)
+    if reason:
+        return BdRate(math.nan, overlap, reason)
+    low, high = max(anchor.quality[0], test.quality[0]), min(anchor.quality[-1], test.quality[-1])
+    difference = _integral(test, low, high) - _integral(anchor, low, high)
+    return BdRate(100 * math.expm1(difference / (high - low)), overlap)
 
 
 def _overlap(anchor: Curve, test: Curve, minimum: float) -> tuple[float, str]:
@@ -78,13 +84,10 @@ def _overlap(anchor: Curve, test: Curve, minimum: float) -> tuple[float, str]:
     return overlap, ""
 
 
-def _bjontegaard(anchor: Curve, test: Curve) -> float:
-    import bjontegaard  # noqa: PLC0415 - it imports matplotlib
-
-    points = (anchor.bpp, anchor.quality, test.bpp, test.quality)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of an overlap under 75 %; ours is checked above, and reported
-        return float(bjontegaard.bd_rate(*points, "pchip", require_matching_points=False, min_overlap=0))
+def _integral(curve: Curve, low: float, high: float) -> float:
+    """Return the integral of log rate over quality between two qualities on a curve."""
+    cubic = cubics(slice(None), curve.bpp[:, np.newaxis], curve.quality[:, np.newaxis])
+    return float((cubic.up_to(np.array([high])) - cubic.up_to(np.array([low])))[0])
 
 
 def inflation(clean_bpp: ArrayLike, bpp: ArrayLike) -> float:

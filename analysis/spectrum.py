@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -246,6 +245,8 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[n
 
 def transform(picture: NDArray[np.float32] | NDArray[np.uint8], settings: Settings) -> Transform:
     """Return the transform of a difference (H, W, 3), or of an image, in single precision."""
+    import scipy.fft  # noqa: PLC0415 - a fifth of a second, for those who take spectra
+
     picture = picture.astype(np.float32, copy=False)
 
     def through(plane: NDArray[np.float32]) -> NDArray[np.complex64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import string
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .names import did_you_mean
 from .program import PICTURES, Program, ProgramCodec, answer, executable, opened
 from .protocol import CodecUnavailable, Point, Scale, Spec
 
@@ -106,9 +106,7 @@ def _described(table: Mapping[str, Any], path: Path, digest: str) -> Described:
 def _typed(table: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
     for key, value in table.items():
         if key not in keys:
-            nearest = difflib.get_close_matches(key, keys, n=1)
-            hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
-            raise ValueError(f"unknown key {key!r}: expected some of {', '.join(keys)}{hint}")
+            raise ValueError(f"unknown key {key!r}: expected some of {', '.join(keys)}{did_you_mean(key, keys)}")
         kinds = keys[key] if isinstance(keys[key], tuple) else (keys[key],)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise ValueError(f"{key} = {value!r}: expected {' or '.join(kind.__name__ for kind in kinds)}")

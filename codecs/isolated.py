@@ -52,8 +52,8 @@ class Isolated:
     def __enter__(self) -> Isolated:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._end(_FAREWELL)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._end(0 if kind else _FAREWELL)  # Ctrl-C waits for nobody
 
     def call(self, function: Callable[Given, Back], *args: Given.args, **kwargs: Given.kwargs) -> Back:
         """Return what a function of this package returns, as plain data; raise NoAnswer or Raised."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 from . import binaries, ffmpeg, identity, linear, pillow
 from .isolated import Isolated, NoAnswer, Raised
+from .names import did_you_mean
 from .neural import metadata
 from .neural import specs as neural
 from .protocol import Codec, CodecUnavailable, Point, Scale, Spec
@@ -166,7 +166,7 @@ def find(label: str, extra: Iterable[Spec] = ()) -> tuple[Spec, tuple[Point, ...
     near = {**_AT_HAND, **{spec.name: spec for spec in extra}}
     spec = near.get(name) or catalogue().specs.get(name)
     if spec is None:
-        raise UnknownCodec(f"unknown codec {name!r}: {_why_unknown(name)}")
+        raise UnknownCodec(f"unknown codec {name!r}{_why_unknown(name, near)}")
     return (spec, (find_point(spec, point),)) if colon else (spec, spec.points)
 
 
@@ -178,12 +178,12 @@ def _checkpoint(label: str) -> tuple[Spec, tuple[Point, ...]]:
     return (spec, (find_point(spec, point),)) if point else (spec, spec.points)
 
 
-def _why_unknown(name: str) -> str:
+def _why_unknown(name: str, near: Iterable[str]) -> str:
     known = catalogue()
     for title, fault in known.faults.items():
         if name and title.startswith(f"{name} "):
-            return f"the plugin {title} could not be taken in: {fault}"
-    return f"{_expected(name, known.specs)}; `codecshift codecs` lists them"
+            return f": the plugin {title} could not be taken in: {fault}"
+    return f"{did_you_mean(name, {**dict.fromkeys(near), **known.specs})}: codecshift codecs lists the codecs"
 
 
 def find_point(spec: Spec, name: str) -> Point:
@@ -192,17 +192,13 @@ def find_point(spec: Spec, name: str) -> Point:
     if name in points:
         return points[name]
     if spec.scale is None:
-        raise UnknownCodec(f"{spec.name} has no point {name!r}: {_expected(name, points)}")
+        raise UnknownCodec(
+            f"{spec.name} has no point {name!r}: expected one of {', '.join(points)}{did_you_mean(name, points)}"
+        )
     try:
         return spec.scale.parse(name)
     except ValueError as error:
         raise UnknownCodec(f"{spec.name} has no point {name!r}: {error}") from None
-
-
-def _expected(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"expected one of {', '.join(known)}" + (f" (did you mean {nearest[0]!r}?)" if nearest else "")
 
 
 def identify(spec: Spec) -> str:

@@ -11,43 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cubics import Cubics, cubics
 from ..rate import MINIMUM_POINTS
 from .point_tables import Floats
-
-
-@dataclass(frozen=True, slots=True)
-class _Cubics:
-    """Curves of equally many points: `which` resamples they are, and the cubics between their points.
-
-    All of shape (points, curves): quality, log rate, its slope over quality, and its integral from the first point.
-    """
-
-    which: NDArray[np.intp] | slice
-    quality: Floats
-    log_rate: Floats
-    slope: Floats
-    integral: Floats
-
-    def up_to(self, quality: Floats) -> Floats:
-        """Return the integral of log rate from the first point of each curve to a quality on it."""
-        curves = self.quality.shape[1]
-        if np.array_equal(quality, self.quality[0]):
-            return np.zeros(curves)
-        if np.array_equal(quality, self.quality[-1]):
-            return np.asarray(self.integral[-1])
-        piece = np.zeros(curves, np.intp)
-        for inner in self.quality[1:-1]:
-            piece += quality >= inner
-        start = piece * curves + np.arange(curves)
-        end = start + curves
-        x0, x1 = self.quality.take(start), self.quality.take(end)
-        y0, y1 = self.log_rate.take(start), self.log_rate.take(end)
-        d0, d1 = self.slope.take(start), self.slope.take(end)
-        width, step = x1 - x0, quality - x0
-        secant = (y1 - y0) / width
-        second, third = (3 * secant - 2 * d0 - d1) / width, (d0 + d1 - 2 * secant) / width**2
-        within = step * (y0 + step * (d0 / 2 + step * (second / 3 + step * (third / 4))))
-        return np.asarray(self.integral.take(start) + within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +22,7 @@ class Curves:
 
     lowest: Floats
     highest: Floats
-    parts: tuple[_Cubics, ...]
+    parts: tuple[Cubics, ...]
 
     @classmethod
     def through(cls, bpp: Floats, quality: Floats) -> Curves:
@@ -69,7 +35,7 @@ class Curves:
         """
         points, resamples = bpp.shape
         if points >= MINIMUM_POINTS and _rising(bpp, quality):
-            return cls(quality[0], quality[-1], (_cubics(slice(None), bpp, quality),))
+            return cls(quality[0], quality[-1], (cubics(slice(None), bpp, quality),))
         bpp, quality, worth = _frontiers(bpp, quality)
         lowest, highest = np.full(resamples, math.nan), np.full(resamples, math.nan)
         parts = []
@@ -80,7 +46,7 @@ class Curves:
             on_curve = worth[:, first]
             if on_curve.sum() >= MINIMUM_POINTS:
                 which = slice(None) if len(patterns) == 1 else np.nonzero(pattern_of == pattern)[0]
-                part = _cubics(which, bpp[on_curve][:, which], quality[on_curve][:, which])
+                part = cubics(which, bpp[on_curve][:, which], quality[on_curve][:, which])
                 lowest[which], highest[which] = part.quality[0], part.quality[-1]
                 parts.append(part)
         return cls(lowest, highest, tuple(parts))
@@ -157,23 +123,3 @@ def _frontiers(bpp: Floats, quality: Floats) -> tuple[Floats, Floats, NDArray[np
     before = np.full(quality.shape, -math.inf)
     np.maximum.accumulate(quality[:-1], axis=0, out=before[1:])
     return bpp, quality, quality > before
-
-
-def _cubics(which: NDArray[np.intp] | slice, bpp: Floats, quality: Floats) -> _Cubics:
-    """Return the monotone cubics through points that rise in both, four or more of them."""
-    log_rate = np.log(bpp)
-    width, rise = np.diff(quality, axis=0), np.diff(log_rate, axis=0)
-    # The mean of the two secants, harmonic and weighted towards the nearer: 1 / secant is width / rise.
-    inverse = width / rise
-    both = width[1:] + width[:-1]
-    slope = np.empty_like(quality)
-    slope[1:-1] = 3 * both / ((both + width[1:]) * inverse[:-1] + (both + width[:-1]) * inverse[1:])
-    for end, near, far in ((0, 0, 1), (-1, -1, -2)):
-        # One-sided through three points, and flat where that would fall.
-        secant, next_secant = 1 / inverse[near], 1 / inverse[far]
-        one_sided = ((2 * width[near] + width[far]) * secant - width[near] * next_secant) / (width[near] + width[far])
-        slope[end] = np.maximum(one_sided, 0)
-    piece = width * ((log_rate[1:] + log_rate[:-1]) / 2 + width * (slope[:-1] - slope[1:]) / 12)
-    integral = np.zeros_like(quality)
-    np.cumsum(piece, axis=0, out=integral[1:])
-    return _Cubics(which, quality, log_rate, slope, integral)

@@ -1,5 +1,11 @@
 """The command line."""
 
-from .app import main
+from .interruption import ending_on_ctrl_c
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the command line: a fault of the user's is one sentence and exit code 2, Ctrl-C is exit code 130."""
+    with ending_on_ctrl_c():
+        from .app import run  # Ctrl-C may come while it is loaded
+
+        run()

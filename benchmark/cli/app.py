@@ -1,10 +1,9 @@
-"""The commands, and how the program starts and ends."""
+"""The commands, and how faults of the user's are told."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping
-from typing import NoReturn
+from typing import Annotated
 
 import typer
 
@@ -38,26 +37,40 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], ...]] = {
 app = typer.Typer(
     help="How image codecs behave when the images shift.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("codecshift"))
+        raise typer.Exit
+
+
+@app.callback()
+def _before_any_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
+
+
 for _group, _commands in COMMANDS.items():
     for _command in _commands:
         app.command(rich_help_panel=_group)(_command)
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line: a fault of the user's is one sentence and exit code 2."""
-    signal.signal(signal.SIGTERM, _interrupted)
     speak_utf8()
     try:
         try:
             app()
         finally:
             flush()
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(0) from None
     except OSError as error:
@@ -70,7 +83,3 @@ def main() -> None:
         if not foreseen(error):
             raise
         refuse(str(error))
-
-
-def _interrupted(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt

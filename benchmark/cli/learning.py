@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from .interruption import save_when_interrupted
 from .output import duration, refuse, say, show
-from .progress import Progress
+from .progress import Progress, working
 
 if TYPE_CHECKING:
     from ...codecs.neural.training.recipe import Recipe
@@ -58,10 +59,11 @@ def _train(
     recipe: Recipe, data: Path, valid: Path | None, out: Path, start: Path | None, device: str, jobs: int | None
 ) -> None:
     try:
-        import torch
+        with working("loading torch"):
+            import torch
 
-        from ...codecs.neural.training.job import prepare
-        from ...codecs.neural.training.train import train
+            from ...codecs.neural.training.job import prepare
+            from ...codecs.neural.training.train import train
     except ImportError as error:
         _refuse_without_extra("training", error)
     from ...codecs.neural.training.recipe import Diverged
@@ -69,10 +71,11 @@ def _train(
     if jobs is not None:
         torch.set_num_threads(jobs)
     try:
-        with Progress("images") as progress:
+        with Progress("images", "preparing") as progress:
             job = prepare(recipe, data, out, valid=valid, start=start, device=device, report=progress.task)
         say(f"{recipe.name}: {recipe.architecture}, {len(job.data)} images, on {job.device} -> {out}")
-        with Progress("steps") as progress:
+        save_when_interrupted()
+        with Progress("steps", "building networks") as progress:
             outcome = train(job, partial(progress.show, "training"))
     except Diverged as sentence:
         say(f"codecshift: {sentence}")
@@ -97,12 +100,15 @@ def pack(
 ) -> None:
     """Pack a training for others: its best checkpoints in half precision, recipe, logs and a model card."""
     try:
-        from ...codecs.neural.training import packing
+        with working("loading torch"):
+            from ...codecs.neural.training import packing
     except ImportError as error:
         _refuse_without_extra("packing", error)
     from ..report import listings
 
-    show(listings.packed(packing.pack(trainings, out, valid, say)))
+    with working("packing"):
+        packed = packing.pack(trainings, out, valid, say)
+    show(listings.packed(packed))
 
 
 def convert(
@@ -116,13 +122,15 @@ def convert(
 ) -> None:
     """Make a checkpoint of CompressAI's into one that can be measured: ARCH@FILE.safetensors is then a codec."""
     try:
-        from ...codecs.neural import convert as converting
+        with working("loading torch"):
+            from ...codecs.neural import convert as converting
     except ImportError as error:
         _refuse_without_extra("converting", error)
     from ...codecs.neural.metadata import BadCheckpoint
 
     try:
-        made = converting.convert(file, architecture, lam, out, metric)
+        with working("converting"):
+            made = converting.convert(file, architecture, lam, out, metric)
     except BadCheckpoint as error:
         refuse(str(error))
     size = ", ".join(f"{key}={value}" for key, value in made.config.items())

@@ -11,7 +11,7 @@ import typer
 from ..report.sheet import Format
 from .options import CodecFiles, Corruptions, DataDir, Download, OutputFormat, ProbeLimit
 from .output import refuse, say, show
-from .progress import Progress
+from .progress import Progress, working
 from .resolving import data_folder, described
 
 if TYPE_CHECKING:
@@ -24,13 +24,17 @@ def codecs(
     time_limit: ProbeLimit = 30,
 ) -> None:
     """List the codecs: what each is set to, its ladder, and whether it works here. The fairness table."""
-    from ...codecs.registry import catalogue
+    from ...codecs.registry import NEURAL, catalogue
     from ..report import codecs as fairness
 
-    known = catalogue()
-    specs = (*known.specs.values(), *described(codec_file))
-    with Progress("codecs") as progress:
-        entries = list(fairness.entries(specs, time_limit, lambda done, total: progress.task("trying", done, total)))
+    neural = [spec.name for spec in NEURAL]  # they take seconds to open
+    with Progress("codecs", "looking for codecs") as progress:
+        known = catalogue()
+        specs = (*known.specs.values(), *described(codec_file))
+        trying = fairness.entries(
+            specs, time_limit, lambda done, total: progress.task("trying", done, total), unopened=neural
+        )
+        entries = list(trying)
     show(fairness.report(entries, known.faults), format)
     if format is not Format.text:
         _say_faults()
@@ -102,9 +106,10 @@ def check(
     from ...codecs.registry import find, identify
     from ..measure.checking import check
 
-    spec, points = find(label, described(codec_file))
-    _say_faults()
-    identify(spec)
+    with working("looking for codecs"):
+        spec, points = find(label, described(codec_file))
+        _say_faults()
+        identify(spec)
     with Progress("checks") as progress:
         verdicts = list(check(spec, points, time_limit, lambda done, total: progress.task("checking", done, total)))
     _print_verdicts(spec.name, verdicts)
@@ -116,7 +121,7 @@ def doctor(format: OutputFormat = Format.text, time_limit: ProbeLimit = 30) -> N
     """Say what this machine has: versions, codecs, image sets, space."""
     from ..report import doctor
 
-    with Progress("codecs") as progress:
+    with Progress("codecs", "looking for codecs") as progress:
         findings = list(doctor.findings(time_limit, lambda done, total: progress.task("trying", done, total)))
     show(doctor.report(findings), format)
 

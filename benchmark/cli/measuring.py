@@ -12,7 +12,7 @@ import typer
 from ..report.sheet import Format
 from . import options
 from .output import duration, refuse, say, show
-from .progress import Progress
+from .progress import Progress, working
 from .resolving import prepare, run_file, spectra_settings
 
 if TYPE_CHECKING:
@@ -59,12 +59,10 @@ def run(
     dry_run: options.DryRun = False,
 ) -> None:
     """Measure codecs on clean and corrupted images, and print the leaderboard. Goes on where it was stopped."""
-    from ..measure.job import DEVICES
     from ..plan.names import named
     from ..plan.plans import PLANS
     from ..plan.targets import Target
 
-    named("device", device, DEVICES)
     chosen = named("plan", plan, PLANS).narrowed(
         sets or (), corruption or (), severity or (), codec or (), images, image or ()
     )
@@ -168,7 +166,8 @@ def merge(
     """Put the rows of several run files into a new one."""
     from .. import store
 
-    count, repeated = store.merge(files, out)
+    with working("merging"):
+        count, repeated = store.merge(files, out)
     say(f"{count} rows -> {out}" + (f" ({repeated} were in several files)" if repeated else ""))
 
 
@@ -201,7 +200,7 @@ def _measure(
     try:
         if targets:
             job = _match(job, targets, path, jobs, retry_failed, remeasure_changed, time_limit)
-        with Progress("rows") as progress:
+        with Progress("rows", "looking for what is not measured yet") as progress:
             tally = measure(
                 job,
                 path,
@@ -271,7 +270,7 @@ def _match(
     """Return the job with matched points in place of ladders, and say what was found; end here where nothing was."""
     from ..measure.search import match
 
-    with Progress("rows") as progress:
+    with Progress("rows", "looking for what is not measured yet") as progress:
         outcome = match(
             job,
             targets,
@@ -342,34 +341,37 @@ def _print_outcome(path: Path, job: Job) -> None:
     from ...analysis.ranking import NotComparable
     from ..report import leaderboard, matched
     from ..report.evidence import Choice, Evidence
-    from ..store.provenance import MATCHED
 
-    search: Any = job.provenance.get(MATCHED)
-    if search:
+    with working(f"reading {path}"):
         evidence = Evidence.open(path, Choice(sets=list(job.sets)))
+    if job.matched:
         table = matched.matched(evidence)
-        targets = {point["target"] for point in search["points"]}
+        targets = {str(match.target) for match in job.matched.matches}
         show(matched.report(table[table["target"].isin(targets)], evidence))
         return
-    for name in job.sets:
-        evidence = Evidence.open(path, Choice(sets=[name]))
+    for part in evidence.by_set():
+        name = str(part.rows["set"].iloc[0])
         try:
-            board = leaderboard.leaderboard(evidence)
+            with working("ranking codecs"):
+                board = leaderboard.leaderboard(part)
         except NotComparable as reason:
             say(f"no leaderboard of {name}: {reason}")
-            show(leaderboard.points_report(evidence))
+            show(leaderboard.points_report(part))
         else:
-            show(leaderboard.report(board, evidence))
+            show(leaderboard.report(board, part))
 
 
 def _show_heatmaps(path: Path, choice: Any, form: Format, folder: Path | None, **shown: Any) -> None:
     from ..report import heatmap as maps
     from ..report.evidence import Evidence
 
-    heatmaps = maps.read(Evidence.open(path, choice), **shown)
+    with working(f"reading {path}"):
+        heatmaps = maps.read(Evidence.open(path, choice), **shown)
     show(maps.report(heatmaps), form)
-    for drawn in maps.draw(heatmaps, folder) if folder is not None else ():
-        say(str(drawn))
+    if folder is not None:
+        with working("drawing heatmaps"):
+            for drawn in maps.draw(heatmaps, folder):
+                say(str(drawn))
 
 
 def _end(tally: Tally) -> None:

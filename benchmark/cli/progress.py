@@ -2,49 +2,86 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .output import duration, say
+
+SILENCE = 2.5
+"""Seconds after which a command that goes on says what it is doing."""
 
 _SECONDS_BETWEEN_LINES = 15
 _SHOWN_SEARCHES = 3
 
 
-class Progress:
-    """The progress of named tasks, counted in `unit`; a context manager."""
+@dataclass(slots=True)
+class _Task:
+    """How far a task is, for lines; what was done before it began says nothing of the time that is left."""
 
-    def __init__(self, unit: str) -> None:
+    name: str
+    began: float
+    first: int
+    done: int
+    total: int | None
+    note: str
+
+    def line(self, unit: str) -> str:
+        parts = [f"{self.done} of {self.total} {unit}"] if self.total else []
+        parts += [self.note] if self.note else []
+        if self.total and self.done > self.first:
+            elapsed = time.monotonic() - self.began
+            parts.append(f"{duration(elapsed * (self.total - self.done) / (self.done - self.first))} left")
+        return f"{self.name}: {', '.join(parts)}" if parts else f"{self.name} ..."
+
+
+class Progress:
+    """The progress of named tasks, counted in `unit`; a context manager.
+
+    Until the first task is told of, `preparing` says what goes on.
+    """
+
+    def __init__(self, unit: str, preparing: str = "") -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
         self._unit = unit
-        self._tasks: dict[str, Any] = {}
-        self._first: dict[str, int] = {}
-        self._next_line = 0.0
+        self._bars: dict[str, Any] = {}
+        self._task = _Task(preparing, time.monotonic(), 0, 0, None, "") if preparing else None
+        self._ended = threading.Event()
+        self._lines = threading.Thread(target=self._say_lines, name="progress", daemon=True)
         amount = TextColumn("{task.percentage:>3.0f}%") if unit == "download" else MofNCompleteColumn()
         console = Console(stderr=True)
         self._live = console.is_terminal
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
-            amount,
+            *([amount] if unit else []),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            *([TextColumn("left"), TimeRemainingColumn()] if unit else []),
             TextColumn("{task.fields[note]}"),
             console=console,
             disable=not self._live,
+            transient=not unit,
         )
 
     def __enter__(self) -> Progress:
         self._bar.start()
+        if self._task:
+            self.show(self._task.name, 0, None, "")
+        if not self._live:
+            self._lines.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._bar.stop()
+        if not self._live:
+            self._lines.join()
 
     def matching(self, done: int, total: int, searches: Sequence[object]) -> None:
         """Show how many of the rows wanted so far are done, and which searches go on."""
@@ -59,16 +96,28 @@ class Progress:
     def show(self, name: str, done: int, total: int | None, note: str) -> None:
         """Show how far a task is, with a note; a total of None means unknown."""
         if self._live:
-            if name not in self._tasks:
-                self._tasks[name] = self._bar.add_task(name, total=total, note=note)
-            self._bar.update(self._tasks[name], completed=done, total=total, note=note)
-            return
-        now = time.monotonic()
-        if name not in self._tasks:
-            self._tasks[name] = now
-            self._first[name] = done  # what was done before says nothing of the time that is left
-            self._next_line = now + _SECONDS_BETWEEN_LINES
-        elif now >= self._next_line and done > self._first[name] and total:
-            self._next_line = now + _SECONDS_BETWEEN_LINES
-            left = (now - self._tasks[name]) * (total - done) / (done - self._first[name])
-            say(f"{name}: {done} of {total} {self._unit}, {note + ', ' if note else ''}{duration(left)} left")
+            if name not in self._bars:
+                if self._bars and self._task and self._task.total is None:
+                    self._bar.update(self._bars[self._task.name], visible=False)  # what was preparation is over
+                self._bars[name] = self._bar.add_task(name, total=total, note=note)
+            self._bar.update(self._bars[name], completed=done, total=total, note=note)
+        current = self._task
+        if current is None or current.name != name:
+            self._task = _Task(name, time.monotonic(), done, done, total, note)
+        else:
+            current.done, current.total, current.note = done, total, note
+
+    def _say_lines(self) -> None:
+        """Say how far the task at hand is: soon, then now and then, until all is done."""
+        pause: float = SILENCE
+        while not self._ended.wait(pause):
+            if self._task and (self._task.total is None or self._task.done < self._task.total):
+                say(self._task.line(self._unit))
+                pause = _SECONDS_BETWEEN_LINES
+
+
+@contextlib.contextmanager
+def working(name: str) -> Iterator[None]:
+    """Say what is being done, where it takes longer than a moment and has no parts to count."""
+    with Progress("", name):
+        yield

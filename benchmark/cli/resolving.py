@@ -72,7 +72,7 @@ def prepare(
 
     folder, fetch = data_folder(data_dir, download)
     extra = described(codec_files)
-    with Progress("download") as progress:
+    with Progress("download", "looking for images and codecs") as progress:
         job = prepare(plan, folder, download=fetch, progress=progress.task, extra=extra, device=device, spectra=spectra)
     for name, reason in job.unavailable.items():
         say(f"left out: {name}: {reason}")

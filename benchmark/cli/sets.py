@@ -49,7 +49,7 @@ def generate(
     if image is not None and preview is None:
         refuse("--image chooses what --preview shows: give that too")
     folder, fetch = data_folder(data_dir, download)
-    with Progress("download") as progress:
+    with Progress("download", "looking for images") as progress:
         order = ordered(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
     if preview is not None:
         from ..sets.preview import preview as draw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from ..report.sheet import Format
 from .options import CodecFiles, Corruptions, DataDir, File, OneSet, OutputFormat, QualityName, Severities
 from .output import drop_stdout, refuse, say, show
+from .progress import working
 from .resolving import data_folder, described
 
 if TYPE_CHECKING:
@@ -71,15 +73,17 @@ def leaderboard(
     if resamples is not None and 0 < resamples < _FEWEST_RESAMPLES:
         refuse(f"expected 0 resamples, no intervals, or at least {_FEWEST_RESAMPLES}, got {resamples}")
     chosen = Choice(sets=_one(image_set), corruptions=corruption or (), severities=severity or ())
-    evidence = Evidence.open(file, chosen)
-    points = matched_report.matched(evidence)
+    with working(f"reading {file}"):
+        evidence = Evidence.open(file, chosen)
+        points = matched_report.matched(evidence)
     if matched:
         if points.empty:
             refuse(f"{file} holds no matched points: expected rows of codecshift run --match")
         show(matched_report.report(points, evidence), format)
         return
     try:
-        board = board_report.leaderboard(evidence, anchor=anchor, quality=quality.value, **drawn)
+        with working("ranking codecs"):
+            board = board_report.leaderboard(evidence, anchor=anchor, quality=quality.value, **drawn)
     except NotComparable:
         # A file of matched points alone has no curves, and still has something to show.
         if format is not Format.text or anchor is not None or points["set"].nunique() != 1:
@@ -100,9 +104,10 @@ def rows(
     """Print every row of a run file as a table."""
     from .. import store
 
-    table = store.read(file)
     if format is RowsFormat.parquet and sys.stdout.isatty():
         refuse("parquet is not for a terminal: codecshift rows FILE --format parquet > rows.parquet")
+    with working(f"reading {file}"):
+        table = store.read(file)
     try:
         if format is RowsFormat.csv:
             table.to_csv(sys.stdout, index=False)
@@ -123,7 +128,9 @@ def claims(
     """Hold the paper's claims against a run file: supported, refuted or undecided, with effects and intervals."""
     from ..report import claims as claims_report
 
-    verdicts = claims_report.verdicts(_evidence(file), only or ())
+    evidence = _evidence(file)
+    with working("testing claims"):
+        verdicts = claims_report.verdicts(evidence, only or ())
     show(claims_report.report(verdicts), format)
 
 
@@ -141,7 +148,8 @@ def spectra(
     evidence = _evidence(
         file, sets=_one(image_set), corruptions=corruption or (), severities=severity or (), codecs=codec or ()
     )
-    table = spectra_report.table(evidence)
+    with working("adding up spectra"):
+        table = spectra_report.table(evidence)
     show(spectra_report.report(table, evidence.spectra_settings(), evidence.spectra_notes()), format)
 
 
@@ -169,7 +177,10 @@ def figures(
     extra = (*described(codec_file), *(find(label)[0] for label in codec or ()))
     if list_:
         if file:
-            show(drawing.states_report(_evidence(file), images, only or (), extra))
+            evidence = _evidence(file)
+            with working("looking for what each figure needs"):
+                states = drawing.states_report(evidence, images, only or (), extra)
+            show(states)
         else:
             show(drawing.kinds_report(drawing.kinds(only or ())))
         return
@@ -177,8 +188,10 @@ def figures(
         refuse("expected a run file: codecshift figures FILE, or --list for what there is to draw")
     formats = [each.value for each in format or (FigureFormat.png, FigureFormat.pdf)]
     folder = out or Path("figures")
-    for path in drawing.figures(_evidence(file), folder, only or (), formats, images, extra=extra, skipped=say):
-        typer.echo(path)
+    _echo_each(
+        "drawing figures",
+        drawing.figures(_evidence(file), folder, only or (), formats, images, extra=extra, skipped=say),
+    )
 
 
 def export(
@@ -199,7 +212,9 @@ def export(
     from ..report import published
     from ..report.export import export, orphans, remove_orphans
 
-    written = export(_evidence(file), folder, published.replaced if replace else published.merged)
+    evidence = _evidence(file)
+    with working("writing tables"):
+        written = export(evidence, folder, published.replaced if replace else published.merged)
     for note in written.notes:
         say(note)
     for path in remove_orphans(folder) if replace else orphans(folder):
@@ -215,4 +230,16 @@ def _one(image_set: str | None) -> tuple[str, ...]:
 def _evidence(file: Path, **choice: Any) -> Evidence:
     from ..report.evidence import Choice, Evidence
 
-    return Evidence.open(file, Choice(**choice))
+    with working(f"reading {file}"):
+        return Evidence.open(file, Choice(**choice))
+
+
+def _echo_each(deed: str, paths: Iterable[Path]) -> None:
+    """Print paths as they are written."""
+    paths = iter(paths)
+    while True:
+        with working(deed):
+            path = next(paths, None)
+        if path is None:
+            return
+        typer.echo(path)

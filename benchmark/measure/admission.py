@@ -24,7 +24,7 @@ def admitted(job: Job, out: Path, *, remeasure_changed: bool = False) -> Iterato
     """
     with RunFile.open(out) as file:
         known = file.images()
-        reason = provenance.conflict([*file.runs().values(), job.provenance], known)
+        reason = provenance.conflict([*file.runs().values(), job.comparable], known)
         if reason:
             raise RunFileError(f"{out} holds rows that cannot be compared with this run: {reason}; give another --out")
         changed = {images.name: _changed(images, known.get(images.name, {})) for images in job.sets.values()}

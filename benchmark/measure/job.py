@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +10,8 @@ from typing import Any
 
 from ...analysis.spectrum import Settings
 from ...codecs.isolated import Isolated, NoAnswer, Raised
-from ...codecs.neural.device import describe
+from ...codecs.names import did_you_mean
+from ...codecs.neural.device import describe, possible
 from ...codecs.protocol import CodecUnavailable, Point, Spec
 from ...codecs.registry import UnknownCodec, find, identify
 from ...codecs.registry import prepare as fetch_codec
@@ -53,7 +53,15 @@ class Job:
     @cached_property
     def provenance(self) -> Mapping[str, Any]:
         """Everything that determines the results."""
-        return provenance.describe(
+        return self._described(provenance.describe)
+
+    @property
+    def comparable(self) -> Mapping[str, Any]:
+        """What decides whether rows can be compared with those of other runs, without opening a codec."""
+        return self._described(provenance.comparable)
+
+    def _described(self, describe: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        return describe(
             self.sets.values(),
             (corruption for corruption, _ in self.plan.conditions()),
             self.specs.values(),
@@ -148,6 +156,7 @@ def prepare(
     "cuda" or "auto", which is CUDA where there is any. With `spectra`, every row comes with its own. Raises
     UnknownName, UnknownCodec, UnknownSet, SetError, and CodecUnavailable, also where there is no such device.
     """
+    named("device", device, DEVICES)  # before anything is fetched
     plan, specs, points, unavailable = _codecs(plan, extra, progress)
     device_used = chosen(device, specs.values())
     corrupted = [condition for condition in plan.conditions() if condition[0] != CLEAN]
@@ -175,6 +184,8 @@ def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
     """
     named("device", device, DEVICES)
     if device == "cpu" or (device == "auto" and all(spec.kind != "neural" for spec in specs)):
+        return None
+    if device == "auto" and not possible():
         return None
     fault = "torch finds none here, or is not installed"
     try:
@@ -227,8 +238,7 @@ def _parts(sets: Mapping[str, ImageSet], plan: Plan) -> dict[str, ImageSet]:
     by_id = {images.name: {source.id: source for source in images.sources} for images in sets.values()}
     for wanted in plan.images:
         if not any(wanted in sources for sources in by_id.values()):
-            near = difflib.get_close_matches(wanted, [name for sources in by_id.values() for name in sources], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(wanted, (name for sources in by_id.values() for name in sources))
             raise SetError(f"there is no image {wanted!r} in {' or '.join(by_id)}{hint}")
     parts = {}
     for name, sources in by_id.items():

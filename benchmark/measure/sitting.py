@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -18,7 +19,7 @@ from .job import Job
 from .loop import Loop, PoolFactory
 from .pools.local import LocalPool
 from .pools.processes import cores
-from .tasks import Task, Worked
+from .tasks import Context, Task, Worked
 
 TIME_LIMIT = 300.0
 """Seconds one image may take in one codec point by default."""
@@ -84,7 +85,7 @@ class Sitting:
         self.file = file
         self.tally = Tally()
         self._jobs = jobs or cores()
-        self.context = job.context(time_limit, share(self._jobs))
+        self._time_limit = time_limit
         self._pool = pool
         self._lifetime = ExitStack()
         self._loop: Loop | None = None
@@ -98,6 +99,11 @@ class Sitting:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lifetime.__exit__(kind, error, trace)
+
+    @cached_property
+    def context(self) -> Context:
+        """What the workers are told; the run id in it takes opening every codec."""
+        return self.job.context(self._time_limit, share(self._jobs))
 
     def record(self) -> None:
         """Record in the run file that the run is started or resumed now; once."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import TypeVar
+
+from ...codecs.names import did_you_mean
 
 Known = TypeVar("Known")
 
@@ -17,9 +18,7 @@ def named(kind: str, name: str, known: Mapping[str, Known]) -> Known:
     """Return what `name` stands for; raise UnknownName with the nearest name if there is no such `kind`."""
     if name in known:
         return known[name]
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
-    raise UnknownName(f"unknown {kind} {name!r}: expected one of {', '.join(known)}{hint}")
+    raise UnknownName(f"unknown {kind} {name!r}: expected one of {', '.join(known)}{did_you_mean(name, known)}")
 
 
 def file_name(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,12 @@ def entries(
     specs: Iterable[Spec],
     limit: float = PROBE_LIMIT,
     report: Callable[[int, int], None] = lambda _done, _total: None,
+    unopened: Container[str] = (),
 ) -> Iterator[Entry]:
-    """Try each codec in a process apart, so that one that dies or hangs is a fault, and yield what came of it."""
+    """Try each codec in a process apart, so that one that dies or hangs is a fault, and yield what came of it.
+
+    Of the codecs `unopened`, by name, only the library is looked up.
+    """
     specs = list(specs)
     with Isolated(limit) as child:
         for done, spec in enumerate(specs):
@@ -39,7 +43,8 @@ def entries(
             except CodecUnavailable as error:
                 yield Entry(spec, "", None, str(error))
                 continue
-            if spec.prepare or spec.estimated:  # its weights may be gigabytes that nobody has asked for yet
+            # The weights of one to be prepared may be gigabytes that nobody has asked for yet.
+            if spec.name in unopened or spec.prepare or spec.estimated:
                 yield Entry(spec, library, None, "")
                 continue
             try:
@@ -59,7 +64,10 @@ _STATED = (
     *(Column("effort"), number("threads"), Column("process start")),
 )
 _HEADER = number("header")
-_NOTES = ("header: bytes of an 8x8 black image. process start: whether encode_s and decode_s include one.",)
+_NOTES = (
+    "header: bytes of an 8x8 black image; - where the codec was not opened, codecshift check NAME does. process start: "
+    "whether encode_s and decode_s include one.",
+)
 
 
 def _stated(spec: Spec) -> tuple[str | int, ...]:

@@ -7,14 +7,15 @@ import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
-from ...codecs.registry import catalogue
+from ...codecs.registry import NEURAL, catalogue
 from ...corruptions import textures
 from ...corruptions.sets import SetError, SetMissing, default_data_dir, open_set
 from ..measure.pools.processes import cores
 from ..store.facts import PROBE_LIMIT
 from ..store.provenance import LIBRARIES, cpu, git_state
-from .codecs import entries
+from .codecs import Entry, entries
 from .sheet import Column, Report, Sheet
 
 SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and their images come close
@@ -22,59 +23,72 @@ SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and the
 OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 
 
-Finding = tuple[bool, str, str]
-"""Whether a topic is in order, the topic, and what was found."""
+State = Literal["ok", "--", "!!"]
+"""In order; optional, and not on this machine; needs attention."""
+
+Finding = tuple[State, str, str]
+"""The state of a topic, the topic, and what was found."""
 
 
 def report(findings: Iterable[Finding]) -> Report:
-    """Return findings as a report; what needs attention is marked with "!!"."""
+    """Return findings as a report."""
     findings = list(findings)
-    lines = [("ok" if sound else "!!", topic, what) for sound, topic, what in findings]
-    wrong = sum(not sound for sound, _, _ in findings)
-    summary = f"{wrong} of these need attention" if wrong else "all is well"
-    return Report([Sheet(tuple(map(Column, ("state", "topic", "what"))), lines, notes=[summary])])
+    states = [state for state, _, _ in findings]
+    legend = ["--: optional, and not on this machine."] if "--" in states else []
+    wrong = states.count("!!")
+    summary = f"{wrong} of these {'needs' if wrong == 1 else 'need'} attention" if wrong else "all is well"
+    return Report([Sheet(tuple(map(Column, ("state", "topic", "what"))), findings, notes=[*legend, summary])])
 
 
 def findings(
     limit: float = PROBE_LIMIT, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Iterator[Finding]:
     """Yield what was found of each topic; each codec is tried for at most `limit` seconds."""
-    yield True, "codecshift", importlib.metadata.version("codecshift") + _checkout()
-    yield True, "python", f"{platform.python_version()} on {platform.platform()}"
-    yield True, "processor", f"{cpu()}, {cores()} cores usable"
+    yield "ok", "codecshift", importlib.metadata.version("codecshift") + _checkout()
+    yield "ok", "python", f"{platform.python_version()} on {platform.platform()}"
+    yield "ok", "processor", f"{cpu()}, {cores()} cores usable"
     for name in LIBRARIES:
         version = _version(name)
-        yield bool(version), name, version or f"not installed: pip install {name}"
+        yield "ok" if version else "!!", name, version or f"not installed: pip install {name}"
     yield _opencv()
     kept = textures.wheel()
-    yield True, "frost textures", str(kept) if kept else "not here yet: fetched by the first run with frost"
+    yield "ok" if kept else "--", "frost textures", str(kept) if kept else "fetched by the first run with frost"
     known = catalogue()
-    for entry in entries(known.specs.values(), limit, progress):
-        # A program that the user may bring is no fault where it is absent.
-        lacking = f"not here: {entry.fault}" if entry.fault and entry.spec.hint and not entry.library else ""
-        what = lacking or entry.fault or entry.library or "available"
-        yield bool(lacking) or not entry.fault, f"codec {entry.spec.name}", what
+    # Codecs of one library are opened in one way: after the first of them, the others would only take time.
+    yield from _codecs(entries(known.specs.values(), limit, progress, unopened=[spec.name for spec in NEURAL[1:]]))
     for name, fault in known.faults.items():
-        yield False, f"plugin {name}", fault
+        yield "!!", f"plugin {name}", fault
     folder = default_data_dir()
     for name in ("sample", "kodak", "clic2020-test"):
         try:
-            yield True, f"set {name}", f"{len(open_set(name, folder, download=False).sources)} images"
+            yield "ok", f"set {name}", f"{len(open_set(name, folder, download=False).sources)} images"
         except SetMissing as error:
-            yield True, f"set {name}", f"not here yet: {error}"
+            yield "--", f"set {name}", str(error)
         except SetError as error:
-            yield False, f"set {name}", str(error)
+            yield "!!", f"set {name}", str(error)
     yield _space(folder)
 
 
-def _opencv() -> tuple[bool, str, str]:
+def _codecs(entries: Iterable[Entry]) -> Iterator[Finding]:
+    """Yield what was found of codecs, those of which the same was found together."""
+    names: dict[tuple[State, str], list[str]] = {}
+    for entry in entries:
+        # A program or an extra that the user may bring is no fault where it is absent.
+        is_absent = bool(entry.fault and entry.spec.hint and not entry.library)
+        state: State = "--" if is_absent else "!!" if entry.fault else "ok"
+        names.setdefault((state, entry.fault or entry.library or "works"), []).append(entry.spec.name)
+    for (state, what), alike in names.items():
+        yield state, f"{'codec' if len(alike) == 1 else 'codecs'} {', '.join(alike)}", what
+
+
+def _opencv() -> Finding:
     """Say whether another build of OpenCV is installed over the one this suite uses: they write into one folder."""
     others = [name for name in OTHER_OPENCV if _version(name)]
     if not others:
-        return True, "opencv builds", "one, without a desktop"
+        return "ok", "opencv builds", "one, without a desktop"
     names = " ".join(others)
     mend = f"pip uninstall {names} && pip install --force-reinstall --no-deps opencv-python-headless"
-    return False, "opencv builds", f"{names} and opencv-python-headless overwrite each other: {mend}"
+    return "!!", "opencv builds", f"{names} and opencv-python-headless overwrite each other: {mend}"
 
 
 def _version(name: str) -> str:
@@ -89,7 +103,7 @@ def _checkout() -> str:
     return f", commit {state['commit'][:12]}{' and changes' if state['changed'] else ''}" if state else ""
 
 
-def _space(folder: Path) -> tuple[bool, str, str]:
+def _space(folder: Path) -> Finding:
     existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(existing).free
-    return free > SPACE_WANTED, "data folder", f"{folder}, {free / 1e9:.0f} GB free"
+    return "ok" if free > SPACE_WANTED else "!!", "data folder", f"{folder}, {free / 1e9:.0f} GB free"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...analysis.ranking import NotComparable
+from ...codecs.names import did_you_mean
 from ...corruptions.corruption import CLEAN
 from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS
@@ -214,6 +214,5 @@ def chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd.
 
 def _lacking(path: Path, content: str, column: str, wanted: tuple[Any, ...], present: set[Any]) -> str:
     known, asked = list(map(str, sorted(present))), list(map(str, wanted))
-    nearest = difflib.get_close_matches(asked[0], known, n=1) if len(asked) == 1 else []
-    hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+    hint = did_you_mean(asked[0], known) if len(asked) == 1 else ""
     return f"{path} holds no {content} of {column} {', '.join(asked)}: expected one of {', '.join(known)}{hint}"

@@ -64,7 +64,25 @@ def describe(
     spectra: Settings | None = None,
     matched: Matched | None = None,
 ) -> dict[str, Any]:
-    """Return everything that determines the results of a run over these sets, corruptions, codecs and measures.
+    """Return everything that determines the results of a run over these sets, corruptions, codecs and measures."""
+    specs = list(specs)
+    described = comparable(sets, corruptions, specs, device, measures, spectra=spectra, matched=matched)
+    for codec, nbytes in headers(specs).items():
+        described["codecs"][codec]["header_bytes"] = nbytes
+    return described
+
+
+def comparable(
+    sets: Iterable[ImageSet],
+    corruptions: Iterable[str],
+    specs: Iterable[Spec],
+    device: Device | None = None,
+    measures: Iterable[str] = EVERY_MEASURE,
+    *,
+    spectra: Settings | None = None,
+    matched: Matched | None = None,
+) -> dict[str, Any]:
+    """Return what `describe` does without the header bytes, for which every codec must be opened.
 
     Time, number of workers and folders are left out: the same command on the same machine gives the same answer. The
     device is named only where neural codecs compute on one that is not the CPU, and then with the most images that they
@@ -72,7 +90,6 @@ def describe(
     """
     sets, specs, wanted = list(sets), list(specs), set(measures)
     corrupting = [name for name in corruptions if name != CLEAN]
-    header_bytes = headers(specs)
     described: dict[str, Any] = {
         "codecshift": importlib.metadata.version("codecshift"),
         "git": git_state(Path(__file__).parents[2]),
@@ -84,10 +101,7 @@ def describe(
         "corruptions": {name: find(name).version for name in corrupting},
         PIXELS: _pixels(corrupting) if all(_has_pixels_of_here(images) for images in sets) else {},
         "measures": {measure.name: measure.version for measure in MEASURES if measure.name in wanted},
-        "codecs": {
-            spec.name: {**stated(spec), "library": identify(spec), "header_bytes": header_bytes[spec.name]}
-            for spec in specs
-        },
+        "codecs": {spec.name: {**stated(spec), "library": identify(spec)} for spec in specs},
     }
     neural = [spec for spec in specs if spec.kind == "neural"]
     if device and neural:

@@ -125,8 +125,7 @@ def spectra(path: str | Path) -> pd.DataFrame:
 
 def faults(path: str | Path) -> pd.DataFrame:
     """Return the rows that failed or were skipped: the key, `status` and `message`."""
-    table = _rows(path, (*Key._fields, "status", "message"))
-    return table[table["status"] != "ok"].reset_index(drop=True)
+    return _rows(path, (*Key._fields, "status", "message"), "WHERE status != 'ok'")
 
 
 def sittings(path: str | Path) -> pd.DataFrame:
@@ -175,8 +174,8 @@ def unshown(path: Path) -> list[Unshown]:
         return Reader(connection).unshown()
 
 
-def _rows(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
-    query = f"SELECT {quoted(columns)} FROM rows ORDER BY {KEY}"  # noqa: S608 - our own columns
+def _rows(path: str | Path, columns: Sequence[str], where: str = "") -> pd.DataFrame:
+    query = f"SELECT {quoted(columns)} FROM rows {where} ORDER BY {KEY}"  # noqa: S608 - our own columns
     with reading(Path(path)) as connection:
         return _table(connection.execute(query).fetchall(), columns)
 

@@ -10,8 +10,10 @@ and decoding raises "desync".
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
+import sys
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 Device = Literal["cpu", "cuda", "auto"]
 _chosen: list[Device] = []
+
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvhost-gpu", "/dev/nvmap")
+"""What the drivers of NVIDIA, AMD, Windows' subsystem for Linux and NVIDIA's boards make on Linux."""
 
 
 def use(device: str) -> None:
@@ -37,6 +42,13 @@ def use(device: str) -> None:
     if _chosen and _chosen[0] != known:
         raise ValueError(f"this process computes on {_chosen[0]!r}: a device is chosen once, got {known!r}")
     _chosen[:] = [known]
+
+
+def possible() -> bool:
+    """Say whether torch may find an accelerator here, without the seconds that it takes to import it."""
+    if importlib.util.find_spec("torch") is None or importlib.metadata.version("torch").endswith("+cpu"):
+        return False
+    return sys.platform != "linux" or any(map(os.path.exists, _DRIVERS))
 
 
 def describe() -> str:

@@ -25,6 +25,8 @@ from codecshift.analysis.heatmap import (
 )
 from codecshift.corruptions import fourier
 from codecshift.corruptions.corruption import SEVERITIES
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 HEIGHT, WIDTH = 16, 24
 
@@ -74,6 +76,19 @@ def test_names_are_read_as_they_are_made(band: Any) -> None:
 
 def test_other_names_are_no_waves() -> None:
     assert [parse(name) for name in ("none", "fog", "fourier_3", "fourier_3_4_of_8_x")] == [None] * 4
+
+
+@given(st.from_regex(r"fourier_m?[0-9]{1,2}_m?[0-9]{1,2}(_of_[0-9]{1,2})?", fullmatch=True))
+@example("fourier_5_0_of_8")
+@example("fourier_m4_0_of_8")
+@example("fourier_03_1")
+@example("fourier_m0_1")
+def test_a_name_is_read_where_it_is_one_of_a_corruption(name: str) -> None:
+    try:
+        expected = fourier.parse(name)
+    except ValueError:
+        expected = None
+    assert parse(name) == expected
 
 
 def test_strengths_are_those_of_the_waves() -> None:

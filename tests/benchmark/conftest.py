@@ -267,7 +267,11 @@ def command(start: Callable[..., "subprocess.Popen[str]"]) -> Callable[..., "sub
 def here(
     tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Return a function that does as `command` does, but in this process and in the folder `tmp_path`."""
+    """Return a function that does as `command` does, but in this process and in the folder `tmp_path`.
+
+    There, stderr does not depend on how fast the machine is: nothing is said of progress.
+    """
+    monkeypatch.setattr("codecshift.benchmark.cli.progress.SILENCE", 3600)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CODECSHIFT_DATA", raising=False)
     for name in ("XDG_CACHE_HOME", "COLUMNS", "TERM"):

@@ -95,13 +95,13 @@ def test_a_point_that_is_none_is_refused_with_what_was_expected(label: str, expe
 )
 def test_an_unknown_codec_is_refused_with_the_nearest_name(name: str, nearest: str) -> None:
     for label in (name, f"{name}:q75"):
-        with pytest.raises(UnknownCodec, match=rf"^unknown codec '{name}': expected one of .*did you mean '{nearest}'"):
+        with pytest.raises(UnknownCodec, match=rf"^unknown codec '{name}' \(did you mean '{nearest}'\?\): "):
             find(label)
 
 
-@pytest.mark.parametrize("label", ["", ":q75", "zzzzzz", "JPEG 2000 "])
-def test_where_no_name_is_near_all_are_listed(label: str) -> None:
-    with pytest.raises(UnknownCodec, match=r"expected one of .*jpeg2000.*`codecshift codecs` lists them"):
+@pytest.mark.parametrize("label", ["", ":q75", "zzzzzz"])
+def test_where_no_name_is_near_the_command_that_lists_them_is_told(label: str) -> None:
+    with pytest.raises(UnknownCodec, match=r"': codecshift codecs lists the codecs$"):
         find(label)
 
 

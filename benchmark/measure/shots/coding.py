@@ -33,9 +33,16 @@ def described(error: BaseException) -> str:
 
 @contextmanager
 def _stage(name: str) -> Iterator[None]:
-    """Turn whatever a codec raises, SystemExit included, into Faulty."""
+    """Turn whatever a codec raises, SystemExit included, into Faulty.
+
+    A KeyboardInterrupt is Ctrl-C, and passes, but in a worker, which ignores Ctrl-C: there it is the codec's own.
+    """
     try:
         yield
+    except KeyboardInterrupt as error:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            raise
+        raise Faulty(f"{name}: {described(error)}") from error
     except BaseException as error:
         raise Faulty(f"{name}: {described(error)}") from error
 

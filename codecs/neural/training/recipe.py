@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import math
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from ...names import did_you_mean
 from ..architectures import ARCHITECTURES, HIGH, LOW
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -175,8 +175,7 @@ def find(name: str) -> Recipe:
         return read(Path(name))
     known = names()
     if name not in known:
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+        hint = did_you_mean(name, known)
         raise TrainingError(f"unknown recipe {name!r}: expected a file .toml or one of {', '.join(known)}{hint}")
     return read(FOLDER / f"{name}.toml")
 
@@ -262,9 +261,8 @@ def _keys(kind: type[Any]) -> dict[str, Any]:
 
 
 def _expected(key: str, keys: Mapping[str, Any]) -> str:
-    nearest = difflib.get_close_matches(key, keys, n=1)
     known = [name for name in keys if name != "name"]
-    return f"expected some of {', '.join(known)}" + (f" (did you mean {nearest[0]!r}?)" if nearest else "")
+    return f"expected some of {', '.join(known)}{did_you_mean(key, known)}"
 
 
 def _typed(key: str, value: Any, kind: Any) -> Any:

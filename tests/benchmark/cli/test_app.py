@@ -1,9 +1,11 @@
 """Every wrong input is one sentence and exit code 2."""
 
+import importlib.metadata
 import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,10 @@ Say = Callable[..., Any]
 
 WRONG_RUNS: dict[str, tuple[Sequence[str], str]] = {
     "plan": (["qick"], r"unknown plan 'qick': expected one of .* \(did you mean 'quick'\?\)"),
-    "codec": (["--codec", "jpg"], r"unknown codec 'jpg': .*did you mean 'jpeg'"),
+    "codec": (
+        ["--codec", "jpg"],
+        r"unknown codec 'jpg' \(did you mean 'jpeg'\?\): codecshift codecs lists the codecs$",
+    ),
     "no-codec": (["--codec", ""], r"unknown codec ''"),
     "point-below": (["--codec", "jpeg:q0"], r"jpeg has no point 'q0': expected q1 to q100 in whole steps, got 0"),
     "point-between": (
@@ -225,6 +230,23 @@ def test_a_long_folder_name_does_not_break_the_default_file_name(
     assert "Traceback" not in said.err
     if said.code:
         one_sentence(said)
+
+
+def test_the_version_is_told(say: Say) -> None:
+    assert say("--version") == (0, f"{importlib.metadata.version('codecshift')}\n", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_commands_are_completed(shell: str, environment: dict[str, str]) -> None:
+    """As the shell's own script asks for it."""
+    words = {"COMP_WORDS": "codecshift lead", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "codecshift lead"}
+    program = "import sys; sys.argv[0] = 'codecshift'; from codecshift.benchmark.cli import main; main()"
+    asked = {**words, "_CODECSHIFT_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment | asked, capture_output=True, encoding="utf-8", check=False
+    )
+    assert "leaderboard" in done.stdout, done.stderr
+    assert "doctor" not in done.stdout
 
 
 def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch, say: Say) -> None:

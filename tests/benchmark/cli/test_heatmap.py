@@ -99,7 +99,7 @@ def test_the_words(here: Here, pair: Path) -> None:
         (["--rms", 3], "expected an RMS of 1, 2, 4, 8, 16 grey levels, got 3"),
         (["--codec", "jpg:q5"], "unknown codec 'jpg'"),
         (["--image", "astronaut", "--images", 2], "expected how many images, 1 or more, or which, got 2 and astronaut"),
-        (["--image", "astronot"], "there is no image 'astronot' in sample; did you mean 'astronaut'?"),
+        (["--image", "astronot"], "there is no image 'astronot' in sample (did you mean 'astronaut'?)"),
         (["--codec", "jpeg:q50", "--match", "psnr=30"], "nothing to match among jpeg:q50"),
         (
             ["r.sqlite", "--images", 2],

@@ -73,7 +73,7 @@ def test_a_set_that_has_none_of_the_images_is_left_out(pair: Path, save_set: Cal
     other = save_set("other", ["hull"])
     both = replace(plan(pair), sets=(f"folder:{pair}", f"folder:{other}"))
     assert list(prepare(replace(both, images=("hull",)), NOWHERE).sets) == ["folder:other"]
-    with pytest.raises(SetError, match="no image 'hul' in folder:pair or folder:other; did you mean 'hull'"):
+    with pytest.raises(SetError, match=r"no image 'hul' in folder:pair or folder:other \(did you mean 'hull'\?\)"):
         prepare(replace(both, images=("hair", "hul")), NOWHERE)
 
 
@@ -108,6 +108,7 @@ H200 = "cuda: NVIDIA H200, torch 2.13.0, CUDA 13.0, TF32 off"
 @pytest.mark.parametrize("device", ["cuda", "auto"])
 def test_an_accelerator_is_used_where_there_is_one(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", Asked(H200))
+    monkeypatch.setattr("codecshift.benchmark.measure.job.possible", lambda: True)
     assert chosen(device, [spec()]) == Device("cuda", H200)
     assert chosen("cpu", [spec()]) is None
 
@@ -123,6 +124,18 @@ def test_torch_is_not_asked_where_nothing_could_use_it(monkeypatch: pytest.Monke
     monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", None)
     assert chosen("auto", [find("jpeg")[0]]) is None
     assert chosen("cpu", [spec()]) is None
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize("lacks", ["build", "driver"])
+def test_torch_is_not_asked_where_it_cannot_find_an_accelerator(lacks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing torch takes seconds, in which a run that has nothing to do is over."""
+    monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", None)
+    build = "2.13.0+cpu" if lacks == "build" else "2.13.0"
+    monkeypatch.setattr("codecshift.codecs.neural.device.importlib.metadata.version", lambda _: build)
+    monkeypatch.setattr("codecshift.codecs.neural.device.sys.platform", "linux")
+    monkeypatch.setattr("codecshift.codecs.neural.device.os.path.exists", lambda _: lacks == "build")
+    assert chosen("auto", [spec()]) is None
 
 
 def test_an_unknown_device_is_told_with_the_nearest() -> None:

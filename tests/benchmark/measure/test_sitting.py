@@ -1,6 +1,7 @@
 """The loop ends with every row there, each once, whatever dies, hangs or is interrupted on the way."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -441,9 +442,27 @@ def test_an_interrupted_command_says_how_to_go_on(
             process.communicate()
     assert process.returncode == 130
     assert out == ""
-    assert err.strip() == f"stopped: everything measured so far is in {path}; the same command goes on from there"
+    assert (
+        err.splitlines()[-1] == f"stopped: everything measured so far is in {path}; the same command goes on from there"
+    )
     assert 0 < len(store.read(path)) < ROWS
     assert [path] == list(tmp_path.iterdir())  # the log was folded in
+
+
+def test_a_finished_run_opens_no_codec(
+    job: Job, pair: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A neural one takes seconds to open; what decides whether rows can be compared is known without."""
+
+    def refuse(_: object) -> None:
+        raise AssertionError("a codec was opened")
+
+    path = tmp_path / "r.sqlite"
+    shutil.copy(whole, path)
+    monkeypatch.setattr(provenance, "headers", refuse)
+    assert run(prepare(job.plan, NOWHERE), path, jobs=1).total == 0
+    with pytest.raises(AssertionError, match="a codec was opened"):
+        run(prepare(plan(pair), NOWHERE), tmp_path / "new.sqlite", jobs=1)
 
 
 # --- some of the images, some of the measures

@@ -55,6 +55,11 @@ def test_what_a_codec_does_to_its_process_is_its_fault_alone(with_plugins: None)
     assert headers([broken, JPEG]) == {"hang": None, "jpeg": found[2].header_bytes}
 
 
+def test_a_codec_that_is_not_opened_is_in_the_table_without_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codecshift.codecs.isolated.Isolated.call", None)
+    assert list(entries([JPEG], unopened=["jpeg"])) == [Entry(JPEG, identify(JPEG), None, "")]
+
+
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
     list(entries(BUILT_IN[:3], 60, lambda done, total: told.append((done, total))))
