@@ -235,10 +235,11 @@ def environment(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 @pytest.fixture(scope="session")
 def start(environment: dict[str, str]) -> Callable[..., "subprocess.Popen[str]"]:
-    """Return a function that starts a `codecshift` command in a session of its own."""
+    """Return a function that starts a `codecshift` command in a session of its own, which runs the code `first`."""
 
-    def started(*arguments: object, **more: Any) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", *map(str, arguments)]
+    def started(*arguments: object, first: str = "", **more: Any) -> "subprocess.Popen[str]":
+        code = f"{first}\nfrom codecshift.benchmark.cli import main; main()"
+        command = [sys.executable, "-c", code, *map(str, arguments)]
         options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
         options |= {"env": environment | more.pop("env", {}), "start_new_session": True}
         return subprocess.Popen(command, **options | more)

@@ -55,7 +55,7 @@ MOMENTS: Mapping[str, tuple[Sequence[str], str]] = {
     "spectra": (["spectra", "FILE"], "benchmark.report.evidence:open"),
     "figures-codec": (["figures", "FILE", "--data-dir", "DIR", "--only", "reconstructions"], "codecs.pillow:encode"),
     "figures": (["figures", "FILE", "--only", "rd-clean"], "benchmark.report.figures:save"),
-    "export": (["export", "FILE", "out"], "benchmark.store.files:write_whole"),
+    "export": (["export", "FILE", "out"], "benchmark.store.files:write_together"),
     "merge": (["merge", "FILE", "--out", "merged.sqlite"], "benchmark.store.merging:merge"),
     "run": (["run", "--codec", "jpeg"], "benchmark.measure.pools.processes:flown"),
     "dry-run": (["run", "--codec", "jpeg", "--dry-run"], "benchmark.measure.pools.processes:flown"),

@@ -361,6 +361,10 @@ def arguments(pair: Path, path: Path) -> list[object]:
 ROWS = 2 * (1 + 5) * 11
 
 
+WRITE_AT_ONCE = "from codecshift.benchmark.store import run_file; run_file.FLUSH_S = 0"
+"""So that rows with spectra are in the file before the last of them is measured."""
+
+
 def wait_for_rows(process: "subprocess.Popen[str]", path: Path) -> int:
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
@@ -397,7 +401,7 @@ def test_a_killed_run_leaves_no_process_and_is_resumed(
 ) -> None:
     path = tmp_path / "r.sqlite"
     mark = f"CODECSHIFT_TEST_MARK={os.getpid()}-{time.monotonic_ns()}"
-    process = start(*arguments(pair, path), env=dict([mark.split("=")]))
+    process = start(*arguments(pair, path), first=WRITE_AT_ONCE, env=dict([mark.split("=")]))
     try:
         wait_for_rows(process, path)
         process.kill()  # the parent alone, as the system does when memory runs out
@@ -431,7 +435,7 @@ def test_an_interrupted_command_says_how_to_go_on(
     number: signal.Signals, whole_group: bool, pair: Path, tmp_path: Path, start: Start
 ) -> None:
     path = tmp_path / "r.sqlite"
-    process = start(*arguments(pair, path))
+    process = start(*arguments(pair, path), first=WRITE_AT_ONCE)
     try:
         wait_for_rows(process, path)
         (os.killpg if whole_group else os.kill)(process.pid, number)
