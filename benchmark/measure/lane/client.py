@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ....codecs.isolated import ended
-from ..pools.processes import begin, starting
+from ..pools.processes import begin, origin, starting
 from ..tasks import Batch, Context, Lost, Worked
 from .attendant import FAREWELL, Message, serve
 
@@ -58,10 +58,12 @@ class Lane:
             listener.join()
 
     def _start(self) -> Connection:
+        taken_over = origin()
         methods: Any = starting()
         here: Connection
         here, there = methods.Pipe()
-        process = methods.Process(target=begin, args=(serve, (there, self._context, self._threads)), daemon=True)
+        arguments = (taken_over, serve, (there, self._context, self._threads))
+        process = methods.Process(target=begin, args=arguments, daemon=True)
         process.start()
         there.close()
         self._process, self._connection = process, here
