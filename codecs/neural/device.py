@@ -58,13 +58,11 @@ def describe() -> str:
 def accelerator() -> torch.device | None:
     """Return the chosen accelerator, None for the CPU; raise CodecUnavailable where it is missing.
 
-    torch gets OMP_NUM_THREADS threads, by default one, because the pool runs a process per core. On CUDA, TF32 is off
-    and kernels are deterministic.
+    torch gets one thread, because the pool runs a process per core. On CUDA, TF32 is off and kernels are deterministic.
     """
     import torch  # noqa: PLC0415 - a device may be chosen where torch is not installed
 
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(max(1, int(threads)) if threads.isdecimal() else 1)
+    torch.set_num_threads(1)
     wanted = _chosen[0] if _chosen else "cpu"
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return None

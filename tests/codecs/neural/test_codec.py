@@ -241,11 +241,10 @@ def test_a_missing_device_is_said_when_a_codec_is_opened(checkpoints: Callable[[
 
 
 @pytest.mark.usefixtures("choice")
-@pytest.mark.parametrize(("said", "threads"), [("", 1), ("2", 2), ("many", 1), ("0", 1)])
-def test_torch_gets_the_threads_it_is_told_of(monkeypatch: pytest.MonkeyPatch, said: str, threads: int) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", said)
+def test_torch_computes_in_one_thread_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     device.accelerator()
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 1
 
 
 # --- estimates
