@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from ..store import Row, blank
+from .shots.coding import unmade
 from .tasks import Batch, Context, Lost, Task, Worked, divided
 
 LOST_ALONE = 3
@@ -72,10 +73,11 @@ class Loop:
                 self._account(outcome)
                 yield outcome
             elif outcome.task.alone:
-                yield Worked((self._failed(outcome),))
+                yield Worked(self._failed(outcome))
+            elif isinstance(outcome.task, Task):
+                self._put_back(outcome.task.image_alone())
             else:
-                for part in outcome.task.parts():
-                    self._put_back(part)
+                self._batches_again.extend(outcome.task.parts())
             yield from self._take_given_up()
         yield from self._take_given_up()
 
@@ -88,6 +90,8 @@ class Loop:
     def _put_back(self, task: Task | Batch) -> None:
         if isinstance(task, Batch):
             self._batches_again.append(task)
+        elif task.alone and task.points:
+            self._tasks_again.extend(task.parts())
         else:
             self._tasks_again.append(task)
 
@@ -99,12 +103,23 @@ class Loop:
                 self._losses.pop((row.codec,), None)
                 self._losses.pop((row.codec, row.point), None)
 
-    def _failed(self, lost: Lost) -> Row:
-        ((codec, point),), (shot,) = lost.task.points, lost.task.shots
-        self._losses.update([(codec,), (codec, point.name)])
-        return blank(shot, codec, point.name, self._run, "failed", lost.reason)
+    def _failed(self, lost: Lost) -> tuple[Row, ...]:
+        """Return the failed rows of what was lost alone: of the one point, or of all where it was the image."""
+        waiting = lost.task.waiting if isinstance(lost.task, Task) else ()
+        reason = lost.reason
+        if lost.image or waiting:
+            reason = unmade(reason)
+        else:
+            ((codec, point),) = lost.task.points
+            self._losses.update([(codec,), (codec, point.name)])
+        (shot,) = lost.task.shots
+        return tuple(
+            blank(shot, codec, point.name, self._run, "failed", reason) for codec, point in waiting or lost.task.points
+        )
 
     def _without_the_hopeless(self, task: Sent) -> Sent | None:
+        if isinstance(task, Task) and task.waiting:
+            return task
         kept = []
         for codec, point in task.points:
             if max(self._losses[codec,], self._losses[codec, point.name]) < LOST_ALONE:

@@ -31,8 +31,13 @@ def _described(error: BaseException) -> str:
 
 
 def unreadable(error: Exception) -> str:
+    """Return the message of rows whose image could not be made for an error."""
+    return unmade(_described(error))
+
+
+def unmade(reason: str) -> str:
     """Return the message of rows whose image could not be made."""
-    return f"image: {_described(error)}"
+    return f"image: {reason}"
 
 
 @contextmanager
@@ -126,6 +131,16 @@ def _no_alarm(_seconds: float) -> None:
 
 def _alarm(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """End this process if a `with` block takes longer than some seconds."""
+    set_alarm(seconds)
+    try:
+        yield
+    finally:
+        set_alarm(0)
 
 
 set_alarm: Callable[[float], None] = _alarm if hasattr(signal, "setitimer") else _no_alarm
