@@ -62,7 +62,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """The rows of a task, and the seconds it spent inside codecs and inside measures.
+    """The rows of a task, and the seconds it spent inside codecs, inside measures, and on making the image it shows.
 
     `rest` is what a worker left undone because its process grew too large, or because another task ended the process;
     `outgrown` is then the codec that grew most.
@@ -73,6 +73,7 @@ class Worked:
     measure_s: float = 0.0
     rest: Task | Batch | None = None
     outgrown: str = ""
+    image_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Worker:
         shot = task.shot
         try:
             with within(self.context.time_limit):
-                clean, shown = self._prepare(shot)
+                clean, shown, image_s = self._prepare(shot)
         except Exception as error:  # noqa: BLE001 - a damaged file or a faulty corruption costs its shot, not the run
             reason = unreadable(error)
             return Worked(
@@ -67,7 +67,7 @@ class Worker:
         codec_s = sum((row.encode_s or 0) + (row.decode_s or 0) for row in rows)
         left = task.points[len(rows) :]
         rest = replace(task, points=left) if left else None
-        return Worked(tuple(rows), codec_s, measure_s, rest, self.outgrown)
+        return Worked(tuple(rows), codec_s, measure_s, rest, self.outgrown, image_s)
 
     def _is_outgrown(self, codec: str) -> bool:
         """Return whether this process holds too much memory after a row of a codec.
@@ -84,12 +84,17 @@ class Worker:
     def _load(self, key: tuple[str, str]) -> Prepared:
         return self.context.prepared(load_clean(self.context.sets[key[0]], key[1]))
 
-    def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared]:
-        """Return the clean and the shown image of a shot: the same object where the shot is clean."""
-        clean = self._clean((shot.set, shot.image))
-        if shot.corruption == CLEAN:
-            return clean, clean
-        return clean, self.context.prepared(show(self.context.sets[shot.set], shot, clean.image))
+    def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared, float]:
+        """Return the clean and the shown image of a shot, and the seconds that the shown one took.
+
+        They are the same object where the shot is clean.
+        """
+        start = time.perf_counter()
+        shown = clean = self._clean((shot.set, shot.image))
+        if shot.corruption != CLEAN:
+            start = time.perf_counter()
+            shown = self.context.prepared(show(self.context.sets[shot.set], shot, clean.image))
+        return clean, shown, time.perf_counter() - start
 
     def _try(
         self, shot: Shot, spec: Spec, point: Point, clean: Prepared, shown: Prepared, shared: ShotSpectra | None
