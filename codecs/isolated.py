@@ -19,7 +19,8 @@ from .memory import LEAST_SHARE, resident
 Given = ParamSpec("Given")
 Back = TypeVar("Back")
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_THREADS = ("BLIS", "MKL", "NUMBA", "NUMEXPR", "OMP", "OPENBLAS", "OPJ", "RAYON")
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _THREADS} | {"VECLIB_MAXIMUM_THREADS": "1"}
 """What libraries read, when they are first loaded, to learn how many threads they may start."""
 
 _START_LIMIT = 60.0  # seconds for a bare interpreter on a machine that is busy
@@ -71,12 +72,12 @@ class Isolated:
         return value
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = (sys.executable, "-P", "-c", _SERVE.format(module=__name__), json.dumps(list(map(str, sys.path))))
+        command = (sys.executable, "-P", "-c", _SERVE.format(module=__name__), json.dumps(search_path()))
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**ONE_THREAD, **os.environ},
+            env={**os.environ, **ONE_THREAD},
             start_new_session=True,  # so that the programs a codec started can be ended with it
         )
         self._process, self._lines = process, queue.SimpleQueue()
@@ -111,6 +112,11 @@ class Isolated:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
         return process.wait()
+
+
+def search_path() -> list[str]:
+    """Return where this process looks for modules, without the current folder, which `python -c` puts first."""
+    return [str(place) for place in sys.path if place]
 
 
 def ended(code: int, limit: float) -> str:

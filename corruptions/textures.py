@@ -75,7 +75,16 @@ def fetch(progress: Progress | None = None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as temporary:
-            command = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps")
+            command = (
+                sys.executable,
+                "-P",
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+            )
             done = subprocess.run(
                 (*command, "--dest", temporary, f"imagecorruptions=={VERSION}"),
                 stdin=subprocess.DEVNULL,

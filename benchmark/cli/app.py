@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
 
 from . import learning, listing, measuring, sets, telling
-from .errors import foreseen, unloadable
+from .errors import FOLDER_IS_GONE, folder_is_gone, foreseen, unloadable
 from .output import flush, refuse, speak_utf8
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], ...]] = {
@@ -65,6 +66,7 @@ for _group, _commands in COMMANDS.items():
 
 def run() -> None:
     """Run the command line: a fault of the user's is one sentence and exit code 2."""
+    sys.path[:] = filter(None, sys.path)  # `python -c` puts the current folder there, as an empty string
     speak_utf8()
     try:
         try:
@@ -73,13 +75,18 @@ def run() -> None:
             flush()
     except BrokenPipeError:
         raise SystemExit(0) from None
-    except OSError as error:
-        refuse(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error))
-    except ImportError as error:
-        if sentence := unloadable(error):
+    except Exception as error:
+        if sentence := _sentence(error):
             refuse(sentence)
         raise
-    except Exception as error:
-        if not foreseen(error):
-            raise
-        refuse(str(error))
+
+
+def _sentence(error: Exception) -> str:
+    """Return what the user is told of an error, "" where it is a fault of ours."""
+    if folder_is_gone():
+        return FOLDER_IS_GONE
+    if isinstance(error, OSError):
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
+    if isinstance(error, ImportError):
+        return unloadable(error)
+    return str(error) if foreseen(error) else ""

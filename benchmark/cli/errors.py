@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
+
+FOLDER_IS_GONE = (
+    "the current folder has been deleted or moved: change to a folder that exists, and run the command again"
+)
+"""What every failure is told as where that is so: paths, programs and worker processes depend on the folder."""
 
 FORESEEN = (
     *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.ranking.NotComparable"),
@@ -31,6 +37,15 @@ def foreseen(error: Exception) -> bool:
         loaded = sys.modules.get(f"{root}.{module}")
         if loaded is not None and isinstance(error, getattr(loaded, kind)):
             return True
+    return False
+
+
+def folder_is_gone() -> bool:
+    """Say whether the current folder has been deleted, or cannot be reached any more."""
+    try:
+        Path.cwd()
+    except OSError:
+        return True
     return False
 
 

@@ -315,12 +315,20 @@ def _print_estimate(job: Job, path: Path, jobs: int | None, retry_failed: bool, 
     from ..measure.estimate import estimate
     from ..measure.pools.processes import cores
     from ..measure.search import LOOKS_EXPECTED, foresee
+    from ..measure.trial import SECONDS
 
-    say("trying one image of each set through every codec and point")
+    say(f"trying parts of what is left, for at most {SECONDS:g} s")
     workers = jobs or cores()
     foreseen = foresee(job, targets, path, retry_failed=retry_failed) if targets else None
     job = foreseen.job if foreseen else job
-    guess = estimate(job, path, workers, retry_failed=retry_failed)
+    with Progress("seconds") as progress:
+        guess = estimate(
+            job,
+            path,
+            workers,
+            retry_failed=retry_failed,
+            report=lambda done, total: progress.task("trying", round(done), round(total)),
+        )
     if foreseen and foreseen.pending:
         rows = foreseen.rows
         time = f", about {duration(guess.seconds * rows / guess.rows)}" if guess.rows else ""
@@ -332,7 +340,8 @@ def _print_estimate(job: Job, path: Path, jobs: int | None, retry_failed: bool, 
     typer.echo(f"rows    {job.rows()}, of which {job.rows() - guess.rows} are in {path}")
     if job.device:
         typer.echo(f"device  {job.device.name}, up to {job.device.batch} images together")
-    typer.echo(f"time    about {duration(guess.seconds)} with {workers} jobs on this machine")
+    between = f", between {duration(guess.low)} and {duration(guess.high)}," if guess.rows else ""
+    typer.echo(f"time    about {duration(guess.seconds)}{between} with {workers} jobs on this machine")
     typer.echo(f"disk    about {guess.nbytes / 1e6:.1f} MB")
 
 

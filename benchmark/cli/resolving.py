@@ -70,6 +70,7 @@ def prepare(
     """Return a plan resolved on this machine, its images fetched where they may be, and say which codecs it lacks."""
     from ..measure.job import prepare
 
+    Path.cwd()  # raises where the folder is gone: before anything is fetched or written
     folder, fetch = data_folder(data_dir, download)
     extra = described(codec_files)
     with Progress("download", "looking for images and codecs") as progress:

@@ -1,81 +1,162 @@
-"""A dry run: how long a job would take, extrapolated from a few shots."""
+"""A dry run: how long the work that is left of a job would take, extrapolated from a trial of some seconds."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...codecs.protocol import Point
 from ...corruptions.corruption import CLEAN
-from ...corruptions.sets import ImageSet
-from ..plan.plans import Shot
 from ..store import Key, Status, Unshown, statuses, unshown, with_spectra
 from .job import Job
 from .loop import PoolFactory
 from .pools.local import LocalPool, division
 from .pools.processes import cores
-from .sitting import Sitting
-from .tasks import Task
+from .tasks import Context, Task
+from .trial import Condition, Label, Sample, trial
 
 BYTES_PER_ROW = 250  # measured on run files of 10,000 rows and more
 BYTES_PER_SPECTRUM = 8900  # likewise, with what is stored beside the 64 x 33 numbers
 
+_MACHINE = 0.15  # what the same work takes more or less at another time
+_SCALING = 0.3  # what a crop may be wrong about the whole image
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run would take: rows to measure, seconds, and bytes of run file."""
+    """What a run would take: rows to measure, seconds, and bytes of run file; the seconds are from `low` to `high`."""
 
     rows: int
     seconds: float
     nbytes: int
+    low: float
+    high: float
 
 
-def estimate(job: Job, out: Path, jobs: int, *, retry_failed: bool = False, pool: PoolFactory = LocalPool) -> Estimate:
-    """Return what is left to do of a job, its time extrapolated from one image of each set through every point.
+def estimate(
+    job: Job,
+    out: Path,
+    jobs: int,
+    *,
+    retry_failed: bool = False,
+    pool: PoolFactory = LocalPool,
+    report: Callable[[float, float], None] = lambda _done, _total: None,
+) -> Estimate:
+    """Return what is left to do of a job, its time extrapolated by megapixels from a trial of parts of it.
 
-    On a device it is a batch, of that image under several conditions. Writes nothing. A process that dies or hangs in
-    the trial counts as no time.
+    Writes nothing. What fails, or is not reached in the trial, is taken to cost what the other points do.
     """
     done: tuple[dict[Key, Status], bool, set[Key], list[Unshown]] = ({}, retry_failed, set(), [])
     if out.exists():
         done = (statuses(out, job.plan.measures), retry_failed, with_spectra(out), unshown(out))
-    rows, workers_s, lane_s = 0, 0.0, 0.0
-    # A corrupted shot first: unlike a clean one it pays for two references to measure against.
-    conditions = list(dict.fromkeys([("gaussian_noise", 3), *job.plan.conditions()]))
-    with Sitting(job, jobs=1, pool=pool) as sitting:
-        on_device = sitting.context.on_device
-        workers, threads = division(min(jobs, cores()), sitting.context)
-        for images in job.sets.values():
-            tasks = [task for task in job.tasks(*done) if task.shot.set == images.name]
-            left = Counter(codec in on_device for task in tasks for codec, _ in task.points)
-            rows += left.total()
-            if left[False]:
-                points = [pair for pair in job.points if pair[0] not in on_device]
-                codec_s, measure_s = _seconds_of_a_row(sitting, images, points, conditions[:1])
-                workers_s += left[False] * (codec_s + measure_s) / workers
-            if left[True] and job.device:
-                points = [pair for pair in job.points if pair[0] in on_device]
-                codec_s, measure_s = _seconds_of_a_row(sitting, images, points, conditions[: job.device.batch])
-                lane_s += left[True] * max(codec_s, measure_s / threads)
+    left = list(job.tasks(*done))
+    rows = sum(len(task.points) for task in left)
     channels = len(job.spectra.channels) if job.spectra else 0
     # A corrupted cell has two quantities, a clean one has one; those of the shots alone hardly count.
     spectra = channels * sum(
         len(job.points) * len(job.sets) * (1 + (name != CLEAN)) for name, _ in job.plan.conditions()
     )
-    return Estimate(rows, max(workers_s, lane_s), rows * BYTES_PER_ROW + spectra * BYTES_PER_SPECTRUM)
+    nbytes = rows * BYTES_PER_ROW + spectra * BYTES_PER_SPECTRUM
+    if not left:
+        return Estimate(0, 0.0, nbytes, 0.0, 0.0)
+    usable = min(jobs, cores())
+    costs = Costs.of(trial(job, left, usable, pool, report))
+    context = Context(job.sets, job.specs, "", 0.0, device=job.device)
+    workers, threads = division(usable, context)
+    workers_s = lane_codec_s = lane_measure_s = 0.0
+    megapixels = {
+        (images.name, source.id): source.height * source.width / 1e6
+        for images in job.sets.values()
+        for source in images.sources
+    }
+    for task in left:
+        size = megapixels[task.shot.set, task.shot.image]
+        on_workers = [pair for pair in task.points if pair[0] not in context.on_device]
+        if on_workers:
+            workers_s += size * costs.image((task.shot.corruption, task.shot.severity))
+        for codec, point in task.points:
+            codec_s, measure_s = costs.row((codec, point.name))
+            if codec in context.on_device:
+                lane_codec_s += size * codec_s
+                lane_measure_s += size * measure_s
+            else:
+                workers_s += size * (codec_s + measure_s)
+    lane_s = max(lane_codec_s, lane_measure_s / max(1, threads))
+    seconds = max(workers_s / workers, lane_s)
+    unsure = costs.unsure(left)
+    return Estimate(rows, seconds, nbytes, seconds / (1 + unsure), seconds * (1 + unsure))
 
 
-def _seconds_of_a_row(
-    sitting: Sitting,
-    images: ImageSet,
-    points: Sequence[tuple[str, Point]],
-    conditions: Sequence[tuple[str, int]],
-) -> tuple[float, float]:
-    """Return the mean seconds that a row of these points takes inside codecs and inside measures."""
-    image = images.sources[len(images.sources) // 2].id
-    tasks = [Task(Shot(images.name, image, *condition), tuple(points)) for condition in conditions]
-    trial = list(sitting.measure(tasks))
-    rows = len(tasks) * len(points)
-    return sum(worked.codec_s for worked in trial) / rows, sum(worked.measure_s for worked in trial) / rows
+@dataclass(frozen=True)
+class Costs:
+    """What a megapixel takes: in codec and measures, by point, and in making an image, by condition."""
+
+    samples: Mapping[Label, Sequence[Sample]]
+    """By point, those on the largest view that was tried."""
+    images: Mapping[Condition, float]
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample]) -> Costs:
+        """Return the costs that samples show."""
+        by_label: dict[Label, list[Sample]] = {}
+        by_condition: dict[Condition, list[Sample]] = {}
+        for sample in samples:
+            by_label.setdefault(sample.label, []).append(sample)
+            if sample.image_s is not None:
+                by_condition.setdefault(sample.condition, []).append(sample)
+        largest = {label: _largest(group) for label, group in by_label.items()}
+        images = {
+            condition: _rate(group, lambda sample: sample.image_s or 0.0)
+            for condition, each in by_condition.items()
+            if (group := _largest(each))
+        }
+        return cls(largest, images)
+
+    def row(self, label: Label) -> tuple[float, float]:
+        """Return the seconds per megapixel in the codec and in measures.
+
+        Without samples of the point, those of the codec's other points stand for it; without any, those of all codecs.
+        """
+        group = self.samples.get(label)
+        group = group or [sample for other, each in self.samples.items() if other[0] == label[0] for sample in each]
+        group = group or [sample for each in self.samples.values() for sample in each]
+        if not group:
+            return 0.0, 0.0
+        return _rate(group, lambda sample: sample.codec_s), _rate(group, lambda sample: sample.measure_s)
+
+    def image(self, condition: Condition) -> float:
+        """Return the seconds per megapixel of making an image; of the mean corrupted image where it was not tried."""
+        if condition in self.images:
+            return self.images[condition]
+        corrupted = [seconds for (name, _), seconds in self.images.items() if name != CLEAN]
+        return math.fsum(corrupted) / len(corrupted) if corrupted else 0.0
+
+    def unsure(self, left: Sequence[Task]) -> float:
+        """Return by which part the time may be off: 0.5 stands for half as much again, or two thirds.
+
+        Added up are how samples of one point differ, how far views were from whole images, and what was not tried.
+        """
+        rows = {(codec, point.name) for task in left for codec, point in task.points}
+        missing = len(rows - self.samples.keys()) / len(rows)
+        groups = [group for label, group in self.samples.items() if label in rows]
+        cropped = sum(not group[0].whole for group in groups) / max(1, len(groups))
+        spread = [
+            math.log((sample.codec_s + sample.measure_s) / sample.megapixels / sum(self.row(sample.label)))
+            for group in groups
+            if len(group) > 1 and sum(self.row(group[0].label)) > 0
+            for sample in group
+            if sample.codec_s + sample.measure_s > 0
+        ]
+        deviation = math.sqrt(math.fsum(value**2 for value in spread) / len(spread)) if spread else _SCALING
+        return _MACHINE + 2 * deviation / math.sqrt(max(1, len(spread))) + _SCALING * cropped + missing
+
+
+def _largest(group: Sequence[Sample]) -> list[Sample]:
+    """Return the samples whose view is at least half as large as the largest."""
+    most = max(sample.megapixels for sample in group)
+    return [sample for sample in group if sample.megapixels >= most / 2]
+
+
+def _rate(group: Sequence[Sample], seconds: Callable[[Sample], float]) -> float:
+    return math.fsum(map(seconds, group)) / math.fsum(sample.megapixels for sample in group)

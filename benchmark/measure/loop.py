@@ -9,7 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from ..store import Row, blank
+from ..store import Row, Unshown, blank
 from .tasks import Batch, Context, Lost, Task, Worked, divided
 
 LOST_ALONE = 3
@@ -72,10 +72,11 @@ class Loop:
                 self._account(outcome)
                 yield outcome
             elif outcome.task.alone:
-                yield Worked((self._failed(outcome),))
+                yield self._failed(outcome)
+            elif isinstance(outcome.task, Task):
+                self._put_back(outcome.task.image_alone())
             else:
-                for part in outcome.task.parts():
-                    self._put_back(part)
+                self._batches_again.extend(outcome.task.parts())
             yield from self._take_given_up()
         yield from self._take_given_up()
 
@@ -88,6 +89,8 @@ class Loop:
     def _put_back(self, task: Task | Batch) -> None:
         if isinstance(task, Batch):
             self._batches_again.append(task)
+        elif task.alone and task.points:
+            self._tasks_again.extend(task.parts())
         else:
             self._tasks_again.append(task)
 
@@ -99,12 +102,20 @@ class Loop:
                 self._losses.pop((row.codec,), None)
                 self._losses.pop((row.codec, row.point), None)
 
-    def _failed(self, lost: Lost) -> Row:
-        ((codec, point),), (shot,) = lost.task.points, lost.task.shots
+    def _failed(self, lost: Lost) -> Worked:
+        """Return the failed row of a point that was lost alone, or the mark of a shot whose image was."""
+        waiting = lost.task.waiting if isinstance(lost.task, Task) else ()
+        (shot,) = lost.task.shots
+        if lost.image or waiting:
+            mark = Unshown(shot.set, shot.image, shot.corruption, shot.severity, lost.reason)
+            return Worked((), unshown=(mark,) * len(waiting or lost.task.points))
+        ((codec, point),) = lost.task.points
         self._losses.update([(codec,), (codec, point.name)])
-        return blank(shot, codec, point.name, self._run, "failed", lost.reason)
+        return Worked((blank(shot, codec, point.name, self._run, "failed", lost.reason),))
 
     def _without_the_hopeless(self, task: Sent) -> Sent | None:
+        if isinstance(task, Task) and task.waiting:
+            return task
         kept = []
         for codec, point in task.points:
             if max(self._losses[codec,], self._losses[codec, point.name]) < LOST_ALONE:

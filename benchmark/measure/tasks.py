@@ -20,16 +20,25 @@ PIXELS = 2**23
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A shot and the codec points wanted on it; `alone` marks the last try of a single point, after a loss."""
+    """A shot and the codec points wanted on it.
+
+    `alone` marks what is tried by itself after a loss. First that is the image, with no points: those are `waiting`.
+    Once the image could be made, each of them is tried, for the last time.
+    """
 
     shot: Shot
     points: tuple[tuple[str, Point], ...]
     alone: bool = False
+    waiting: tuple[tuple[str, Point], ...] = ()
 
     @property
     def shots(self) -> tuple[Shot, ...]:
         """The shot, as a batch has several."""
         return (self.shot,)
+
+    def image_alone(self) -> Task:
+        """Return the task of making the image, its points waiting: else each of them would be lost with it."""
+        return Task(self.shot, (), alone=True, waiting=self.points)
 
     def parts(self) -> Iterator[Task]:
         """Yield a task per codec point, each to be tried alone: only the culprit is then lost."""
@@ -53,7 +62,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """The rows of a task, and the seconds it spent inside codecs and inside measures.
+    """The rows of a task, and the seconds it spent inside codecs, inside measures, and on making the image it shows.
 
     `rest` is what a worker left undone because its process grew too large, or because another task ended the process;
     `outgrown` is then the codec that grew most. `unshown` holds, for each row that was not measured because its shot
@@ -66,14 +75,16 @@ class Worked:
     rest: Task | Batch | None = None
     outgrown: str = ""
     unshown: tuple[Unshown, ...] = ()
+    image_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A task whose process died or hung, and how."""
+    """A task whose process died or hung, and how; `image` says that the image of its shot was being made."""
 
     task: Task | Batch
     reason: str
+    image: bool = False
 
 
 @dataclass(frozen=True, slots=True)

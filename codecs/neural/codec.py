@@ -17,6 +17,7 @@ from . import bitstream, coder
 from .architectures import ARCHITECTURES, HIGH, LOW
 from .bitstream import Desync, Stream
 from .coder import String
+from .device import computing
 
 AHEAD = 8
 """How many images an accelerator transforms together, which its memory limits."""
@@ -131,12 +132,12 @@ class NeuralCodec:
         self._dial = dial
         self._index = dial.index(value) if dial else None
         self._tables_index: int | None = None
-        self._ahead = device is not None
+        self._device = device
         coder.install(model)
         if device is not None:
             model.g_a, model.g_s = Transform(model.g_a, device), Transform(model.g_s, device)
         # The number of strings, and their lengths and shapes per unit, follow from the smallest image.
-        with torch.inference_mode():
+        with computing(device):
             smallest = model.compress(torch.full((1, 3, multiple, multiple), 0.5), **self._options(self._index))
         self._shape = smallest["shape"]
         self._counts = [strings[0].count for strings in smallest["strings"]]
@@ -144,25 +145,25 @@ class NeuralCodec:
     def encode(self, image: Image) -> bytes:
         """Return the stream of an image; raise CodecError where its latents cannot be coded."""
         bitstream.check_size(*image.shape[:2])
-        with torch.inference_mode():
+        with computing(self._device):
             return self._packed(image, self._compressed(self._pixels.tensor(image)))
 
     def decode(self, data: bytes) -> Image:
         """Return the image of a stream; raise DecodeError where it is damaged, Desync where its symbols are wrong."""
         stream = self._unpacked(data)
-        with torch.inference_mode():
+        with computing(self._device):
             return self._pixels.image(self._decompressed(stream)[0], stream.height, stream.width)
 
     def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
         """Return the streams of images of one shape; `device` says which bytes depend on the device."""
-        if not self._ahead:
+        if self._device is None:
             return [self.encode(image) for image in images]
         for image in images:
             bitstream.check_size(*image.shape[:2])
         analysis: Transform = self._model.g_a
         jobs = []
         # The C++ coder runs in a thread while this one computes the next image's hyperprior.
-        with torch.inference_mode(), ThreadPoolExecutor(1) as coding:
+        with computing(self._device), ThreadPoolExecutor(1) as coding:
             try:
                 for start in range(0, len(images), AHEAD):
                     batch = images[start : start + AHEAD]
@@ -178,11 +179,11 @@ class NeuralCodec:
     def decode_batch(self, data: Sequence[bytes]) -> list[Image]:
         """Return the images of streams, which are of one shape."""
         streams = [self._unpacked(each) for each in data]
-        if not self._ahead or len({(stream.height, stream.width, stream.dial) for stream in streams}) > 1:
+        if self._device is None or len({(stream.height, stream.width, stream.dial) for stream in streams}) > 1:
             return [self.decode(each) for each in data]
         synthesis: Transform = self._model.g_s
         images = []
-        with torch.inference_mode():
+        with computing(self._device):
             for start in range(0, len(streams), AHEAD):
                 batch = streams[start : start + AHEAD]
                 try:
@@ -286,7 +287,7 @@ class NeuralEstimate:
     def estimate(self, image: Image) -> tuple[float, Image]:
         """Return the estimated bits of an image, and its reconstruction."""
         bitstream.check_size(*image.shape[:2])
-        with torch.inference_mode():
+        with computing(self._device):
             out = self._model(self._pixels.tensor(image).to(self._device), **self._options)
             bits = sum(float(-values.double().log2().sum()) for values in out["likelihoods"].values())
             return bits, self._pixels.image(out["x_hat"][0].cpu(), *image.shape[:2])

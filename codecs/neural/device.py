@@ -1,4 +1,4 @@
-"""The device that computes the transforms: chosen once per process, and set to be deterministic.
+"""The device that computes the transforms: chosen once per process, and deterministic while our codecs compute.
 
 Only the two large transforms of a model, between pixels and latents, run on an accelerator. The inputs of the entropy
 coder (hyperprior, context models, tables) are computed on the CPU in float32, one image at a time, so that a stream can
@@ -15,6 +15,8 @@ import importlib.util
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -70,13 +72,11 @@ def describe() -> str:
 def accelerator() -> torch.device | None:
     """Return the chosen accelerator, None for the CPU; raise CodecUnavailable where it is missing.
 
-    torch gets OMP_NUM_THREADS threads, by default one, because the pool runs a process per core. On CUDA, TF32 is off
-    and kernels are deterministic.
+    torch gets one thread, because the pool runs a process per core.
     """
     import torch  # noqa: PLC0415 - a device may be chosen where torch is not installed
 
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(max(1, int(threads)) if threads.isdecimal() else 1)
+    torch.set_num_threads(1)
     wanted = _chosen[0] if _chosen else "cpu"
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return None
@@ -84,11 +84,45 @@ def accelerator() -> torch.device | None:
         raise CodecUnavailable("torch finds no CUDA device here: choose the device 'cpu' or 'auto'")
     # cuBLAS reads this when it is first used; without it, its deterministic mode refuses to work.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # newer versions of torch have other names for these two switches
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    torch.use_deterministic_algorithms(True)
     return torch.device("cuda")
+
+
+@contextmanager
+def computing(device: torch.device | None) -> Iterator[None]:
+    """Compute without gradients, and on an accelerator with deterministic kernels and TF32 off, for a `with` block.
+
+    The switches are the process's: they are put back, because other codecs compute in it too, and some of them refuse
+    to without kernels that are not deterministic.
+    """
+    import torch  # noqa: PLC0415 - a device may be chosen where torch is not installed
+
+    with torch.inference_mode(), _deterministic() if device is not None else nullcontext():
+        yield
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    import torch  # noqa: PLC0415 - as above
+
+    switches = [
+        (torch.backends.cuda.matmul, "allow_tf32", False),
+        (torch.backends.cudnn, "allow_tf32", False),
+        (torch.backends.cudnn, "benchmark", False),
+        (torch.backends.cudnn, "deterministic", True),
+    ]
+    strict = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer versions of torch have other names for the first two
+        before = [getattr(owner, name) for owner, name, _ in switches]
+        for owner, name, value in switches:
+            setattr(owner, name, value)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=only_warns)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for (owner, name, _), value in zip(switches, before, strict=True):
+                setattr(owner, name, value)

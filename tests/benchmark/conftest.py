@@ -84,6 +84,20 @@ def leak(seen):
     return seen
 
 
+def count_threads(seen):
+    """Log the threads of this process, those of its libraries included, once they had much to compute."""
+    import cv2, numpy
+
+    matrix = numpy.ones((800, 800))
+    cv2.GaussianBlur(matrix @ matrix, (31, 31), 5)
+    if "torch" in sys.modules:
+        sys.modules["torch"].from_numpy(matrix).matmul(sys.modules["torch"].from_numpy(matrix))
+    with open(os.environ["BAD_CODECS_LOG"], "a") as log:
+        log.write(f"{len(os.listdir('/proc/self/task'))} {os.environ['OMP_NUM_THREADS']}\\n")
+    return seen
+
+
+counts = factory(count_threads)
 leaks = factory(leak)
 quits = factory(lambda seen: os._exit(0))
 segfault = factory(lambda seen: ctypes.string_at(0))
@@ -102,7 +116,7 @@ def spec(name, **more):
 
 def specs():
     names = ("segfault", "exits", "quits", "leaks", "hang", "deaf", "sysexit", "panic", "interrupt")
-    return [*map(spec, names), spec("brightens", lossless=True)]
+    return [*map(spec, (*names, "counts")), spec("brightens", lossless=True)]
 
 
 def broken():

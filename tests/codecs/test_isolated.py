@@ -159,6 +159,16 @@ def test_the_words_for_an_end(code: int, words: str) -> None:
     assert ended(code, 2.5) == words
 
 
-def test_libraries_start_one_thread() -> None:
+def test_libraries_start_one_thread_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
     with Isolated(30) as child:
-        assert child.call(os.getenv, "OMP_NUM_THREADS") == os.environ.get("OMP_NUM_THREADS", "1")
+        assert child.call(os.getenv, "OMP_NUM_THREADS") == "1"
+    assert os.environ["OMP_NUM_THREADS"] == "4"
+
+
+def test_no_module_of_the_current_folder_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sched.py").write_text("raise RuntimeError('code of the current folder ran')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")  # as in an interactive session, or by `python -c`
+    with Isolated(30) as child:
+        child.call(exec, "import sched")

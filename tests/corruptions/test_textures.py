@@ -52,6 +52,13 @@ def test_the_wheel_is_fetched_once_and_frost_draws_from_it(index, bare, picture)
     assert spoiled.shape == (32, 32, 3)
 
 
+def test_no_module_of_the_current_folder_is_imported(index, bare, tmp_path, monkeypatch):
+    (tmp_path / "pip.py").write_text("open('TRACE', 'w')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    textures.fetch()
+    assert not (tmp_path / "TRACE").exists()
+
+
 def test_other_corruptions_fetch_nothing(bare):
     table.prepare([name for name in table.CORRUPTIONS if name != "frost"])
     assert not bare.exists()

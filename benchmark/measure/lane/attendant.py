@@ -8,6 +8,7 @@ go back batch by batch, as soon as they are measured.
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import os
 import queue
@@ -15,9 +16,9 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, Literal
@@ -42,20 +43,25 @@ FAREWELL = 2.0
 _BROKEN = re.compile(r"\b(CUDA|cuDNN) error\b")
 """Torch's words for a device that can do nothing more for this process."""
 
-What = Literal["within", "coded", "done", "broken"]
+What = Literal["begun", "ended", "done", "broken"]
+Kind = Literal["device", "image", "row"]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """What the process says about the batch of a number.
 
-    "within": it is being worked, and the next message comes in `value` seconds. "coded": the device is free again.
-    "done": `value` is its Worked, or an exception that is a fault of ours. "broken": the process cannot go on, and why.
+    "begun": some work on it, which has ended or begun anew in `value` seconds. "ended": that work. "done": `value` is
+    its Worked, or an exception that is a fault of ours. "broken": the process cannot go on, and why.
+
+    `kind` and `serial` tell works that go on together apart: the device's, making images, and measuring rows.
     """
 
     number: int
     what: What
     value: Any = None
+    kind: Kind = "device"
+    serial: int = 0
 
 
 def serve(connection: Connection, context: Context, threads: int) -> None:
@@ -76,7 +82,8 @@ class Attendant:
         self._connection = connection
         self._beside = beside
         self._speaking = threading.Lock()
-        self._waiting: queue.SimpleQueue[tuple[int, Batch, list[Future[Image]]] | None] = queue.SimpleQueue()
+        self._serials = itertools.count()
+        self._waiting: queue.SimpleQueue[tuple[int, Batch, list[Future[Image | Unshown]]] | None] = queue.SimpleQueue()
         self._shown = _Shown(context)
         self._clean: Recent[Shot, Prepared] = Recent(lambda shot: context.prepared(self._shown(shot)), 4)
         self._label: tuple[str, str] | None = None
@@ -109,40 +116,50 @@ class Attendant:
                 self._waiting.put(None)
                 return
             number, batch = message
-            self._waiting.put((number, batch, [self._beside.submit(self._shown, shot) for shot in batch.shots]))
+            self._waiting.put((number, batch, [self._beside.submit(self._made, number, shot) for shot in batch.shots]))
 
     def work(self) -> None:
         """Work batch after batch until there are no more."""
         while (received := self._waiting.get()) is not None:
             self._work(*received)
 
-    def _work(self, number: int, batch: Batch, making: Sequence[Future[Image]]) -> None:
+    def _work(self, number: int, batch: Batch, making: Sequence[Future[Image | Unshown]]) -> None:
         ((codec, point),) = batch.points
-        self._say(number, "within", self._patience(len(batch.shots)))
         rows, images, unshown = [], [], []
         for shot, future in zip(batch.shots, making, strict=True):
-            try:
-                images.append((shot, future.result()))
-            except Exception as error:  # noqa: BLE001 - a damaged file or a faulty corruption costs its row, not the run
-                unshown.append(not_made(shot, error))
+            image = future.result()
+            if isinstance(image, Unshown):
+                unshown.append(image)
+            else:
+                images.append((shot, image))
         coded = self._coded(number, self._context.specs[codec], point, [image for _, image in images])
-        self._say(number, "coded")
+        self._say(number, "ended")
         measuring = []
         for (shot, image), outcome in zip(images, coded, strict=True):
             if isinstance(outcome, Coded):
-                measuring.append(self._beside.submit(self._measured, shot, image, codec, point.name, outcome))
+                measuring.append(self._beside.submit(self._measured, number, shot, image, codec, point.name, outcome))
             else:
                 rows.append(blank(shot, codec, point.name, self._context.run, "failed", outcome))
         # It waits for what was submitted before it, so that one thread is enough.
         self._beside.submit(self._report, number, rows, measuring, tuple(unshown))
 
     def _patience(self, images: int) -> float:
-        """Return the seconds until the next message at most, unless the alarm ends this process before."""
+        """Return the seconds the device's work takes at most, unless the alarm ends this process before."""
         return self._context.time_limit * (images + 1)
 
-    def _say(self, number: int, what: What, value: object = None) -> None:
+    def _say(self, number: int, what: What, value: object = None, kind: Kind = "device", serial: int = 0) -> None:
         with self._speaking, suppress(OSError):  # the parent may have died: see _listen
-            self._connection.send(Message(number, what, value))
+            self._connection.send(Message(number, what, value, kind, serial))
+
+    @contextmanager
+    def _within_the_limit(self, number: int, kind: Kind) -> Iterator[None]:
+        """Have the other side end this process if a `with` block takes too long: the one alarm is the device's."""
+        serial = next(self._serials)
+        self._say(number, "begun", self._context.time_limit, kind, serial)
+        try:
+            yield
+        finally:
+            self._say(number, "ended", kind=kind, serial=serial)
 
     # --- on the device
 
@@ -183,7 +200,7 @@ class Attendant:
         shape = images[0].shape
         try:
             while True:
-                self._say(number, "within", self._patience(len(images)))
+                self._say(number, "begun", self._patience(len(images)))
                 set_alarm(self._context.time_limit * len(images))
                 if isinstance(codec, Batched) and len(images) > 1:
                     coded = code_batch(codec, images)
@@ -202,7 +219,7 @@ class Attendant:
         label = (spec.name, point.name)
         if self._label == label:
             return ""
-        self._say(number, "within", self._patience(1))
+        self._say(number, "begun", self._patience(1))
         set_alarm(self._context.time_limit)
         try:
             self._close()
@@ -231,12 +248,23 @@ class Attendant:
 
     # --- beside it
 
-    def _measured(self, shot: Shot, image: Image, codec: str, point: str, coded: Coded) -> tuple[Row, float]:
+    def _made(self, number: int, shot: Shot) -> Image | Unshown:
+        """Return the pixels of a shot, or its mark where it could not be made."""
+        try:
+            with self._within_the_limit(number, "image"):
+                return self._shown(shot)
+        except Exception as error:  # noqa: BLE001 - a damaged file or a faulty corruption costs its row, not the run
+            return not_made(shot, error)
+
+    def _measured(
+        self, number: int, shot: Shot, image: Image, codec: str, point: str, coded: Coded
+    ) -> tuple[Row, float]:
         start = time.perf_counter()
-        clean = self._clean(_clean(shot))
-        shown = clean if shot.corruption == CLEAN else self._context.prepared(image)
-        shared = shot_spectra(shot, clean.image, shown.image, self._context.spectra)
-        row = measured(shot, codec, point, coded, clean, shown, self._context.run, shared)
+        with self._within_the_limit(number, "row"):
+            clean = self._clean(_clean(shot))
+            shown = clean if shot.corruption == CLEAN else self._context.prepared(image)
+            shared = shot_spectra(shot, clean.image, shown.image, self._context.spectra)
+            row = measured(shot, codec, point, coded, clean, shown, self._context.run, shared)
         return row, time.perf_counter() - start
 
     def _report(

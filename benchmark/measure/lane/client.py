@@ -7,14 +7,15 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ....codecs.isolated import ended
-from ..pools.processes import begin, starting
+from ..pools.processes import begin, origin, starting
 from ..tasks import Batch, Context, Lost, Worked
-from .attendant import FAREWELL, Message, serve
+from .attendant import FAREWELL, Kind, Message, serve
 
 
 class Lane:
@@ -58,10 +59,12 @@ class Lane:
             listener.join()
 
     def _start(self) -> Connection:
+        taken_over = origin()
         methods: Any = starting()
         here: Connection
         here, there = methods.Pipe()
-        process = methods.Process(target=begin, args=(serve, (there, self._context, self._threads)), daemon=True)
+        arguments = (taken_over, serve, (there, self._context, self._threads))
+        process = methods.Process(target=begin, args=arguments, daemon=True)
         process.start()
         there.close()
         self._process, self._connection = process, here
@@ -71,14 +74,15 @@ class Lane:
 
     def _listen(self, process: BaseProcess, connection: Connection) -> None:
         """Resolve the futures of a process until it ends; then give each batch that it had its outcome."""
-        culprit: int | None = None
+        culprit: _Underway | None = None
         reason = ""
-        deadline: float | None = None
+        underway: dict[tuple[Kind, int], _Underway] = {}
         while True:
-            patience = None if deadline is None else max(0.0, deadline - time.monotonic())
+            first = min(underway.values(), key=lambda work: work.deadline, default=None)
+            patience = None if first is None else max(0.0, first.deadline - time.monotonic())
             readable = wait([connection, process.sentinel], patience)
             if not readable:
-                reason = f"no answer within {self._context.time_limit:g} s"
+                culprit, reason = first, f"no answer within {self._context.time_limit:g} s"
                 process.kill()
                 break
             try:
@@ -87,12 +91,13 @@ class Lane:
                 message: Message = connection.recv()
             except (EOFError, OSError):
                 break
-            if message.what == "within":
-                culprit, deadline = message.number, time.monotonic() + message.value
-            elif message.what == "coded":
-                culprit = deadline = None
+            if message.what == "begun":
+                deadline = time.monotonic() + message.value
+                underway[message.kind, message.serial] = _Underway(message.number, message.kind, deadline)
+            elif message.what == "ended":
+                underway.pop((message.kind, message.serial), None)
             elif message.what == "broken":
-                culprit, reason = message.number, message.value
+                reason = message.value
             else:
                 with self._lock:
                     _, future = self._flying.pop(message.number)
@@ -107,7 +112,20 @@ class Lane:
             connection.close()
             flying = dict(self._flying)
             self._flying.clear()
+        # What a process dies of is most likely what the device did; then, what was begun first.
+        culprit = culprit or underway.get(("device", 0)) or next(iter(underway.values()), None)
         # One batch has to be the culprit: else a process that dies before its first message is restarted for ever.
-        culprit = culprit if culprit in flying else min(flying, default=None)
+        if culprit is None or culprit.number not in flying:
+            culprit = _Underway(min(flying, default=0), "device", 0.0)
         for number, (batch, future) in flying.items():
-            future.set_result(Lost(batch, reason) if number == culprit else Worked((), rest=batch))
+            lost = Lost(batch, reason, image=culprit.kind == "image")
+            future.set_result(lost if number == culprit.number else Worked((), rest=batch))
+
+
+@dataclass(frozen=True, slots=True)
+class _Underway:
+    """Work of a process on the batch of a number, which has to have ended by a time."""
+
+    number: int
+    kind: Kind
+    deadline: float

@@ -93,8 +93,8 @@ class LocalPool:
                 yield from outcomes
 
     def _send(self, tasks: Sequence[Task]) -> Future[list[Worked]]:
-        # The alarm in the worker ends a single point that hangs; this limit is for what the alarm cannot end.
-        limit = self._limit * sum(len(task.points) + 1 for task in tasks)
+        # The alarm in the worker ends whatever hangs there; this limit is for what the alarm cannot end.
+        limit = self._limit * sum(max(1, len(task.points)) + 1 for task in tasks)
         future: Future[list[Worked]] = self._pool.schedule(_work, args=[tasks], timeout=limit)
         return future
 

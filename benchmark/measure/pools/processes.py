@@ -5,16 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import pebble
 
-from ....codecs.isolated import ONE_THREAD
+from ....codecs.isolated import ONE_THREAD, search_path
 
 IN_FLIGHT = 3
 """Tasks sent ahead per worker: enough that none waits, few enough that an interrupt loses little."""
@@ -48,15 +51,54 @@ class NoWorkers(OSError):
 
 
 def starting() -> BaseContext:
-    """Return the multiprocessing context that starts processes of one thread each."""
-    # The libraries read these when they are first loaded, which is in the workers.
-    for variable, value in _ENVIRONMENT.items():
-        os.environ.setdefault(variable, value)
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        context.set_forkserver_preload([f"{__package__}.local"])
+    """Return the multiprocessing context that starts processes of one thread each; each has to `begin` with `origin`.
+
+    Whatever the environment says: several workers fill the machine, and timings stay comparable.
+    """
+    # Libraries read the variables when they are first loaded. multiprocessing starts its own processes by `python -c`,
+    # which would import modules of the current folder in place of the standard library's.
+    inherited = {**_ENVIRONMENT, "PYTHONSAFEPATH": "1"}
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        os.environ.update(inherited)  # there, each process is started by this one, at any time
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([f"{__package__}.local"])
+    with _environment(inherited):
+        forkserver.ensure_running()
     return context
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Change the environment of this process for the length of a `with` block."""
+    before = dict(os.environ)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(variables: Mapping[str, str]) -> None:
+    for variable in os.environ.keys() - variables.keys():
+        del os.environ[variable]
+    os.environ.update(variables)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a worker takes over from the process that started it: its environment, and where it looks for modules."""
+
+    environment: Mapping[str, str]
+    path: Sequence[str]
+
+
+def origin() -> Origin:
+    """Return what workers take over from this process, with the variables that keep libraries at one thread.
+
+    The programs that a codec starts inherit it: variables that only the start of a worker needs are not in it.
+    """
+    return Origin({**os.environ, **_ENVIRONMENT}, search_path())
 
 
 def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tasks: int = 0) -> pebble.ProcessPool:
@@ -64,18 +106,25 @@ def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tas
 
     A process is replaced after `max_tasks` tasks, 0 for never. Raises NoWorkers.
     """
+    taken_over = origin()
     context: Any = starting()
     try:
         context.Lock()
     except (OSError, ImportError) as error:
         raise NoWorkers(error) from error
     return pebble.ProcessPool(
-        max_workers=jobs, max_tasks=max_tasks, initializer=begin, initargs=[start, arguments], context=context
+        max_workers=jobs,
+        max_tasks=max_tasks,
+        initializer=begin,
+        initargs=[taken_over, start, arguments],
+        context=context,
     )
 
 
-def begin(start: Callable[..., None], arguments: Sequence[object]) -> None:
-    """Leave Ctrl-C to the parent, then call `start(*arguments)`."""
+def begin(taken_over: Origin, start: Callable[..., None], arguments: Sequence[object]) -> None:
+    """Take over what the parent hands on, leave Ctrl-C to it, then call `start(*arguments)`."""
+    _set_environment(taken_over.environment)
+    sys.path[:] = taken_over.path
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends the workers
     start(*arguments)
 

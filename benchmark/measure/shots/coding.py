@@ -131,5 +131,15 @@ def _alarm(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """End this process if a `with` block takes longer than some seconds."""
+    set_alarm(seconds)
+    try:
+        yield
+    finally:
+        set_alarm(0)
+
+
 set_alarm: Callable[[float], None] = _alarm if hasattr(signal, "setitimer") else _no_alarm
 """Have the kernel end this process in some seconds, in 0 never: even while a C library holds the interpreter."""

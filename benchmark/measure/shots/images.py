@@ -77,4 +77,7 @@ class Recent(Generic[Key, Value]):
                 with self._lock:
                     if self._results.get(key) is result:
                         del self._results[key]
-        return result.result()
+        try:
+            return result.result()
+        finally:
+            del result  # an exception in it holds this frame, which would hold it: a cycle, and pixels in it

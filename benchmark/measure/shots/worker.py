@@ -16,7 +16,7 @@ from ....corruptions.corruption import CLEAN
 from ...plan.plans import Shot
 from ...store import Row, blank
 from ..tasks import Context, Task, Worked
-from .coding import Faulty, code, ready, set_alarm
+from .coding import Faulty, code, ready, within
 from .images import Recent, load_clean, not_made, show
 from .scoring import ShotSpectra, measured, shot_spectra
 
@@ -27,7 +27,7 @@ class Worker:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._codecs: dict[tuple[str, str], Codec] = {}
-        self._unopened: dict[tuple[str, str], BaseException] = {}
+        self._unopened: dict[tuple[str, str], str] = {}
         self._lifetimes = ExitStack()
         self._clean = Recent(self._load, 2)
         self._resident = resident()
@@ -40,16 +40,21 @@ class Worker:
     def work(self, task: Task) -> Worked:
         """Return the rows of a task: whatever goes wrong in a codec makes a failed row.
 
-        A shot that cannot be made is no fault of a codec, and makes no rows.
+        A shot that cannot be made is no fault of a codec, and makes no rows. Making the image, and each codec and each
+        measurement, ends this process if it takes more than the time limit.
         """
         shot = task.shot
         try:
-            clean, shown = self._prepare(shot)
+            with within(self.context.time_limit):
+                clean, shown, image_s = self._prepare(shot)
         except Exception as error:  # noqa: BLE001 - a damaged file or a faulty corruption costs its shot, not the run
-            return Worked((), unshown=(not_made(shot, error),) * len(task.points))
+            return Worked((), unshown=(not_made(shot, error),) * len(task.points + task.waiting))
         start = time.perf_counter()
-        shared = shot_spectra(shot, clean.image, shown.image, self.context.spectra)
+        with within(self.context.time_limit):
+            shared = shot_spectra(shot, clean.image, shown.image, self.context.spectra)
         measure_s = time.perf_counter() - start
+        if task.waiting:
+            return Worked((), rest=replace(task, points=task.waiting, waiting=()))
         rows = []
         for codec, point in task.points:
             row, seconds = self._try(shot, self.context.specs[codec], point, clean, shown, shared)
@@ -60,7 +65,7 @@ class Worker:
         codec_s = sum((row.encode_s or 0) + (row.decode_s or 0) for row in rows)
         left = task.points[len(rows) :]
         rest = replace(task, points=left) if left else None
-        return Worked(tuple(rows), codec_s, measure_s, rest, self.outgrown)
+        return Worked(tuple(rows), codec_s, measure_s, rest, self.outgrown, image_s=image_s)
 
     def _is_outgrown(self, codec: str) -> bool:
         """Return whether this process holds too much memory after a row of a codec.
@@ -77,26 +82,30 @@ class Worker:
     def _load(self, key: tuple[str, str]) -> Prepared:
         return self.context.prepared(load_clean(self.context.sets[key[0]], key[1]))
 
-    def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared]:
-        """Return the clean and the shown image of a shot: the same object where the shot is clean."""
-        clean = self._clean((shot.set, shot.image))
-        if shot.corruption == CLEAN:
-            return clean, clean
-        return clean, self.context.prepared(show(self.context.sets[shot.set], shot, clean.image))
+    def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared, float]:
+        """Return the clean and the shown image of a shot, and the seconds that the shown one took.
+
+        They are the same object where the shot is clean.
+        """
+        start = time.perf_counter()
+        shown = clean = self._clean((shot.set, shot.image))
+        if shot.corruption != CLEAN:
+            start = time.perf_counter()
+            shown = self.context.prepared(show(self.context.sets[shot.set], shot, clean.image))
+        return clean, shown, time.perf_counter() - start
 
     def _try(
         self, shot: Shot, spec: Spec, point: Point, clean: Prepared, shown: Prepared, shared: ShotSpectra | None
     ) -> tuple[Row, float]:
         """Return the row of one codec point, and the seconds spent on measuring."""
-        set_alarm(self.context.time_limit)
         try:
-            coded = code(self._open(spec, point), shown.image)
+            with within(self.context.time_limit):
+                coded = code(self._open(spec, point), shown.image)
         except Faulty as fault:
             return self._failed(shot, spec.name, point, str(fault)), 0.0
-        finally:
-            set_alarm(0)
         start = time.perf_counter()
-        row = measured(shot, spec.name, point.name, coded, clean, shown, self.context.run, shared)
+        with within(self.context.time_limit):
+            row = measured(shot, spec.name, point.name, coded, clean, shown, self.context.run, shared)
         return row, time.perf_counter() - start
 
     def _failed(self, shot: Shot, codec: str, point: Point, reason: str) -> Row:
@@ -105,13 +114,14 @@ class Worker:
     def _open(self, spec: Spec, point: Point) -> Codec:
         key = (spec.name, point.name)
         if key in self._unopened:
-            raise self._unopened[key]
+            raise Faulty(self._unopened[key])
         if key not in self._codecs:
             before = resident()
             try:
                 self._codecs[key] = self._lifetimes.enter_context(ready(spec, point))
             except Faulty as fault:
-                self._unopened[key] = fault  # the next shot would not open it either
+                # The next shot would not open it either. The fault itself would keep the frames of this shot alive.
+                self._unopened[key] = str(fault)
                 raise
             self._in_codecs += max(0, resident() - before)
         return self._codecs[key]

@@ -1,5 +1,6 @@
 """Whatever dies or hangs costs its own rows only, and what always does is given up, in any pool."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -153,6 +154,28 @@ def test_a_damaged_image_costs_its_own_rows(save_set: Callable[[str, Sequence[st
     (shot,) = store.unshown(path)
     assert shot[:4] == ("folder:damaged", "hull", CLEAN, 0)
     assert shot.reason.startswith("hull.png: ")
+
+
+@pytest.mark.needs("alarm")
+def test_an_image_that_hangs_costs_its_own_rows_within_two_time_limits(
+    save_set: Callable[[str, Sequence[str]], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a limit for each point; and the codecs, which never saw the image, go on with the others."""
+    folder = save_set("hanging", ["hair", "hull", "suit"])
+    points = [f"{codec}:q{quality}" for codec in ("jpeg", "webp") for quality in (30, 40, 50, 60)]
+    job = prepare(plan(folder, points, CLEAN), NOWHERE)
+    (folder / "hair.png").unlink()
+    os.mkfifo(folder / "hair.png")  # which nobody writes to: opening it never ends
+    outcomes: list[Worked | Lost] = []
+    work = LocalPool.work
+    monkeypatch.setattr(LocalPool, "work", lambda *given: (outcomes.append(one) or one for one in work(*given)))
+    path = tmp_path / "r.sqlite"
+    tally = run(job, path, jobs=1, time_limit=1)
+    assert (tally.done, tally.failed, tally.skipped) == (24, 8, 0)
+    faults = store.faults(path)
+    assert set(faults["image"]) == {"hair"}
+    assert set(faults["message"]) == {"image: no answer within 1 s"}
+    assert [one.task.shot.image for one in outcomes if isinstance(one, Lost)].count("hair") == 2
 
 
 def test_the_plugins_of_these_tests_come_by_entry_points(with_plugins: None) -> None:

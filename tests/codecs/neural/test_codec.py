@@ -5,7 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +211,58 @@ def test_a_failure_in_a_batch_leaves_nothing_behind(
     np.testing.assert_array_equal(ours.decode(data), ours.decode_batch([data, data])[1])
 
 
+SWITCHES: Mapping[str, Callable[[], bool]] = {
+    "deterministic algorithms": torch.are_deterministic_algorithms_enabled,
+    "deterministic cuDNN": lambda: torch.backends.cudnn.deterministic,
+    "no cuDNN benchmark": lambda: not torch.backends.cudnn.benchmark,
+    "no TF32 in cuDNN": lambda: not torch.backends.cudnn.allow_tf32,
+}
+
+
+def switches() -> dict[str, bool]:
+    return {name: switch() for name, switch in SWITCHES.items()}
+
+
+@pytest.mark.parametrize("kind", [NeuralCodec, NeuralEstimate])
+@pytest.mark.parametrize("accelerated", [True, False], ids=["accelerator", "cpu"])
+def test_a_codec_switches_torch_for_its_own_calls_alone(
+    kind: Any, accelerated: bool, checkpoints: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other codecs compute in the same process, and some have no deterministic kernels. The CPU stands in."""
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    before = switches()
+    assert not all(before.values())
+    seen: list[dict[str, bool]] = []
+    model = checkpoint.build(checkpoint.read(checkpoints(HYPERPRIOR)))
+    model.h_a.register_forward_pre_hook(lambda *_: seen.append(switches()))
+    ours = kind(model, 64, device=torch.device("cpu") if accelerated else None)
+    if kind is NeuralCodec:
+        streams = [ours.encode(IMAGE), *ours.encode_batch([IMAGE, IMAGE])]
+        model.h_s.register_forward_pre_hook(lambda *_: seen.append(switches()))
+        ours.decode_batch([ours.encode(IMAGE), streams[1]])
+        with pytest.raises(DecodeError):
+            ours.decode(
+                bitstream.pack(bitstream.Stream(40, 161, 0, bitstream.unpack(streams[0], 2, dialled=False).strings))
+            )
+    else:
+        ours.estimate(IMAGE)
+    assert seen
+    assert {all(each.values()) for each in seen} == {accelerated}
+    assert switches() == before
+
+
+def test_opening_an_accelerator_switches_nothing(choice: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    device.use("cuda")
+    before = switches()
+    try:
+        assert device.accelerator() == torch.device("cuda")
+        assert switches() == before
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 @pytest.fixture
 def choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(device, "_chosen", [])
@@ -241,11 +293,10 @@ def test_a_missing_device_is_said_when_a_codec_is_opened(checkpoints: Callable[[
 
 
 @pytest.mark.usefixtures("choice")
-@pytest.mark.parametrize(("said", "threads"), [("", 1), ("2", 2), ("many", 1), ("0", 1)])
-def test_torch_gets_the_threads_it_is_told_of(monkeypatch: pytest.MonkeyPatch, said: str, threads: int) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", said)
+def test_torch_computes_in_one_thread_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     device.accelerator()
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 1
 
 
 # --- estimates

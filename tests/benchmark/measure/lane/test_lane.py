@@ -1,6 +1,7 @@
 """The lane gives the rows that the pool gives, whatever the size of its batches and whatever dies on the way."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -146,6 +147,21 @@ def deaf(images):
         hangs(images)
 
 
+def haunts(images):
+    """Make measuring the rows of one image hang in this process."""
+    from codecshift.benchmark.measure.lane import attendant
+
+    measured = attendant.measured
+
+    def haunted(shot, *rest):
+        while shot.image == "hull":
+            pass
+        return measured(shot, *rest)
+
+    if measured.__name__ != "haunted":
+        attendant.measured = haunted
+
+
 def sleeps(images):
     time.sleep(0.02 * len(images))
 
@@ -157,7 +173,7 @@ def mixes(images):
 
 DEEDS = {
     "mixes": mixes, "breaks": breaks, "raises": raises, "exits": exits, "dies": dies, "hangs": hangs, "deaf": deaf,
-    "sleeps": sleeps, "none": none,
+    "sleeps": sleeps, "none": none, "haunts": haunts,
     "short": lambda images: short(OutOfMemory, images), "short-host": lambda images: short(MemoryError, images),
     "short-torch": lambda images: short(OutOfMemoryError, images),
 }
@@ -461,6 +477,29 @@ def test_a_codec_that_always_dies_is_given_up_and_the_others_go_on(job: Callable
     assert sum(line[1] == "opened" for line in lines(log)) <= 3 + LOST_ALONE + 1
 
 
+def test_an_image_that_hangs_costs_its_own_rows(folder: Path, tmp_path: Path) -> None:
+    """It is no reason to give the codec up, which never saw the image."""
+    hanging = tmp_path / "hanging"
+    shutil.copytree(folder, hanging)
+    plan = Plan("test", "for tests", (f"folder:{hanging}",), (), (CLEAN, "contrast", "fog", "snow"), (2,))
+    wanted = on_lane(prepare(plan, NOWHERE, extra=[spec(bits=[4])]), 4)
+    (hanging / "hull.png").unlink()
+    os.mkfifo(hanging / "hull.png")  # which nobody writes to: opening it never ends
+    path = tmp_path / "r.sqlite"
+    tally = run(wanted, path, jobs=1, time_limit=1)
+    assert (tally.done, tally.failed, tally.skipped) == (20, 4, 0)
+    assert {image for _, _, image in failed(path)} == {"hull"}
+    assert set(failed(path).values()) == {"image: no answer within 1 s"}
+
+
+def test_a_measurement_that_hangs_costs_its_own_rows(job: Callable[..., Job], tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    tally = run(on_lane(job(spec("haunts", bits=[4])), 4), path, jobs=1, time_limit=1)
+    assert (tally.done, tally.failed, tally.skipped) == (10, 2, 0)
+    assert {image for _, _, image in failed(path)} == {"hull"}
+    assert set(failed(path).values()) == {"no answer within 1 s"}
+
+
 def test_a_damaged_image_costs_its_own_rows(folder: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.mkdir()
@@ -494,7 +533,7 @@ def test_a_fault_of_ours_ends_the_run(job: Callable[..., Job], tmp_path: Path, m
     said = []
     while here.poll():
         said.append(here.recv())
-    assert [one.what for one in said][-2:] == ["coded", "done"]
+    assert said[-1].what == "done"
     assert isinstance(said[-1].value, AssertionError)
 
 

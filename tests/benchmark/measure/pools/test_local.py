@@ -2,6 +2,7 @@
 
 import math
 import os
+import subprocess
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -138,10 +139,26 @@ def test_leaving_a_pool_by_an_error_ends_its_workers(pool: Callable[..., LocalPo
     assert children() == set()
 
 
-def test_a_worker_computes_on_one_core(pool: Callable[..., LocalPool]) -> None:
-    with pool():
-        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            assert os.environ[variable] == "1"
+@pytest.mark.needs("proc")
+def test_a_worker_computes_in_one_thread_whatever_the_environment_says(
+    pair: Path, tmp_path: Path, command: Callable[..., "subprocess.CompletedProcess[str]"]
+) -> None:
+    log = tmp_path / "log"
+    many = {f"{library}_NUM_THREADS": "4" for library in ("OMP", "OPENBLAS", "MKL")}
+    arguments = ("--set", f"folder:{pair}", "--codec", "counts:p", "--corruption", "none", "--jobs", 1)
+    done = command("run", *arguments, cwd=tmp_path, env={**many, "BAD_CODECS_LOG": str(log)})
+    assert done.returncode == 0, done.stderr
+    assert log.read_text(encoding="utf-8").splitlines() == ["tried", "1 1"] * 2
+
+
+def test_the_environment_of_the_process_that_starts_workers_stays_as_it_is(
+    pool: Callable[..., LocalPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    before = dict(os.environ)
+    with pool() as workers:
+        assert len(list(workers.work(following(tasks())))) == 2
+    assert dict(os.environ) == before
 
 
 def test_a_task_taken_apart_has_one_point_each() -> None:

@@ -1,5 +1,6 @@
 """A worker's rows are what Pillow, NumPy and a corruption called by hand say; what goes wrong costs one row only."""
 
+import gc
 import io
 import math
 import re
@@ -11,12 +12,15 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 from codecshift.analysis.distortion import Prepared, ms_ssim
 from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
+from codecshift.benchmark.measure.shots import images as making
+from codecshift.benchmark.measure.shots import worker as working
 from codecshift.benchmark.measure.shots.worker import Worker
 from codecshift.benchmark.measure.tasks import Context, Task
 from codecshift.benchmark.plan.plans import Shot
@@ -506,14 +510,57 @@ def test_an_image_too_small_to_be_corrupted_has_its_clean_row(
 
 
 @pytest.mark.needs("alarm")
-def test_the_alarm_is_set_only_while_a_codec_works(images: ImageSet, offer: Callable[[str, object], Spec]) -> None:
-    seen_alarms = []
+def test_an_alarm_is_set_whatever_a_worker_does(
+    images: ImageSet, offer: Callable[[str, object], Spec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alarms: dict[str, float] = {}
 
-    def look(seen: np.ndarray) -> np.ndarray:
-        seen_alarms.append(signal.getitimer(signal.ITIMER_REAL)[0])
-        return seen
+    def noted(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*arguments: object) -> Any:
+            alarms[stage] = signal.getitimer(signal.ITIMER_REAL)[0]
+            return function(*arguments)
 
-    beside_jpeg(images, offer("looks", opened_as(Decodes(look))))
-    assert len(seen_alarms) == 1
-    assert 0 < seen_alarms[0] <= 60
+        return note
+
+    stages = ("load_clean", "show", "shot_spectra", "measured")
+    for stage in stages:
+        monkeypatch.setattr(working, stage, noted(stage, getattr(working, stage)))
+    spec = offer("looks", noted("open", opened_as(Decodes(noted("decode", lambda seen: seen)))))
+    (row,) = worker(images, spec).work(Task(Shot(images.name, "hair", "fog", 2), ((spec.name, Point("p")),))).rows
+    assert row.status == "ok"
+    assert alarms.keys() == {*stages, "open", "decode"}
+    assert {stage for stage, left in alarms.items() if not 0 < left <= 60} == set()
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def alive(kind: type) -> int:
+    return sum(type(thing) is kind for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize("fails", ["load", "corrupt", "open", "encode"])
+def test_what_fails_keeps_no_shot_alive(
+    fails: str, images: ImageSet, offer: Callable[[str, object], Spec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that is kept, or that is in a reference cycle, keeps the pixels in the frames of its traceback."""
+
+    def load() -> None:
+        raise OSError("no such library")
+
+    def fail(*_: object) -> None:
+        held = Prepared(np.zeros((32, 32, 3), np.uint8))
+        raise ValueError(f"nothing is made of {held.image.shape}")
+
+    if fails in {"load", "corrupt"}:
+        monkeypatch.setattr(*{"load": (working, "load_clean"), "corrupt": (making, "corrupt")}[fails], fail)
+    spec = offer("bad", load if fails == "open" else opened_as(EncodeRaises()))
+    one = worker(images, spec)
+    gc.collect()
+    before = alive(Prepared)
+    gc.disable()
+    try:
+        for severity in (1, 2, 3, 4, 5):
+            (row,) = one.work(Task(Shot(images.name, "hair", "fog", severity), ((spec.name, Point("p")),))).rows
+            assert row.status == "failed"
+        assert alive(Prepared) - before <= 1  # the clean image
+    finally:
+        gc.enable()
