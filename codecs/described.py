@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import string
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .program import PICTURES, Program, ProgramCodec, answer, executable, opened
+from .program import PICTURES, Program, ProgramCodec, answer, executable, names_in, opened
 from .protocol import CodecUnavailable, Point, Scale, Spec
 
 RAW = ("rgb24", "yuv444p", "yuv444p10le")
@@ -79,6 +78,7 @@ def _described(table: Mapping[str, Any], path: Path, digest: str) -> Described:
         **{key: table[key] for key in _PROGRAM if key in table},
     )
     ask = _command("version", table["version"], path.parent) if "version" in table else ()
+    ask = (*ask[:1], *(_placed(argument, path.parent) for argument in ask[1:]))
     _sound(program)
     scale = _scale(table["scale"]) if "scale" in table else None
     points = tuple(_point(entry, scale) for entry in table["points"])
@@ -117,10 +117,18 @@ def _typed(table: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
 def _command(key: str, arguments: list[Any], folder: Path) -> tuple[str, ...]:
     if not arguments or not all(isinstance(argument, str) for argument in arguments):
         raise ValueError(f'{key}: expected a list of strings such as ["program", "-q", "{{quality}}"], got {arguments}')
-    program, *rest = (argument.replace("{here}", str(folder)) for argument in arguments)
+    program, *rest = arguments
+    if names_in(program) - {"here"}:
+        raise ValueError(f"{key}: expected a program's name or path, in which only {{here}} is known, got {program!r}")
+    program = program.format(here=folder)
     if os.sep in program:
         program = str(folder / program)
     return (program, *rest)
+
+
+def _placed(text: str, folder: Path) -> str:
+    """Return text with the folder of the file in place of {here}: where no other name in braces is known."""
+    return text.replace("{here}", str(folder))
 
 
 def _sound(program: Program) -> None:
@@ -141,9 +149,9 @@ def _known(program: Program, names: Iterable[str]) -> None:
     """Raise ValueError where a command has a name in braces that nothing stands for."""
     known = set(names)
     for key, command in (("encode", program.encode), ("decode", program.decode)):
-        for argument in command:
-            for _, name, *_ in string.Formatter().parse(argument):
-                if name is not None and name not in known:
+        for argument in command[1:]:
+            for name in sorted(names_in(argument)):
+                if name not in known:
                     raise ValueError(
                         f"{key}: {{{name}}} is none of {', '.join(sorted(known))}; {{{{ stands for a brace"
                     )
@@ -157,7 +165,14 @@ def _scale(table: Mapping[str, Any]) -> Scale:
     missing = [key for key in required if key not in table]
     if missing:
         raise ValueError(f"scale: expected the key {missing[0]!r}")
+    if table["parameter"] in _FILLED_IN:
+        raise ValueError(f"scale: {_taken(table['parameter'])}")
     return Scale(**table)
+
+
+def _taken(parameter: str) -> str:
+    names = ", ".join(sorted(_FILLED_IN))
+    return f"{parameter!r} is a name that commands use already ({names}): call the parameter something else"
 
 
 def _point(entry: Any, scale: Scale | None) -> Point:
@@ -166,7 +181,10 @@ def _point(entry: Any, scale: Scale | None) -> Point:
             raise ValueError(f"points: expected a name in {entry}")
         if set(entry["name"]) & set(": ,/@"):
             raise ValueError(f"a point's name has no colon, comma, slash, @ or space, got {entry['name']!r}")
-        return Point(entry["name"], {key: value for key, value in entry.items() if key != "name"})
+        params = {key: value for key, value in entry.items() if key != "name"}
+        if taken := sorted(_FILLED_IN & params.keys()):
+            raise ValueError(f"points: {_taken(taken[0])}")
+        return Point(entry["name"], params)
     if scale is None or isinstance(entry, bool) or not isinstance(entry, int | float):
         raise ValueError(
             f"points: expected values on a scale, or tables like {{name = 'low', level = 3}}, got {entry!r}"
@@ -182,9 +200,11 @@ def _read_again(argument: str) -> Described:
     return described
 
 
-def load(argument: str, **params: int | float | str) -> AbstractContextManager[ProgramCodec]:
+def load(argument: str, /, **params: int | float | str) -> AbstractContextManager[ProgramCodec]:
     """Open the codec of a file, `argument` being "digest@path"; raise CodecUnavailable if the file has changed."""
-    return opened(_read_again(argument).program, **params)
+    described = _read_again(argument)
+    # Filled in with the parameters: a brace in the folder's name is then no brace of the command.
+    return opened(described.program, here=str(Path(argument.partition("@")[2]).parent), **params)
 
 
 def identify(argument: str) -> str:

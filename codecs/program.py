@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import string
 import subprocess
 import tempfile
 import threading
@@ -155,8 +156,8 @@ class ProgramCodec:
     ) -> bytes:
         """Return what a command makes of the bytes sent, through pipes, or where it names them through files."""
         data, suffix, suffix_back = sent
-        text = " ".join(arguments)
-        reads, writes = "{input}" in text, "{output}" in text
+        names = {name for argument in arguments for name in names_in(argument)}
+        reads, writes = "input" in names, "output" in names
         known = {**self._params, "width": width, "height": height}
         if not reads and not writes:
             command = [program, *(argument.format_map(known) for argument in arguments)]
@@ -173,6 +174,11 @@ class ProgramCodec:
             if not target.is_file():
                 raise CodecError(f"{Path(program).name} ended well and wrote nothing")
             return target.read_bytes()
+
+
+def names_in(argument: str) -> set[str]:
+    """Return the names in braces of an argument; raise ValueError where a brace is left open."""
+    return {name for _, name, *_ in string.Formatter().parse(argument) if name is not None}
 
 
 def _run(command: list[str], data: bytes, time_limit: float, folder: str | None = None) -> bytes:

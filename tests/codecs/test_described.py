@@ -103,6 +103,30 @@ def test_a_file_that_changes_during_a_run_is_noticed(path: Path) -> None:
         identify(spec)
 
 
+@pytest.mark.parametrize("folder", ["run {v1}", "{}", "}{", "{here}", "{{twice}}", "{0!r:>8}"])
+def test_braces_in_the_path_of_the_file_are_letters_like_any_others(folder: str, path: Path) -> None:
+    """In the program, in its arguments, and in the command that tells the version."""
+    place = path.parent / folder
+    place.mkdir()
+    for name in ("packer.py", "packer.toml"):
+        path.with_name(name).rename(place / name)
+    (place / "python").write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n", encoding="utf-8")
+    (place / "python").chmod(0o755)
+    for command in ("encode", "decode", "version"):
+        rewritten(place / "packer.toml", f"{command} = ['{sys.executable}'", f"{command} = ['{{here}}/python'")
+    spec = describe(place / "packer.toml")
+    assert identify(spec).startswith("packer 2.1, described by ")
+    assert [verdict for verdict in contract.check(spec, spec.points[:1]) if verdict.fault] == []
+
+
+def test_a_doubled_brace_stands_for_a_brace(path: Path) -> None:
+    """`{{here}}` too: it is no name, and neither is `{{input}}`."""
+    rewritten(path, '"decode"]', '"decode", "{{here}}", "{{input}}", "{{output}}"]')
+    spec = describe(path)
+    with open_codec(spec, spec.points[0]) as codec:
+        assert codec.decode(codec.encode(contract.example(4, 4))).shape == (4, 4, 3)
+
+
 def test_a_program_that_is_not_there_is_named(path: Path) -> None:
     spec = describe(rewritten(path, f"decode = ['{sys.executable}'", "decode = ['a-program-that-nobody-wrote'"))
     with pytest.raises(CodecUnavailable, match="no program a-program-that-nobody-wrote on PATH"):
@@ -128,6 +152,12 @@ def test_a_program_beside_the_file_is_found(path: Path) -> None:
         ("points = [64, 16, 4]", "points = [4, 4]", "two points have one name"),
         ("points = [64, 16, 4]", "points = ['a']", "expected values on a scale, or tables like"),
         ("points = [64, 16, 4]", "points = [{ step = 3 }]", "points: expected a name in"),
+        (
+            "points = [64, 16, 4]",
+            "points = [{ name = 'x', step = 3, input = 2 }]",
+            r"points: 'input' is a name that commands use already \(height, here, input, output, width\)",
+        ),
+        ('parameter = "step"', 'parameter = "width"', "scale: 'width' is a name that commands use already"),
         ("points = [64, 16, 4]", "points = [{ name = 'x' }]", r"encode: \{step\} is none of height, here, input"),
         ("scale = {", "scael = {", r"unknown key 'scael': expected .* \(did you mean 'scale'\?\)"),
         ("low = 1, ", "", "scale: expected the key 'low'"),
@@ -140,7 +170,7 @@ def test_a_program_beside_the_file_is_found(path: Path) -> None:
         ('"decode"]', '"decode", 3]', "decode: expected a list of strings"),
         ("name =", "name = = ", "is not TOML"),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_what_is_wrong_in_a_file_is_told(path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(BadDescription, match=message) as told:
