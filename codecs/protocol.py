@@ -140,3 +140,8 @@ class Spec:
     version: int = 1
     prepare: str = ""
     estimated: bool = False
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it computes where `--device` says: a program finds its device itself."""
+        return self.kind == "neural" and not self.process

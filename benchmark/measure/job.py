@@ -161,7 +161,7 @@ def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
     so that it is not loaded here. Raises UnknownName, and CodecUnavailable where there is no such device.
     """
     named("device", device, DEVICES)
-    if device == "cpu" or (device == "auto" and all(spec.kind != "neural" for spec in specs)):
+    if device == "cpu" or (device == "auto" and not any(spec.on_device for spec in specs)):
         return None
     fault = "torch finds none here, or is not installed"
     try:

@@ -82,7 +82,7 @@ def describe(
             for spec in specs
         },
     }
-    neural = [spec for spec in specs if spec.kind == "neural"]
+    neural = [spec for spec in specs if spec.on_device]
     if device and neural:
         described[DEVICE] = device.name
         for spec in neural:
@@ -150,10 +150,14 @@ def conflict(provenances: Iterable[Mapping[str, Any]]) -> str:
             ("corruption", provenance["corruptions"]),
             ("measure", provenance["measures"]),
             ("codec", {name: (facts["version"], facts["library"]) for name, facts in codecs.items()}),
-            ("device of codec", {name: device for name, facts in codecs.items() if facts.get("kind") == "neural"}),
+            ("device of codec", {name: device for name, facts in codecs.items() if _on_device(facts)}),
             ("setting of spectra", provenance.get(SPECTRA, {})),
         ):
             for name, version in versions.items():
                 if seen.setdefault((kind, name), version) != version:
                     return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {version})"
     return ""
+
+
+def _on_device(facts: Mapping[str, Any]) -> bool:
+    return facts.get("kind") == "neural" and not facts.get("process")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+
+from .. import content
 
 Metric = Literal["mse", "ms-ssim"]
 METRICS: tuple[Metric, ...] = ("mse", "ms-ssim")
@@ -105,13 +105,6 @@ def _facts(metadata: Mapping[str, str]) -> Facts:
 def digest(path: Path) -> str:
     """Return the sha256 of a file in hexadecimal digits; raise BadCheckpoint where it cannot be read."""
     try:
-        status = path.stat()
-        return _digest(path, status.st_mtime_ns, status.st_size, status.st_ino)
+        return content.digest(path)
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, *_state: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
