@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from types import FrameType
 from typing import Any
 
@@ -242,7 +243,14 @@ def _signal(number: int) -> str:
 def _gist(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # Of a long complaint the first lines tell the cause, or where it is a traceback, the last.
-    return " | ".join(lines if len(lines) <= 4 else [*lines[:2], "...", *lines[-2:]])[:400]
+    if len(lines) > 4:
+        lines = [*lines[:2], "...", *lines[-2:]]
+    share = _LONGEST // max(1, len(lines))
+    whole = " | ".join(lines)
+    return whole if len(whole) <= _LONGEST else " | ".join(shorten(line, share, placeholder=" ...") for line in lines)
+
+
+_LONGEST = 400  # characters of a complaint
 
 
 class _Stopped(BaseException):

@@ -259,7 +259,10 @@ def open_codec(spec: Spec, point: Point) -> Iterator[Codec]:
 
 
 def _because(spec: Spec, error: Exception) -> str:
-    return f"{spec.name} cannot be opened: {type(error).__name__}: {error}" + (f"; {spec.hint}" if spec.hint else "")
+    # The loader of shared libraries raises an OSError without a number; one with a number is about a file.
+    lacking = isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is None)
+    hint = f"; {spec.hint}" if spec.hint and lacking else ""
+    return f"{spec.name} cannot be opened: {type(error).__name__}: {error}{hint}"
 
 
 def _resolve(target: str) -> Any:
