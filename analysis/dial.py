@@ -140,10 +140,10 @@ def _beyond(rungs: Sequence[float], gaps: Mapping[float, float], *, dearer: bool
     """
     best = _best(gaps)
     ahead = [rung for rung in rungs if (rung >= best if rungs[-1] > rungs[0] else rung <= best)]
-    for rung, following in pairwise([*ahead, None]):
+    for rung, following in zip(ahead, [*ahead[1:], None], strict=True):
         if rung not in gaps:
             yield rung
-        elif following in gaps:
+        elif following is not None and following in gaps:
             near, far = gaps[rung], gaps[following]
             if (near < 0) == (far < 0) != dearer and abs(far) >= abs(near):
                 return

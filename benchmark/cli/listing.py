@@ -31,7 +31,7 @@ def codecs(
     specs = (*known.specs.values(), *described(codec_file))
     with Progress("codecs") as progress:
         entries = list(fairness.entries(specs, time_limit, lambda done, total: progress.task("trying", done, total)))
-    show(fairness.report(entries, known.faults), format)
+    show(fairness.report(entries, {**known.damaged, **known.faults}), format)
     if format is not Format.text:
         _say_faults()
 
@@ -122,10 +122,11 @@ def doctor(format: OutputFormat = Format.text, time_limit: ProbeLimit = 30) -> N
 
 
 def _say_faults() -> None:
-    """Say which plugins brought no codec, and why."""
+    """Say which plugins brought no codec, which codecs are damaged, and why."""
     from ...codecs.registry import catalogue
 
-    for name, fault in catalogue().faults.items():
+    known = catalogue()
+    for name, fault in (*known.damaged.items(), *known.faults.items()):
         say(f"fault: {name}: {fault}")
 
 

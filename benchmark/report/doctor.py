@@ -54,6 +54,8 @@ def findings(
         lacking = f"not here: {entry.fault}" if entry.fault and entry.spec.hint and not entry.library else ""
         what = lacking or entry.fault or entry.library or "available"
         yield bool(lacking) or not entry.fault, f"codec {entry.spec.name}", what
+    for name, fault in known.damaged.items():
+        yield False, f"codec {name}", fault
     for name, fault in known.faults.items():
         yield False, f"plugin {name}", fault
     folder = default_data_dir()

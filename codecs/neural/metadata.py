@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,17 @@ def read_facts(path: Path) -> Facts:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             header = file.read(size) if size <= _LARGEST_HEADER else b""
-        metadata = json.loads(header).get("__metadata__", {}) if header else None
+            length = os.fstat(file.fileno()).st_size
+        tensors = json.loads(header) if header else {}
+        metadata = tensors.pop("__metadata__", {}) if header else None
+        lacking = 8 + size + max((facts["data_offsets"][1] for facts in tensors.values()), default=0) - length
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, AttributeError, RecursionError):
-        metadata = None
+    except (ValueError, AttributeError, RecursionError, KeyError, IndexError, TypeError):
+        metadata, lacking = None, 0
+    if metadata is not None and lacking:
+        wrong = f"{lacking} bytes are lacking" if lacking > 0 else f"{-lacking} bytes are too many"
+        raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one: {wrong}")
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one")
     try:

@@ -14,7 +14,8 @@ import pytest
 from codecshift.benchmark.plan.plans import PLANS
 from codecshift.benchmark.report.formats import WIDTH
 from codecshift.benchmark.store import Row
-from codecshift.codecs.registry import BUILT_IN
+from codecshift.codecs.neural import specs
+from codecshift.codecs.registry import BUILT_IN, catalogue
 from codecshift.corruptions.sets import KNOWN
 
 Rows = Callable[..., Row]
@@ -50,6 +51,24 @@ def test_plugins_and_their_faults_are_listed(with_plugins: None, say: Say) -> No
     out = say("codecs").out
     assert re.search(r"^ hang +p ", out, re.MULTILINE)
     assert "fault: faulty (codecshift-bad-codecs): RuntimeError: this plugin is broken" in out
+
+
+@pytest.fixture
+def damaged(monkeypatch: pytest.MonkeyPatch, few_codecs: None) -> str:
+    """The name of a codec that comes with the package, and whose files are damaged."""
+    monkeypatch.setattr(specs, "DAMAGED", {"ours-cs": "x.safetensors is damaged: install codecshift again"})
+    catalogue.cache_clear()
+    return "ours-cs"
+
+
+def test_a_codec_whose_files_are_damaged_is_listed(damaged: str, say: Say, one_sentence: Callable[[Any], str]) -> None:
+    fault = "x.safetensors is damaged: install codecshift again"
+    assert f"fault: {damaged}: {fault}" in say("codecs").out
+    assert json.loads(say("codecs", "--format", "json").out)["faults"] == {damaged: fault}
+    assert re.search(rf"^ !! +codec {damaged} +{fault}$", say("doctor").out, re.MULTILINE)
+    for label in (damaged, f"{damaged}:l0.01", f"{damaged}-est"):
+        sentence = one_sentence(say("check", label))
+        assert sentence == f"codecshift: {label.partition(':')[0]} is damaged: {fault}"
 
 
 def test_sets_are_listed(say: Say) -> None:
