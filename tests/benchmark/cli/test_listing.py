@@ -14,7 +14,9 @@ import pytest
 from codecshift.benchmark.plan.plans import PLANS
 from codecshift.benchmark.report.formats import WIDTH
 from codecshift.benchmark.store import Row
+from codecshift.codecs import registry
 from codecshift.codecs.neural import specs
+from codecshift.codecs.protocol import Point, Spec
 from codecshift.codecs.registry import BUILT_IN, catalogue
 from codecshift.corruptions.sets import KNOWN
 
@@ -122,6 +124,24 @@ def test_a_codec_that_dies_and_hangs_is_checked_to_the_end(with_plugins: None, s
     assert re.search(r"^segfault: \d+ of \d+ checks passed$", said.out.splitlines()[-1])
     hung = say("check", "deaf", "--time-limit", 0.5).out.splitlines()
     assert hung[1] == "        at p: no answer within 0.5 s"
+
+
+def test_a_codec_that_cannot_be_opened_is_told_once(say: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "lacking_weights.py").write_text(
+        "from contextlib import contextmanager\n@contextmanager\ndef load(**_):\n    yield {}['a tensor']\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    lacking = Spec("lacking", "lacking_weights:load", (Point("a"), Point("b")))
+    monkeypatch.setitem(registry._AT_HAND, "lacking", lacking)
+    said = say("check", "lacking")
+    assert said.code == 1
+    lines = said.out.splitlines()
+    assert lines[0] == "lacking cannot be opened at a, b: KeyError: 'a tensor'"
+    assert lines[1].strip() == "Traceback (most recent call last):"
+    assert said.out.count("KeyError: 'a tensor'") == 2  # in the sentence, and at the end of the traceback
+    assert lines[-1] == "lacking: no law was tried"
+    assert "BROKEN" not in said.out
 
 
 def test_checking_what_is_not_there_is_refused(say: Say, one_sentence: Callable[[Any], str]) -> None:
