@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from functools import partial
 from importlib.util import find_spec
@@ -128,7 +129,7 @@ def convert(
     except BadCheckpoint as error:
         refuse(str(error))
     size = ", ".join(f"{key}={value}" for key, value in made.config.items())
-    say(f"{architecture} of {size}: codecshift check {architecture}@{out}")
+    say(f"{architecture} of {size}: {shlex.join(['codecshift', 'check', f'{architecture}@{out}'])}")
     typer.echo(out)
 
 

@@ -1,6 +1,7 @@
 """Converting: what CompressAI's training script saves becomes a codec with the bytes that CompressAI would make."""
 
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -234,3 +235,8 @@ def test_what_is_wrong_is_one_sentence(
     assert (tmp_path / "there.safetensors").read_bytes() == b"mine"
     assert run(good) == 0
     assert out.exists()
+    capsys.readouterr()
+    spaced = tmp_path / "a b.safetensors"
+    assert run({**good, "--out": spaced}) == 0
+    command = capsys.readouterr().err.partition(": ")[2]
+    assert shlex.split(command) == ["codecshift", "check", f"bmshj2018-factorized@{spaced}"]
