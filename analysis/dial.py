@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 MOST_LOOKS = 16
-"""The most values that `nearest` tries; on a smooth curve it needs four to seven."""
+"""The most values that `nearest` tries; on a smooth curve it needs four to eight."""
 
 FINEST = 1e-3
 """The smallest relative step on a continuous dial: an encoder may jump over the target."""
@@ -50,48 +51,114 @@ def nearest(dial: Dial, gap: Callable[[float], float], tolerance: float, *, most
     half of the interval. Whole values are searched to the nearest one, others until the gap is within `tolerance` or
     the step below FINEST.
 
-    If the gap is not monotone, the best value tried is returned. The values tried depend only on the dial and their
-    gaps, so the search can be repeated from known gaps.
+    Where that ends outside the tolerance, the search looks for bumps: at the next rungs on both sides, in every
+    interval of which one end falls short and the other does not, and at the values next to the best. A bump between
+    rungs that were not tried stays hidden. The values tried depend only on the dial and their gaps, so the search can
+    be repeated from known gaps.
     """
     gaps: dict[float, float] = {}
-    rungs = sorted({dial.low, *dial.rungs, dial.high}, reverse=not dial.rising)
-    short: float | None = None
-    over: float | None = None
-    halve = False
-    reason = f"{most} points were looked at, and no more are"
-    while len(gaps) < most:
-        width = math.inf
-        if rungs:
-            value = rungs[len(rungs) // 2]
-        elif short is None or over is None:
-            reason = "the scale ends there"
+    reason = ""
+    for value in _values(dial, gaps, tolerance):
+        if len(gaps) == most:
+            reason = f"{most} points were looked at, and no more are"
             break
-        else:
-            width = abs(over - short)
-            between = _between(dial, (short, gaps[short]), (over, gaps[over]), halve)
-            if between is None:
-                reason = "there is no nearer value on its scale"
-                break
-            value = between
-        gaps[value] = measured = gap(value)
-        if math.isnan(measured):
+        gaps[value] = gap(value)
+        if math.isnan(gaps[value]):
             reason = "the next point could not be measured"
+            del gaps[value]
             break
-        if measured == 0 or (abs(measured) <= tolerance and not dial.integer):
+        if gaps[value] == 0 or (abs(gaps[value]) <= tolerance and not dial.integer):
             break
-        place = len(rungs) // 2
-        short, over = (value, over) if measured < 0 else (short, value)
-        rungs = rungs[place + 1 :] if measured < 0 else rungs[:place]
-        halve = short is not None and over is not None and abs(over - short) > width / 2
-    known = [value for value in gaps if not math.isnan(gaps[value])]
-    best = min(known, key=lambda value: abs(gaps[value]), default=math.nan)
-    left = gaps.get(best, math.nan)
-    return Nearest(best, left, len(gaps), "" if abs(left) <= tolerance else reason)
+    looks = len(gaps) + (reason.startswith("the next"))
+    if not gaps:
+        return Nearest(math.nan, math.nan, looks, reason)
+    best = _best(gaps)
+    met = abs(gaps[best]) <= tolerance
+    return Nearest(best, gaps[best], looks, "" if met else reason or _why(dial, gaps, best))
 
 
-def _between(dial: Dial, short: tuple[float, float], over: tuple[float, float], halve: bool) -> float | None:
-    """Return the next value to try between two with their gaps: on the line through them, or in the middle."""
-    (start, gap), (end, excess) = short, over
+def _best(gaps: Mapping[float, float]) -> float:
+    return min(gaps, key=lambda value: abs(gaps[value]))
+
+
+def _why(dial: Dial, gaps: Mapping[float, float], best: float) -> str:
+    """Return why no value within the tolerance was found by a search that came to its end: what the gaps prove."""
+    if best in {dial.low, dial.high} and len({measured < 0 for measured in gaps.values()}) == 1:
+        return "the scale ends there"
+    if not dial.integer:
+        apart = f"settings {100 * FINEST:g} % apart lie on both sides of the target"
+        return apart if _crossings(dial, gaps) else f"none of the {len(gaps)} points looked at is nearer"
+    if len(gaps) == dial.high - dial.low + 1:
+        return "there is no nearer value on its scale"
+    return "the settings next to it are further off"
+
+
+def _values(dial: Dial, gaps: Mapping[float, float], tolerance: float) -> Iterator[float]:
+    """Yield the values to try, one after another; `gaps` holds those of all before when the next is asked for."""
+    rungs = sorted({dial.low, *dial.rungs, dial.high}, reverse=not dial.rising)
+    left = rungs
+    while left:
+        place = len(left) // 2
+        yield left[place]
+        left = left[place + 1 :] if gaps[left[place]] < 0 else left[:place]
+    yield from _narrowing(dial, gaps)
+    if abs(gaps[_best(gaps)]) <= tolerance:
+        return
+    while True:
+        met = abs(gaps[_best(gaps)]) <= tolerance
+        beyond = () if met else (*_beyond(rungs, gaps), *_beyond(rungs[::-1], gaps, dearer=False))
+        around = [*beyond, *_beside(dial, gaps)]
+        if not around:
+            return
+        yield around[0]
+        yield from _narrowing(dial, gaps)
+
+
+def _crossings(dial: Dial, gaps: Mapping[float, float]) -> list[tuple[float, float]]:
+    """Return the neighbours among the values tried of which one falls short and the other does not: short, over."""
+    tried = sorted(gaps, reverse=not dial.rising)
+    pairs = [(a, b) if gaps[a] < 0 else (b, a) for a, b in pairwise(tried) if (gaps[a] < 0) != (gaps[b] < 0)]
+    return sorted(pairs, key=lambda pair: min(abs(gaps[value]) for value in pair))
+
+
+def _narrowing(dial: Dial, gaps: Mapping[float, float]) -> Iterator[float]:
+    """Yield the values that narrow every interval with a crossing down to the finest step, the nearest first."""
+    while wide := [pair for pair in _crossings(dial, gaps) if _between(dial, gaps, *pair, halve=False) is not None]:
+        short, over = wide[0]
+        halve = False
+        while (value := _between(dial, gaps, short, over, halve=halve)) is not None:
+            yield value
+            width = abs(over - short)
+            short, over = (value, over) if gaps[value] < 0 else (short, value)
+            halve = abs(over - short) > width / 2
+
+
+def _beyond(rungs: Sequence[float], gaps: Mapping[float, float], *, dearer: bool = True) -> Iterator[float]:
+    """Yield the rungs not tried beyond the best value, up to two of rising gaps on the side where they belong.
+
+    `rungs` are in the order in which they lead away from the best: the dearer ones upwards, the cheaper downwards.
+    """
+    best = _best(gaps)
+    ahead = [rung for rung in rungs if (rung >= best if rungs[-1] > rungs[0] else rung <= best)]
+    for rung, following in zip(ahead, [*ahead[1:], None], strict=True):
+        if rung not in gaps:
+            yield rung
+        elif following is not None and following in gaps:
+            near, far = gaps[rung], gaps[following]
+            if (near < 0) == (far < 0) != dearer and abs(far) >= abs(near):
+                return
+
+
+def _beside(dial: Dial, gaps: Mapping[float, float]) -> list[float]:
+    """Return the whole values next to the best that were not tried."""
+    best = _best(gaps)
+    beside = (best - 1, best + 1) if dial.integer else ()
+    return [value for value in beside if dial.low <= value <= dial.high and value not in gaps]
+
+
+def _between(dial: Dial, gaps: Mapping[float, float], start: float, end: float, *, halve: bool) -> float | None:
+    """Return the next value to try between two: on the line through their gaps, or in the middle; None for none."""
+    gap, excess = gaps[start], gaps[end]
     line = gap / (gap - excess) if math.isfinite(gap) and math.isfinite(excess) else 0.5
     low, high = sorted((start, end))
     if dial.integer:

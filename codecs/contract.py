@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import itertools
+import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, permutations
+from typing import Any
 
 import numpy as np
 
+from . import registry
 from .memory import settled
-from .protocol import Batched, Codec, DecodeError, Estimating, Image, Point, Spec
+from .protocol import Batched, Codec, CodecUnavailable, DecodeError, Estimating, Image, Point, Spec
 from .registry import open_codec
 
 SHAPES = ((1, 1), (17, 33), (64, 48), (40, 161))
@@ -232,6 +239,7 @@ def _estimate(spec: Spec, point: Point) -> None:
                 raise Broken(f"estimate changed the {_size(image)} image it was given")
 
 
+DAMAGE = "damage"
 LAWS = (
     Law("shape", "shape and dtype come back, at any size down to 1x1", _shape),
     Law("same-bytes", "the same image gives the same bytes, from this instance and from another", _same_bytes),
@@ -239,7 +247,7 @@ LAWS = (
     Law("batch", "a batch gives what a loop gives", _batch),
     Law("input-untouched", "encode does not write to its input", _input_untouched),
     Law("lossless", "a codec called lossless returns the very pixels", _lossless),
-    Law("damage", "damaged bytes raise DecodeError", _damage),
+    Law(DAMAGE, "damaged bytes raise DecodeError", _damage),
     Law("colour", "the channels come back in their order", _colour),
     Law("memory", "encode and decode leave nothing behind in memory", _memory),
 )
@@ -275,6 +283,47 @@ def trials(spec: Spec, points: Iterable[Point]) -> list[Trial]:
         return [Trial(ESTIMATE, (point,)) for point in points]
     every = [Trial(law.name, (point,)) for point in points for law in LAWS]
     return every + ([Trial(RISING_RATE, points)] if len(points) > 1 else [])
+
+
+OPENINGS = 2 * len(SHAPES)
+"""The most often that a law of one point opens the codec."""
+
+
+def ready() -> None:
+    """Do nothing: by then a process has imported the laws."""
+
+
+def opening(spec: Spec, point: Point) -> dict[str, Any]:
+    """Open a codec twice, and return as plain data how that went.
+
+    `first` and `again` are the seconds that it took, with what it imports and without. `fault` says why it did not
+    open, "" where it did; `traceback` is that of what the codec raised, from its own code on.
+    """
+    seconds = []
+    try:
+        for _ in range(2):
+            start = time.perf_counter()
+            with open_codec(spec, point):
+                seconds.append(time.perf_counter() - start)
+    except CodecUnavailable as error:
+        fault = str(error).removeprefix(f"{spec.name} cannot be opened: ")
+        raised = error.__cause__ if fault != str(error) else None  # else the codec says itself what is lacking
+        return {"first": 0.0, "again": 0.0, "fault": fault, "traceback": _traceback(raised)}
+    first, again = seconds
+    return {"first": first, "again": again, "fault": "", "traceback": ""}
+
+
+_OF_OPENING = (registry.__file__, contextlib.__file__, importlib.__file__, "<frozen importlib")
+
+
+def _traceback(error: BaseException | None) -> str:
+    """Return the traceback of an error without the frames of ours and of Python that led to the codec's code."""
+    if error is None:
+        return ""
+    formatted = traceback.TracebackException.from_exception(error)
+    frames = list(itertools.dropwhile(lambda frame: frame.filename.startswith(_OF_OPENING), formatted.stack))
+    formatted.stack = traceback.StackSummary.from_list(frames)
+    return "".join(formatted.format()).rstrip()
 
 
 def judge(spec: Spec, trial: Trial) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import string
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
+from . import content
 from .names import did_you_mean
-from .program import PICTURES, Program, ProgramCodec, answer, executable, opened
+from .program import PICTURES, Program, ProgramCodec, answer, executable, names_in, opened
 from .protocol import CodecUnavailable, Point, Scale, Spec
 
 RAW = ("rgb24", "yuv444p", "yuv444p10le")
+_KINDS = get_args(get_type_hints(Spec)["kind"])
 
 
 class BadDescription(ValueError):
@@ -33,11 +34,19 @@ class Described:
 
 
 _REQUIRED = {"name": str, "encode": list, "decode": list, "points": list}
-_FACTS = {"chroma": str, "bit_depth": int, "colour": str, "effort": str, "threads": int, "settings": str}
+_FACTS = {"kind": str, "chroma": str, "bit_depth": int, "colour": str, "effort": str, "threads": int, "settings": str}
 _PROGRAM = {"picture": str, "suffix": str, "bare": bool, "multiple": int, "minimum": int, "time_limit": (int, float)}
-_OTHERS = {"scale": dict, "version": list, "lossless": bool}
+_OTHERS = {"scale": dict, "version": list, "lossless": bool, "env": dict, "folder": str, "files": list}
 _KEYS: Mapping[str, Any] = {**_REQUIRED, **_FACTS, **_PROGRAM, **_OTHERS}
 _FILLED_IN = {"input", "output", "width", "height", "here"}
+_IN_WORDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
 
 
 def describe(path: Path) -> Spec:
@@ -46,8 +55,11 @@ def describe(path: Path) -> Spec:
     Keys: `name`; `encode` and `decode`, lists of arguments as `Program` has them, in which {here} stands for the folder
     of the file; `points`, a list of values on `scale` or of tables with a `name` and parameters; and where they differ
     from the defaults `scale` (prefix, parameter, low, high, integer, rising), `picture`, `suffix`, `bare`, `multiple`,
-    `minimum`, `time_limit`, `version` (a command that prints it), `lossless`, and for the fairness table `chroma`,
-    `bit_depth`, `colour`, `effort`, `threads` and `settings`.
+    `minimum`, `time_limit`, `version` (a command that prints it), `lossless`, `env` (a table of environment variables),
+    `folder` (where the commands work), `files` (files, or folders of them, whose content identifies the codec beside
+    that of the file itself), and for the fairness table `kind` ("classical" or "neural"), `chroma`, `bit_depth`,
+    `colour`, `effort`, `threads` and `settings`. Paths are relative to the folder of the file, and {here} stands for it
+    in `version`, `env`, `folder` and `files` too.
     """
     return read(path).spec
 
@@ -77,8 +89,11 @@ def _described(table: Mapping[str, Any], path: Path, digest: str) -> Described:
         _command("encode", table["encode"], path.parent),
         _command("decode", table["decode"], path.parent),
         **{key: table[key] for key in _PROGRAM if key in table},
+        env=_variables(table.get("env", {}), path.parent),
+        folder=_folder(table["folder"], path.parent) if "folder" in table else "",
     )
     ask = _command("version", table["version"], path.parent) if "version" in table else ()
+    ask = (*ask[:1], *(_placed(argument, path.parent) for argument in ask[1:]))
     _sound(program)
     scale = _scale(table["scale"]) if "scale" in table else None
     points = tuple(_point(entry, scale) for entry in table["points"])
@@ -87,6 +102,10 @@ def _described(table: Mapping[str, Any], path: Path, digest: str) -> Described:
         raise ValueError("two points have one name")
     for point in points:
         _known(program, {*_FILLED_IN, *point.params})
+    if table.get("kind", _KINDS[0]) not in _KINDS:
+        raise ValueError(f"kind = {table['kind']!r}: expected {' or '.join(_KINDS)}")
+    if "files" in table:
+        digest = f"{digest}-{_digest_of(table['files'], path.parent)}"
     argument = f"{digest}@{path}"
     spec = Spec(
         name=table["name"],
@@ -109,16 +128,60 @@ def _typed(table: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
             raise ValueError(f"unknown key {key!r}: expected some of {', '.join(keys)}{did_you_mean(key, keys)}")
         kinds = keys[key] if isinstance(keys[key], tuple) else (keys[key],)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise ValueError(f"{key} = {value!r}: expected {' or '.join(kind.__name__ for kind in kinds)}")
+            raise ValueError(f"{key} = {value!r}: expected {_IN_WORDS[kinds[-1]]}")
 
 
 def _command(key: str, arguments: list[Any], folder: Path) -> tuple[str, ...]:
     if not arguments or not all(isinstance(argument, str) for argument in arguments):
         raise ValueError(f'{key}: expected a list of strings such as ["program", "-q", "{{quality}}"], got {arguments}')
-    program, *rest = (argument.replace("{here}", str(folder)) for argument in arguments)
+    program, *rest = arguments
+    if names_in(program) - {"here"}:
+        raise ValueError(f"{key}: expected a program's name or path, in which only {{here}} is known, got {program!r}")
+    program = program.format(here=folder)
     if os.sep in program:
         program = str(folder / program)
     return (program, *rest)
+
+
+def _placed(text: str, folder: Path) -> str:
+    """Return text with the folder of the file in place of {here}: where no other name in braces is known."""
+    return text.replace("{here}", str(folder))
+
+
+def _variables(table: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    for name, value in table.items():
+        if not name or set(name) & set("=\0"):
+            raise ValueError(f"env: expected the name of a variable, got {name!r}")
+        if not isinstance(value, str):
+            raise ValueError(f"env: expected text for {name}, such as {name} = '1', got {value!r}")
+        if "\0" in value:
+            raise ValueError(f"env: expected text for {name} without a zero byte, got {value!r}")
+    return {name: _placed(value, folder) for name, value in table.items()}
+
+
+def _folder(name: str, folder: Path) -> str:
+    place = folder / _placed(name, folder)
+    if not place.is_dir():
+        raise ValueError(f"folder = {name!r}: there is no such folder beside the file: make it, or give another path")
+    return str(place)
+
+
+def _digest_of(names: list[Any], folder: Path) -> str:
+    """Return 12 hexadecimal digits that change with the content of any file named, or in a folder named."""
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"files: expected a list of paths such as ['weights.pth'], got {names}")
+    digests = hashlib.sha256()
+    for name in names:
+        place = folder / _placed(name, folder)
+        files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+        try:
+            contents = [(str(path.relative_to(place)), content.digest(path)) for path in files]
+        except FileNotFoundError:
+            raise ValueError(f"files: there is no file or folder {name!r} beside the file: correct the path") from None
+        except OSError as error:
+            raise ValueError(f"files: {name!r} cannot be read: {error.strerror}") from error
+        digests.update(repr((name, contents)).encode())
+    return digests.hexdigest()[:12]
 
 
 def _sound(program: Program) -> None:
@@ -139,9 +202,9 @@ def _known(program: Program, names: Iterable[str]) -> None:
     """Raise ValueError where a command has a name in braces that nothing stands for."""
     known = set(names)
     for key, command in (("encode", program.encode), ("decode", program.decode)):
-        for argument in command:
-            for _, name, *_ in string.Formatter().parse(argument):
-                if name is not None and name not in known:
+        for argument in command[1:]:
+            for name in sorted(names_in(argument)):
+                if name not in known:
                     raise ValueError(
                         f"{key}: {{{name}}} is none of {', '.join(sorted(known))}; {{{{ stands for a brace"
                     )
@@ -155,7 +218,14 @@ def _scale(table: Mapping[str, Any]) -> Scale:
     missing = [key for key in required if key not in table]
     if missing:
         raise ValueError(f"scale: expected the key {missing[0]!r}")
+    if table["parameter"] in _FILLED_IN:
+        raise ValueError(f"scale: {_taken(table['parameter'])}")
     return Scale(**table)
+
+
+def _taken(parameter: str) -> str:
+    names = ", ".join(sorted(_FILLED_IN))
+    return f"{parameter!r} is a name that commands use already ({names}): call the parameter something else"
 
 
 def _point(entry: Any, scale: Scale | None) -> Point:
@@ -164,7 +234,10 @@ def _point(entry: Any, scale: Scale | None) -> Point:
             raise ValueError(f"points: expected a name in {entry}")
         if set(entry["name"]) & set(": ,/@"):
             raise ValueError(f"a point's name has no colon, comma, slash, @ or space, got {entry['name']!r}")
-        return Point(entry["name"], {key: value for key, value in entry.items() if key != "name"})
+        params = {key: value for key, value in entry.items() if key != "name"}
+        if taken := sorted(_FILLED_IN & params.keys()):
+            raise ValueError(f"points: {_taken(taken[0])}")
+        return Point(entry["name"], params)
     if scale is None or isinstance(entry, bool) or not isinstance(entry, int | float):
         raise ValueError(
             f"points: expected values on a scale, or tables like {{name = 'low', level = 3}}, got {entry!r}"
@@ -176,22 +249,30 @@ def _read_again(argument: str) -> Described:
     digest, _, path = argument.partition("@")
     described = read(Path(path))
     if not described.spec.load.endswith(f":{digest}@{path}"):
-        raise CodecUnavailable(f"{path} has changed since the run began")
+        named = ", or a file it names," if "-" in digest else ""
+        raise CodecUnavailable(f"{path}{named} has changed since the run began: start the run again")
     return described
 
 
-def load(argument: str, **params: int | float | str) -> AbstractContextManager[ProgramCodec]:
+def load(argument: str, /, **params: int | float | str) -> AbstractContextManager[ProgramCodec]:
     """Open the codec of a file, `argument` being "digest@path"; raise CodecUnavailable if the file has changed."""
-    return opened(_read_again(argument).program, **params)
+    described = _read_again(argument)
+    # Filled in with the parameters: a brace in the folder's name is then no brace of the command.
+    return opened(described.program, here=str(Path(argument.partition("@")[2]).parent), **params)
 
 
 def identify(argument: str) -> str:
-    """Return the digest of the file, and what the version command says; raise CodecUnavailable."""
+    """Return the digests of the file and of those it names, and what the version command says.
+
+    Raises CodecUnavailable.
+    """
     described = _read_again(argument)
-    for command in (described.program.encode, described.program.decode):
-        executable(command[0])
-    digest = f"described by {argument.partition('@')[0]}"
+    program = described.program
+    for command in (program.encode, program.decode):
+        executable(command[0], program.path)
+    text, _, files = argument.partition("@")[0].partition("-")
+    digest = f"described by {text}" + (f", files {files}" if files else "")
     if not described.ask:
         return digest
-    lines = answer(*described.ask).split("\n")
+    lines = answer(*described.ask, env=program.env, folder=program.folder).split("\n")
     return f"{lines[0].strip()[:60]}, {digest}"

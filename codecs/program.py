@@ -7,13 +7,15 @@ import os
 import re
 import shutil
 import signal
+import string
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from types import FrameType
 from typing import Any
 
@@ -86,7 +88,9 @@ class Program:
     `picture` is what encode reads and decode writes, one of PICTURES; `suffix` what the stream's file is called. `bare`
     is said of streams that do not know the size of their image: our header goes in front, and counts. Sides are
     extended, by repeating the edge, to a multiple of `multiple` and at least `minimum`; only a bare stream can be cut
-    back. A command that takes more than `time_limit` seconds is ended. `overflow` is what an encoder says that has room
+    back. A command that takes more than `time_limit` seconds is ended. `env` are variables of its environment beside
+    those of this process, and `folder` is where it works, "" for the private folder, or without one for that of this
+    process. `overflow` is what an encoder says that has room
     only for streams of so many bits a pixel: it is then given the picture with its last row repeated below it, two and
     four times as high, and what is decoded of that is cut off.
     """
@@ -100,6 +104,13 @@ class Program:
     minimum: int = 1
     time_limit: float = TIME_LIMIT
     overflow: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
+
+    @property
+    def path(self) -> str | None:
+        """Where its variables say that programs are looked for; None for where this process looks."""
+        return self.env.get("PATH")
 
 
 class ProgramCodec:
@@ -109,8 +120,8 @@ class ProgramCodec:
         self._program = program
         self._picture = PICTURES[program.picture]
         self._params = params
-        self._encoder = executable(program.encode[0])
-        self._decoder = executable(program.decode[0])
+        self._encoder = executable(program.encode[0], program.path)
+        self._decoder = executable(program.decode[0], program.path)
 
     def encode(self, image: Image) -> bytes:
         """Return the stream; raise CodecError with what the program said where it fails."""
@@ -155,19 +166,19 @@ class ProgramCodec:
     ) -> bytes:
         """Return what a command makes of the bytes sent, through pipes, or where it names them through files."""
         data, suffix, suffix_back = sent
-        text = " ".join(arguments)
-        reads, writes = "{input}" in text, "{output}" in text
+        names = {name for argument in arguments for name in names_in(argument)}
+        reads, writes = "input" in names, "output" in names
         known = {**self._params, "width": width, "height": height}
         if not reads and not writes:
             command = [program, *(argument.format_map(known) for argument in arguments)]
-            return _run(command, data, self._program.time_limit)
+            return _run(command, data, self._program, self._program.folder or None)
         with _ending_with_us(), tempfile.TemporaryDirectory(prefix="codecshift-") as folder:
             source, target = Path(folder, f"in{suffix}"), Path(folder, f"out{suffix_back}")
             if reads:
                 source.write_bytes(data)
             known |= {"input": str(source), "output": str(target)}
             command = [program, *(argument.format_map(known) for argument in arguments)]
-            output = _run(command, b"" if reads else data, self._program.time_limit, folder)
+            output = _run(command, b"" if reads else data, self._program, self._program.folder or folder)
             if not writes:
                 return output
             if not target.is_file():
@@ -175,23 +186,34 @@ class ProgramCodec:
             return target.read_bytes()
 
 
-def _run(command: list[str], data: bytes, time_limit: float, folder: str | None = None) -> bytes:
+def names_in(argument: str) -> set[str]:
+    """Return the names in braces of an argument; raise ValueError where a brace is left open."""
+    return {name for _, name, *_ in string.Formatter().parse(argument) if name is not None}
+
+
+def _run(command: list[str], data: bytes, program: Program, folder: str | None) -> bytes:
     """Return a command's standard output; raise CodecError, with its messages, unless it exits with 0."""
     name, pipe = Path(command[0]).name, subprocess.PIPE
     with _ending_with_us():
         try:
             # In a session of its own Ctrl-C does not reach it, and whatever it starts can be ended with it.
             process = subprocess.Popen(
-                command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=folder, start_new_session=True
+                command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                cwd=folder,
+                env={**os.environ, **program.env},
+                start_new_session=True,
             )
         except OSError as error:
             raise CodecError(f"{name} cannot be started: {error.strerror}") from error
         try:
-            output, complaint = process.communicate(data, time_limit)
+            output, complaint = process.communicate(data, program.time_limit)
         except BaseException as error:
             _end(process)
             if isinstance(error, subprocess.TimeoutExpired):
-                raise CodecError(f"{name} gave no answer within {time_limit:g} s") from None
+                raise CodecError(f"{name} gave no answer within {program.time_limit:g} s") from None
             raise
     if process.returncode:
         code = process.returncode
@@ -221,7 +243,14 @@ def _signal(number: int) -> str:
 def _gist(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # Of a long complaint the first lines tell the cause, or where it is a traceback, the last.
-    return " | ".join(lines if len(lines) <= 4 else [*lines[:2], "...", *lines[-2:]])[:400]
+    if len(lines) > 4:
+        lines = [*lines[:2], "...", *lines[-2:]]
+    share = _LONGEST // max(1, len(lines))
+    whole = " | ".join(lines)
+    return whole if len(whole) <= _LONGEST else " | ".join(shorten(line, share, placeholder=" ...") for line in lines)
+
+
+_LONGEST = 400  # characters of a complaint
 
 
 class _Stopped(BaseException):
@@ -252,11 +281,11 @@ def _ending_with_us() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def executable(name: str) -> str:
+def executable(name: str, path: str | None = None) -> str:
     """Return the path of a program; raise CodecUnavailable, naming the places, where it is in none of them.
 
     A path is taken as it is. A name is looked up in the environment variable CODECSHIFT_<NAME>, for example
-    CODECSHIFT_BPGENC, then for "ffmpeg" inside the package imageio-ffmpeg, then on PATH.
+    CODECSHIFT_BPGENC, then for "ffmpeg" inside the package imageio-ffmpeg, then on `path`, by default PATH.
     """
     variable = "CODECSHIFT_" + re.sub(r"\W", "_", name).upper()
     if os.sep in name:
@@ -265,10 +294,10 @@ def executable(name: str) -> str:
         named, where = os.environ[variable], f"{os.environ[variable]}, which {variable} names"
     else:
         named, where = _bundled(name) or name, f"{name} on PATH or named by {variable}"
-    path = shutil.which(named)
-    if path is None:
+    program = shutil.which(named, path=path)
+    if program is None:
         raise CodecUnavailable(f"no program {where}")
-    return path
+    return program
 
 
 def _bundled(name: str) -> str | None:
@@ -288,11 +317,24 @@ def opened(program: Program, /, **params: int | float | str) -> Iterator[Program
     yield ProgramCodec(program, params)
 
 
-def answer(name: str, *arguments: str) -> str:
-    """Return what a program prints when asked something, standard error included; raise CodecUnavailable."""
-    command = [executable(name), *arguments]
+def answer(name: str, *arguments: str, env: Mapping[str, str] | None = None, folder: str = "") -> str:
+    """Return what a program prints when asked something, standard error included; raise CodecUnavailable.
+
+    `env` are variables beside those of this process, and `folder` is where the program works, "" for anywhere.
+    """
+    env = env or {}
+    command = [executable(name, env.get("PATH")), *arguments]
+    around = {**os.environ, **env}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=30, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            timeout=30,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            env=around,
+            cwd=folder or None,
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise CodecUnavailable(f"{name} does not run: {error}") from error
     return (done.stdout + done.stderr).decode("utf-8", "replace")

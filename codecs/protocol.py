@@ -113,13 +113,13 @@ class Spec:
     `load` names a context manager factory, "module:function"; it is called with the point's parameters and yields the
     opened codec. `points` is the default ladder, rising in rate. `identify`, "module:function", returns the library
     and version behind the codec or raises CodecUnavailable; it must be cheap. Both may be "module:function:argument",
-    whose argument, a string, is the first that the function gets. `effort` is the encoder's own word for
-    how hard it tries, `threads` how many it may use, and `process` says that every call starts a program, so that
-    timings include that start. `version` rises whenever the bytes or the pixels change for a reason that the library's
-    version does not show. `prepare`, "module:function", fetches what opening needs and this machine lacks: it is called
-    once, before any worker opens the codec, with (spec, points, progress), progress being None or a function of (what
-    is being done, bytes done, bytes in all), and raises CodecUnavailable. `estimated` says that what is opened is
-    `Estimating`: its rates are no lengths of streams.
+    whose argument, a string, is the first that the function gets. `hint` says how to get a library that opening lacks.
+    `effort` is the encoder's own word for how hard it tries, `threads` how many it may use, and `process` says that
+    every call starts a program, so that timings include that start. `version` rises whenever the bytes or the pixels
+    change for a reason that the library's version does not show. `prepare`, "module:function", fetches what opening
+    needs and this machine lacks: it is called once, before any worker opens the codec, with (spec, points, progress),
+    progress being None or a function of (what is being done, bytes done, bytes in all), and raises CodecUnavailable.
+    `estimated` says that what is opened is `Estimating`: its rates are no lengths of streams.
     """
 
     name: str
@@ -140,3 +140,8 @@ class Spec:
     version: int = 1
     prepare: str = ""
     estimated: bool = False
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it computes where `--device` says: a program finds its device itself."""
+        return self.kind == "neural" and not self.process

@@ -39,12 +39,14 @@ class UnknownCodec(LookupError):
 class Catalogue:
     """The codecs by name, and what was wrong with each plugin that could not be taken in.
 
+    `damaged` says the same of each codec that comes with the package and whose files are damaged, by its name.
     `libraries` holds what each plugin's codec said of its library when the plugin was looked at, and `unavailable` why
     one cannot be used here.
     """
 
     specs: Mapping[str, Spec]
     faults: Mapping[str, str]
+    damaged: Mapping[str, str]
     libraries: Mapping[str, str]
     unavailable: Mapping[str, str]
 
@@ -60,7 +62,7 @@ def catalogue() -> Catalogue:
     faults: dict[str, str] = {}
     libraries: dict[str, str] = {}
     unavailable: dict[str, str] = {}
-    offered: dict[str, str] = dict.fromkeys(specs, "codecshift")
+    offered: dict[str, str] = dict.fromkeys((*specs, *neural.DAMAGED), "codecshift")
     with Isolated(SCAN_LIMIT) as child:
         for entry in importlib.metadata.entry_points(group=PLUGINS):
             source = entry.dist.name if entry.dist else entry.value
@@ -82,7 +84,7 @@ def catalogue() -> Catalogue:
             if taken:
                 faults[title] = "; ".join(taken)
     sealed = MappingProxyType
-    return Catalogue(sealed(specs), sealed(faults), sealed(libraries), sealed(unavailable))
+    return Catalogue(sealed(specs), sealed(faults), sealed(neural.DAMAGED), sealed(libraries), sealed(unavailable))
 
 
 def offers(name: str, value: str) -> list[dict[str, Any]]:
@@ -157,11 +159,14 @@ def find(label: str, extra: Iterable[Spec] = ()) -> tuple[Spec, tuple[Point, ...
 
     Any value on the codec's own scale is a point, not only those of the ladder. `extra` are codecs that are known
     beside those of the catalogue. "ARCH@file.safetensors" is a checkpoint, as `codecs.neural.specs.named` has it, and
-    "NAME-est" the codec NAME with its rate estimated. Raises UnknownCodec.
+    "NAME-est" the codec NAME with its rate estimated. Raises UnknownCodec, and CodecUnavailable where the files of a
+    codec that comes with the package are damaged.
     """
     if "@" in label:
         return _checkpoint(label)
     name, colon, point = label.partition(":")
+    if fault := neural.DAMAGED.get(name.removesuffix(neural.ESTIMATE)):
+        raise CodecUnavailable(f"{name} is damaged: {fault}")
     # Plugins are looked at only for a name that is not built in: a slow one costs nothing where it is not wanted.
     near = {**_AT_HAND, **{spec.name: spec for spec in extra}}
     spec = near.get(name) or catalogue().specs.get(name)
@@ -255,7 +260,10 @@ def open_codec(spec: Spec, point: Point) -> Iterator[Codec]:
 
 
 def _because(spec: Spec, error: Exception) -> str:
-    return f"{spec.name} cannot be opened: {type(error).__name__}: {error}" + (f"; {spec.hint}" if spec.hint else "")
+    # The loader of shared libraries raises an OSError without a number; one with a number is about a file.
+    lacking = isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is None)
+    hint = f"; {spec.hint}" if spec.hint and lacking else ""
+    return f"{spec.name} cannot be opened: {type(error).__name__}: {error}{hint}"
 
 
 def _resolve(target: str) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -134,9 +137,13 @@ def convert(
     except BadCheckpoint as error:
         refuse(str(error))
     size = ", ".join(f"{key}={value}" for key, value in made.config.items())
-    say(f"{architecture} of {size}: codecshift check {architecture}@{out}")
+    say(f"{architecture} of {size}: {shlex.join(['codecshift', 'check', f'{architecture}@{out}'])}")
     typer.echo(out)
 
 
 def _refuse_without_extra(deed: str, error: ImportError) -> NoReturn:
-    refuse(f"{deed} needs torch and CompressAI, but {error}: pip install 'codecshift[neural]'")
+    """Refuse with what to install; raise the error itself where what it is about is installed, and broken."""
+    name = (error.name or "").partition(".")[0]
+    if not name or name in sys.stdlib_module_names or find_spec(name):
+        raise error
+    refuse(f"{deed} needs {name}, which is not installed: pip install 'codecshift[neural]'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ from .resolving import data_folder, described
 
 if TYPE_CHECKING:
     from ...codecs.contract import Verdict
+    from ..measure.checking import Opening
 
 
 def codecs(
@@ -35,7 +37,7 @@ def codecs(
             specs, time_limit, lambda done, total: progress.task("trying", done, total), unopened=neural
         )
         entries = list(trying)
-    show(fairness.report(entries, known.faults), format)
+    show(fairness.report(entries, {**known.damaged, **known.faults}), format)
     if format is not Format.text:
         _say_faults()
 
@@ -99,21 +101,24 @@ def check(
     label: Annotated[str, typer.Argument(metavar="LABEL", help="A codec, or one point of it: jpeg, jpeg:q75.")],
     codec_file: CodecFiles = None,
     time_limit: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="The longest one law may take at one point.")
+        float,
+        typer.Option(metavar="SECONDS", min=0.1, help="The longest that opening, or one law at one point, may take."),
     ] = 60,
 ) -> None:
     """Hold a codec to the laws every codec obeys, and show the smallest counterexamples where it breaks one."""
-    from ...codecs.registry import find, identify
-    from ..measure.checking import check
+    from ...codecs.registry import find, identify, prepare
+    from ..measure.checking import Opening, check
 
     with working("looking for codecs"):
         spec, points = find(label, described(codec_file))
         _say_faults()
         identify(spec)
     with Progress("checks") as progress:
-        verdicts = list(check(spec, points, time_limit, lambda done, total: progress.task("checking", done, total)))
-    _print_verdicts(spec.name, verdicts)
-    if any(verdict.fault for verdict in verdicts):
+        prepare(spec, points, progress.task)
+        outcomes = list(check(spec, points, time_limit, lambda done, total: progress.task("checking", done, total)))
+    _print_openings(spec.name, [outcome for outcome in outcomes if isinstance(outcome, Opening)])
+    _print_verdicts(spec.name, [outcome for outcome in outcomes if not isinstance(outcome, Opening)])
+    if any(outcome.fault for outcome in outcomes):
         raise typer.Exit(1)
 
 
@@ -127,11 +132,30 @@ def doctor(format: OutputFormat = Format.text, time_limit: ProbeLimit = 30) -> N
 
 
 def _say_faults() -> None:
-    """Say which plugins brought no codec, and why."""
+    """Say which plugins brought no codec, which codecs are damaged, and why."""
     from ...codecs.registry import catalogue
 
-    for name, fault in catalogue().faults.items():
+    known = catalogue()
+    for name, fault in (*known.damaged.items(), *known.faults.items()):
         say(f"fault: {name}: {fault}")
+
+
+def _print_openings(codec: str, openings: Sequence[Opening]) -> None:
+    """Print each reason why a codec does not open once, with the points that it holds for."""
+    points: dict[tuple[str, str], list[str]] = {}
+    for opening in openings:
+        if opening.fault:
+            points.setdefault((opening.fault, opening.traceback), []).append(opening.point)
+    for (fault, traceback), names in points.items():
+        typer.echo(f"{codec} cannot be opened at {', '.join(names)}: {fault}")
+        if traceback:
+            typer.echo(indent(traceback, "        "))
+    slowest = max((opening.seconds for opening in openings), default=0)
+    if slowest >= _SLOW:
+        typer.echo(f"{codec} took {slowest:.1f} s to open, which is no part of the laws' time")
+
+
+_SLOW = 1.0  # seconds of opening that are worth a word
 
 
 def _print_verdicts(codec: str, verdicts: Sequence[Verdict]) -> None:
@@ -146,6 +170,11 @@ def _print_verdicts(codec: str, verdicts: Sequence[Verdict]) -> None:
         typer.echo(f"{word:<8}{law}: {statement}")
         for verdict in faults[:3]:
             typer.echo(f"        at {verdict.point}: {verdict.fault}")
+    if any(verdict.fault.startswith("no answer") for verdict in verdicts):
+        typer.echo("A codec that is only slow needs a longer --time-limit.")
+    if not verdicts:
+        typer.echo(f"{codec}: no law was tried")
+        return
     passed = sum(verdict.tried and not verdict.fault for verdict in verdicts)
     untried = sum(not verdict.tried for verdict in verdicts)
     typer.echo(

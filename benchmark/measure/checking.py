@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
-from ...codecs.contract import Verdict, judge, trials
+from ...codecs.contract import DAMAGE, OPENINGS, Verdict, judge, opening, ready, trials
 from ...codecs.isolated import Isolated, NoAnswer, Raised
 from ...codecs.protocol import Point, Spec
 
 LOST_IN_A_ROW = 3
 """A codec, or a law, whose process was lost this often in a row is not tried further: a loss may cost a time limit."""
+
+CHECKSUM = "a checksum in the stream, checked before it is decoded, refuses damaged bytes without a crash"
+
+_READY_LIMIT = 60.0  # seconds in which a process must have imported the laws, on a machine that is busy
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a codec opened at a point: the seconds it took, or what went wrong, with the traceback of what it raised."""
+
+    point: str
+    seconds: float
+    fault: str = ""
+    traceback: str = ""
 
 
 def check(
@@ -18,27 +33,56 @@ def check(
     points: Iterable[Point],
     limit: float,
     report: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Iterator[Verdict]:
-    """Yield a verdict per law and point, as `contract.check` does, each within `limit` seconds.
+) -> Iterator[Opening | Verdict]:
+    """Yield how the codec opens at each point, then a verdict per law and point that opens, as `contract.check` does.
 
-    One process works them all; after a crash, the next law goes on in a fresh one.
+    Opening may take `limit` seconds, and so may a law, beside the time that opening takes in it. One process works them
+    all; after a crash, the next law goes on in a fresh one. A crash or a hang on opening ends the check.
     """
-    planned = trials(spec, points)
-    losses: Counter[str] = Counter()
+    points = list(points)
+    report(0, len(trials(spec, points)))
     with Isolated(limit) as child:
-        for done, trial in enumerate(planned):
-            report(done, len(planned))
+        opened, first, again = [], 0.0, 0.0
+        for point in points:
+            try:
+                _make_ready(child, limit)
+                facts = child.call(opening, spec, point)
+            except Raised as raised:
+                yield Opening(point.name, 0, str(raised))
+                continue
+            except NoAnswer as lost:
+                slow = str(lost).startswith("no answer")
+                late = f"it was not open within {limit:g} s: give it longer with --time-limit"
+                yield Opening(point.name, 0, late if slow else str(lost))
+                return
+            yield Opening(point.name, facts["first"], facts["fault"], facts["traceback"])
+            if not facts["fault"]:
+                opened.append(point)
+                first, again = max(first, facts["first"]), max(again, facts["again"])
+        planned = trials(spec, opened)
+        losses: Counter[str] = Counter()
+        for done, trial in enumerate(planned, 1):
             if max(losses[""], losses[trial.law]) >= LOST_IN_A_ROW:
                 yield Verdict(trial.law, trial.where, "", tried=False)
+                report(done, len(planned))
                 continue
             try:
+                _make_ready(child, limit)
+                child.limit = limit + round(again * max(OPENINGS, len(trial.points)) + first * bool(losses[""]))
                 fault = child.call(judge, spec, trial)
             except Raised as raised:
                 fault = f"raised {raised}"
             except NoAnswer as lost:
-                fault = str(lost)
+                fault = f"{lost}: {CHECKSUM}" if trial.law == DAMAGE else str(lost)
                 losses.update(["", trial.law])
             else:
                 losses[""] = losses[trial.law] = 0
             yield Verdict(trial.law, trial.where, fault)
-        report(len(planned), len(planned))
+            report(done, len(planned))
+
+
+def _make_ready(child: Isolated, limit: float) -> None:
+    """Let a process import the laws, which takes no time of the codec's."""
+    child.limit = _READY_LIMIT
+    child.call(ready)
+    child.limit = limit

@@ -183,7 +183,7 @@ def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
     so that it is not loaded here. Raises UnknownName, and CodecUnavailable where there is no such device.
     """
     named("device", device, DEVICES)
-    if device == "cpu" or (device == "auto" and all(spec.kind != "neural" for spec in specs)):
+    if device == "cpu" or (device == "auto" and not any(spec.on_device for spec in specs)):
         return None
     if device == "auto" and not possible():
         return None
@@ -210,7 +210,11 @@ def _codecs(
     labelled = {label.partition(":")[0] for label in plan.codecs}
     labels = []
     for label in (*plan.codecs, *(spec.name for spec in extra if spec.name not in labelled)):
-        spec, points = find(label, extra)
+        try:
+            spec, points = find(label, extra)
+        except CodecUnavailable as error:
+            unavailable[label.partition(":")[0]] = str(error)
+            continue
         if spec.name in specs and specs[spec.name] != spec:
             raise UnknownCodec(f"{label}: another codec of this run is called {spec.name!r} in rows: rename one file")
         # A checkpoint is labelled by its path, and goes by its name from here on.

@@ -113,7 +113,7 @@ class Context:
     @property
     def on_device(self) -> frozenset[str]:
         """The codecs that compute on the device."""
-        return frozenset(name for name, spec in self.specs.items() if self.device and spec.kind == "neural")
+        return frozenset(name for name, spec in self.specs.items() if self.device and spec.on_device)
 
 
 def divided(tasks: Iterable[Task], context: Context) -> tuple[list[Task], list[Batch]]:

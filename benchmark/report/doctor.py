@@ -56,6 +56,8 @@ def findings(
     known = catalogue()
     # Codecs of one library are opened in one way: after the first of them, the others would only take time.
     yield from _codecs(entries(known.specs.values(), limit, progress, unopened=[spec.name for spec in NEURAL[1:]]))
+    for name, fault in known.damaged.items():
+        yield "!!", f"codec {name}", fault
     for name, fault in known.faults.items():
         yield "!!", f"plugin {name}", fault
     folder = default_data_dir()

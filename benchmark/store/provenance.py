@@ -103,7 +103,7 @@ def comparable(
         "measures": {measure.name: measure.version for measure in MEASURES if measure.name in wanted},
         "codecs": {spec.name: {**stated(spec), "library": identify(spec)} for spec in specs},
     }
-    neural = [spec for spec in specs if spec.kind == "neural"]
+    neural = [spec for spec in specs if spec.on_device]
     if device and neural:
         described[DEVICE] = device.name
         for spec in neural:
@@ -189,7 +189,7 @@ def conflict(provenances: Iterable[Mapping[str, Any]], by_image: Container[str] 
             ("corruption", provenance.get("corruptions", {})),
             ("measure", provenance.get("measures", {})),
             ("codec", {name: (facts["version"], facts["library"]) for name, facts in codecs.items()}),
-            ("device of codec", {name: device for name, facts in codecs.items() if facts.get("kind") == "neural"}),
+            ("device of codec", {name: device for name, facts in codecs.items() if _on_device(facts)}),
             ("setting of spectra", provenance.get(SPECTRA, {})),
             (PIXELS, provenance.get(PIXELS, {})),
         ):
@@ -218,3 +218,7 @@ def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
         return f"processor {first['cpu']} and {second['cpu']}"
     commits = [(run["git"] or {}).get("commit", "unknown")[:12] for run in (first, second)]
     return f"commit {' and '.join(commits)}" if len(set(commits)) == 2 else "the same libraries, processor and commit"
+
+
+def _on_device(facts: Mapping[str, Any]) -> bool:
+    return facts.get("kind") == "neural" and not facts.get("process")

@@ -65,7 +65,7 @@ def read(path: Path) -> Checkpoint:
     facts = read_facts(path)
     try:
         data = path.read_bytes()
-        state = safetensors.torch.load(data)
+        state = models.named_as_built(safetensors.torch.load(data))
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:
@@ -80,5 +80,7 @@ def build(checkpoint: Checkpoint) -> torch.nn.Module:
         raise BadCheckpoint(f"expected one of {', '.join(ARCHITECTURES)}, got {checkpoint.architecture!r}")
     try:
         return models.loaded(checkpoint.architecture, checkpoint.config, checkpoint.state)
-    except (ValueError, KeyError, RuntimeError) as error:
-        raise BadCheckpoint(f"this checkpoint does not make a model: {error}") from error
+    except (ValueError, RuntimeError) as error:
+        raise BadCheckpoint(
+            f"this checkpoint does not hold the weights of {checkpoint.architecture}: {error}"
+        ) from error

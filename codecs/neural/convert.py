@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import safetensors
 import safetensors.torch
@@ -14,7 +15,6 @@ import torch
 from ..protocol import CodecUnavailable
 from . import checkpoint, models
 from .architectures import ARCHITECTURES, HIGH, LOW
-from .compat import compressai
 from .metadata import METRICS, BadCheckpoint, Facts, Metric
 
 
@@ -44,7 +44,7 @@ def convert(path: Path, architecture: str, lam: float | None, out: Path, metric:
     try:
         config = models.infer(architecture, state)
         models.loaded(architecture, config, state)
-    except (ValueError, KeyError, IndexError, RuntimeError) as error:
+    except (ValueError, RuntimeError) as error:
         raise BadCheckpoint(f"{path} does not hold the weights of {architecture}: {error}") from error
     checkpoint.save(out, Facts(architecture, config, lam, known, {"source": path.name}), state)
     return checkpoint.read(out)
@@ -55,34 +55,63 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
         raise BadCheckpoint(f"there is no file {path}")
     try:
         if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
+            return models.named_as_built(safetensors.torch.load_file(path))
         return read_pickled(path)
     except CodecUnavailable as error:
         raise BadCheckpoint(str(error)) from error
     except (safetensors.SafetensorError, OSError) as error:
         raise BadCheckpoint(f"{path} cannot be read as a .safetensors file: {error}") from error
+    except ValueError as error:
+        raise BadCheckpoint(f"{path}: {error}") from error
 
 
 def read_pickled(path: Path) -> Mapping[str, torch.Tensor]:
-    """Return the weights in a .pth or .pth.tar file under CompressAI's present names; raise CodecUnavailable.
+    """Return the weights in a .pth or .pth.tar file as `models.named_as_built` names them; raise CodecUnavailable.
 
-    The file holds tensors by name, or holds them under "state_dict" as CompressAI's training script saves them. Such a
-    file is a pickle, which can run any program when it is loaded. It is therefore read with torch's `weights_only`,
-    which refuses everything but tensors and containers.
+    The file holds tensors by name, or holds them under "state_dict" as CompressAI's training script saves them, or as
+    its only entry of that kind. Such a file is a pickle, which can run any program when it is loaded. It is therefore
+    read with torch's `weights_only`, which refuses everything but tensors and containers.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of storages of an older kind
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CodecUnavailable(f"{path} cannot be read: {error.strerror}") from error
     except Exception as error:
-        raise CodecUnavailable(
-            f"{path} is refused: it is damaged, or holds more than tensors and would have to be unpickled, which can "
-            f"run any program ({str(error).strip().splitlines()[0][:120]})"
-        ) from error
-    if isinstance(content, Mapping):
-        content = content.get("state_dict", content)
-    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise CodecUnavailable(f"{path}: expected tensors by name, got something else")
-    renamed: dict[str, torch.Tensor] = compressai("zoo.pretrained").load_pretrained(content)
-    renamed.pop("QuantOffset", None)  # of an older variable-rate model; CompressAI leaves it out too
-    return renamed
+        raise CodecUnavailable(f"{path} is refused: it {_refused(error)}") from error
+    try:
+        return models.named_as_built(_weights(content))
+    except ValueError as error:
+        raise CodecUnavailable(f"{path}: {error}") from error
+
+
+def _refused(error: Exception) -> str:
+    """Return why torch does not load a file, in our words: its own take paragraphs, and advise to load it anyway."""
+    unpickling = "which would have to be unpickled, and that can run any program"
+    if kind := re.search(r"GLOBAL (\S+) was not an allowed global|Unsupported class (\S+)", str(error)):
+        name = kind[1] or kind[2]
+        weights = "save the weights alone with torch.save(model.state_dict(), FILE)"
+        return f"holds {name} beside tensors, {unpickling}: {weights}"
+    return f"is damaged, or holds more than tensors, {unpickling}"
+
+
+def _weights(content: object) -> Mapping[str, torch.Tensor]:
+    """Return the tensors by name in what a file holds; raise ValueError."""
+    entries = content if isinstance(content, Mapping) else {}
+    choices = [content, entries.get("state_dict")]
+    nested = [value for value in entries.values() if _named_tensors(value)]
+    choices += nested if len(nested) == 1 else []
+    for choice in choices:
+        if _named_tensors(choice):
+            return choice
+    had = f"the entries {', '.join(map(str, entries))}" if entries else type(content).__name__
+    raise ValueError(f"expected tensors by name, or one entry such as state_dict that holds them, got {had}")
+
+
+def _named_tensors(content: object) -> TypeGuard[Mapping[str, torch.Tensor]]:
+    return (
+        isinstance(content, Mapping)
+        and len(content) > 0
+        and all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items())
+    )

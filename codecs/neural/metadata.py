@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+
+from .. import content
 
 Metric = Literal["mse", "ms-ssim"]
 METRICS: tuple[Metric, ...] = ("mse", "ms-ssim")
@@ -64,11 +65,17 @@ def read_facts(path: Path) -> Facts:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             header = file.read(size) if size <= _LARGEST_HEADER else b""
-        metadata = json.loads(header).get("__metadata__", {}) if header else None
+            length = os.fstat(file.fileno()).st_size
+        tensors = json.loads(header) if header else {}
+        metadata = tensors.pop("__metadata__", {}) if header else None
+        lacking = 8 + size + max((facts["data_offsets"][1] for facts in tensors.values()), default=0) - length
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, AttributeError, RecursionError):
-        metadata = None
+    except (ValueError, AttributeError, RecursionError, KeyError, IndexError, TypeError):
+        metadata, lacking = None, 0
+    if metadata is not None and lacking:
+        wrong = f"{lacking} bytes are lacking" if lacking > 0 else f"{-lacking} bytes are too many"
+        raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one: {wrong}")
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one")
     try:
@@ -105,13 +112,6 @@ def _facts(metadata: Mapping[str, str]) -> Facts:
 def digest(path: Path) -> str:
     """Return the sha256 of a file in hexadecimal digits; raise BadCheckpoint where it cannot be read."""
     try:
-        status = path.stat()
-        return _digest(path, status.st_mtime_ns, status.st_size, status.st_ino)
+        return content.digest(path)
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, *_state: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,18 +23,46 @@ _CONSTANTS = (".bound", ".pedestal", ".scale_bound")
 """Constant buffers, taken from a new model: stored in half precision, a constant of 1e-9 would be 0."""
 
 
+_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+"""What torch calls the model inside DataParallel, `compile`, FSDP and a checkpointed layer."""
+
+_BESIDE = ("QuantOffset", "n_averaged")
+"""Of no model: left by older variable-rate training, and by averaging of weights."""
+
+
+def named_as_built(state: State) -> dict[str, torch.Tensor]:
+    """Return weights under the names of the model alone, as CompressAI has them at present.
+
+    Whatever torch wrapped the model or its layers in, in any nesting, is left out of the names. Raises ValueError where
+    two tensors then have one name.
+    """
+    renamed: dict[str, torch.Tensor] = {}
+    rename = compressai("zoo.pretrained").rename_key
+    for key, value in state.items():
+        name = rename(".".join(part for part in key.split(".") if part not in _WRAPPERS))
+        if name in renamed:
+            raise ValueError(f"two tensors are called {name!r} once module. and _orig_mod. are left out: remove one")
+        if name not in _BESIDE:
+            renamed[name] = value
+    return renamed
+
+
 def infer(architecture: str, state: State) -> dict[str, int]:
     """Return the constructor's arguments N and, except for cheng2020, M, from the shapes of weights.
 
-    Raises KeyError where the weights lack the layers in question.
+    Raises ValueError where the weights lack the layers in question.
     """
+    layers = {"N": "g_a.0.weight", "M": "g_a.6.weight"}
     if architecture.startswith("cheng2020"):
-        return {"N": state["g_a.0.conv1.weight"].shape[0]}
-    if architecture.startswith("elic2022"):
-        return {"N": state["g_a.0.weight"].shape[0], "M": state["g_a.13.weight"].shape[0]}
-    if ARCHITECTURES[architecture].conditional:
-        return {"N": state["g_a.0.convolution.weight"].shape[0], "M": state["g_a.3.convolution.weight"].shape[0]}
-    return {"N": state["g_a.0.weight"].shape[0], "M": state["g_a.6.weight"].shape[0]}
+        layers = {"N": "g_a.0.conv1.weight"}
+    elif architecture.startswith("elic2022"):
+        layers["M"] = "g_a.13.weight"
+    elif ARCHITECTURES[architecture].conditional:
+        layers = {"N": "g_a.0.convolution.weight", "M": "g_a.3.convolution.weight"}
+    lacking = [name for name in layers.values() if name not in state or not state[name].ndim]
+    if lacking:
+        raise ValueError(f"it lacks {lacking[0]}")
+    return {size: state[name].shape[0] for size, name in layers.items()}
 
 
 def groups(channels: int) -> list[int]:
@@ -75,7 +104,7 @@ def _class(architecture: str) -> Callable[..., Any]:
 def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
     """Return a model with these weights, ready to code: on the CPU, in eval mode, its tables computed.
 
-    Raises ValueError or KeyError where the weights are not those of such a model.
+    Raises ValueError where the weights are not those of such a model.
     """
     options: dict[str, Any] = {}
     if architecture.startswith("elic2022"):
@@ -95,8 +124,9 @@ def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
     weights = {key: value for key, value in state.items() if not key.endswith(own)}
     try:
         model.load_state_dict({**buffers, **weights})
-    except RuntimeError as error:
-        raise ValueError(f"the weights are not those of {architecture} of {dict(config)}: {_gist(error)}") from error
+    except (RuntimeError, KeyError) as error:
+        size = ", ".join(f"{key}={value}" for key, value in sorted(config.items(), reverse=True))
+        raise ValueError(f"of {size} it {_difference(error)}") from error
     model.eval()
     gaussian = compressai("entropy_models").GaussianConditional
     for module in model.modules():
@@ -117,6 +147,21 @@ def _gaussian_tables() -> dict[str, torch.Tensor]:
     return {name: getattr(gaussian, name) for name in TABLES}
 
 
-def _gist(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[1:3])[:300]
+def _difference(error: RuntimeError | KeyError) -> str:
+    """Return how weights differ from those of a model, of what torch says in a line for each of hundreds of tensors."""
+    text = str(error)
+    if isinstance(error, KeyError):
+        return f"lacks {error.args[0]}"
+    for start, words in (("Missing key(s)", "lacks {}"), ("Unexpected key(s)", "has {} too many")):
+        if start in text:
+            names = re.findall(r'"([^"]+)"', text.partition(start)[2].partition("\n")[0])
+            return words.format(_first(names))
+    shapes = re.findall(r"size mismatch for (\S+): .* torch.Size\(\[(.*?)\]\) .* torch.Size\(\[(.*?)\]\)", text)
+    if not shapes:
+        return f"cannot be loaded ({text})"
+    _, got, expected = shapes[0]
+    return f"has {_first([name for name, *_ in shapes])} of another shape, ({got}) instead of ({expected})"
+
+
+def _first(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")

@@ -30,7 +30,7 @@ def _load_zoo(name: str, params: Params) -> tuple[str, torch.nn.Module]:
     try:
         state = convert.read_pickled(path)
         return architecture, models.loaded(architecture, models.infer(architecture, state), state)
-    except (ValueError, KeyError) as error:
+    except (ValueError, RuntimeError) as error:
         raise CodecUnavailable(f"{path} does not hold the weights of {architecture}: {error}") from error
 
 

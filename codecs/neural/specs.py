@@ -151,14 +151,25 @@ def _plain(name: str) -> str:
 
 
 def _ours(family: str) -> Spec:
-    files = sorted(((read_facts(path), path) for path in families.files(family)), key=lambda file: file[0].lam or 0.0)
-    first = files[0][0]
+    files = families.whole(family)
+    first = next(iter(files.values()))
     points, scale = _variable(first.architecture, _SPAN)
-    points = points or tuple(Point(f"l{facts.lam:g}", {"file": path.name}) for facts, path in files)
+    points = points or tuple(Point(f"l{facts.lam:g}", {"file": path.name}) for path, facts in files.items())
     return _spec(family, f"ours:{family}", f"identify_ours:{family}", points, scale, f"ours, {_settings(first)}")
 
 
-OURS = tuple(map(_ours, families.names()))
+def packaged() -> tuple[tuple[Spec, ...], dict[str, str]]:
+    """Return the codecs that come with the package, and by name what is wrong with those whose files are damaged."""
+    sound, damaged = [], {}
+    for family in families.names():
+        try:
+            sound.append(_ours(family))
+        except BadCheckpoint as error:
+            damaged[family] = f"{error}: install codecshift again"
+    return tuple(sound), damaged
+
+
+OURS, DAMAGED = packaged()
 SPECS = (*OURS, *_zoo())
 ESTIMATES = tuple(map(estimated, SPECS))
 

@@ -1,5 +1,7 @@
 """A TOML file makes a codec, and one that does not is refused with the key and what was expected."""
 
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -103,6 +105,30 @@ def test_a_file_that_changes_during_a_run_is_noticed(path: Path) -> None:
         identify(spec)
 
 
+@pytest.mark.parametrize("folder", ["run {v1}", "{}", "}{", "{here}", "{{twice}}", "{0!r:>8}"])
+def test_braces_in_the_path_of_the_file_are_letters_like_any_others(folder: str, path: Path) -> None:
+    """In the program, in its arguments, and in the command that tells the version."""
+    place = path.parent / folder
+    place.mkdir()
+    for name in ("packer.py", "packer.toml"):
+        path.with_name(name).rename(place / name)
+    (place / "python").write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n", encoding="utf-8")
+    (place / "python").chmod(0o755)
+    for command in ("encode", "decode", "version"):
+        rewritten(place / "packer.toml", f"{command} = ['{sys.executable}'", f"{command} = ['{{here}}/python'")
+    spec = describe(place / "packer.toml")
+    assert identify(spec).startswith("packer 2.1, described by ")
+    assert [verdict for verdict in contract.check(spec, spec.points[:1]) if verdict.fault] == []
+
+
+def test_a_doubled_brace_stands_for_a_brace(path: Path) -> None:
+    """`{{here}}` too: it is no name, and neither is `{{input}}`."""
+    rewritten(path, '"decode"]', '"decode", "{{here}}", "{{input}}", "{{output}}"]')
+    spec = describe(path)
+    with open_codec(spec, spec.points[0]) as codec:
+        assert codec.decode(codec.encode(contract.example(4, 4))).shape == (4, 4, 3)
+
+
 def test_a_program_that_is_not_there_is_named(path: Path) -> None:
     spec = describe(rewritten(path, f"decode = ['{sys.executable}'", "decode = ['a-program-that-nobody-wrote'"))
     with pytest.raises(CodecUnavailable, match="no program a-program-that-nobody-wrote on PATH"):
@@ -117,30 +143,133 @@ def test_a_program_beside_the_file_is_found(path: Path) -> None:
         assert codec.decode(codec.encode(contract.example(4, 4))).shape == (4, 4, 3)
 
 
+SURROUNDED = """
+import os, sys
+asked = {"place": os.getcwd(), "name": os.environ["SURROUNDED"], "path": os.environ["PATH"]}[os.environ["ASKED"]]
+data = sys.stdin.buffer.read()
+if sys.argv[1] == "version":
+    print(asked[-60:])
+else:
+    # What the program sees around it, in front of the picture: that of encode, or that of decode in place of it.
+    sys.stdout.buffer.write(asked.encode() + b"|" + data if sys.argv[1] == "encode" else data.partition(b"|")[2])
+"""
+
+
+@pytest.mark.parametrize("pipe", [True, False], ids=["pipe", "file"])
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [("place", "{here}/sub"), ("name", "{here}/set {by} file"), ("path", os.environ["PATH"])],
+    ids=["folder", "variable", "inherited"],
+)
+def test_a_program_gets_its_folder_and_its_variables(asked: str, expected: str, pipe: bool, path: Path) -> None:
+    """Its variables join those of the process."""
+    (path.parent / "sub").mkdir()
+    (path.parent / "packer.py").write_text(SURROUNDED, encoding="utf-8")
+    text = f'''
+        name = "packer"
+        kind = "neural"
+        encode = ['{sys.executable}', "{{here}}/packer.py", "encode"{"" if pipe else ', "{input}"'}]
+        decode = ['{sys.executable}', "{{here}}/packer.py", "decode"]
+        version = ['{sys.executable}', "{{here}}/packer.py", "version"]
+        picture = "ppm"
+        folder = "sub"
+        env = {{ ASKED = "{asked}", SURROUNDED = "{{here}}/set {{by}} file" }}
+        points = [{{ name = "p" }}]
+    '''
+    path.write_text(text, encoding="utf-8")
+    spec = describe(path)
+    expected = expected.replace("{here}", str(path.parent))
+    assert spec.kind == "neural"
+    assert identify(spec).startswith(f"{expected[-60:]}, described by ")
+    with open_codec(spec, spec.points[0]) as codec:
+        data = codec.encode(contract.example(4, 4))
+    assert data.partition(b"|")[0].decode() == expected
+
+
+def test_a_program_is_looked_for_on_the_path_of_its_file(path: Path) -> None:
+    (path.parent / "bin").mkdir()
+    program = path.parent / "bin" / "my-packer"
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n", encoding="utf-8")
+    program.chmod(0o755)
+    for command in ("encode", "decode", "version"):
+        rewritten(path, f"{command} = ['{sys.executable}'", f"{command} = ['my-packer'")
+    with pytest.raises(CodecUnavailable, match="no program my-packer on PATH"):
+        identify(describe(path))
+    spec = describe(rewritten(path, "bare = true", 'bare = true\nenv = { PATH = "{here}/bin" }'))
+    assert identify(spec).startswith("packer 2.1, described by ")
+    with open_codec(spec, spec.points[0]) as codec:
+        assert codec.decode(codec.encode(contract.example(4, 4))).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize("files", ['["weights"]', '["{here}/weights/a.bin", "weights/b.bin"]'], ids=["folder", "files"])
+def test_another_content_of_its_files_is_another_codec(files: str, path: Path) -> None:
+    weights = path.parent / "weights"
+    weights.mkdir()
+    for name in ("a.bin", "b.bin"):
+        (weights / name).write_bytes(name.encode())
+    rewritten(path, "bare = true", f"bare = true\nfiles = {files}")
+    before = describe(path)
+    known = identify(before)
+    assert re.fullmatch(r"packer 2\.1, described by [0-9a-f]{12}, files [0-9a-f]{12}", known)
+    assert identify(describe(path)) == known
+    (weights / "b.bin").write_bytes(b"other")
+    changed = pytest.raises(CodecUnavailable, match=r"packer.toml, or a file it names, has changed since the run began")
+    with changed, open_codec(before, before.points[0]):
+        pass
+    assert identify(describe(path)) != known
+    assert identify(describe(path)).partition(", files")[0] == known.partition(", files")[0]
+
+
+def test_a_file_of_another_name_in_its_folder_is_another_codec(path: Path) -> None:
+    (path.parent / "weights").mkdir()
+    (path.parent / "weights" / "a.bin").write_bytes(b"a")
+    rewritten(path, "bare = true", 'bare = true\nfiles = ["weights"]')
+    before = identify(describe(path))
+    (path.parent / "weights" / "a.bin").rename(path.parent / "weights" / "b.bin")
+    assert identify(describe(path)) != before
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ('name = "packer"', "", "expected the key 'name'"),
         ('name = "packer"', 'name = "a:b"', "a codec's name has no colon, comma, slash, @ or space, got 'a:b'"),
-        ('name = "packer"', "name = 3", "name = 3: expected str"),
+        ('name = "packer"', "name = 3", "name = 3: expected text"),
         ("points = [64, 16, 4]", "points = []", "expected the key 'points'"),
         ("points = [64, 16, 4]", "points = [200]", "expected s1 to s128 in whole steps, got 200"),
         ("points = [64, 16, 4]", "points = [4, 4]", "two points have one name"),
         ("points = [64, 16, 4]", "points = ['a']", "expected values on a scale, or tables like"),
         ("points = [64, 16, 4]", "points = [{ step = 3 }]", "points: expected a name in"),
+        (
+            "points = [64, 16, 4]",
+            "points = [{ name = 'x', step = 3, input = 2 }]",
+            r"points: 'input' is a name that commands use already \(height, here, input, output, width\)",
+        ),
+        ('parameter = "step"', 'parameter = "width"', "scale: 'width' is a name that commands use already"),
         ("points = [64, 16, 4]", "points = [{ name = 'x' }]", r"encode: \{step\} is none of height, here, input"),
         ("scale = {", "scael = {", r"unknown key 'scael': expected .* \(did you mean 'scale'\?\)"),
         ("low = 1, ", "", "scale: expected the key 'low'"),
-        ("low = 1", "low = true", "low = True: expected int or float"),
+        ("low = 1", "low = true", "low = True: expected a number"),
         ("{step}", "{level}", r"encode: \{level\} is none of .*step"),
         ("{step}", "{step", "expected '}' before end of string"),
         ("bare = true", "bare = false", r"picture = 'rgb24' does not tell its size: with bare = true"),
         ('picture = "rgb24"', 'picture = "bmp"', "picture = 'bmp': expected one of png, ppm, rgb24"),
         ("bare = true", "bare = true\nmultiple = 0", "multiple, minimum and time_limit are more than 0"),
         ('"decode"]', '"decode", 3]', "decode: expected a list of strings"),
+        ("bare = true", 'bare = true\nkind = "learned"', "kind = 'learned': expected classical or neural"),
+        ("bare = true", 'bare = true\nknd = "neural"', r"unknown key 'knd': .* \(did you mean 'kind'\?\)"),
+        ("bare = true", "bare = true\nenv = 'A=1'", "env = 'A=1': expected a table"),
+        ("bare = true", "bare = true\nenv = { A = 1 }", r"env: expected text for A, such as A = '1', got 1"),
+        ("bare = true", "bare = true\nenv = { 'A=B' = 'x' }", "env: expected the name of a variable, got 'A=B'"),
+        ("bare = true", 'bare = true\nenv = { A = "a\\u0000b" }', "env: expected text for A without a zero byte"),
+        ("bare = true", "bare = true\nfolder = 'gone'", "folder = 'gone': there is no such folder beside the file"),
+        ("bare = true", "bare = true\nfiles = ['gone']", "files: there is no file or folder 'gone' beside the file"),
+        ("bare = true", "bare = true\nfiles = []", r"files: expected a list of paths such as \['weights.pth'\]"),
+        ("bare = true", "bare = true\nfiles = [3]", r"files: expected a list of paths such as \['weights.pth'\]"),
+        ("bare = true", "bare = true\nfiles = 'a'", "files = 'a': expected a list"),
         ("name =", "name = = ", "is not TOML"),
     ],
-    ids=range(19),
+    ids=range(32),
 )
 def test_what_is_wrong_in_a_file_is_told(path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(BadDescription, match=message) as told:

@@ -177,6 +177,16 @@ def test_a_long_complaint_is_cut_to_its_ends() -> None:
         ProgramCodec(Program(saying(code), COPY), {}).encode(example(2, 2))
 
 
+def test_a_complaint_is_cut_between_words_and_says_so() -> None:
+    words = " ".join(f"word{number}" for number in range(400))
+    with pytest.raises(CodecError, match=r"exit code 1: word0 word1 ") as told:
+        ProgramCodec(Program(saying(f"import sys; sys.exit({words!r})"), COPY), {}).encode(example(2, 2))
+    shown = str(told.value).partition("exit code 1: ")[2]
+    assert len(shown) <= 400
+    assert shown.endswith(" ...")
+    assert set(shown.split()[:-1]) <= set(words.split())
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGALRM], ids=["SIGTERM", "SIGALRM"])
 @pytest.mark.parametrize("files", [False, True], ids=["pipe", "file"])
 def test_a_process_that_is_ended_ends_its_program_and_leaves_nothing(

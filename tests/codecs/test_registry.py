@@ -1,5 +1,7 @@
 """Codecs are found by label, plugins are taken in or listed as faults, and opening closes what it opened."""
 
+import ctypes
+import importlib
 import importlib.metadata
 import json
 import os
@@ -188,12 +190,12 @@ class Float64(float):
 
 def test_a_library_is_asked_for_with_the_spec(offered: Callable[[Any], list[dict[str, Any]]]) -> None:
     there = made("there", identify="codecshift.codecs.pillow:identify_jpeg")
-    missing = made("missing", identify=f"{PLUGIN}:nothing", hint="pip install it")
+    missing = made("missing", identify="no_such_module:identify", hint="pip install it")
     silent = replace(made("silent"), points=(Point("only", {"x": Float64(0.5)}),))
     told = [(one["available"], one["library"]) for one in offered([there, missing, silent])]
     assert told[0] == (True, identify(find("jpeg")[0]))
     assert told[1][0] is False
-    assert "missing cannot be opened: AttributeError" in told[1][1]
+    assert "missing cannot be opened: ModuleNotFoundError" in told[1][1]
     assert told[1][1].endswith("; pip install it")
     assert told[2] == (True, "")
 
@@ -443,11 +445,37 @@ def failing() -> Iterator[Any]:
 
 def test_what_fails_on_opening_is_told_as_unavailable(plugged: Callable[..., Spec]) -> None:
     with (
-        pytest.raises(CodecUnavailable, match=r"^made cannot be opened: OSError: no weights; pip install x$") as caught,
-        open_codec(plugged(failing, hint="pip install x"), Point("only")),
+        pytest.raises(CodecUnavailable, match=r"^made cannot be opened: OSError: no weights") as caught,
+        open_codec(plugged(failing), Point("only")),
     ):
         pass
     assert isinstance(caught.value.__cause__, OSError)
+
+
+def _no_such_library() -> object:
+    return ctypes.CDLL("libnobodywrote.so")
+
+
+@pytest.mark.parametrize(
+    ("fails", "advised"),
+    [
+        (lambda: importlib.import_module("module_that_nobody_wrote"), True),
+        (_no_such_library, True),
+        (lambda: open("no-weights.bin", encoding="utf-8"), False),  # noqa: PTH123, SIM115 - it is never opened
+        (lambda: {}["a tensor"], False),
+        (lambda: int("weights"), False),
+    ],
+    ids=["module", "library", "file", "key", "value"],
+)
+def test_what_to_install_is_said_where_something_to_install_is_lacking(
+    fails: Callable[[], object], advised: bool, plugged: Callable[..., Spec]
+) -> None:
+    with (
+        pytest.raises(CodecUnavailable, match=r"^made cannot be opened: ") as caught,
+        open_codec(plugged(fails, hint="pip install x"), Point("only")),
+    ):
+        pass
+    assert str(caught.value).endswith("; pip install x") == advised
 
 
 def test_a_codec_that_says_itself_why_is_left_to_it(plugged: Callable[..., Spec]) -> None:

@@ -14,7 +14,10 @@ import pytest
 from codecshift.benchmark.plan.plans import PLANS
 from codecshift.benchmark.report.formats import WIDTH
 from codecshift.benchmark.store import Row
-from codecshift.codecs.registry import BUILT_IN
+from codecshift.codecs import registry
+from codecshift.codecs.neural import specs
+from codecshift.codecs.protocol import Point, Spec
+from codecshift.codecs.registry import BUILT_IN, catalogue
 from codecshift.corruptions.sets import KNOWN
 
 Rows = Callable[..., Row]
@@ -50,6 +53,24 @@ def test_plugins_and_their_faults_are_listed(with_plugins: None, say: Say) -> No
     out = say("codecs").out
     assert re.search(r"^ hang +p ", out, re.MULTILINE)
     assert "fault: faulty (codecshift-bad-codecs): RuntimeError: this plugin is broken" in out
+
+
+@pytest.fixture
+def damaged(monkeypatch: pytest.MonkeyPatch, few_codecs: None) -> str:
+    """The name of a codec that comes with the package, and whose files are damaged."""
+    monkeypatch.setattr(specs, "DAMAGED", {"ours-cs": "x.safetensors is damaged: install codecshift again"})
+    catalogue.cache_clear()
+    return "ours-cs"
+
+
+def test_a_codec_whose_files_are_damaged_is_listed(damaged: str, say: Say, one_sentence: Callable[[Any], str]) -> None:
+    fault = "x.safetensors is damaged: install codecshift again"
+    assert f"fault: {damaged}: {fault}" in say("codecs").out
+    assert json.loads(say("codecs", "--format", "json").out)["faults"] == {damaged: fault}
+    assert re.search(rf"^ !! +codec {damaged} +{fault}$", say("doctor").out, re.MULTILINE)
+    for label in (damaged, f"{damaged}:l0.01", f"{damaged}-est"):
+        sentence = one_sentence(say("check", label))
+        assert sentence == f"codecshift: {label.partition(':')[0]} is damaged: {fault}"
 
 
 def test_sets_are_listed(say: Say) -> None:
@@ -103,6 +124,24 @@ def test_a_codec_that_dies_and_hangs_is_checked_to_the_end(with_plugins: None, s
     assert re.search(r"^segfault: \d+ of \d+ checks passed$", said.out.splitlines()[-1])
     hung = say("check", "deaf", "--time-limit", 0.5).out.splitlines()
     assert hung[1] == "        at p: no answer within 0.5 s"
+
+
+def test_a_codec_that_cannot_be_opened_is_told_once(say: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "lacking_weights.py").write_text(
+        "from contextlib import contextmanager\n@contextmanager\ndef load(**_):\n    yield {}['a tensor']\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    lacking = Spec("lacking", "lacking_weights:load", (Point("a"), Point("b")))
+    monkeypatch.setitem(registry._AT_HAND, "lacking", lacking)
+    said = say("check", "lacking")
+    assert said.code == 1
+    lines = said.out.splitlines()
+    assert lines[0] == "lacking cannot be opened at a, b: KeyError: 'a tensor'"
+    assert lines[1].strip() == "Traceback (most recent call last):"
+    assert said.out.count("KeyError: 'a tensor'") == 2  # in the sentence, and at the end of the traceback
+    assert lines[-1] == "lacking: no law was tried"
+    assert "BROKEN" not in said.out
 
 
 def test_checking_what_is_not_there_is_refused(say: Say, one_sentence: Callable[[Any], str]) -> None:

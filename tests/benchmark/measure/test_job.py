@@ -123,6 +123,7 @@ def test_without_an_accelerator_the_cpu_is_used_unless_that_was_not_wanted(monke
 def test_torch_is_not_asked_where_nothing_could_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", None)
     assert chosen("auto", [find("jpeg")[0]]) is None
+    assert chosen("auto", [replace(spec(), process=True)]) is None  # a program finds its device itself
     assert chosen("cpu", [spec()]) is None
 
 

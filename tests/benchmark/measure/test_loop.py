@@ -172,7 +172,7 @@ def test_an_image_that_hangs_costs_its_own_rows_within_two_time_limits(
     path = tmp_path / "r.sqlite"
     tally = run(job, path, jobs=1, time_limit=1)
     assert (tally.done, tally.failed, tally.skipped) == (16, 0, 0)
-    assert store.unshown(path) == [(job.plan.sets[0], "hair", CLEAN, 0, "no answer within 1 s")]
+    assert store.unshown(path) == [("folder:hanging", "hair", CLEAN, 0, "no answer within 1 s")]
     assert [one.task.shot.image for one in outcomes if isinstance(one, Lost)].count("hair") == 2
 
 

@@ -40,6 +40,8 @@ def test_a_lane_works_point_by_point_in_batches_of_one_shape() -> None:
     expected = [((a, c), 1), ((d,), 1), ((b,), 1), ((a, c), 2), ((d,), 2)]
     assert batches == [Batch(some, (pairs[place],)) for some, place in expected]
     assert divided(tasks, replace(context, device=None)) == (tasks, [])
+    program = replace(neural, process=True)
+    assert divided(tasks, replace(context, specs={program.name: program, "jpeg": jpeg[0]})) == (tasks, [])
 
 
 def test_a_batch_has_no_more_pixels_than_there_is_memory_for() -> None:

@@ -140,6 +140,10 @@ def test_a_neural_codec_on_two_kinds_of_device_is_a_conflict(images: ImageSet) -
         for name in ("", "NVIDIA H200", "NVIDIA A100")
     )
     assert conflict([cpu_run, h200]) == "device of codec 'neural' is not the same in all its runs (cpu and cuda)"
+    program = replace(NEURAL, process=True)
+    runs = [describe([images], NAMES, [program], device) for device in (None, Device("cuda", "cuda: NVIDIA H200"))]
+    assert runs[0] == runs[1]
+    assert conflict([describe([images], NAMES, [program, NEURAL]), runs[0] | {"device": "cuda"}]) == ""
     assert conflict([h200, a100, classical]) == ""
     assert conflict([cpu_run, classical]) == ""
 

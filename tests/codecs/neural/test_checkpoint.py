@@ -116,7 +116,9 @@ def test_pickles_are_refused_by_their_name(tmp_path: Path) -> None:
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "x.safetensors", Facts(NAME, SIZE, 0.1, "mse", {}), WEIGHTS)
-    with pytest.raises(BadCheckpoint, match=r"the weights are not those of bmshj2018-factorized of .*'N': 8"):
+    with pytest.raises(
+        BadCheckpoint, match=r"does not hold the weights of bmshj2018-factorized: of N=8, M=12 it lacks"
+    ):
         checkpoint.build(checkpoint.read(tmp_path / "x.safetensors"))
 
 

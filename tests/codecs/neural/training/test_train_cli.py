@@ -1,8 +1,10 @@
 """codecshift train: what is wrong is one sentence and exit code 2, and then nothing is written."""
 
+import builtins
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,6 +142,22 @@ def test_a_loss_that_is_no_number_is_a_sentence_and_code_1(say: Say, data: Path)
     assert (code, out) == (1, "")
     assert "is no longer a number" in err
     assert "Traceback" not in err
+
+
+def test_a_library_that_is_installed_and_broken_is_not_to_be_installed(
+    say: Say, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str, *rest: Any) -> Any:
+        if name == "torch":
+            raise ImportError("libcudnn.so.9: cannot open shared object file: No such file or directory", name="torch")
+        return imported(name, *rest)
+
+    imported = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", broken)
+    code, out, err = say("factorized", "--data", data, "--out", "out")
+    assert (code, out) == (2, "")
+    assert "this system lacks libcudnn.so.9, which torch needs" in err
+    assert "pip install" not in err
 
 
 def test_without_torch_there_is_a_hint(say: Say, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
