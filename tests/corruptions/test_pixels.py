@@ -4,7 +4,7 @@ import hashlib
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +27,37 @@ def as_rgb(gray: np.ndarray) -> np.ndarray:
     return np.stack([gray] * 3, axis=-1)
 
 
-def png(width: int, height: int, rows: np.ndarray, *, depth: int, kind: int, key: bytes = b"") -> bytes:
-    """Write a PNG by hand, for what Pillow cannot write; `rows` holds big-endian samples."""
+Chunk = tuple[bytes, bytes]
 
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
-    data = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))
-    return b"\x89PNG\r\n\x1a\n" + header + (chunk(b"tRNS", key) if key else b"") + data + chunk(b"IEND", b"")
+def png(
+    width: int,
+    height: int,
+    rows: np.ndarray,
+    *,
+    depth: int,
+    kind: int,
+    key: bytes = b"",
+    before: Sequence[Chunk] = (),
+    after: Sequence[Chunk] = (),
+) -> bytes:
+    """Write a PNG by hand, for what Pillow cannot write; `rows` holds big-endian samples.
+
+    `before` and `after` are further chunks on either side of the pixels.
+    """
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)),
+        *([(b"tRNS", key)] if key else []),
+        *before,
+        (b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))),
+        *after,
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, data) for name, data in chunks)
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def saved(image: PIL.Image.Image, path: Path, **options: object) -> Path:
@@ -78,6 +100,54 @@ def test_exif_orientation_is_applied(suffix: str, orientation: int, tmp_path: Pa
     options: dict[str, object] = {"lossless": True} if suffix == ".webp" else {}
     path = saved(PIL.Image.fromarray(COLOR), tmp_path / f"turned{suffix}", exif=exif, **options)
     expect(UPRIGHT[orientation](COLOR), path)
+
+
+def exif_of(orientation: int) -> bytes:
+    """Return an EXIF block with an orientation and nothing else, as a PNG holds it."""
+    return b"II*\0" + struct.pack("<IHHHII", 8, 1, 0x0112, 3, 1, orientation) + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "applied"),
+    [
+        pytest.param([6], [], 6, id="one"),
+        pytest.param([6, 1], [], 6, id="two: the first counts"),
+        pytest.param([1, 6], [], 1, id="two: the second does not count"),
+        pytest.param([6], [1], 6, id="before and after the pixels"),
+        pytest.param([], [6], 1, id="after the pixels: not honoured"),
+        pytest.param([], [8, 6], 1, id="two after the pixels"),
+    ],
+)
+def test_the_first_orientation_before_the_pixels_of_a_png_counts(
+    before: list[int], after: list[int], applied: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    first, last = ([(b"eXIf", exif_of(one)) for one in ones] for ones in (before, after))
+    path.write_bytes(png(7, 5, COLOR, depth=8, kind=2, before=first, after=last))
+    expect(UPRIGHT[applied](COLOR), path)
+
+
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+RAW_PROFILE = b"\nexif\n      34\n" + (b"Exif\0\0" + exif_of(6)).hex().encode() + b"\n"
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP.encode()), id="XMP"),
+        pytest.param((b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(RAW_PROFILE)), id="raw profile"),
+    ],
+)
+def test_header_and_pixels_agree_on_other_orientations_of_a_png(words: Chunk, place: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(7, 5, COLOR, depth=8, kind=2, **{place: [words]}))
+    expect(UPRIGHT[6 if place == "before" else 1](COLOR), path)
+
+
+def test_header_and_pixels_agree_on_the_xmp_orientation_of_a_tiff(tmp_path: Path) -> None:
+    path = saved(PIL.Image.fromarray(COLOR), tmp_path / "a.tif", tiffinfo={700: XMP.encode()})
+    expect(UPRIGHT[6](COLOR), path)
 
 
 def test_exif_orientation_is_applied_to_jpeg_and_to_deep_gray(tmp_path: Path) -> None:
@@ -203,12 +273,67 @@ def twelve_bit_tiff(rows: list[list[int]]) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", 0) + strip
 
 
-@pytest.mark.parametrize("key", [b"", b"first pixel"], ids=["plain", "with a key, ignored"])
-def test_16_bit_rgb_png_keeps_the_high_byte(key: bytes, tmp_path: Path) -> None:
+def test_16_bit_rgb_png_keeps_the_high_byte(tmp_path: Path) -> None:
     deep = RNG.integers(256, 65536, (5, 7, 3)).astype(">u2")
     path = tmp_path / "a.png"
-    path.write_bytes(png(7, 5, deep, depth=16, kind=2, key=deep[0, 0].tobytes() if key else b""))
+    path.write_bytes(png(7, 5, deep, depth=16, kind=2))
     expect((deep // 256).astype(np.uint8), path)
+
+
+def packed(samples: np.ndarray, depth: int) -> np.ndarray:
+    """Return rows of samples, whose number of samples fills whole bytes, as a PNG holds them."""
+    bits = (samples[..., np.newaxis] >> np.arange(depth)[::-1]) & 1
+    return np.packbits(bits.astype(np.uint8).reshape(len(samples), -1), axis=1)
+
+
+@pytest.mark.parametrize("stray", [0, 0xFF00], ids=["plain key", "key with stray high bits"])
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_key_of_gray_becomes_white_at_every_depth(depth: int, stray: int, tmp_path: Path) -> None:
+    """The key is on the samples' own scale, and only as many of its bits count as a sample has (PNG, 11.3.1.1)."""
+    samples = RNG.integers(0, 2**depth, (6, 16))
+    for key in {0, 1, int(samples[2, 3]), 2**depth - 1}:
+        path = tmp_path / f"{key}.png"
+        content = png(16, 6, packed(samples, depth), depth=depth, kind=0, key=struct.pack(">H", key | stray))
+        path.write_bytes(content)
+        gray = (samples * 255 // (2**depth - 1)).astype(np.uint8)
+        expect(as_rgb(np.where(samples == key, np.uint8(255), gray)), path)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_transparency_of_a_palette_is_laid_over_white_at_every_depth(depth: int, tmp_path: Path) -> None:
+    colors = RNG.integers(0, 256, (2**depth, 3), dtype=np.uint8)
+    alpha = RNG.integers(0, 256, 2**depth, dtype=np.uint8)
+    indices = RNG.integers(0, 2**depth, (6, 16))
+    path = tmp_path / "a.png"
+    palette = [(b"PLTE", colors.tobytes()), (b"tRNS", alpha.tobytes())]
+    path.write_bytes(png(16, 6, packed(indices, depth), depth=depth, kind=3, before=palette))
+    expect(over_white(colors[indices], alpha[indices]), path)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["upright", "turned"])
+@pytest.mark.parametrize("interlaced", [False, True], ids=["plain", "interlaced"])
+def test_the_key_of_16_bit_rgb_becomes_white_where_all_16_bits_match(
+    interlaced: bool, turned: bool, tmp_path: Path
+) -> None:
+    deep = RNG.integers(256, 65536, (5, 7, 3)).astype(">u2")
+    deep[1, 1] = deep[2, 2] = deep[0, 0]
+    deep[2, 2, 1] ^= 1  # not the key: one level of 65535 away
+    path = tmp_path / "a.png"
+    orientation = [(b"eXIf", exif_of(6))] if turned else []
+    content = png(7, 5, deep, depth=16, kind=2, key=deep[0, 0].tobytes(), before=orientation)
+    path.write_bytes(as_interlaced(content, deep) if interlaced else content)
+    expected = (deep // 256).astype(np.uint8)
+    expected[0, 0] = expected[1, 1] = 255
+    expect(UPRIGHT[6 if turned else 1](expected), path)
+
+
+def as_interlaced(content: bytes, samples: np.ndarray) -> bytes:
+    """Return the PNG with its pixels in the seven passes of Adam7."""
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    parts = [samples[top::down, left::across] for top, left, down, across in passes]
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for part in parts for row in part if part.size))
+    middle = content[33 : content.index(b"IDAT") - 4]
+    return content[:8] + chunk(b"IHDR", content[16:28] + b"\1") + middle + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def test_16_bit_rgb_tiff_keeps_the_high_byte(tmp_path: Path) -> None:
