@@ -1,4 +1,4 @@
-"""What the header of an image file says and Pillow does not pass on: depth, key and EXIF of a PNG."""
+"""What the header of an image file says and Pillow does not pass on: depth and EXIF of a PNG, the sign of samples."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 _SIGNATURE = 8  # bytes before the first chunk
 _CHECKSUM = 4  # bytes behind every chunk
 _LARGEST_CHUNK = 1 << 24  # bytes that are read of one: a length beyond is damage
+_SOC_AND_SIZ = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream and of its first segment
 
 
 class PngHeader(NamedTuple):
@@ -37,3 +38,16 @@ def png_header(path: Path) -> PngHeader:
                 length = 0
             file.seek(length + _CHECKSUM, 1)
     return PngHeader(chunks[b"IHDR"][8], chunks.get(b"tRNS", b""), chunks.get(b"eXIf", b""))
+
+
+def is_signed_jpeg2000(path: Path) -> bool:
+    """Return whether a component of a JPEG 2000 file has signed samples (Ssiz in ISO 15444-1, A.5.1).
+
+    Pillow adds half their range to them without saying so.
+    """
+    content = path.read_bytes()
+    start = content.find(_SOC_AND_SIZ)
+    if start < 0:
+        return False
+    (components,) = struct.unpack_from(">H", content, start + 40)
+    return any(content[start + 42 + 3 * component] & 0x80 for component in range(components))

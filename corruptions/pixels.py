@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from PIL.Image import Transpose
 
 from .corruption import Image
-from .headers import png_header
+from .headers import is_signed_jpeg2000, png_header
 
 MAX_PIXELS = 89_478_485
 """The largest image that is read, in pixels: Pillow's bound, 256 MiB of RGB; a larger one is a decompression bomb."""
@@ -56,6 +56,7 @@ _TURNED_BY_PILLOW = {"TIFF"}
 """The formats whose reader turns the picture while it decodes."""
 
 _NO_WHITE = "nothing says which value is white"
+_UNSIGNED = {1, 4}  # of TIFF's SampleFormat: unsigned, and undefined, which is read as unsigned
 
 
 class UnreadableImage(ValueError):
@@ -69,6 +70,8 @@ def read_pixels(path: Path) -> Image:
     """
     with _opened(path) as picture:
         turn = None if picture.format in _TURNED_BY_PILLOW else _TURNS.get(_orientation(picture))
+        if _is_signed(picture, path):
+            raise ValueError(f"signed samples are not read: {_NO_WHITE}")
         picture.load()
         if picture.mode == "F" or picture.mode.startswith("I"):
             turned = picture if turn is None else picture.transpose(turn)
@@ -141,6 +144,14 @@ def _orientation(picture: PIL.Image.Image) -> int:
     return orientation if orientation in _TURNS else 1
 
 
+def _is_signed(picture: PIL.Image.Image, path: Path) -> bool:
+    """Return whether the samples are signed or floating-point numbers that Pillow would take for unsigned ones."""
+    if picture.format == "JPEG2000":
+        return is_signed_jpeg2000(path)
+    formats = getattr(picture, "tag_v2", {}).get(339, ())  # only a TIFF has tags
+    return not _UNSIGNED.issuperset(formats)
+
+
 def _with_key_as_alpha(picture: PIL.Image.Image, path: Path) -> PIL.Image.Image:
     """Return a decoded picture whose colour key, if it is a PNG with one, is on the scale of its 8-bit samples.
 
@@ -169,7 +180,7 @@ def _from_deep_gray(picture: PIL.Image.Image, values: NDArray[Any]) -> Image:
     if picture.mode == "F":
         raise ValueError(f"floating-point images are not read: {_NO_WHITE}")
     if picture.mode == "I" and picture.format not in {"PNG", "PPM"}:
-        raise ValueError(f"32-bit and signed images are not read: {_NO_WHITE}")
+        raise ValueError(f"32-bit images are not read: {_NO_WHITE}")
     tags = getattr(picture, "tag_v2", {})  # only a TIFF has tags
     peak = 4095 if tags.get(258) == (12,) else 65535
     table = np.rint(np.arange(peak + 1) * 255 / peak).astype(np.uint8)

@@ -356,6 +356,54 @@ def test_samples_without_a_known_white_are_refused(values: np.ndarray, tmp_path:
         read_pixels(path)
 
 
+def tiff(samples: np.ndarray, sample_format: int) -> bytes:
+    """Return an uncompressed little-endian TIFF of samples (H, W, C) with a declared SampleFormat."""
+    height, width, channels = samples.shape
+    data = samples.tobytes()
+    tags = {256: width, 257: height, 258: samples.itemsize * 8, 259: 1, 262: 2 if channels == 3 else 1}
+    tags |= {277: channels, 278: height, 279: len(data), 339: sample_format}
+    start = 8 + 2 + 12 * (len(tags) + 1) + 4
+    repeated = b"".join(struct.pack("<3H", *[tags[tag]] * 3) for tag in (258, 339))
+    entries = b""
+    for tag, value in sorted((tags | {273: start + len(repeated)}).items()):
+        if tag in {258, 339} and channels == 3:
+            entries += struct.pack("<HHII", tag, 3, 3, start + (0 if tag == 258 else 6))
+        else:
+            entries += struct.pack("<HHII", tag, 4, 1, value)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags) + 1) + entries + bytes(4) + repeated + data
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", ["i1", "<i2", "<i4", "<f2", "<f4", "<f8", "<u4", "<i8"])
+def test_a_tiff_of_signed_wide_or_float_samples_is_refused(kind: str, channels: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(RNG.integers(0, 100, (5, 7, channels)).astype(kind), {"i": 2, "f": 3, "u": 1}[kind[-2]]))
+    with pytest.raises(UnreadableImage, match=r"^a\.tif: "):
+        read_pixels(path)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_tiff_that_says_its_samples_are_unsigned_is_read(channels: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    samples = RNG.integers(0, 256, (5, 7, channels), dtype=np.uint8)
+    path.write_bytes(tiff(samples, 1))
+    expect(np.broadcast_to(samples, (5, 7, 3)), path)
+
+
+@pytest.mark.parametrize("suffix", [".jp2", ".j2k"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_2000_of_signed_samples_is_refused(channels: int, suffix: str, tmp_path: Path) -> None:
+    image = PIL.Image.fromarray(np.asarray(NOISE)[..., 0] if channels == 1 else np.asarray(NOISE))
+    path = saved(image, tmp_path / f"a{suffix}", irreversible=False)
+    expect(np.broadcast_to(np.asarray(image).reshape(64, 64, channels), (64, 64, 3)), path)
+    content = bytearray(path.read_bytes())
+    size = content.index(b"\xff\x4f\xff\x51")
+    content[size + 42] |= 0x80  # the sign of the first component, in its Ssiz
+    path.write_bytes(content)
+    with pytest.raises(UnreadableImage, match=r"signed .* nothing says which value is white$"):
+        read_pixels(path)
+
+
 def test_cmyk_jpeg_is_converted_plainly(tmp_path: Path) -> None:
     ink = np.full((16, 16, 4), (255, 0, 128, 51), np.uint8)
     path = saved(PIL.Image.fromarray(ink, "CMYK"), tmp_path / "a.jpg", quality=100)
