@@ -1,7 +1,8 @@
 """The one door through which pixels come in: an image file in, 8-bit RGB out, by declared rules.
 
 - EXIF orientation is applied, once; a file whose EXIF block cannot be parsed is taken as it lies. Of several EXIF
-  blocks in a PNG the first counts, and none that comes after the pixels.
+  blocks in a PNG the first counts, and none that comes after the pixels. HEIF and JPEG XL have an orientation of their
+  own, beside which EXIF does not count.
 - Alpha (RGBA, LA, a palette's or a colour key's transparency) is composited over white: round((a*c + (255-a)*255)/255).
   A colour key is compared at the full depth of the file, 1 to 16 bits.
 - Gray and palette images become RGB; a 1-bit image is black and white.
@@ -11,7 +12,8 @@
 - 32-bit integer, signed and floating-point images are refused: nothing in the file says which value is white.
 - CMYK goes through Pillow's plain conversion. ICC profiles are ignored everywhere, so samples are taken as sRGB.
 - Of an animation or a multi-page file the first frame counts.
-- More than `MAX_PIXELS` pixels are refused by the header alone, before anything is decoded.
+- More than `MAX_PIXELS` pixels are refused by the header alone, before anything is decoded, except of JPEG XL, whose
+  reader decodes a file when it opens it.
 - Truncated and damaged files are refused wherever the format can tell; a JPEG without checksums often cannot.
 """
 
@@ -36,9 +38,16 @@ MAX_PIXELS = 89_478_485
 """The largest image that is read, in pixels: Pillow's bound, 256 MiB of RGB; a larger one is a decompression bomb."""
 
 SUFFIXES = frozenset({".apng", ".bmp", ".dib", ".gif", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"}) | {
-    *(".avif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".webp"),
+    *(".avif", ".heic", ".heif", ".hif", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg"),
+    *(".jpx", ".jxl", ".mpo", ".qoi", ".tga", ".webp"),
 }
 """The file name endings, in lower case, by which an image file is told from other files."""
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "JPEG2000", "GIF", "BMP", "DIB", "PPM", "QOI")
+"""What Pillow reads by itself and the rules above cover; a file is told by its content, whatever its ending."""
+
+_PLUGIN_FORMATS = ("HEIF", "JXL")
+"""What Pillow reads once it is taught to, which takes a tenth of a second."""
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -51,9 +60,6 @@ _TURNS = {
     8: Transpose.ROTATE_90,
 }
 """What undoes each EXIF orientation; from 5 on, height and width change places."""
-
-_TURNED_BY_PILLOW = {"TIFF"}
-"""The formats whose reader turns the picture while it decodes."""
 
 _NO_WHITE = "nothing says which value is white"
 _UNSIGNED = {1, 4}  # of TIFF's SampleFormat: unsigned, and undefined, which is read as unsigned
@@ -69,7 +75,7 @@ def read_pixels(path: Path) -> Image:
     Raises UnreadableImage for a file that is missing, not an image, damaged, too large, or of a kind that is refused.
     """
     with _opened(path) as picture:
-        turn = None if picture.format in _TURNED_BY_PILLOW else _TURNS.get(_orientation(picture))
+        turn = None if picture.format == "TIFF" else _TURNS.get(_orientation(picture))  # Pillow turns that itself
         if _is_signed(picture, path):
             raise ValueError(f"signed samples are not read: {_NO_WHITE}")
         picture.load()
@@ -115,7 +121,7 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is not the caller's business; damage to pixels raises
         try:
-            with PIL.Image.open(path) as picture:
+            with _open(path) as picture:
                 width, height = picture.size
                 if width * height > MAX_PIXELS:
                     raise PIL.Image.DecompressionBombError
@@ -134,8 +140,27 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
             raise UnreadableImage(f"{path.name}: {reason}") from error
 
 
+def _open(path: Path) -> PIL.Image.Image:
+    """Open an image file of a format that the rules cover."""
+    # A TGA file does not say that it is one, so that much else can be taken for it.
+    formats = (*_FORMATS, "TGA") if path.suffix.lower() == ".tga" else _FORMATS
+    try:
+        return PIL.Image.open(path, formats=formats)
+    except PIL.UnidentifiedImageError:
+        import pillow_heif  # noqa: PLC0415 - few files need it, and it takes a tenth of a second
+        import pillow_jxl.JpegXLImagePlugin  # noqa: PLC0415 - importing it teaches Pillow to read JPEG XL
+
+        pillow_jxl.JpegXLImagePlugin.DECODE_THREADS = 0
+        pillow_heif.options.DECODE_THREADS = 1
+        pillow_heif.register_heif_opener()
+        return PIL.Image.open(path, formats=_PLUGIN_FORMATS)
+
+
 def _orientation(picture: PIL.Image.Image) -> int:
-    """Return the orientation that the header states, 1 (upright) where there is none or it cannot be read."""
+    """Return the orientation that is still to be applied, 1 (upright) where there is none or it cannot be read."""
+    # Both readers have turned the picture, unless they made of a JPEG XL file the JPEG that it was once.
+    if picture.format == "HEIF" or (picture.format == "JXL" and not getattr(picture, "jpeg", False)):
+        return 1
     try:
         # A PNG's own method would decode the whole file in search of a block behind the pixels, which does not count.
         orientation = PIL.Image.Image.getexif(picture).get(_ORIENTATION, 1)

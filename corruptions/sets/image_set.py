@@ -111,7 +111,8 @@ class ImageSet:
     """A set of images; its name is the same on every machine, and its sources are sorted by id.
 
     `generated` is the folder that its corrupted images are read from, None where they are made on demand. `whole` is
-    the digest of the full set if this is a part of one, else "".
+    the digest of the full set if this is a part of one, else "". `left_out` tells of the files of a folder that are
+    not in the set because they are no images, "" where there are none.
     """
 
     name: str
@@ -120,6 +121,7 @@ class ImageSet:
     note: str = ""
     generated: StoredSet | None = field(default=None, hash=False)
     whole: str = ""
+    left_out: str = ""
 
     def part(self, sources: Iterable[Source]) -> ImageSet:
         """Return the set with only these of its sources. Name and digest stay, so rows of both agree."""

@@ -1,16 +1,27 @@
 """Every odd kind of image file, built here, against pixels computed without the code under test."""
 
 import hashlib
+import importlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pillow_heif
 import pytest
-from codecshift.corruptions.pixels import MAX_PIXELS, UnreadableImage, image_size, pixel_digest, read_pixels
+from codecshift.corruptions.pixels import (
+    MAX_PIXELS,
+    SUFFIXES,
+    UnreadableImage,
+    image_size,
+    pixel_digest,
+    read_pixels,
+)
 
 RNG = np.random.default_rng(7)
 COLOR = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -60,6 +71,13 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _writers() -> None:
+    """Teach Pillow to write HEIF and JPEG XL; the code under test reads them in processes without this too."""
+    pillow_heif.register_heif_opener()
+    importlib.import_module("pillow_jxl")
+
+
 def saved(image: PIL.Image.Image, path: Path, **options: object) -> Path:
     image.save(path, **options)
     return path
@@ -74,7 +92,7 @@ def expect(expected: np.ndarray, path: Path) -> None:
     assert image_size(path) == expected.shape[:2]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm"])
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm", ".tga", ".qoi"])
 def test_plain_color_comes_in_as_it_is(suffix: str, tmp_path: Path) -> None:
     expect(COLOR, saved(PIL.Image.fromarray(COLOR), tmp_path / f"a (1){suffix}"))
 
@@ -158,6 +176,113 @@ def test_exif_orientation_is_applied_to_jpeg_and_to_deep_gray(tmp_path: Path) ->
     expect(np.rot90(stored, -1), jpeg)
     deep = saved(PIL.Image.fromarray(DEEP), tmp_path / "a.png", exif=exif)
     expect(as_rgb(np.rot90(np.rint(DEEP / 257).astype(np.uint8), -1)), deep)
+
+
+def turned_jxl(stored: PIL.Image.Image, orientation: int, path: Path, *, jpeg: bool) -> Path:
+    """Save a JPEG with an EXIF orientation as JPEG XL, which has it in the codestream too and may become it again.
+
+    Without `jpeg`, the box is cut out that a decoder makes the JPEG from; the EXIF box stays.
+    """
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    photograph = saved(stored, path.with_suffix(".jpg"), exif=exif, quality=100, subsampling=0)
+    saved(PIL.Image.open(photograph), path, lossless_jpeg=True, compress_metadata=False)
+    if jpeg:
+        return path
+    content, boxes = path.read_bytes(), b""
+    while content:
+        end = int.from_bytes(content[:4], "big") or len(content)
+        boxes += b"" if content[4:8] == b"jbrd" else content[:end]
+        content = content[end:]
+    path.write_bytes(boxes)
+    return path
+
+
+LARGE = np.kron(COLOR, np.ones((8, 8, 1), np.uint8))
+"""Blocks of 8x8 pixels, which lossy codecs leave nearly as they are."""
+
+
+def expect_nearly(expected: np.ndarray, path: Path, *, within: int) -> None:
+    actual = read_pixels(path)
+    assert expected.shape == actual.shape
+    assert image_size(path) == actual.shape[:2]
+    assert np.abs(actual.astype(int) - expected).max() <= within
+
+
+@pytest.mark.filterwarnings("ignore:Using JPEG reconstruction")
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("jpeg", [True, False], ids=["JPEG inside", "codestream"])
+def test_the_orientation_of_jpeg_xl_is_applied_once(jpeg: bool, orientation: int, tmp_path: Path) -> None:
+    path = turned_jxl(PIL.Image.fromarray(LARGE), orientation, tmp_path / "a.jxl", jpeg=jpeg)
+    expect_nearly(UPRIGHT[orientation](LARGE), path, within=12)
+
+
+def test_exif_beside_a_jpeg_xl_codestream_does_not_turn_it(tmp_path: Path) -> None:
+    """What the codestream says counts alone (ISO 18181-2, Exif box)."""
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    path = saved(PIL.Image.fromarray(COLOR), tmp_path / "a.jxl", lossless=True, use_container=True, exif=exif.tobytes())
+    with PIL.Image.open(path) as picture:
+        assert picture.getexif()[0x0112] == 6
+    expect(COLOR, path)
+
+
+LOSSLESS_HEIF = {"quality": -1, "chroma": 444, "matrix_coefficients": 0}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_of_heif_is_applied_once(orientation: int, tmp_path: Path) -> None:
+    """It is a property of the container, which the EXIF block inside repeats."""
+    path = saved(PIL.Image.fromarray(LARGE), tmp_path / "a.heic", exif=exif_of(orientation), **LOSSLESS_HEIF)
+    assert (b"irot" in path.read_bytes() or b"imir" in path.read_bytes()) == (orientation > 1)
+    expect_nearly(UPRIGHT[orientation](LARGE), path, within=1)
+
+
+def test_exif_alone_does_not_turn_heif(tmp_path: Path) -> None:
+    path = saved(PIL.Image.fromarray(LARGE), tmp_path / "a.heic", exif=exif_of(1), **LOSSLESS_HEIF)
+    content = path.read_bytes()
+    assert content.count(exif_of(1)) == 1
+    path.write_bytes(content.replace(exif_of(1), exif_of(6)))
+    expect_nearly(LARGE, path, within=1)
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".HEIF", ".hif", ".jxl"])
+def test_heif_and_jpeg_xl_with_transparency_are_composited_over_white(suffix: str, tmp_path: Path) -> None:
+    alpha = np.kron(ALPHA, np.ones((8, 8), np.uint8))
+    buffer = io.BytesIO()
+    options: dict[str, object] = {"lossless": True} if suffix == ".jxl" else LOSSLESS_HEIF
+    PIL.Image.fromarray(np.dstack([LARGE, alpha])).save(buffer, "JXL" if suffix == ".jxl" else "HEIF", **options)
+    (tmp_path / f"a{suffix}").write_bytes(buffer.getvalue())
+    expect_nearly(over_white(LARGE, alpha), tmp_path / f"a{suffix}", within=1)
+
+
+def test_16_bit_gray_jpeg_xl_is_scaled_and_rounded(tmp_path: Path) -> None:
+    path = saved(PIL.Image.fromarray(DEEP), tmp_path / "a.jxl", lossless=True)
+    expect(as_rgb(np.rint(DEEP.astype(float) * 255 / 65535).astype(np.uint8)), path)
+
+
+def test_a_process_that_was_taught_nothing_reads_them_whatever_they_are_called(tmp_path: Path) -> None:
+    kinds = {"heif as.jpg": ("HEIF", LOSSLESS_HEIF), "jxl as.png": ("JXL", {"lossless": True}), "t.tga": ("TGA", {})}
+    for name, (kind, options) in kinds.items():
+        with (tmp_path / name).open("wb") as file:
+            PIL.Image.fromarray(LARGE).save(file, kind, **options)
+    script = (
+        "import sys; from pathlib import Path; from codecshift.corruptions.pixels import *; "
+        "print([(image_size(Path(name)), read_pixels(Path(name)).shape) for name in sys.argv[1:]])"
+    )
+    command = [sys.executable, "-c", script, *(str(tmp_path / name) for name in kinds)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == f"{[(LARGE.shape[:2], LARGE.shape)] * len(kinds)}\n"
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_every_ending_is_of_a_format_that_is_read(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    kind = PIL.Image.registered_extensions().get(suffix, "HEIF")
+    image = PIL.Image.fromarray(LARGE)
+    with path.open("wb") as file:
+        (image.convert("1") if suffix == ".pbm" else image).save(file, kind)
+    assert read_pixels(path).shape == (*image_size(path), 3) == LARGE.shape
 
 
 def test_garbage_in_the_exif_block_leaves_the_pixels(tmp_path: Path) -> None:
@@ -428,7 +553,24 @@ def test_the_first_frame_counts(suffix: str, tmp_path: Path) -> None:
 NOISE = PIL.Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".avif", ".gif", ".bmp", ".ppm", ".tif", ".jp2"])
+SUFFIXES_CUT = [
+    ".png",
+    ".jpg",
+    ".webp",
+    ".avif",
+    ".gif",
+    ".bmp",
+    ".ppm",
+    ".tif",
+    ".jp2",
+    ".heic",
+    ".jxl",
+    ".tga",
+    ".qoi",
+]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES_CUT)
 @pytest.mark.parametrize("kept", [0.9, 0.5, 0.01])
 def test_truncated_files_are_refused(suffix: str, kept: float, tmp_path: Path) -> None:
     path = saved(NOISE, tmp_path / f"cut{suffix}")
