@@ -33,7 +33,7 @@ class Measure:
 MEASURES = (
     Measure("bpp", 1, "bit/pixel", "lower"),
     Measure("psnr", 1, "dB", "higher"),
-    Measure("ms_ssim", 1, "", "higher"),
+    Measure("ms_ssim", 2, "", "higher"),
 )
 
 
