@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import sys
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -80,7 +81,7 @@ class Source:
         try:
             image.encode()
         except UnicodeEncodeError as error:
-            raise SetError(f"the file name {os.fsencode(path)!r} is not UTF-8: rename the file") from error
+            raise SetError(_not_decoded(os.fsencode(path))) from error
         try:
             height, width = image_size(path)
         except UnreadableImage:
@@ -156,6 +157,16 @@ class ImageSet:
             return self.whole
         lines = [f"view {self.view}", *(f"{source.pixels or source.sha256} {source.id}" for source in self.sources)]
         return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
+
+def _not_decoded(name: bytes) -> str:
+    """Return what to do about a file name that this locale does not decode."""
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"the file name {name!r} is not UTF-8: rename the file"
+    encoding = sys.getfilesystemencoding()
+    return f"this locale reads file names as {encoding}, and that of an image is UTF-8: set PYTHONUTF8=1"
 
 
 def by_id(sources: Iterable[Source]) -> tuple[Source, ...]:

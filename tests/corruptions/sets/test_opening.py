@@ -189,6 +189,20 @@ def test_a_file_name_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
         open_set(f"folder:{tmp_path}", NOWHERE)
 
 
+def test_a_locale_that_cannot_read_file_names_is_told_from_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    save(tmp_path / "é±.png", noise(1))
+    script = "import sys; from pathlib import Path; from codecshift.corruptions.sets import open_set; " + (
+        "open_set('folder:' + sys.argv[1], Path())"
+    )
+    ascii_only = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, env=ascii_only, check=False)
+    assert (
+        done.stderr.decode("ascii")
+        .splitlines()[-1]
+        .endswith("this locale reads file names as ascii, and that of an image is UTF-8: set PYTHONUTF8=1")
+    )
+
+
 def test_the_data_folder_comes_from_the_environment_or_the_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
