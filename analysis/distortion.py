@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Image = NDArray[np.uint8]
 Field = NDArray[np.float32]
+Color = tuple[int, int, int]
 
 PEAK = 255
 
@@ -38,7 +39,7 @@ MS_SSIM_SMALLEST = 161  # pixels a side: the 11-tap window must still fit at a s
 MEASURES = (
     Measure("bpp", 1, "bit/pixel", "lower"),
     Measure("psnr", 1, "dB", "higher"),
-    Measure("ms_ssim", 1, "", "higher", MS_SSIM_SMALLEST),
+    Measure("ms_ssim", 2, "", "higher", MS_SSIM_SMALLEST),
 )
 
 
@@ -75,8 +76,6 @@ _C1 = (0.01 * PEAK) ** 2
 _C2 = (0.03 * PEAK) ** 2
 _RADIUS = 5
 _WINDOW = cv2.getGaussianKernel(2 * _RADIUS + 1, 1.5, cv2.CV_32F)
-# Variances are differences of large numbers; taken about mid grey they keep three more bits in single precision.
-_MID_GREY = np.float32(128)
 _STRIP = 64  # rows worked on at a time, so that what is computed from them stays in the cache
 
 
@@ -92,11 +91,10 @@ def _smooth(rows: Field) -> Field:
     return np.asarray(cv2.sepFilter2D(rows, cv2.CV_32F, _WINDOW, _WINDOW), np.float32)[_RADIUS:-_RADIUS]
 
 
-def _halve(field: Field) -> Field:
+def _halve(field: Field, black: Color) -> Field:
     """Return the 2x2 means; an odd side gets a line of black first, as the common implementations do."""
     height, width = field.shape[:2]
     if height % 2 or width % 2:
-        black = (-float(_MID_GREY),) * 3
         field = np.asarray(cv2.copyMakeBorder(field, height % 2, 0, width % 2, 0, cv2.BORDER_CONSTANT, value=black))
         field = field[: field.shape[0] // 2 * 2, : field.shape[1] // 2 * 2]
         height, width = field.shape[:2]
@@ -105,24 +103,28 @@ def _halve(field: Field) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One scale of an image: its pixels about mid grey, their local mean, and their local variance plus C2 / 2.
+    """One scale of an image: its pixels about `color`, their local mean, and their local variance plus C2 / 2.
 
-    The last two are set only in the rows about which the whole window lies inside the field.
+    `color` is the mean colour of the image, whole numbers. Variances are differences of large numbers, and lose the
+    fewest bits of single precision about it; of a flat picture they lose none. Mean and variance are set only in the
+    rows about which the whole window lies inside the field.
     """
 
+    color: Color
     field: Field
     mean: Field
     spread: Field
 
 
 def _levels(image: Image) -> tuple[_Level, ...]:
-    field = image.astype(np.float32)
-    field -= _MID_GREY
+    red, green, blue, _ = (round(mean) for mean in cv2.mean(image))
+    black = (-red, -green, -blue)
+    field = np.asarray(cv2.add(image.astype(np.float32), np.array((*black, 0), np.float64)), np.float32)
     levels = []
     for scale in range(len(MS_SSIM_WEIGHTS)):
         if scale:
-            field = _halve(field)
-        level = _Level(field, np.empty_like(field), np.empty_like(field))
+            field = _halve(field, black)
+        level = _Level((red, green, blue), field, np.empty_like(field), np.empty_like(field))
         for inside, covered in _strips(len(field)):
             mean = _smooth(field[covered])
             spread = _smooth(np.square(field[covered]))
@@ -169,24 +171,25 @@ def ms_ssim(first: Prepared, second: Prepared) -> float | None:
         height, width = left.field.shape[:2]
         total = np.zeros(3)
         for inside, covered in _strips(height):
-            # Half of (2 covariance + C2) / (variance + variance + C2).
-            similarity = _smooth(left.field[covered] * right.field[covered])
-            similarity -= left.mean[inside] * right.mean[inside]
-            similarity += np.float32(_C2 / 2)
-            similarity /= left.spread[inside] + right.spread[inside]
+            # 1 - (2 covariance + C2) / (variance + variance + C2) is the variance of the difference of both images over
+            # the same denominator. Where the images are alike, as decoded ones are, nothing cancels in it.
+            difference = left.field[covered] - right.field[covered]
+            dissimilarity = _smooth(np.square(difference, out=difference))
+            mean = left.mean[inside] - right.mean[inside]
+            dissimilarity -= np.square(mean, out=mean)
+            dissimilarity /= left.spread[inside] + right.spread[inside]
             if scale == last:
-                similarity *= _brightness(left.mean[inside], right.mean[inside])
-            total += cv2.sumElems(similarity[:, _RADIUS:-_RADIUS])[:3]
-        factor = 2 * total / ((height - 2 * _RADIUS) * (width - 2 * _RADIUS))
+                dissimilarity = 1 - (1 - dissimilarity) * _brightness(left, right, inside)
+            total += cv2.sumElems(dissimilarity[:, _RADIUS:-_RADIUS])[:3]
+        factor = 1 - total / ((height - 2 * _RADIUS) * (width - 2 * _RADIUS))
         product *= np.maximum(factor, 0) ** weight
     return min(float(product.mean()), 1.0)  # rounding may lift it above by a millionth
 
 
-def _brightness(left: Field, right: Field) -> Field:
-    """Return (2 a b + C1) / (a a + b b + C1) for two local means about mid grey."""
-    left, right = left + _MID_GREY, right + _MID_GREY
-    constant = np.float32(_C1)
-    return np.asarray((2 * left * right + constant) / (np.square(left) + np.square(right) + constant))
+def _brightness(left: _Level, right: _Level, rows: slice) -> NDArray[np.float64]:
+    """Return (2 a b + C1) / (a a + b b + C1) for the local means of two images."""
+    first, second = (level.mean[rows] + np.array(level.color, np.float64) for level in (left, right))
+    return np.asarray((2 * first * second + _C1) / (np.square(first) + np.square(second) + _C1))
 
 
 def ms_ssim_db(value: ArrayLike) -> NDArray[Any]:

@@ -113,6 +113,14 @@ class Program:
         return self.env.get("PATH")
 
 
+class Complained(CodecError):
+    """A program failed; `complaint` is all that it said, of which the message holds the gist."""
+
+    def __init__(self, message: str, complaint: str) -> None:
+        super().__init__(message)
+        self.complaint = complaint
+
+
 class ProgramCodec:
     """A program at one operating point."""
 
@@ -133,8 +141,8 @@ class ProgramCodec:
             try:
                 data = self._work(self._encoder, program.encode[1:], sent, rows, wide)
                 break
-            except CodecError as error:
-                if not program.overflow or program.overflow not in str(error) or rows == 4 * tall:
+            except Complained as error:
+                if not program.overflow or program.overflow not in error.complaint or rows == 4 * tall:
                     raise
         if not data:
             raise CodecError(f"{Path(self._encoder).name} made an empty stream")
@@ -220,7 +228,7 @@ def _run(command: list[str], data: bytes, program: Program, folder: str | None) 
         ended = f"died of {_signal(-code)}" if code < 0 else f"exit code {code}"
         # Some programs, VVenC among them, put their complaints on standard output.
         text = (complaint.strip() or output.strip()).decode("utf-8", "replace")
-        raise CodecError(f"{name}: {ended}" + (f": {_gist(text)}" if text else ""))
+        raise Complained(f"{name}: {ended}" + (f": {_gist(text)}" if text else ""), text)
     return output
 
 

@@ -213,12 +213,12 @@ IMPORTED_AS = {
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
     "pillow-heif": "pillow_heif",
+    "pillow-jxl-plugin": "pillow_jxl",
     "pytorch-msssim": "pytorch_msssim",
     "scikit-image": "skimage",
 }
 # What is needed without an import of ours, and the words in the source that show it.
 USED_AS = {
-    "pillow-jxl-plugin": 'find_spec("pillow_jxl")',
     "scikit-image": 'find_spec("skimage")',
     "pyarrow": "to_parquet",
 }

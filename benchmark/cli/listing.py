@@ -13,7 +13,7 @@ from ..report.sheet import Format
 from .options import CodecFiles, Corruptions, DataDir, Download, OutputFormat, ProbeLimit
 from .output import refuse, say, show
 from .progress import Progress, working
-from .resolving import data_folder, described
+from .resolving import data_folder, described, say_left_out
 
 if TYPE_CHECKING:
     from ...codecs.contract import Verdict
@@ -83,6 +83,7 @@ def corruptions(
     folder, fetch = data_folder(data_dir, download)
     with Progress("corrupted images") as progress:
         images = open_set(measure, folder, download=fetch, progress=progress.task)
+        say_left_out(images)
         measurement = bands.measure(images, names, progress=progress.task)
     if out is not None:
         bands.write(measurement, out)

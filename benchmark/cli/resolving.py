@@ -13,6 +13,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     from ...analysis.spectrum import Settings
     from ...codecs.protocol import Spec
+    from ...corruptions.sets import ImageSet
     from ..measure.job import Job
     from ..plan.plans import Plan
 
@@ -40,6 +41,12 @@ def described(files: Sequence[Path] | None) -> tuple[Spec, ...]:
             raise BadDescription(f"{path}: there is a codec {spec.name!r} already: give it another name")
         specs[spec.name] = spec
     return tuple(specs.values())
+
+
+def say_left_out(images: ImageSet) -> None:
+    """Say which files of a folder are not in a set, where there are any."""
+    if images.left_out:
+        say(f"{images.name}: {images.left_out}")
 
 
 def run_file(out: Path | None, *names: str) -> Path:
@@ -75,6 +82,8 @@ def prepare(
     extra = described(codec_files)
     with Progress("download", "looking for images and codecs") as progress:
         job = prepare(plan, folder, download=fetch, progress=progress.task, extra=extra, device=device, spectra=spectra)
+    for images in job.sets.values():
+        say_left_out(images)
     for name, reason in job.unavailable.items():
         say(f"left out: {name}: {reason}")
     return job

@@ -11,7 +11,7 @@ import typer
 from .options import DataDir, Download, Jobs
 from .output import duration, refuse, say
 from .progress import Progress
-from .resolving import data_folder
+from .resolving import data_folder, say_left_out
 
 
 def generate(
@@ -51,6 +51,7 @@ def generate(
     folder, fetch = data_folder(data_dir, download)
     with Progress("download", "looking for images") as progress:
         order = ordered(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
+    say_left_out(order.images)
     if preview is not None:
         from ..sets.preview import preview as draw
 

@@ -1,8 +1,9 @@
-"""The files of corrupted sets: whether they are as they were stored, and the processes that work them one by one."""
+"""The files of corrupted sets: which a folder can hold, which are as stored, and the processes that work them."""
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 import pebble
 
-from ...corruptions.sets.generated import GeneratedError, Place, Stored, file_of
+from ...corruptions.sets.generated import UNFINISHED, GeneratedError, Place, Stored, file_of
 from ..measure.pools.processes import IN_FLIGHT, Line, flown, processes
 
 Result = TypeVar("Result")
@@ -24,6 +25,42 @@ def holds(path: Path, stored: Stored) -> bool:
     except OSError:
         return False
     return hashlib.sha256(content).hexdigest() == stored.sha256
+
+
+def refuse_unfit(out: Path, images: Iterable[str]) -> None:
+    """Raise GeneratedError for the first image whose file cannot be in the folder `out`, which is made if need be.
+
+    Which names are too long, reserved, or equal to another is a matter of the file system, which is asked by empty
+    files. Where an image is refused, nothing of the trial is left.
+    """
+    missing = [folder for folder in (out / UNFINISHED, out, *out.parents) if not folder.exists()]
+    (out / UNFINISHED).mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=out / UNFINISHED) as trial:
+            for image in images:
+                if reason := _unfit(Path(trial), image):
+                    raise GeneratedError(
+                        f"the image {image!r} cannot be written below {out}: {reason}; rename its file"
+                    )
+    except GeneratedError:
+        for folder in missing:
+            folder.rmdir()
+        raise
+
+
+def _unfit(trial: Path, image: str) -> str:
+    """Return why an image cannot have a file in a folder beside those tried before, "" if it can."""
+    try:
+        path = trial / file_of((image, "corruption", 1))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("xb").close()
+    except GeneratedError:
+        return "it points outside the folder"
+    except FileExistsError:
+        return "another image has that name there"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 @contextmanager

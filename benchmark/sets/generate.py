@@ -33,7 +33,7 @@ from ...corruptions.table import corrupt
 from ..measure.pools.processes import cores
 from ..measure.shots.images import Recent
 from ..store.files import write_whole
-from .files import each, holds
+from .files import each, holds, refuse_unfit
 from .journal import JOURNAL, Journal, refuse_other
 from .order import Order, recipes
 from .verify import Report
@@ -55,14 +55,16 @@ def generate(order: Order, out: Path, *, jobs: int | None = None, report: Report
     """Write the files of an order and their manifest to the folder `out`, and return how it went.
 
     May be stopped at any instant: the next call keeps each file whose bytes are still those that were written, and
-    makes the rest. A finished set of the same recipe is completed by further conditions, and mended. Raises
-    GeneratedError for a folder that holds anything else, before it touches it; and for a worker that dies.
+    makes the rest, also when images of the set were changed, added or removed since. A finished set of the same recipe
+    is completed by further conditions, and mended. Raises GeneratedError for a folder that holds anything else or
+    cannot hold a file of one of the names, before it touches it; and for a worker that dies.
     """
     started = time.perf_counter()
     wanted = order.manifest()
     finished = _existing(out)
     if finished is not None:
         refuse_other(out, finished, wanted)
+    refuse_unfit(out, (original.id for original in wanted.images))
     with Journal.open(out, wanted) as journal:
         known = (dict(finished.files) if finished else {}) | journal.files()
         places = order.places()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from ...corruptions.sets.generated import UNFINISHED, GeneratedError, Manifest, Place, Stored
+from ...corruptions.sets.generated import UNFINISHED, GeneratedError, Manifest, Place, Stored, file_of
 
 JOURNAL = "journal.sqlite"
 _APPLICATION_ID = 0x43534A4C  # "CSJL"
@@ -50,7 +51,10 @@ class Journal:
 
     @staticmethod
     def _claim(out: Path, connection: sqlite3.Connection, wanted: Manifest) -> None:
-        """Record what is being made; raise GeneratedError where the journal is of something else."""
+        """Record what is being made, and drop what was written of images that are others now.
+
+        Raises GeneratedError where what was written is of something else.
+        """
         if connection.execute("PRAGMA application_id").fetchone() == (0,):
             connection.execute("CREATE TABLE IF NOT EXISTS wanted (manifest TEXT NOT NULL)")
             connection.execute(
@@ -59,18 +63,29 @@ class Journal:
                 "PRIMARY KEY (image, corruption, severity)) WITHOUT ROWID"
             )
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        written = {image for (image,) in connection.execute("SELECT DISTINCT image FROM files")}
         for (text,) in connection.execute("SELECT manifest FROM wanted").fetchall():
+            if not written:
+                break
             try:
                 begun = Manifest.parse(text)
             except GeneratedError as error:
-                raise GeneratedError(f"{out} is not finished, and what it was to be {error}") from error
-            refuse_other(out, begun, wanted)
+                raise GeneratedError(
+                    f"{out} is not finished, and what it was to be {error}: remove the folder, or give another --out"
+                ) from error
+            kept = {original.id for original in {*begun.images} & {*wanted.images}}
+            # Images may have been mended, added or removed meanwhile, as long as some of the work is of use.
+            refuse_other(out, replace(begun, digest=wanted.digest) if kept & written else begun, wanted)
             left = [condition for condition in begun.conditions if condition not in wanted.conditions]
             if left:
                 raise GeneratedError(
                     f"{out} is not finished and {left[0][0]}@{left[0][1]} belongs to it, which is not asked for now: "
                     "finish it with the command it was begun with, or give another --out"
                 )
+            for place in begun.places():
+                if place[0] not in kept:
+                    (out / file_of(place)).unlink(missing_ok=True)
+            connection.executemany("DELETE FROM files WHERE image = ?", [(image,) for image in written - kept])
         connection.execute("DELETE FROM wanted")
         connection.execute("INSERT INTO wanted VALUES (?)", (wanted.text(),))
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from ..corruption import Image
@@ -152,8 +152,9 @@ def file_of(place: Place) -> str:
     Raises GeneratedError for a name that would leave the folder.
     """
     image, corruption, severity = place
-    parts = (corruption, *PurePosixPath(image).parts)
-    if image.startswith("/") or "\\" in image or ".." in parts or "/" in corruption:
+    # Windows takes a backslash for a slash; elsewhere it is a letter like any other.
+    parts = (corruption, *PureWindowsPath(image).parts)
+    if image.startswith("/") or ".." in parts or "/" in corruption:
         raise GeneratedError(f"names a file outside its folder, {image!r}")
     return f"{corruption}/{severity}/{image}.png"
 

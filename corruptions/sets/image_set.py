@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -80,7 +81,7 @@ class Source:
         try:
             image.encode()
         except UnicodeEncodeError as error:
-            raise SetError(f"the file name {os.fsencode(path)!r} is not UTF-8: rename the file") from error
+            raise SetError(_not_decoded(os.fsencode(path))) from error
         try:
             height, width = image_size(path)
         except UnreadableImage:
@@ -111,7 +112,8 @@ class ImageSet:
     """A set of images; its name is the same on every machine, and its sources are sorted by id.
 
     `generated` is the folder that its corrupted images are read from, None where they are made on demand. `whole` holds
-    the sources of the full set if this is a part of one.
+    the sources of the full set if this is a part of one. `left_out` tells of the files of a folder that are not in the
+    set because they are no images, "" where there are none.
     """
 
     name: str
@@ -120,6 +122,7 @@ class ImageSet:
     note: str = ""
     generated: StoredSet | None = field(default=None, hash=False)
     whole: tuple[Source, ...] = ()
+    left_out: str = ""
 
     def part(self, sources: Iterable[Source]) -> ImageSet:
         """Return the set with only these of its sources. Name and digests stay, so rows of both agree."""
@@ -165,6 +168,16 @@ class ImageSet:
 
 def _sha256(*lines: str) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
+
+def _not_decoded(name: bytes) -> str:
+    """Return what to do about a file name that this locale does not decode."""
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"the file name {name!r} is not UTF-8: rename the file"
+    encoding = sys.getfilesystemencoding()
+    return f"this locale reads file names as {encoding}, and that of an image is UTF-8: set PYTHONUTF8=1"
 
 
 def by_id(sources: Iterable[Source]) -> tuple[Source, ...]:

@@ -14,16 +14,34 @@ from pathlib import Path
 from ..corruption import Progress
 from ..pixels import SUFFIXES
 
+_SIDECARS = frozenset({".aae", ".db", ".ini", ".thm", ".xmp"})
+"""The endings of what cameras, editors and file managers lay beside images: nobody expects them to be measured."""
 
-def image_files(root: Path) -> list[Path]:
-    """Return the image files below a folder at any depth, chosen by file name ending, sorted, without hidden ones."""
-    return sorted(
+_SHOWN_KINDS = 6
+
+
+def files_below(root: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files below a folder at any depth, hidden ones left aside: images, by their endings, and others."""
+    files = sorted(
         path
         for path in root.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-        and path.is_file()
+        if not any(part.startswith(".") for part in path.relative_to(root).parts) and path.is_file()
     )
+    images = [path for path in files if path.suffix.lower() in SUFFIXES]
+    return images, [path for path in files if path.suffix.lower() not in SUFFIXES]
+
+
+def left_out(others: Sequence[Path]) -> str:
+    """Return how many files are no images, and of which kinds; "" where there are none beside sidecars of images."""
+    kinds = Counter(path.suffix.lower() or "without an ending" for path in others)
+    counts = sorted((-count, kind) for kind, count in kinds.items() if kind not in _SIDECARS)
+    if not counts:
+        return ""
+    total = -sum(count for count, _ in counts)
+    parts = [f"{-count} {kind}" for count, kind in counts[:_SHOWN_KINDS]]
+    if rest := -sum(count for count, _ in counts[_SHOWN_KINDS:]):
+        parts.append(f"{rest} of other kinds")
+    return f"{total} {'file is' if total == 1 else 'files are'} left out: {', '.join(parts)}"
 
 
 def distinct_ids(short: Sequence[str], full: Sequence[str]) -> list[str]:

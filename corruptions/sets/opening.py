@@ -13,7 +13,7 @@ from ..pixels import SUFFIXES, UnreadableImage
 from .generated import StoredSet, outdated, read_manifest
 from .image_set import ImageSet, SetError, Source, View, by_id
 from .known import CLIC_URL, KNOWN, UnknownSet
-from .listing import distinct_ids, file_digests, image_files
+from .listing import distinct_ids, file_digests, files_below, left_out
 from .published import KODAK_URL, open_clic, open_kodak, open_sample
 
 _FOLDER = re.compile(r"folder:(?P<path>.+?)(?:@crop(?P<height>[1-9]\d*)x(?P<width>[1-9]\d*))?", re.DOTALL)
@@ -68,9 +68,13 @@ def _open_folder(name: str, progress: Progress | None) -> ImageSet:
     if not root.is_dir():
         fault = "is a file, not a folder" if root.exists() else "does not exist"
         raise SetError(f"{name}: {root} {fault}")
-    files = image_files(root)
+    files, others = files_below(root)
+    ignored = left_out(others)
     if not files:
-        raise SetError(f"{name}: no image files below {root}, looked for names ending in {', '.join(sorted(SUFFIXES))}")
+        raise SetError(
+            f"{name}: no image files below {root}, looked for names ending in {', '.join(sorted(SUFFIXES))}"
+            + (f"; {ignored}" if ignored else "")
+        )
     file_names = [path.relative_to(root).as_posix() for path in files]
     ids = distinct_ids([str(PurePosixPath(file).with_suffix("")) for file in file_names], file_names)
     label = root.name if root.name not in {"", ".."} else root.resolve().name or "root"
@@ -79,7 +83,7 @@ def _open_folder(name: str, progress: Progress | None) -> ImageSet:
     sources = [Source.of_file(*facts, view) for facts in zip(ids, files, digests, strict=True)]
     if not any(source.height for source in sources):
         raise SetError(f"{name}: none of the {len(files)} image files can be used; {_fault(sources[0], view)}")
-    return ImageSet(set_name, by_id(sources), view, f"{len(files)} images of a folder")
+    return ImageSet(set_name, by_id(sources), view, f"{len(files)} images of a folder", left_out=ignored)
 
 
 def _open_generated(name: str, home: Path, download: bool, mirror: str | None, progress: Progress | None) -> ImageSet:

@@ -12,7 +12,7 @@ from ..download import fetch, unpack
 from ..pixels import UnreadableImage, pixel_digest, read_pixels
 from .image_set import ImageSet, SetError, Source, View, by_id
 from .known import KNOWN, SetMissing
-from .listing import distinct_ids, file_digest, file_digests, image_files, read_rows, write_rows
+from .listing import distinct_ids, file_digest, file_digests, files_below, read_rows, write_rows
 
 MANIFESTS = Path(__file__).with_name("manifests")
 KODAK_URL = "https://r0k.us/graphics/kodak/kodak/"
@@ -103,12 +103,12 @@ def _checked(name: str, folder: Path, row: Mapping[str, str]) -> Source:
 def open_clic(root: Path, url: str, download: bool, progress: Progress | None) -> ImageSet:
     """Return the CLIC images below `root`; with `download`, missing archives are fetched from the folder at `url`."""
     expected = sum(archive.images for archive in CLIC_ARCHIVES)
-    files = image_files(root)
+    files = files_below(root)[0]
     unpacked = sum(archive.images for archive in CLIC_ARCHIVES if (root / archive.part).exists())
     if len(files) == unpacked < expected:  # else there are images that fetching could not make complete
         for archive in CLIC_ARCHIVES:
             _fill(root, archive, url, download, progress)
-        files = image_files(root)
+        files = files_below(root)[0]
     if len(files) != expected:
         parts = ", ".join(f"{_join(url, archive.file)} in {root / archive.file}" for archive in CLIC_ARCHIVES)
         raise SetMissing(

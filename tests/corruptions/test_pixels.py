@@ -1,16 +1,27 @@
 """Every odd kind of image file, built here, against pixels computed without the code under test."""
 
 import hashlib
+import importlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pillow_heif
 import pytest
-from codecshift.corruptions.pixels import MAX_PIXELS, UnreadableImage, image_size, pixel_digest, read_pixels
+from codecshift.corruptions.pixels import (
+    MAX_PIXELS,
+    SUFFIXES,
+    UnreadableImage,
+    image_size,
+    pixel_digest,
+    read_pixels,
+)
 
 RNG = np.random.default_rng(7)
 COLOR = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -27,15 +38,44 @@ def as_rgb(gray: np.ndarray) -> np.ndarray:
     return np.stack([gray] * 3, axis=-1)
 
 
-def png(width: int, height: int, rows: np.ndarray, *, depth: int, kind: int, key: bytes = b"") -> bytes:
-    """Write a PNG by hand, for what Pillow cannot write; `rows` holds big-endian samples."""
+Chunk = tuple[bytes, bytes]
 
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
-    data = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))
-    return b"\x89PNG\r\n\x1a\n" + header + (chunk(b"tRNS", key) if key else b"") + data + chunk(b"IEND", b"")
+def png(
+    width: int,
+    height: int,
+    rows: np.ndarray,
+    *,
+    depth: int,
+    kind: int,
+    key: bytes = b"",
+    before: Sequence[Chunk] = (),
+    after: Sequence[Chunk] = (),
+) -> bytes:
+    """Write a PNG by hand, for what Pillow cannot write; `rows` holds big-endian samples.
+
+    `before` and `after` are further chunks on either side of the pixels.
+    """
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)),
+        *([(b"tRNS", key)] if key else []),
+        *before,
+        (b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))),
+        *after,
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, data) for name, data in chunks)
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _writers() -> None:
+    """Teach Pillow to write HEIF and JPEG XL; the code under test reads them in processes without this too."""
+    pillow_heif.register_heif_opener()
+    importlib.import_module("pillow_jxl")
 
 
 def saved(image: PIL.Image.Image, path: Path, **options: object) -> Path:
@@ -52,7 +92,7 @@ def expect(expected: np.ndarray, path: Path) -> None:
     assert image_size(path) == expected.shape[:2]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm"])
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm", ".tga", ".qoi"])
 def test_plain_color_comes_in_as_it_is(suffix: str, tmp_path: Path) -> None:
     expect(COLOR, saved(PIL.Image.fromarray(COLOR), tmp_path / f"a (1){suffix}"))
 
@@ -80,6 +120,54 @@ def test_exif_orientation_is_applied(suffix: str, orientation: int, tmp_path: Pa
     expect(UPRIGHT[orientation](COLOR), path)
 
 
+def exif_of(orientation: int) -> bytes:
+    """Return an EXIF block with an orientation and nothing else, as a PNG holds it."""
+    return b"II*\0" + struct.pack("<IHHHII", 8, 1, 0x0112, 3, 1, orientation) + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "applied"),
+    [
+        pytest.param([6], [], 6, id="one"),
+        pytest.param([6, 1], [], 6, id="two: the first counts"),
+        pytest.param([1, 6], [], 1, id="two: the second does not count"),
+        pytest.param([6], [1], 6, id="before and after the pixels"),
+        pytest.param([], [6], 1, id="after the pixels: not honoured"),
+        pytest.param([], [8, 6], 1, id="two after the pixels"),
+    ],
+)
+def test_the_first_orientation_before_the_pixels_of_a_png_counts(
+    before: list[int], after: list[int], applied: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    first, last = ([(b"eXIf", exif_of(one)) for one in ones] for ones in (before, after))
+    path.write_bytes(png(7, 5, COLOR, depth=8, kind=2, before=first, after=last))
+    expect(UPRIGHT[applied](COLOR), path)
+
+
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+RAW_PROFILE = b"\nexif\n      34\n" + (b"Exif\0\0" + exif_of(6)).hex().encode() + b"\n"
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP.encode()), id="XMP"),
+        pytest.param((b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(RAW_PROFILE)), id="raw profile"),
+    ],
+)
+def test_header_and_pixels_agree_on_other_orientations_of_a_png(words: Chunk, place: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(7, 5, COLOR, depth=8, kind=2, **{place: [words]}))
+    expect(UPRIGHT[6 if place == "before" else 1](COLOR), path)
+
+
+def test_header_and_pixels_agree_on_the_xmp_orientation_of_a_tiff(tmp_path: Path) -> None:
+    path = saved(PIL.Image.fromarray(COLOR), tmp_path / "a.tif", tiffinfo={700: XMP.encode()})
+    expect(UPRIGHT[6](COLOR), path)
+
+
 def test_exif_orientation_is_applied_to_jpeg_and_to_deep_gray(tmp_path: Path) -> None:
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
@@ -88,6 +176,113 @@ def test_exif_orientation_is_applied_to_jpeg_and_to_deep_gray(tmp_path: Path) ->
     expect(np.rot90(stored, -1), jpeg)
     deep = saved(PIL.Image.fromarray(DEEP), tmp_path / "a.png", exif=exif)
     expect(as_rgb(np.rot90(np.rint(DEEP / 257).astype(np.uint8), -1)), deep)
+
+
+def turned_jxl(stored: PIL.Image.Image, orientation: int, path: Path, *, jpeg: bool) -> Path:
+    """Save a JPEG with an EXIF orientation as JPEG XL, which has it in the codestream too and may become it again.
+
+    Without `jpeg`, the box is cut out that a decoder makes the JPEG from; the EXIF box stays.
+    """
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    photograph = saved(stored, path.with_suffix(".jpg"), exif=exif, quality=100, subsampling=0)
+    saved(PIL.Image.open(photograph), path, lossless_jpeg=True, compress_metadata=False)
+    if jpeg:
+        return path
+    content, boxes = path.read_bytes(), b""
+    while content:
+        end = int.from_bytes(content[:4], "big") or len(content)
+        boxes += b"" if content[4:8] == b"jbrd" else content[:end]
+        content = content[end:]
+    path.write_bytes(boxes)
+    return path
+
+
+LARGE = np.kron(COLOR, np.ones((8, 8, 1), np.uint8))
+"""Blocks of 8x8 pixels, which lossy codecs leave nearly as they are."""
+
+
+def expect_nearly(expected: np.ndarray, path: Path, *, within: int) -> None:
+    actual = read_pixels(path)
+    assert expected.shape == actual.shape
+    assert image_size(path) == actual.shape[:2]
+    assert np.abs(actual.astype(int) - expected).max() <= within
+
+
+@pytest.mark.filterwarnings("ignore:Using JPEG reconstruction")
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("jpeg", [True, False], ids=["JPEG inside", "codestream"])
+def test_the_orientation_of_jpeg_xl_is_applied_once(jpeg: bool, orientation: int, tmp_path: Path) -> None:
+    path = turned_jxl(PIL.Image.fromarray(LARGE), orientation, tmp_path / "a.jxl", jpeg=jpeg)
+    expect_nearly(UPRIGHT[orientation](LARGE), path, within=12)
+
+
+def test_exif_beside_a_jpeg_xl_codestream_does_not_turn_it(tmp_path: Path) -> None:
+    """What the codestream says counts alone (ISO 18181-2, Exif box)."""
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    path = saved(PIL.Image.fromarray(COLOR), tmp_path / "a.jxl", lossless=True, use_container=True, exif=exif.tobytes())
+    with PIL.Image.open(path) as picture:
+        assert picture.getexif()[0x0112] == 6
+    expect(COLOR, path)
+
+
+LOSSLESS_HEIF = {"quality": -1, "chroma": 444, "matrix_coefficients": 0}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_of_heif_is_applied_once(orientation: int, tmp_path: Path) -> None:
+    """It is a property of the container, which the EXIF block inside repeats."""
+    path = saved(PIL.Image.fromarray(LARGE), tmp_path / "a.heic", exif=exif_of(orientation), **LOSSLESS_HEIF)
+    assert (b"irot" in path.read_bytes() or b"imir" in path.read_bytes()) == (orientation > 1)
+    expect_nearly(UPRIGHT[orientation](LARGE), path, within=1)
+
+
+def test_exif_alone_does_not_turn_heif(tmp_path: Path) -> None:
+    path = saved(PIL.Image.fromarray(LARGE), tmp_path / "a.heic", exif=exif_of(1), **LOSSLESS_HEIF)
+    content = path.read_bytes()
+    assert content.count(exif_of(1)) == 1
+    path.write_bytes(content.replace(exif_of(1), exif_of(6)))
+    expect_nearly(LARGE, path, within=1)
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".HEIF", ".hif", ".jxl"])
+def test_heif_and_jpeg_xl_with_transparency_are_composited_over_white(suffix: str, tmp_path: Path) -> None:
+    alpha = np.kron(ALPHA, np.ones((8, 8), np.uint8))
+    buffer = io.BytesIO()
+    options: dict[str, object] = {"lossless": True} if suffix == ".jxl" else LOSSLESS_HEIF
+    PIL.Image.fromarray(np.dstack([LARGE, alpha])).save(buffer, "JXL" if suffix == ".jxl" else "HEIF", **options)
+    (tmp_path / f"a{suffix}").write_bytes(buffer.getvalue())
+    expect_nearly(over_white(LARGE, alpha), tmp_path / f"a{suffix}", within=1)
+
+
+def test_16_bit_gray_jpeg_xl_is_scaled_and_rounded(tmp_path: Path) -> None:
+    path = saved(PIL.Image.fromarray(DEEP), tmp_path / "a.jxl", lossless=True)
+    expect(as_rgb(np.rint(DEEP.astype(float) * 255 / 65535).astype(np.uint8)), path)
+
+
+def test_a_process_that_was_taught_nothing_reads_them_whatever_they_are_called(tmp_path: Path) -> None:
+    kinds = {"heif as.jpg": ("HEIF", LOSSLESS_HEIF), "jxl as.png": ("JXL", {"lossless": True}), "t.tga": ("TGA", {})}
+    for name, (kind, options) in kinds.items():
+        with (tmp_path / name).open("wb") as file:
+            PIL.Image.fromarray(LARGE).save(file, kind, **options)
+    script = (
+        "import sys; from pathlib import Path; from codecshift.corruptions.pixels import *; "
+        "print([(image_size(Path(name)), read_pixels(Path(name)).shape) for name in sys.argv[1:]])"
+    )
+    command = [sys.executable, "-c", script, *(str(tmp_path / name) for name in kinds)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == f"{[(LARGE.shape[:2], LARGE.shape)] * len(kinds)}\n"
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_every_ending_is_of_a_format_that_is_read(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    kind = PIL.Image.registered_extensions().get(suffix, "HEIF")
+    image = PIL.Image.fromarray(LARGE)
+    with path.open("wb") as file:
+        (image.convert("1") if suffix == ".pbm" else image).save(file, kind)
+    assert read_pixels(path).shape == (*image_size(path), 3) == LARGE.shape
 
 
 def test_garbage_in_the_exif_block_leaves_the_pixels(tmp_path: Path) -> None:
@@ -203,12 +398,67 @@ def twelve_bit_tiff(rows: list[list[int]]) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", 0) + strip
 
 
-@pytest.mark.parametrize("key", [b"", b"first pixel"], ids=["plain", "with a key, ignored"])
-def test_16_bit_rgb_png_keeps_the_high_byte(key: bytes, tmp_path: Path) -> None:
+def test_16_bit_rgb_png_keeps_the_high_byte(tmp_path: Path) -> None:
     deep = RNG.integers(256, 65536, (5, 7, 3)).astype(">u2")
     path = tmp_path / "a.png"
-    path.write_bytes(png(7, 5, deep, depth=16, kind=2, key=deep[0, 0].tobytes() if key else b""))
+    path.write_bytes(png(7, 5, deep, depth=16, kind=2))
     expect((deep // 256).astype(np.uint8), path)
+
+
+def packed(samples: np.ndarray, depth: int) -> np.ndarray:
+    """Return rows of samples, whose number of samples fills whole bytes, as a PNG holds them."""
+    bits = (samples[..., np.newaxis] >> np.arange(depth)[::-1]) & 1
+    return np.packbits(bits.astype(np.uint8).reshape(len(samples), -1), axis=1)
+
+
+@pytest.mark.parametrize("stray", [0, 0xFF00], ids=["plain key", "key with stray high bits"])
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_key_of_gray_becomes_white_at_every_depth(depth: int, stray: int, tmp_path: Path) -> None:
+    """The key is on the samples' own scale, and only as many of its bits count as a sample has (PNG, 11.3.1.1)."""
+    samples = RNG.integers(0, 2**depth, (6, 16))
+    for key in {0, 1, int(samples[2, 3]), 2**depth - 1}:
+        path = tmp_path / f"{key}.png"
+        content = png(16, 6, packed(samples, depth), depth=depth, kind=0, key=struct.pack(">H", key | stray))
+        path.write_bytes(content)
+        gray = (samples * 255 // (2**depth - 1)).astype(np.uint8)
+        expect(as_rgb(np.where(samples == key, np.uint8(255), gray)), path)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_transparency_of_a_palette_is_laid_over_white_at_every_depth(depth: int, tmp_path: Path) -> None:
+    colors = RNG.integers(0, 256, (2**depth, 3), dtype=np.uint8)
+    alpha = RNG.integers(0, 256, 2**depth, dtype=np.uint8)
+    indices = RNG.integers(0, 2**depth, (6, 16))
+    path = tmp_path / "a.png"
+    palette = [(b"PLTE", colors.tobytes()), (b"tRNS", alpha.tobytes())]
+    path.write_bytes(png(16, 6, packed(indices, depth), depth=depth, kind=3, before=palette))
+    expect(over_white(colors[indices], alpha[indices]), path)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["upright", "turned"])
+@pytest.mark.parametrize("interlaced", [False, True], ids=["plain", "interlaced"])
+def test_the_key_of_16_bit_rgb_becomes_white_where_all_16_bits_match(
+    interlaced: bool, turned: bool, tmp_path: Path
+) -> None:
+    deep = RNG.integers(256, 65536, (5, 7, 3)).astype(">u2")
+    deep[1, 1] = deep[2, 2] = deep[0, 0]
+    deep[2, 2, 1] ^= 1  # not the key: one level of 65535 away
+    path = tmp_path / "a.png"
+    orientation = [(b"eXIf", exif_of(6))] if turned else []
+    content = png(7, 5, deep, depth=16, kind=2, key=deep[0, 0].tobytes(), before=orientation)
+    path.write_bytes(as_interlaced(content, deep) if interlaced else content)
+    expected = (deep // 256).astype(np.uint8)
+    expected[0, 0] = expected[1, 1] = 255
+    expect(UPRIGHT[6 if turned else 1](expected), path)
+
+
+def as_interlaced(content: bytes, samples: np.ndarray) -> bytes:
+    """Return the PNG with its pixels in the seven passes of Adam7."""
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    parts = [samples[top::down, left::across] for top, left, down, across in passes]
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for part in parts for row in part if part.size))
+    middle = content[33 : content.index(b"IDAT") - 4]
+    return content[:8] + chunk(b"IHDR", content[16:28] + b"\1") + middle + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def test_16_bit_rgb_tiff_keeps_the_high_byte(tmp_path: Path) -> None:
@@ -228,6 +478,54 @@ def test_16_bit_rgb_tiff_keeps_the_high_byte(tmp_path: Path) -> None:
 def test_samples_without_a_known_white_are_refused(values: np.ndarray, tmp_path: Path) -> None:
     path = saved(PIL.Image.fromarray(values), tmp_path / "a.tif")
     with pytest.raises(UnreadableImage, match=r"^a\.tif: .* nothing says which value is white$"):
+        read_pixels(path)
+
+
+def tiff(samples: np.ndarray, sample_format: int) -> bytes:
+    """Return an uncompressed little-endian TIFF of samples (H, W, C) with a declared SampleFormat."""
+    height, width, channels = samples.shape
+    data = samples.tobytes()
+    tags = {256: width, 257: height, 258: samples.itemsize * 8, 259: 1, 262: 2 if channels == 3 else 1}
+    tags |= {277: channels, 278: height, 279: len(data), 339: sample_format}
+    start = 8 + 2 + 12 * (len(tags) + 1) + 4
+    repeated = b"".join(struct.pack("<3H", *[tags[tag]] * 3) for tag in (258, 339))
+    entries = b""
+    for tag, value in sorted((tags | {273: start + len(repeated)}).items()):
+        if tag in {258, 339} and channels == 3:
+            entries += struct.pack("<HHII", tag, 3, 3, start + (0 if tag == 258 else 6))
+        else:
+            entries += struct.pack("<HHII", tag, 4, 1, value)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags) + 1) + entries + bytes(4) + repeated + data
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", ["i1", "<i2", "<i4", "<f2", "<f4", "<f8", "<u4", "<i8"])
+def test_a_tiff_of_signed_wide_or_float_samples_is_refused(kind: str, channels: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(RNG.integers(0, 100, (5, 7, channels)).astype(kind), {"i": 2, "f": 3, "u": 1}[kind[-2]]))
+    with pytest.raises(UnreadableImage, match=r"^a\.tif: "):
+        read_pixels(path)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_tiff_that_says_its_samples_are_unsigned_is_read(channels: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    samples = RNG.integers(0, 256, (5, 7, channels), dtype=np.uint8)
+    path.write_bytes(tiff(samples, 1))
+    expect(np.broadcast_to(samples, (5, 7, 3)), path)
+
+
+@pytest.mark.parametrize("suffix", [".jp2", ".j2k"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_2000_of_signed_samples_is_refused(channels: int, suffix: str, tmp_path: Path) -> None:
+    image = PIL.Image.fromarray(np.asarray(NOISE)[..., 0] if channels == 1 else np.asarray(NOISE))
+    path = saved(image, tmp_path / f"a{suffix}", irreversible=False)
+    expect(np.broadcast_to(np.asarray(image).reshape(64, 64, channels), (64, 64, 3)), path)
+    content = bytearray(path.read_bytes())
+    size = content.index(b"\xff\x4f\xff\x51")
+    content[size + 42] |= 0x80  # the sign of the first component, in its Ssiz
+    path.write_bytes(content)
+    with pytest.raises(UnreadableImage, match=r"signed .* nothing says which value is white$"):
         read_pixels(path)
 
 
@@ -255,7 +553,24 @@ def test_the_first_frame_counts(suffix: str, tmp_path: Path) -> None:
 NOISE = PIL.Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".avif", ".gif", ".bmp", ".ppm", ".tif", ".jp2"])
+SUFFIXES_CUT = [
+    ".png",
+    ".jpg",
+    ".webp",
+    ".avif",
+    ".gif",
+    ".bmp",
+    ".ppm",
+    ".tif",
+    ".jp2",
+    ".heic",
+    ".jxl",
+    ".tga",
+    ".qoi",
+]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES_CUT)
 @pytest.mark.parametrize("kept", [0.9, 0.5, 0.01])
 def test_truncated_files_are_refused(suffix: str, kept: float, tmp_path: Path) -> None:
     path = saved(NOISE, tmp_path / f"cut{suffix}")

@@ -1,6 +1,7 @@
 """A run prints what it measured, and says what went wrong."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,6 +41,21 @@ def test_a_run_without_curves_prints_a_line_per_cell(pair: Path, tmp_path: Path,
     assert again.code == 0
     assert again.err.startswith(f"nothing to do: all 2 rows are in {path}")
     assert said.out == again.out
+
+
+def test_files_that_are_left_out_are_told_once(pair: Path, tmp_path: Path, say: Say) -> None:
+    folder = shutil.copytree(pair, tmp_path / "photos")
+    for name in ("a.cr2", "b.mov", "hair.xmp"):
+        (folder / name).write_bytes(b"x")
+    sentence = "folder:photos: 2 files are left out: 1 .cr2, 1 .mov"
+    chosen = ("--corruption", "fog", "--severity", 1, "--jobs", 1)
+    said = say("run", "--set", f"folder:{folder}", "--codec", "jpeg:q50", *chosen, "--out", tmp_path / "r.sqlite")
+    assert (said.code, said.err.splitlines().count(sentence), said.err.count("left out")) == (0, 1, 1), said.err
+    said = say("generate", f"folder:{folder}", *chosen, "--out", tmp_path / "out")
+    assert (said.code, said.err.splitlines().count(sentence), said.err.count("left out")) == (0, 1, 1), said.err
+    read = ("run", "--set", f"generated:{tmp_path / 'out'}", "--data-dir", tmp_path, "--codec", "jpeg:q50")
+    said = say(*read, *chosen, "--out", tmp_path / "read.sqlite")
+    assert (said.code, said.err.splitlines().count(sentence), said.err.count("left out")) == (0, 1, 1), said.err
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_be_done(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import PIL.Image
 import pytest
 from codecshift.benchmark import store
 
@@ -73,6 +74,34 @@ def test_a_pipe_and_a_file_get_the_same(name: str, measured: Path, tmp_path: Pat
     assert piped == (tmp_path / "out").read_bytes()
     if name == "rows-parquet":
         pd.testing.assert_frame_equal(read(piped), store.read(measured))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"PYTHONIOENCODING": "cp1252"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}],
+    ids=["cp1252", "ascii", "C"],
+)
+def test_output_is_utf_8_whatever_the_encoding_asked_for(
+    setting: dict[str, str], tmp_path: Path, environment: dict[str, str]
+) -> None:
+    image = "\uff05é±"  # a full-width percent sign, which few encodings have
+    (tmp_path / "set").mkdir()
+    PIL.Image.new("RGB", (40, 48), "teal").save(tmp_path / "set" / f"{image}.png")
+    (tmp_path / "set" / "b.mö").write_bytes(b"x")
+    start = (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()")
+
+    def run(*arguments: str) -> tuple[str, str]:
+        done = subprocess.run(
+            (*start, *arguments), cwd=tmp_path, env=environment | setting, capture_output=True, check=True, timeout=120
+        )
+        return done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+
+    chosen = ("--codec", "jpeg:q50", "--corruption", "none", "--jobs", "1", "--out", "r.sqlite")
+    board, notes = run("run", "--set", "folder:set", *chosen)
+    assert "1 file is left out: 1 .mö" in notes
+    rows, _ = run("rows", "r.sqlite")
+    assert f",{image}," in rows
+    assert "─" in board
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

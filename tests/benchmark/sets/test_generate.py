@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,10 +130,75 @@ def test_the_view_of_a_set_is_what_is_corrupted(pair: Path, tmp_path: Path) -> N
     assert read_pixels(tmp_path / "out" / "fog" / "1" / "hair.png").shape == (64, 96, 3)
 
 
-@pytest.mark.parametrize("image", ["../x", "/x", "a/../../x", "a\\..\\x"])
+@pytest.mark.parametrize("image", ["../x", "/x", "a/../../x", "a\\..\\x", "..\\x"])
 def test_no_file_lies_outside_its_folder(image: str) -> None:
     with pytest.raises(GeneratedError, match="outside its folder"):
         file_of((image, "fog", 1))
+
+
+ODD_NAMES = (
+    "photos\\01",
+    "CON",
+    "aux",
+    "Case",
+    "case",
+    "dots..",
+    "trailing ",
+    "deep./er /x",
+    "12:30",
+    "what?*",
+    "é",
+    "L" * 251,
+)
+
+
+def test_every_name_that_a_folder_can_hold_is_written_and_read(save_set: Save, tmp_path: Path) -> None:
+    folder = save_set("odd", [])
+    for number, name in enumerate(ODD_NAMES):
+        path = folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(np.full((40, 40, 3), number, np.uint8)).save(path)
+    wanted = few(folder, ["contrast"], [1])
+    out = tmp_path / "out"
+    assert generate(wanted, out, jobs=1).total == len(ODD_NAMES)
+    assert verify(out, jobs=1) == (len(ODD_NAMES), [])
+    opened = open_set(f"generated:{out}", folder.parent)
+    clean = open_set(f"folder:{folder}", NOWHERE)
+    for name in ODD_NAMES:
+        rng = generator(f"folder:odd/{name}/contrast@1")
+        expected = CORRUPTIONS["contrast"](clean.load(name), 1, rng)
+        np.testing.assert_array_equal(expected, opened.load_corrupted((name, "contrast", 1)))
+
+
+UNFIT = {
+    "too long, as two files share a stem": (
+        ["L" * 251 + ".png", "L" * 251 + ".bmp"],
+        "L" * 251 + ".bmp",
+        "File name too long",
+    ),
+    "leaves the folder elsewhere": (["a\\..\\x.png"], "a\\..\\x", "it points outside the folder"),
+    "a file where another needs a folder": (["x.bmp", "x.png/y.bmp"], "x.png/y", "another image has that name there"),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_a_name_that_no_folder_can_hold_is_refused_before_anything_is_done(
+    case: str, save_set: Save, tmp_path: Path
+) -> None:
+    files, image, reason = UNFIT[case]
+    folder = save_set("unfit", ["hair"])
+    for name in files:
+        (folder / name).parent.mkdir(exist_ok=True)
+        PIL.Image.new("RGB", (40, 40), "teal").save(folder / name)
+    out = tmp_path / "new" / "out"
+    with pytest.raises(GeneratedError) as caught:
+        generate(few(folder, ["contrast"]), out, jobs=1)
+    assert str(caught.value) == f"the image {image!r} cannot be written below {out}: {reason}; rename its file"
+    assert list(tmp_path.rglob("out")) == []
+    for name in files:
+        (folder / name).rename(folder / f"mended{len(name)}{name[-4:]}")
+    total = generate(few(folder, ["contrast"]), out, jobs=1).total
+    assert verify(out, jobs=1) == (total, [])
 
 
 # --- going on
@@ -181,6 +248,57 @@ def test_what_was_stopped_goes_on_with_what_is_there(pair: Path, made: Path, tmp
     assert not (out / MANIFEST).exists()
     assert generate(few(pair), out, jobs=1).kept == 3
     assert everything(made) == everything(out)
+
+
+def as_straight(folder: Path, tmp_path: Path) -> dict[str, bytes]:
+    """Return the files of the folder's set, made in one go."""
+    generate(few(folder), tmp_path / "straight", jobs=1)
+    return everything(tmp_path / "straight")
+
+
+def test_what_a_damaged_image_stopped_is_finished_once_it_is_mended(save_set: Save, tmp_path: Path) -> None:
+    folder = save_set("mended", ["hair", "suit"])
+    whole = (folder / "suit.png").read_bytes()
+    (folder / "suit.png").write_bytes(whole[: len(whole) // 2])
+    out = tmp_path / "out"
+    with pytest.raises(UnreadableImage, match=r"^suit\.png: "):
+        generate(few(folder), out, jobs=1)
+    assert len(list(out.glob("*/*/hair.png"))) == 4
+    (folder / "suit.png").write_bytes(whole)
+    assert generate(few(folder), out, jobs=1).kept == 4
+    assert as_straight(folder, tmp_path) == everything(out)
+
+
+@pytest.mark.parametrize("written", [1, 4, 6, 8])
+def test_what_was_stopped_goes_on_with_images_that_changed(written: int, save_set: Save, tmp_path: Path) -> None:
+    """Files of images that stayed are kept, those of a changed image are made anew, those of a removed one go."""
+    folder = save_set("changing", ["hair", "suit", "hull"])
+    out = tmp_path / "out"
+    interrupted(few(folder), out, written)
+    PIL.Image.new("RGB", (40, 40), "teal").save(folder / "hull.png")
+    (folder / "suit.png").rename(folder / "tie.png")
+    assert generate(few(folder), out, jobs=1).kept == min(written, 4)  # of hair, the first image
+    assert as_straight(folder, tmp_path) == everything(out)
+    assert verify(out, jobs=1) == (12, [])
+
+
+def test_what_was_stopped_before_a_file_was_written_may_become_anything(pair: Path, made: Path, tmp_path: Path) -> None:
+    """As folders are that were begun for a name which is refused now before anything is done."""
+    out = tmp_path / "out"
+    interrupted(few(pair, ["contrast"]), out, 0)
+    with closing(sqlite3.connect(out / UNFINISHED / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE wanted SET manifest = replace(manifest, 'hair', '../../hair')")
+    generate(few(pair), out, jobs=1)
+    assert everything(made) == everything(out)
+
+
+def test_what_was_stopped_is_not_made_into_a_set_that_shares_nothing(save_set: Save, tmp_path: Path) -> None:
+    first, second = save_set("shared", ["hair"]), save_set("shared", ["hull"])
+    interrupted(few(first), tmp_path / "out", 2)
+    before = {name: data for name, data in everything(tmp_path / "out").items() if name.endswith(".png")}
+    with pytest.raises(GeneratedError, match=r"holds folder:shared of other images .*; nothing was changed"):
+        generate(few(second), tmp_path / "out", jobs=1)
+    assert before == {name: data for name, data in everything(tmp_path / "out").items() if name.endswith(".png")}
 
 
 def test_a_file_that_lost_its_bytes_is_made_again(pair: Path, made: Path, tmp_path: Path) -> None:

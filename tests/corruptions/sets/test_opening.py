@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pillow_heif
 import pytest
 from codecshift.corruptions.pixels import UnreadableImage
 from codecshift.corruptions.sets import ImageSet, SetError, default_data_dir, listing, open_set
@@ -43,6 +44,48 @@ def test_a_folder_is_every_image_below_it_and_nothing_else(tmp_path: Path) -> No
     assert ids(images) == ["b", "c", "deeper/still/a b", "newplot (1)"]
     np.testing.assert_array_equal(noise(len("newplot (1).png")), images.load("newplot (1)"))
     assert images.sources[0].sha256 == hashlib.sha256((root / "b.png").read_bytes()).hexdigest()
+
+
+def test_endings_count_in_upper_and_lower_case(tmp_path: Path) -> None:
+    """A camera's card: which file is an image does not depend on how its ending is written."""
+    pillow_heif.register_heif_opener()
+    for name in ("IMG_1.HEIC", "IMG_2.heic", "IMG_3.Heif", "IMG_4.JPG", "IMG_5.tga", "IMG_6.TIFF"):
+        save(tmp_path / name, noise(1))
+    assert ids(open_set(f"folder:{tmp_path}", NOWHERE)) == [f"IMG_{number}" for number in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("others", "sentence"),
+    [
+        pytest.param([], "", id="none"),
+        pytest.param(["a.CR2"], "1 file is left out: 1 .cr2", id="one"),
+        pytest.param(
+            ["a.cr2", "in/b.CR2", "c.mov", "README"],
+            "4 files are left out: 2 .cr2, 1 .mov, 1 without an ending",
+            id="several kinds, the most frequent first",
+        ),
+        pytest.param(["a.jpg.xmp", "a.AAE", "Thumbs.db", "desktop.ini", "a.THM"], "", id="sidecars"),
+        pytest.param([".DS_Store", ".git/config", "in/._a.cr2"], "", id="hidden"),
+        pytest.param(
+            [f"{kind}{number}.{kind}" for kind in "bcdefghi" for number in range(2)],
+            "16 files are left out: 2 .b, 2 .c, 2 .d, 2 .e, 2 .f, 2 .g, 4 of other kinds",
+            id="many kinds",
+        ),
+    ],
+)
+def test_what_is_left_out_is_told(others: list[str], sentence: str, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", noise(1))
+    for name in others:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    images = open_set(f"folder:{tmp_path}", NOWHERE)
+    assert (ids(images), images.left_out) == (["a"], sentence)
+
+
+def test_a_folder_without_images_says_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a.cr2").write_bytes(b"x")
+    with pytest.raises(SetError, match=r"no image files below .*looked for .*; 1 file is left out: 1 \.cr2$"):
+        open_set(f"folder:{tmp_path}", NOWHERE)
 
 
 def test_images_that_share_a_stem_keep_their_endings(tmp_path: Path) -> None:
@@ -144,6 +187,20 @@ def test_a_file_name_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     shutil.copyfile(save(tmp_path / "a.png", noise(1)), raw)
     with pytest.raises(SetError, match=r"\\xff\.png' is not UTF-8: rename the file$"):
         open_set(f"folder:{tmp_path}", NOWHERE)
+
+
+def test_a_locale_that_cannot_read_file_names_is_told_from_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    save(tmp_path / "é±.png", noise(1))
+    script = "import sys; from pathlib import Path; from codecshift.corruptions.sets import open_set; " + (
+        "open_set('folder:' + sys.argv[1], Path())"
+    )
+    ascii_only = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, env=ascii_only, check=False)
+    assert (
+        done.stderr.decode("ascii")
+        .splitlines()[-1]
+        .endswith("this locale reads file names as ascii, and that of an image is UTF-8: set PYTHONUTF8=1")
+    )
 
 
 def test_the_data_folder_comes_from_the_environment_or_the_cache(
