@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..commands import run_command
 from ..conditions import CLEAN
 from ..matched import MATCHED_BPP, Near, at_points, nearest_to
+from ..ranking import on_curve
 
 Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
@@ -72,8 +73,12 @@ class Material:
         return list(dict.fromkeys(self.rows["codec"]))
 
     def tabled(self) -> pd.DataFrame:
-        """Return the rows on clean images and under the corruptions of the table, not those of single frequencies."""
-        return self.rows[self.rows["corruption"].isin({CLEAN, *self.bands})]
+        """Return the rows on curves, on clean images and under the corruptions of the table: see `on_curve`.
+
+        Neither those of single frequencies are among them, nor points on fewer images than their codec's curve has.
+        """
+        rows = self.rows[self.rows["corruption"].isin({CLEAN, *self.bands})]
+        return rows[on_curve(rows)]
 
     def corruptions(self) -> list[str]:
         """Return the corruptions of the rows, in the order of `bands`."""

@@ -10,6 +10,7 @@ from typing import Literal
 from ..conditions import Condition
 from ..rate import BdRate
 from ..statistics import Interval, Tail
+from .on_curve import Aside
 from .point_tables import Quality
 
 NUMBERS = (
@@ -117,3 +118,5 @@ class Leaderboard:
     tails: Mapping[tuple[str, str], Tail] = field(default_factory=dict)
     """The worst cases of every codec in each number of TAILS, over images x conditions, one case per pair."""
     intervals: Intervals | None = None
+    aside: Aside = field(default_factory=Aside)
+    """What the rows hold that is on no curve."""

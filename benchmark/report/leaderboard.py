@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from ...analysis.ranking import NUMBERS, TAILS, Entry, Leaderboard, Quality, intervals, rank
+from ...analysis.rate import MINIMUM_POINTS
 from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval, summarise
 from ...corruptions.corruption import CLEAN
 from ..store.facts import FACTS
@@ -47,6 +48,9 @@ _TAIL_NOTES = (
     "decile: the worst tenth of the cases reach it or go beyond; CVaR: the mean of that tenth. lacking: cases that "
     "cannot be compared.",
 )
+
+MOST_NAMES = 8
+"""The points or conditions that a note names of a longer list."""
 
 MOST_POINTS = 40
 """The lines that are shown of a longer table of points."""
@@ -127,7 +131,25 @@ def notes(board: Leaderboard) -> list[str]:
         for entry in board.entries
         if not math.isnan(entry.gap_clean) or not math.isnan(entry.gap)
     ]
-    return [legend, *_interval_notes(board), *unranked, *estimated]
+    return [legend, *_interval_notes(board), *unranked, *estimated, *_aside_notes(board)]
+
+
+def _aside_notes(board: Leaderboard) -> Iterator[str]:
+    """Say which points and conditions of the rows the board leaves aside, and why."""
+    if board.aside.points:
+        labels = list(dict.fromkeys(f"{codec}:{point}" for codec, _, point in board.aside.points))
+        yield (
+            f"Not on a curve: {_first(labels)}. A curve takes the largest set of images that {MINIMUM_POINTS} points "
+            "of its codec share; a point without one of them is left out."
+        )
+    if board.aside.conditions:
+        names = [f"{corruption}@{severity}" for corruption, severity in board.aside.conditions]
+        yield f"Not on this board, as no codec has {MINIMUM_POINTS} points there: {_first(names)}."
+
+
+def _first(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _interval_notes(board: Leaderboard) -> Iterator[str]:

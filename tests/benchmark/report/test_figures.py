@@ -1,7 +1,7 @@
 """The figures of a run file: what is written, the same every time, and what is said of the rest."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +111,18 @@ def test_waves_are_drawn_in_no_figure_of_corruptions(
         assert len(figures(file, tmp_path / folder, "rate-curves", "bd-rate-by-corruption")) == 4
     for drawn in (tmp_path / "path").glob("*.png"):  # the captions tell how many rows were left aside
         assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes()
+
+
+def test_points_on_fewer_images_leave_every_curve_as_it_is(
+    tmp_path: Path, curves: Callable[..., list[Row]], write: Write
+) -> None:
+    """As a heatmap or a search for matched points leaves them."""
+    ladder = curves(images="abcdef")
+    clean = [one for one in curves(images="ab") if (one.corruption, one.codec) == ("none", "anchor")]
+    few = [replace(one, point=f"x{one.point}") for one in clean]
+    both, alone = write(tmp_path / "both.sqlite", ladder + few), write(tmp_path / "alone.sqlite", ladder)
+    names = ("rate-curves", "rd-clean", "bd-rate-by-corruption")
+    for file, folder in ((both, "both"), (alone, "alone")):
+        assert len(figures(file, tmp_path / folder, *names)) == 2 * len(names)
+    for drawn in (tmp_path / "alone").glob("*.png"):
+        assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes(), drawn.name
