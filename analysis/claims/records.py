@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..commands import run_command
 from ..conditions import CLEAN
+from ..counted import counted
 from ..distortion import mean_squared_error
 from ..matched import MATCHED_BPP, Near, nearest_to
 from ..statistics import Interval, bootstrap, interval
@@ -90,9 +91,9 @@ class Rows:
         codecs = ", ".join(f"{codec}:{'|'.join(names)}" for codec, names in points.items())
         corruptions = list(dict.fromkeys(shifted["corruption"]))
         severities = "|".join(map(str, sorted(set(shifted["severity"].astype(int)))))
-        names = "|".join(corruptions) if len(corruptions) <= 15 else f"{len(corruptions)} corruptions"
+        names = "|".join(corruptions) if len(corruptions) <= 15 else counted(len(corruptions), "corruption")
         under = f", {names}@{severities}" if corruptions else ""
-        return f"{self.set}, {table['image'].nunique()} images{under}, {codecs}"
+        return f"{self.set}, {counted(table['image'].nunique(), 'image')}{under}, {codecs}"
 
 
 def rows_of(records: Records) -> Rows:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..conditions import BANDS, CLEAN
+from ..counted import counted
 from ..distortion import ms_ssim_db
 from ..matched import MATCHED_BPP, Near
 from ..statistics import summarise
@@ -217,7 +218,7 @@ def _drawn_rates(axes: Iterable[Axes]) -> list[float]:
 
 
 def _band_title(band: str, count: int) -> str:
-    return f"{band} ({count} corruption{'s' * (count > 1)})"
+    return f"{band} ({counted(count, 'corruption')})"
 
 
 def _uncompressed(material: Material, severity: int) -> dict[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...analysis import figures as analysis
+from ...analysis.counted import counted
 from ...analysis.figures import FIGURES, Drawing, Kind, NothingToDraw
 from ...analysis.figures.style import plain
 from ...codecs.protocol import Spec
@@ -137,10 +138,10 @@ def _caption(kind: Kind, image_set: str, material: analysis.Material, drawing: D
     rows = material.rows
     ok = int((rows["status"] == "ok").sum())
     lines = (
-        f"{drawing.about or kind.about}. Set {image_set}: {rows['image'].nunique()} images.",
+        f"{drawing.about or kind.about}. Set {image_set}: {counted(rows['image'].nunique(), 'image')}.",
         kind.rule,
         drawing.note,
-        f"Drawn from {drawing.used}; in all {ok} rows were measured, {len(rows) - ok} failed or were skipped.",
+        f"Drawn from {drawing.used}; rows measured in all: {ok}, failed or skipped: {len(rows) - ok}.",
         f"Run {', '.join(material.runs)}.",
     )
     return "\n".join(textwrap.fill(line, 100) for line in lines if line) + "\n"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from ...analysis.counted import counted
 from ...analysis.ranking import NUMBERS, TAILS, Entry, Leaderboard, Quality, intervals, rank
 from ...analysis.rate import MINIMUM_POINTS
 from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval, summarise
@@ -109,10 +110,10 @@ def title(board: Leaderboard) -> str:
     """Return the heading of a leaderboard."""
     shifted = [condition for condition in board.conditions if condition[0] != CLEAN]
     severities = sorted({severity for _, severity in shifted})
-    where = f"{len({name for name, _ in shifted})} corruptions" if shifted else "clean images"
+    where = counted(len({name for name, _ in shifted}), "corruption") if shifted else "clean images"
     at = f", severity {' '.join(map(str, severities))}" if severities else ""
     measure = {"psnr": "PSNR", "ms_ssim": "MS-SSIM"}[board.quality]
-    return f"{board.set}: {board.images} images, {where}{at}; BD-rate ({measure}) against {board.anchor}"
+    return f"{board.set}: {counted(board.images, 'image')}, {where}{at}; BD-rate ({measure}) against {board.anchor}"
 
 
 def notes(board: Leaderboard) -> list[str]:
@@ -172,8 +173,13 @@ def _interval_notes(board: Leaderboard) -> Iterator[str]:
         for too_many, outcome in ((True, "too many for an interval"), (False, "left out of the interval")):
             names = [name for name, share in shares.items() if (share > MOST_LOST) == too_many]
             if names:
-                most = max(shares[name] for name in names)
-                yield f"{codec}: up to {most:.1%} of the resamples have no value of {', '.join(names)}, {outcome}."
+                most = _share(max(shares[name] for name in names))
+                yield f"{codec}: up to {most} of the resamples have no value of {', '.join(names)}, {outcome}."
+
+
+def _share(share: float) -> str:
+    """Return a share above 0 in percent, "0.1%" for any that is smaller."""
+    return f"{max(share, 0.001):.1%}"
 
 
 def tail_sheet(board: Leaderboard) -> Sheet:

@@ -56,9 +56,9 @@ def test_users_settings_of_matplotlib_change_nothing(drawn: Path, tmp_path: Path
 def test_a_caption_says_what_was_used(drawn: Path, tmp_path: Path) -> None:
     (*_, caption) = figures(drawn, tmp_path / "out", "rd-clean")
     text = " ".join(caption.read_text(encoding="utf-8").split())
-    assert text.startswith("PSNR and MS-SSIM over bpp on clean images. Set kodak: 1 images.")
+    assert text.startswith("PSNR and MS-SSIM over bpp on clean images. Set kodak: 1 image.")
     assert "8 of 8 rows (clean images, measured, of settings that are not lossless)" in text
-    assert text.endswith("in all 8 rows were measured, 0 failed or were skipped. Run r.")
+    assert text.endswith("rows measured in all: 8, failed or skipped: 0. Run r.")
 
 
 def test_what_cannot_be_drawn_is_reported_and_the_rest_drawn(drawn: Path, tmp_path: Path) -> None:

@@ -188,6 +188,10 @@ def test_what_lacks_an_interval_is_said(tmp_path: Path, curves: Curves, write: W
     notes = reporting.notes(replace(board, intervals=replace(board.intervals, lost=lost)))
     assert "anchor: up to 25.0% of the resamples have no value of psnr_clean, too many for an interval." in notes
     assert "anchor: up to 1.0% of the resamples have no value of low, left out of the interval." in notes
+    rare = replace(board, intervals=replace(board.intervals, lost={("anchor", "low"): 0.0001}))
+    assert "anchor: up to 0.1% of the resamples have no value of low, left out of the interval." in reporting.notes(
+        rare
+    )
 
 
 def test_the_worst_cases_are_told_where_there_are_any(sure: Path) -> None:
@@ -209,6 +213,11 @@ def test_the_table_says_what_the_entries_say(path: Path) -> None:
 def test_the_title_says_what_the_ranking_is_of(path: Path) -> None:
     expected = "kodak: 2 images, 2 corruptions, severity 3; BD-rate (PSNR) against anchor"
     assert expected == report(path).sheets[0].title
+
+
+def test_the_title_of_one_image_under_one_corruption(tmp_path: Path, curves: Curves, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", [row for row in curves(images="a") if row.corruption != "fog"])
+    assert report(path).sheets[0].title.startswith("kodak: 1 image, 1 corruption, severity 3; ")
 
 
 def test_the_title_of_clean_images(tmp_path: Path, curves: Curves, write: Write) -> None:
