@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..conditions import CLEAN_CONDITION, Condition
-from ..distortion import ms_ssim_db
+from ..distortion import on_axis
 from ..rate import MINIMUM_POINTS
 from .on_curve import set_aside, with_curves
 
@@ -41,7 +41,7 @@ class PointTables:
     Of the rows only those count that are on a curve, under conditions with curves: they are `rows`, and `aside` tells
     what is left (see `on_curve`). `images` are sorted by name, so that the order of the rows changes nothing;
     `conditions` and `codecs` are in the order of the rows, clean images first; `points` are the names of a codec's
-    points, the rows of its tables. MS-SSIM is converted to dB image by image.
+    points, the rows of its tables. Quality is on the axis of `on_axis`.
     """
 
     def __init__(self, rows: pd.DataFrame, quality: Quality) -> None:
@@ -57,7 +57,7 @@ class PointTables:
             zip(ok["corruption"], ok["severity"].astype(int), strict=True), index=ok.index, dtype=object
         )
         ok = ok.assign(
-            quality=ok["psnr"] if quality == "psnr" else ms_ssim_db(ok["ms_ssim"]),
+            quality=on_axis(ok[quality], quality),
             condition=pair_of.map(number),
             image=pd.Categorical(ok["image"], self.images).codes,
         )
