@@ -58,7 +58,7 @@ def variable_rate_differs(records: Records) -> Finding:
     rows = rows_of(records)
     neural = [codec for codec in rows.codecs() if records.is_neural(codec)]
     if len({_is_variable(codec) for codec in neural}) < 2:
-        more = "--corruption none --spectra --codec ARCH@FOLDER --codec hyperprior-lct@FILE.safetensors"
+        more = "--corruption none --spectra --codec hyperprior-cs --codec hyperprior-lct-cs"
         raise Lacking(f"a variable-rate and a fixed-rate neural codec are needed: {records.command(more)}")
     pairs = {
         pair: share

@@ -211,7 +211,8 @@ def under_all_conditions(table: pd.DataFrame) -> pd.DataFrame:
     measured[setting, condition] = True
     shared = largest_shared(measured, MINIMUM_POINTS)
     whole = (measured | ~shared).all(axis=1)
-    return table[whole[setting] & shared[condition]]
+    kept: pd.DataFrame = table[whole[setting] & shared[condition]]
+    return kept
 
 
 def _on_shared_images(rows: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
 from ..statistics import finite_mean
 from .kind import Drawing, Kind, used
 from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
-from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS
+from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS, two_ladders
 from .style import (
     INK,
     ONE_COLUMN,
@@ -256,7 +256,7 @@ def _board(material: Material) -> tuple[Leaderboard, Intervals]:
     try:
         board = rank(rows, material.bands)
     except NotComparable as error:
-        raise NothingToDraw(f"{error}: {material.command('--codec jpeg2000 --codec LABEL')}") from error
+        raise NothingToDraw(f"{error}: {material.command(*two_ladders(material))}") from error
     return board, intervals(rows, material.bands, board)
 
 

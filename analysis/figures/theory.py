@@ -28,7 +28,7 @@ def _spectra(material: Material) -> str:
     if material.window != "none":
         return (
             "spectra without a window are needed, whose sums are squared errors: "
-            f"{material.command('--spectra').replace(material.file, 'FILE')}"
+            f"{material.command('--spectra --window none --out without-window.sqlite')}"
         )
     table = deviations(material.spectra, CODEC)
     shifted = table[table["corruption"].isin(list(material.bands))]

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -96,7 +96,8 @@ class Sitting:
         """Record in the run file that the run is started or resumed now; once."""
         if self.file and not self._is_recorded:
             started = datetime.now(UTC).isoformat(timespec="seconds")
-            self.file.begin(self.job.run, self.job.provenance, started, self._jobs)
+            record = {**self.job.provenance, provenance.ASKED: asdict(self.job.asked)}
+            self.file.begin(self.job.run, record, started, self._jobs)
             self._is_recorded = True
 
     def measure(self, tasks: Sequence[Task], report: Report = lambda _tally: None) -> Iterator[Worked]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...analysis.commands import Asked, Measured, measured
 from ...analysis.ranking import NotComparable
 from ...corruptions.corruption import CLEAN
 from ...corruptions.fourier import PREFIX
@@ -19,7 +20,7 @@ from .. import store
 from ..plan.plans import corruptions_named
 from ..store import RunFileError
 from ..store.facts import FACTS
-from ..store.provenance import MATCHED, SPECTRA, conflict
+from ..store.provenance import ASKED, MATCHED, SPECTRA, conflict
 
 BANDS: Mapping[str, str] = {name: corruption.band for name, corruption in CORRUPTIONS.items()}
 """The band of the spectrum that the paper puts each corruption in."""
@@ -92,6 +93,15 @@ class Evidence:
     def spectra_settings(self) -> Mapping[str, Any]:
         """Return how the spectra were taken: version of the grid, channels and window; empty where there are none."""
         return next((run[SPECTRA] for run in self.runs.values() if SPECTRA in run), {})
+
+    def asked(self) -> tuple[Asked, ...]:
+        """Return what the runs were asked for, as far as their file records it."""
+        return tuple(Asked.of(run[ASKED]) for run in self.runs.values() if ASKED in run)
+
+    def measured(self) -> Measured:
+        """Return how the rows of the first set were measured, for commands that add to them."""
+        rows = self.rows[self.rows["set"] == self.rows["set"].iloc[0]]
+        return measured(rows, BANDS, str(self.path), self.asked())
 
     def facts(self) -> list[dict[str, Any]]:
         """Return what the runs state of their codecs, see `facts`."""

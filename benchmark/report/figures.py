@@ -51,6 +51,7 @@ def drawn_from(
                 codecs={line["codec"]: line for line in part.facts() if line["run"] in runs},
                 window=part.spectra_settings().get("window", "none"),
                 file=str(part.path),
+                asked=part.asked(),
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -214,8 +215,9 @@ def points_report(evidence: Evidence) -> Report:
         )
         for line in table.to_dict("records")
     ]
-    more = [f"... and {len(lines) - MOST_POINTS} more: codecshift rows FILE"] if len(lines) > MOST_POINTS else []
-    return Report([Sheet(_POINT_COLUMNS, lines[:MOST_POINTS], notes=more)])
+    more = f"... and {len(lines) - MOST_POINTS} more: codecshift rows {shlex.quote(str(evidence.path))}"
+    notes = [more] if len(lines) > MOST_POINTS else []
+    return Report([Sheet(_POINT_COLUMNS, lines[:MOST_POINTS], notes=notes)])
 
 
 # --- every digit

@@ -44,7 +44,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
     whole = store.spectra(evidence.path)
     if whole.empty:
         raise NothingChosen(
-            f"{evidence.path} holds no spectra: codecshift run ... --spectra --out {evidence.path} adds them"
+            f"{evidence.path} holds no spectra; a run with --spectra adds them: {evidence.measured().run('--spectra')}"
         )
     ladder = whole["point"].str.extract(r"(\d+\.?\d*)", expand=False).astype(float)  # q9 comes before q40
     order = ["set", "corruption", "severity", "codec", "ladder", "point", "quantity", "channel"]
