@@ -13,6 +13,7 @@ from types import TracebackType
 
 from ...codecs.memory import share
 from ..store import RunFile, RunFileError, provenance
+from ..store.reading import ASKED
 from .job import Job
 from .loop import Loop, PoolFactory
 from .pools.local import LocalPool
@@ -96,7 +97,7 @@ class Sitting:
         """Record in the run file that the run is started or resumed now; once."""
         if self.file and not self._is_recorded:
             started = datetime.now(UTC).isoformat(timespec="seconds")
-            record = {**self.job.provenance, provenance.ASKED: asdict(self.job.asked)}
+            record = {**self.job.provenance, ASKED: asdict(self.job.asked)}
             self.file.begin(self.job.run, record, started, self._jobs)
             self._is_recorded = True
 

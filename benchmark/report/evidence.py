@@ -20,7 +20,7 @@ from .. import store
 from ..plan.plans import corruptions_named
 from ..store import RunFileError
 from ..store.facts import FACTS
-from ..store.provenance import ASKED, MATCHED, SPECTRA, conflict
+from ..store.provenance import MATCHED, SPECTRA, conflict
 
 BANDS: Mapping[str, str] = {name: corruption.band for name, corruption in CORRUPTIONS.items()}
 """The band of the spectrum that the paper puts each corruption in."""
@@ -96,7 +96,7 @@ class Evidence:
 
     def asked(self) -> tuple[Asked, ...]:
         """Return what the runs were asked for, as far as their file records it."""
-        return tuple(Asked.of(run[ASKED]) for run in self.runs.values() if ASKED in run)
+        return tuple(Asked.of(record) for run, record in store.asked(self.path).items() if run in self.runs)
 
     def measured(self) -> Measured:
         """Return how the rows of the first set were measured, for commands that add to them."""

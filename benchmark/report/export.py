@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from ...analysis.statistics import summarise
 from ..plan.names import file_name
 from ..store.facts import FACTS
 from ..store.files import write_whole
-from ..store.provenance import ASKED
 from .evidence import Evidence, facts
 
 RESULTS_VERSION = 1
@@ -45,15 +43,10 @@ def export(evidence: Evidence, folder: Path) -> list[Path]:
     files = list(tables)
     for run, provenance in runs.items():
         files.append(root / "runs" / f"{run}.json")
-        write_whole(files[-1], (json.dumps(published_part(provenance), indent=2, sort_keys=True) + "\n").encode())
+        write_whole(files[-1], (json.dumps(provenance, indent=2, sort_keys=True) + "\n").encode())
     files.append(root / "codecs.csv")
     write_whole(files[-1], codecs_csv(published).encode())
     return files
-
-
-def published_part(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a provenance without what the command was asked for, which names folders of this machine."""
-    return {name: value for name, value in provenance.items() if name != ASKED}
 
 
 def codecs_csv(runs: dict[str, Any]) -> str:

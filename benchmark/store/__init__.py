@@ -1,7 +1,7 @@
 """What was measured: the run file, read and written, and where its rows come from."""
 
 from .merging import merge
-from .reading import TABLE_COLUMNS, faults, read, rows_under, runs, sittings, spectra, statuses, with_spectra
+from .reading import TABLE_COLUMNS, asked, faults, read, rows_under, runs, sittings, spectra, statuses, with_spectra
 from .rows import COLUMNS, Key, Row, Spectra, Status, blank
 from .run_file import RunFile
 from .schema import APPLICATION_ID, SCHEMA_VERSION, RunFileError
@@ -19,6 +19,7 @@ __all__ = [
     "RunFileError",
     "Spectra",
     "Status",
+    "asked",
     "blank",
     "faults",
     "merge",

@@ -32,7 +32,7 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     for path in paths:
         with reading(path) as connection:
             reader = Reader(connection)
-            provenances |= reader.runs()
+            provenances |= reader.recorded()
             keys = reader.with_spectra()
             in_sums |= keys
             for place, part in sums_in(connection, keys).items():

@@ -33,11 +33,6 @@ DEVICE = "device"
 MATCHED = "matched"
 """The key under which a provenance records matched points and what they achieved."""
 
-ASKED = "asked"
-"""The key beside a provenance that records what the command was asked for: paths, which change no result.
-
-It is no part of the provenance, and the run id does not depend on it."""
-
 SPECTRA = "spectra"
 """The key under which a provenance records how spectra were taken."""
 

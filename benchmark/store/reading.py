@@ -22,6 +22,12 @@ TABLE_COLUMNS = (
 """The columns of `read`, in order; other programs rely on them."""
 
 
+ASKED = "asked"
+"""The key beside a provenance that records what the command was asked for: words and paths, which change no result.
+
+It is no part of the provenance, and the run id does not depend on it."""
+
+
 class Reader:
     """What a run file holds, read through an open connection."""
 
@@ -50,6 +56,11 @@ class Reader:
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """Return the provenance of each run, by run id."""
+        recorded = self.recorded()
+        return {run: {name: record[name] for name in record if name != ASKED} for run, record in recorded.items()}
+
+    def recorded(self) -> dict[str, dict[str, Any]]:
+        """Return the provenance of each run with what its command was asked for under ASKED, by run id."""
         runs = self._connection.execute("SELECT id, provenance FROM runs ORDER BY id")
         return {run: json.loads(text) for run, text in runs}
 
@@ -137,6 +148,16 @@ def runs(path: str | Path) -> dict[str, dict[str, Any]]:
     """Return the provenance of each run in a run file, by run id."""
     with reading(Path(path)) as connection:
         return Reader(connection).runs()
+
+
+def asked(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Return what the command of each run in a run file was asked for, by run id, without runs that do not record it.
+
+    A record has the fields of `analysis.commands.Asked`.
+    """
+    with reading(Path(path)) as connection:
+        recorded = Reader(connection).recorded()
+    return {run: record[ASKED] for run, record in recorded.items() if ASKED in record}
 
 
 def _rows(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """A suggested command can be pasted, and measures what lacks on the images of the file."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -68,6 +69,14 @@ def test_what_was_asked_for_changes_no_run_id(here: Here, save_set: Save) -> Non
             *("--jobs", 1, "--out", f"{name}.sqlite"),
         )
         assert done.returncode == 0, done.stderr
-    one, other = (store.runs(f"{name}.sqlite") for name in ("one", "other"))
-    assert list(one) == list(other)
-    assert one != other
+    assert store.runs("one.sqlite") == store.runs("other.sqlite")
+    assert store.asked("one.sqlite") != store.asked("other.sqlite")
+
+
+def test_what_was_asked_for_is_merged_and_not_published(measured: Here) -> None:
+    for words in (("merge", "my run.sqlite", "--out", "merged.sqlite"), ("export", "merged.sqlite", "published")):
+        done = measured(*words)
+        assert done.returncode == 0, done.stderr
+    assert store.asked("merged.sqlite") == store.asked("my run.sqlite") != {}
+    (published,) = Path("published").glob("v1/runs/*.json")
+    assert "asked" not in json.loads(published.read_text(encoding="utf-8"))
