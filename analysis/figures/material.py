@@ -51,7 +51,8 @@ class Material:
     `rows` has the columns of `benchmark.store.read`; `bands` maps a corruption to "low", "medium", "high" or "extra".
     `spectra` has the columns SPECTRA_COLUMNS, `power` being a (64, 33) grid as in `analysis.spectrum`. `codecs` holds
     what the runs state of each codec, e.g. its `kind` and `chroma`; `runs` are their ids, `window` is that of the
-    spectra, and `file` is the name of the run file in commands, which repeat what the runs were `asked` for.
+    spectra, and `file` is the name of the run file in commands, which repeat what the runs were `asked` for;
+    `anchor` is the codec that BD-rates are against, None for that of `rank`.
     """
 
     rows: pd.DataFrame
@@ -63,6 +64,7 @@ class Material:
     window: str = "none"
     file: str = "FILE"
     asked: tuple[Asked, ...] = ()
+    anchor: str | None = None
 
     def label(self, codec: str) -> str:
         """Return a codec's name for a legend, with its chroma subsampling if it has any."""

@@ -35,7 +35,8 @@ class Entry:
     are no others); `clean`, `low`, `medium` and `high` are the same over those conditions. `inflation` is bpp on
     corrupted over bpp on clean images at the same operating point, the geometric mean over points and conditions.
     `psnr_clean` is the PSNR in dB of the decoded against the clean image at the setting that takes the matched rate on
-    clean images, the mean over conditions. `overlap` is the smallest overlap of its BD-rates. `conditions` is the
+    clean images, the mean over conditions. `overlap` is the smallest overlap of its curves with the
+    anchor's, also of those that overlap too little for a BD-rate. `conditions` is the
     number of conditions compared, `n` the number of images in the condition with the fewest. `reason` says why a codec
     has no rank. `gap_clean` and `gap` are by how many percent the rate estimated from likelihoods (rows of the codec's
     "-est") exceeds the real one, on clean images and over the corrupted conditions, the mean over points. `penalty` is

@@ -74,7 +74,7 @@ def rank(
                     name: float(value[0])
                     for name, value in numbers(rules, np.isfinite(values), values[..., None]).items()
                 },
-                overlap=min((result.overlap for result in comparable), default=math.nan),
+                overlap=min((result.overlap for result in results if result.overlap >= 0), default=math.nan),
                 conditions=len(comparable),
                 n=min(int(tables.shared_images(anchor, codec, condition).sum()) for condition in tables.conditions),
                 failed=int((status == "failed").sum()),

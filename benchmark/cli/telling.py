@@ -155,6 +155,9 @@ def figures(
         list[FigureFormat] | None, typer.Option(help="File formats. Default: png and pdf.")
     ] = None,
     data_dir: DataDir = None,
+    anchor: Annotated[
+        str | None, typer.Option(metavar="CODEC", help="The codec that BD-rates are against. Default: as leaderboard.")
+    ] = None,
     codec: Annotated[
         list[str] | None, typer.Option(metavar="LABEL", help="Where a checkpoint of the rows lies: ARCH@FILE.")
     ] = None,
@@ -176,7 +179,9 @@ def figures(
         refuse("expected a run file: codecshift figures FILE, or --list for what there is to draw")
     formats = [each.value for each in format or (FigureFormat.png, FigureFormat.pdf)]
     folder = out or Path("figures")
-    for path in drawing.figures(_evidence(file), folder, only or (), formats, images, extra=extra, skipped=say):
+    for path in drawing.figures(
+        _evidence(file), folder, only or (), formats, images, extra=extra, anchor=anchor, skipped=say
+    ):
         typer.echo(path)
 
 

@@ -31,11 +31,12 @@ _NO_DATES = {
 
 
 def drawn_from(
-    evidence: Evidence, data_dir: Path, extra: Sequence[Spec] = ()
+    evidence: Evidence, data_dir: Path, extra: Sequence[Spec] = (), anchor: str | None = None
 ) -> Iterator[tuple[str, analysis.Material]]:
     """Yield each set with all there is to draw from.
 
-    Its images are looked for in `data_dir`; `extra` are codecs known beside those of the catalogue.
+    Its images are looked for in `data_dir`; `extra` are codecs known beside those of the catalogue; `anchor` is the
+    codec that BD-rates are against, by default that of a leaderboard.
     """
     for part in evidence.by_set():
         image_set = str(part.rows["set"].iloc[0])
@@ -52,6 +53,7 @@ def drawn_from(
                 window=part.spectra_settings().get("window", "none"),
                 file=str(part.path),
                 asked=part.asked(),
+                anchor=anchor,
             ),
         )
 
@@ -88,6 +90,7 @@ def figures(
     data_dir: Path,
     *,
     extra: Sequence[Spec] = (),
+    anchor: str | None = None,
     skipped: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Path]:
     """Draw figures into `folder`, each with a caption, and yield the files as they are written.
@@ -97,7 +100,7 @@ def figures(
     `names` that no set suffices for, or where nothing can be drawn at all.
     """
     chosen = kinds(names)
-    sets = list(drawn_from(evidence, data_dir, extra))
+    sets = list(drawn_from(evidence, data_dir, extra, anchor))
     folder.mkdir(parents=True, exist_ok=True)
     drawn: set[str] = set()
     reasons: dict[str, str] = {}

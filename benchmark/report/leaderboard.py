@@ -124,7 +124,7 @@ def notes(board: Leaderboard) -> list[str]:
         "BD-rate: bits at equal quality against what the codec was given, below 0 is better; mean over corruptions, "
         "then on clean images and per band. inflation: bits on corrupted over clean images at one setting. PSNR clean: "
         f"decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean images. "
-        "overlap: the least part of the anchor's quality range that a BD-rate rests on."
+        "overlap: the least part of the anchor's quality range that a codec shares with it under any corruption."
     )
     unranked = [f"{entry.codec} is not ranked: {entry.reason}." for entry in board.entries if entry.rank is None]
     estimated = [

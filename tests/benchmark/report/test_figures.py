@@ -126,3 +126,13 @@ def test_points_on_fewer_images_leave_every_curve_as_it_is(
         assert len(figures(file, tmp_path / folder, *names)) == 2 * len(names)
     for drawn in (tmp_path / "alone").glob("*.png"):
         assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes(), drawn.name
+
+
+def test_an_anchor_can_be_chosen_as_on_the_leaderboard(tmp_path: Path, path: Path) -> None:
+    written = {
+        anchor: figures(path, tmp_path / str(anchor), "ranking", anchor=anchor)[0].read_bytes()
+        for anchor in (None, "anchor", "big")
+    }
+    assert written[None] == written["anchor"] != written["big"]
+    with pytest.raises(NothingToDraw, match="short has no rate curve here: expected an anchor among anchor, big"):
+        figures(path, tmp_path / "short", "ranking", anchor="short")
