@@ -50,11 +50,14 @@ def on_curve(rows: pd.DataFrame) -> Mask:
 
 
 def conditions_with_curves(rows: pd.DataFrame) -> tuple[Condition, ...]:
-    """Return the conditions under which some codec has a curve, all of them if there is none; clean images always."""
+    """Return the conditions of a ranking: clean images, and corrupted conditions under which some codec has a curve.
+
+    Without any of the latter, all conditions: rows of matched points alone make no ranking of clean images.
+    """
     every = _conditions(rows)
     points = rows.drop_duplicates(["codec", "point", "corruption", "severity"])
     sizes = points.groupby(["corruption", "severity", "codec"]).size().groupby(["corruption", "severity"]).max()
-    curved = {(str(name), int(severity)) for name, severity in sizes.index[sizes >= MINIMUM_POINTS]}
+    curved = {(str(name), int(severity)) for name, severity in sizes.index[sizes >= MINIMUM_POINTS]} - {CLEAN_CONDITION}
     return tuple(each for each in every if each in curved or each == CLEAN_CONDITION) if curved else every
 
 

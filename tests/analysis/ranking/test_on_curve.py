@@ -80,8 +80,9 @@ def test_a_condition_without_a_curve_is_set_aside() -> None:
     rows = pd.concat([table(LADDER), table(LADDER, ("fog", 3)), table({"p": "ab"}, ("fog", 1))], ignore_index=True)
     assert conditions_with_curves(rows) == (("none", 0), ("fog", 3))
     assert set_aside(rows, with_curves(rows)).conditions == (("fog", 1),)
-    alone = table({"p": "ab"}, ("fog", 1))
-    assert conditions_with_curves(alone) == (("fog", 1),)
+    for clean in (table({"p": "ab"}), table(LADDER)):  # the second as a search for matched points leaves it
+        alone = pd.concat([clean, table({"p": "ab"}, ("fog", 1))], ignore_index=True)
+        assert conditions_with_curves(alone) == (("none", 0), ("fog", 1))
 
 
 def test_points_that_are_set_aside_are_named() -> None:
