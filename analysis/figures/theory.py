@@ -12,7 +12,7 @@ from ..conditions import CLEAN
 from ..theory import balance_of_spectra, deviations
 from .kind import Drawing, Kind, Need, used_spectra
 from .material import Material
-from .style import BAND_COLOURS, INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, sheet, tidy
+from .style import BAND_COLOURS, INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, rate_scale, sheet, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,9 +86,10 @@ def _against(
         look: dict[str, Any] = {"marker": MARKS[ranks.index(rank)], "linestyle": "none", "ms": 3.2}
         look |= {"mfc": "none", "mec": colour, "mew": 0.6} if hollow else {"color": colour, "mew": 0}
         axis.plot(part["measured"], part[column], alpha=0.85, **look)
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    low, high = (end(end(axis.get_xlim()), end(axis.get_ylim())) for end in (min, max))
+    values = [float(value) for line in axis.lines for value in np.concatenate(line.get_data()) if value > 0]
+    for side in ("x", "y"):
+        rate_scale(axis, values, side)
+    low, high = axis.get_xlim()
     axis.plot([low, high], [low, high], color=INK, lw=0.7, zorder=0)
     axis.set_xlim(low, high)
     axis.set_ylim(low, high)

@@ -111,6 +111,11 @@ def test_no_title_or_label_is_cut_off_or_runs_into_another(shown: bool, material
     FigureCanvasAgg(figure).draw()
     page = figure.bbox
     boxes = [text.get_window_extent() for axis in figure.axes for text in (axis.title, axis.xaxis.label)]
+    for axis in figure.axes:
+        for minor in (False, True):
+            ticks = zip(axis.get_xticks(minor=minor), axis.get_xticklabels(minor=minor), strict=True)
+            low, high = axis.get_xlim()
+            boxes += [label.get_window_extent() for place, label in ticks if low <= place <= high and label.get_text()]
     assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
     assert not any(first.overlaps(second) for first, second in combinations(boxes, 2))
 
