@@ -64,16 +64,18 @@ def conditions_with_curves(rows: pd.DataFrame) -> tuple[Condition, ...]:
 def with_curves(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of one set that are on a curve, under the conditions under which some codec has one."""
     kept = rows[on_curve(rows)]
-    conditions = set(conditions_with_curves(kept))
-    pairs = zip(kept["corruption"], kept["severity"].astype(int), strict=True)
-    return kept[np.fromiter((pair in conditions for pair in pairs), np.bool_, len(kept))]
+    conditions = conditions_with_curves(kept)
+    pairs = pd.MultiIndex.from_frame(kept[["corruption", "severity"]])
+    return kept[pairs.isin(list(conditions))]
 
 
 def set_aside(rows: pd.DataFrame, kept: pd.DataFrame) -> Aside:
     """Return what a ranking of `kept`, some of the rows, leaves aside."""
+    if len(rows) == len(kept):
+        return Aside()
     conditions = set(_conditions(kept))
     columns = ["codec", "corruption", "severity", "point"]
-    present = set(kept[columns].itertuples(index=False, name=None))
+    present = set(kept[columns].drop_duplicates().itertuples(index=False, name=None))
     points = rows[columns].drop_duplicates().itertuples(index=False, name=None)
     return Aside(
         tuple(
@@ -86,8 +88,8 @@ def set_aside(rows: pd.DataFrame, kept: pd.DataFrame) -> Aside:
 
 
 def _conditions(rows: pd.DataFrame) -> tuple[Condition, ...]:
-    pairs = dict.fromkeys(zip(rows["corruption"], rows["severity"].astype(int), strict=True))
-    return tuple((str(name), severity) for name, severity in pairs)
+    pairs = rows[["corruption", "severity"]].drop_duplicates().itertuples(index=False, name=None)
+    return tuple((str(name), int(severity)) for name, severity in pairs)
 
 
 def _on(measured: Mask) -> Mask:
