@@ -192,6 +192,15 @@ def _brightness(left: _Level, right: _Level, rows: slice) -> NDArray[np.float64]
     return np.asarray((2 * first * second + _C1) / (np.square(first) + np.square(second) + _C1))
 
 
+def on_axis(values: ArrayLike, measure: str) -> NDArray[Any]:
+    """Return the values of images on the axis that curves are drawn and averaged on.
+
+    That is dB for "psnr", which are dB already, and for "ms_ssim". Every mean of a curve is taken on this axis, image
+    by image: the mean of dB, and not the dB of a mean.
+    """
+    return ms_ssim_db(values) if measure == "ms_ssim" else np.asarray(values, np.float64)
+
+
 def ms_ssim_db(value: ArrayLike) -> NDArray[Any]:
     """Return MS-SSIM on the decibel scale, -10 log10(1 - MS-SSIM), infinite at 1."""
     with np.errstate(divide="ignore"):

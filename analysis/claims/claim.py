@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from ..counted import counted
 from ..statistics import MINIMUM_IMAGES, Interval
 from .records import Records
 
@@ -71,7 +72,7 @@ def together(decisions: Iterable[Decision]) -> Decision:
 def because(images: int, decision: Decision, result: str) -> str:
     """Return the result, and why it decides nothing if it does not."""
     if images < MINIMUM_IMAGES:
-        return f"{result}; no intervals over {images} images, at least {MINIMUM_IMAGES} are needed"
+        return f"{result}; no intervals over {counted(images, 'image')}, at least {MINIMUM_IMAGES} are needed"
     return f"{result}; an interval holds its threshold" if decision == "undecided" else result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -88,11 +89,7 @@ def noise_is_kept_differently(records: Records) -> Finding:
     codecs = [codec for codec in by_rate if codec in by_quality and (noisy["codec"] == codec).any()]
     neural = [codec for codec in codecs if records.is_neural(codec)]
     if not neural or len(neural) == len(codecs):
-        more = "--corruption none --corruption high --codec identity --codec jpeg --codec ARCH@FOLDER"
-        raise Lacking(
-            f"a neural and a classical codec are needed under noise, with points near {MATCHED_BPP} bpp and near "
-            f"{MATCHED_PSNR:g} dB, and identity beside them: {records.command(more)}"
-        )
+        raise _lacking_of_two_kinds(records, rows, [codec for codec in by_rate if codec in by_quality])
     points = {(codec, chosen[codec]) for codec in codecs for chosen in (by_rate, by_quality)}
     table = at_points(noisy, points)
     images = list(per_image(table, "R").index)
@@ -115,6 +112,28 @@ def noise_is_kept_differently(records: Records) -> Finding:
     )
     reason = because(len(images), decision, result)
     return Finding(decision, effect, "points of 100 of the noise", len(table), rows.used(table), reason)
+
+
+def _lacking_of_two_kinds(records: Records, rows: Rows, near: Sequence[str]) -> Lacking:
+    """Return what lacks of a neural and a classical codec under noise; `near` are those near both rate and quality."""
+    noisy = rows.under(records.noises())
+    lacking, codecs = [], []
+    for kind, default in (("neural", "hyperprior-cs"), ("classical", "jpeg")):
+        present = [codec for codec in rows.codecs() if records.is_neural(codec) == (kind == "neural")]
+        able = [codec for codec in present if codec in near]
+        if not able:
+            some = f", which none of {', '.join(present)} has" if present else ""
+            points = f"points near {MATCHED_BPP} bpp and near {MATCHED_PSNR:g} dB"
+            lacking.append(f"a {kind} codec with {points}{some}")
+            codecs.append(present[0] if present else default)
+        elif not noisy["codec"].isin(able).any():
+            lacking.append(f"rows of {able[0]} under noise")
+            codecs.append(able[0])
+    if noisy["shift"].isna().all():
+        lacking.append("the squared error of the noise itself, from identity")
+        codecs.append("identity")
+    ask = records.command("--corruption none --corruption high", *(f"--codec {shlex.quote(each)}" for each in codecs))
+    return Lacking(f"needed: {'; '.join(lacking)}: {ask}")
 
 
 def _nearest_quality(clean: pd.DataFrame) -> dict[str, str]:
@@ -165,7 +184,7 @@ def pruning_costs_little(records: Records) -> Finding:
     pairs = [pair for pair in pairs if not rates[pair].reason]
     if not pairs:
         why = "; ".join(f"{pruned}: {rate.reason}" for (_, pruned), rate in rates.items())
-        raise Lacking(f"a BD-rate on clean images is needed, with four checkpoints in each folder: {command} ({why})")
+        raise Lacking(f"a BD-rate on clean images is needed, with four checkpoints in each folder ({why}): {command}")
     parts = {
         codec: at_points(high, [(codec, rows.near[codec].point)]) for codec in dict.fromkeys(itertools.chain(*pairs))
     }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import shlex
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from ..commands import first_set
 from ..conditions import CLEAN
 from ..matched import MATCHED_BPP, at_points, nearest_to
 from ..ranking import NotComparable, rank
@@ -88,10 +88,11 @@ def sensitivity_depends_on_frequency(records: Records) -> Finding:
     }
     shared = set.intersection(*(set(table.columns) for table in tables.values())) if tables else set()
     if "jpeg2000" not in codecs or len(codecs) < 2 or len(shared) < LEAST_WAVES:
-        options = f"--set {first_set(records.rows)} --codec jpeg2000 --codec ARCH@FILE --out {records.file}"
+        neural = [codec for codec in rows.codecs() if records.is_neural(codec)] or ["hyperprior-cs"]
+        ask = records.measured().heatmap("--codec jpeg2000", *(f"--codec {shlex.quote(codec)}" for codec in neural))
         raise Lacking(
             f"rows under {LEAST_WAVES} Fourier perturbations or more are needed, of jpeg2000 and of a neural codec "
-            f"near {MATCHED_BPP} bpp: codecshift heatmap {options}"
+            f"near {MATCHED_BPP} bpp: {ask}"
         )
     names = sorted(shared)
     whole = pd.concat({codec: table[names] for codec, table in tables.items()}, axis=1, join="inner").dropna()
@@ -117,8 +118,9 @@ def sets_agree(records: Records) -> Finding:
     """
     rows = records.rows[subjects(records.rows)]
     rows = rows[rows["corruption"].isin([CLEAN, *records.bands])]
-    codecs = "--codec jpeg --codec jpeg2000 --codec webp --codec avif"
-    ask = f"codecshift run --set kodak --set clic2020-test {codecs} --out {records.file}"
+    four = "--codec jpeg --codec jpeg2000 --codec webp --codec avif"
+    more = "" if rows["codec"].nunique() >= FEWEST_CODECS else four
+    ask = records.command("--set kodak --set clic2020-test", more)
     scores: dict[str, dict[str, float]] = {}
     count = 0
     for family in FAMILIES:

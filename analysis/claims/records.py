@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..commands import run_command
+from ..commands import Asked, Measured, measured
 from ..conditions import CLEAN
+from ..counted import counted
 from ..distortion import mean_squared_error
 from ..matched import MATCHED_BPP, Near, nearest_to
 from ..statistics import Interval, bootstrap, interval
@@ -34,7 +35,7 @@ class Records:
     """All rows and spectra of a run file, with the columns that `benchmark.store` reads them with.
 
     `bands` maps a corruption to "low", "medium", "high" or "extra", `kinds` a codec to "classical" or "neural"; `file`
-    is the name of the run file in commands.
+    is the name of the run file in commands, which repeat what its runs were `asked` for.
     """
 
     rows: pd.DataFrame
@@ -42,10 +43,16 @@ class Records:
     spectra: pd.DataFrame
     kinds: Mapping[str, str] = field(default_factory=dict)
     file: str = "FILE"
+    asked: tuple[Asked, ...] = ()
+
+    def measured(self) -> Measured:
+        """Return how the rows were measured that decide claims, for commands that add to them."""
+        rows = self.rows
+        return measured(rows[rows["set"] == main_set(rows)], self.bands, self.file, self.asked)
 
     def command(self, *options: str) -> str:
-        """Return the command that adds missing rows to the run file."""
-        return run_command(self.rows, self.file, *options)
+        """Return the command that adds missing rows to the set whose rows decide claims."""
+        return self.measured().run(*options)
 
     def noises(self) -> list[str]:
         """Return the corruptions of the high band."""
@@ -90,9 +97,15 @@ class Rows:
         codecs = ", ".join(f"{codec}:{'|'.join(names)}" for codec, names in points.items())
         corruptions = list(dict.fromkeys(shifted["corruption"]))
         severities = "|".join(map(str, sorted(set(shifted["severity"].astype(int)))))
-        names = "|".join(corruptions) if len(corruptions) <= 15 else f"{len(corruptions)} corruptions"
+        names = "|".join(corruptions) if len(corruptions) <= 15 else counted(len(corruptions), "corruption")
         under = f", {names}@{severities}" if corruptions else ""
-        return f"{self.set}, {table['image'].nunique()} images{under}, {codecs}"
+        return f"{self.set}, {counted(table['image'].nunique(), 'image')}{under}, {codecs}"
+
+
+def main_set(rows: pd.DataFrame) -> str:
+    """Return the set with the most images, whose rows decide claims, "" for no rows."""
+    images = rows.groupby("set")["image"].nunique().sort_index()
+    return str(images.idxmax()) if len(images) else ""
 
 
 def rows_of(records: Records) -> Rows:
@@ -100,7 +113,7 @@ def rows_of(records: Records) -> Rows:
     ok = records.rows[records.rows["status"] == "ok"]
     if ok.empty:
         raise Lacking(f"rows are needed: {records.command()}")
-    image_set = str(ok.groupby("set")["image"].nunique().sort_index().idxmax())
+    image_set = main_set(ok)
     ok = ok[ok["set"] == image_set]
     ok = ok.assign(G=mean_squared_error(ok["psnr"]), R=mean_squared_error(ok["psnr_clean"]))
     condition, cell = ["corruption", "severity", "image"], ["codec", "point", "image"]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ..conditions import CLEAN_CONDITION
+from ..counted import counted
 from ..spectrum import SpectrumKey, luminance
 from ..statistics import Interval
 from .claim import Claim, Finding, between, by_size, together
@@ -57,7 +58,7 @@ def variable_rate_differs(records: Records) -> Finding:
     rows = rows_of(records)
     neural = [codec for codec in rows.codecs() if records.is_neural(codec)]
     if len({_is_variable(codec) for codec in neural}) < 2:
-        more = "--corruption none --spectra --codec ARCH@FOLDER --codec hyperprior-lct@FILE.safetensors"
+        more = "--corruption none --spectra --codec hyperprior-cs --codec hyperprior-lct-cs"
         raise Lacking(f"a variable-rate and a fixed-rate neural codec are needed: {records.command(more)}")
     pairs = {
         pair: share
@@ -97,7 +98,7 @@ def shape_changes_under_high_shifts(records: Records) -> Finding:
         Interval(high - low, math.nan, math.nan),
         "% of the power",
         len(both) + sum(len(values) for by_band in both for values in by_band.values()),
-        f"{rows.set}, D and G of {len(both)} points",
+        f"{rows.set}, D and G of {counted(len(both), 'point')}",
         between(decision, result),
     )
 
@@ -141,7 +142,7 @@ def _judged(rows: Rows, shares: Mapping[Pair, float]) -> Finding:
         Interval(effect, math.nan, math.nan),
         "% of the power",
         len(points),
-        f"{rows.set}, D of {len(points)} points",
+        f"{rows.set}, D of {counted(len(points), 'point')}",
         between(decision, f"power that lies elsewhere: {result}"),
     )
 

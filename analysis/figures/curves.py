@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..conditions import BANDS, CLEAN
-from ..distortion import ms_ssim_db
+from ..counted import counted
+from ..distortion import on_axis
 from ..matched import MATCHED_BPP, Near
+from ..ranking import largest_shared
+from ..rate import MINIMUM_POINTS
 from ..statistics import summarise
 from .kind import Drawing, Kind, used
 from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
@@ -44,12 +47,13 @@ def rate_curves(material: Material) -> tuple[Drawing, ...]:
     table = lossy_means(material)
     table = table.assign(panel=table["corruption"].map({CLEAN: "clean", **material.bands}))
     panels = [name for name in ("clean", *BANDS) if (table["panel"] == name).any()]
+    drawn = {name: under_all_conditions(table[table["panel"] == name]) for name in panels}
     labels = [material.label(codec) for codec in material.names()]
     width = TWO_COLUMNS if len(panels) > 1 else ONE_COLUMN
     figure = sheet(width, 2.4 + legend_height(labels, width))
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
     for axis, name in zip(axes, panels, strict=True):
-        part = table[table["panel"] == name]
+        part = drawn[name]
         _curves(axis, part, material, "bpp_mean", "psnr_mean", LINE)
         count = part["corruption"].nunique()
         title = "clean" if name == "clean" else _band_title(name, count)
@@ -58,16 +62,24 @@ def rate_curves(material: Material) -> tuple[Drawing, ...]:
     rate_scale(axes[0], _drawn_rates(axes))
     axes[0].set_ylabel("PSNR, dB" if len(panels) == 1 else "PSNR, dB (scales differ)", fontsize=TEXT)
     legend(figure, axes)
-    chosen = table[table["panel"].isin(panels)]
-    return (Drawing(figure, used(int(chosen["n"].sum()), material, "measured, of settings that are not lossless")),)
+    count = int(sum(part["n"].sum() for part in drawn.values()))
+    left_out = {
+        f"{codec} ({name})"
+        for name, part in drawn.items()
+        for codec in set(table.loc[table["panel"] == name, "codec"]) - set(part["codec"])
+    }
+    note = f"Not measured under every condition of a panel: {', '.join(sorted(left_out))}." if left_out else ""
+    return (Drawing(figure, used(count, material, "measured, of settings that are not lossless"), note),)
 
 
 def rd_clean(material: Material) -> tuple[Drawing, ...]:
     """Return the rate curves on clean images, in PSNR and in MS-SSIM."""
     table = lossy_means(material)
     table = table[table["corruption"] == CLEAN]
-    table = table.assign(ms_ssim_db=ms_ssim_db(table["ms_ssim_mean"]))
-    measures = {"psnr_mean": "PSNR, dB", "ms_ssim_db": "MS-SSIM, dB: $-10\\,\\log_{10}(1-\\mathrm{MS\\text{-}SSIM})$"}
+    measures = {
+        "psnr_mean": "PSNR, dB",
+        "ms_ssim_db_mean": "MS-SSIM, dB: $-10\\,\\log_{10}(1-\\mathrm{MS\\text{-}SSIM})$",
+    }
     measures = {column: name for column, name in measures.items() if np.isfinite(table[column]).any()}
     labels = [material.label(codec) for codec in table["codec"].unique()]
     width = TWO_COLUMNS if len(measures) > 1 else ONE_COLUMN
@@ -176,9 +188,31 @@ def bpp_vs_severity(material: Material) -> tuple[Drawing, ...]:
 
 
 def lossy_means(material: Material) -> pd.DataFrame:
-    """Return the means of each cell, as `summarise` gives them, without cells that hold a lossless image."""
-    table = summarise(_on_shared_images(material.tabled()))
+    """Return the means of each cell, as `summarise` gives them, without cells that hold a lossless image.
+
+    `ms_ssim_db_mean` is the mean of MS-SSIM on the axis of curves.
+    """
+    rows = _on_shared_images(material.tabled())
+    cell = ["corruption", "severity", "codec", "point"]
+    decibels = rows.assign(ms_ssim_db_mean=on_axis(rows["ms_ssim"], "ms_ssim")).groupby(cell)["ms_ssim_db_mean"].mean()
+    table = summarise(rows).join(decibels, on=cell)
     return table[(table["n"] > 0) & (table["n_lossless"] == 0)]
+
+
+def under_all_conditions(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the means of the settings that have a cell under every condition of a panel, a line per cell.
+
+    The conditions are the largest set that MINIMUM_POINTS settings share, as the images of a curve are. So every mark
+    of a panel is a mean over the same conditions, and a setting that is lossless under one of them has no mark.
+    """
+    setting = table.groupby(["codec", "point"], sort=False).ngroup().to_numpy()
+    condition = table.groupby(["corruption", "severity"]).ngroup().to_numpy()
+    measured = np.zeros((setting.max() + 1, condition.max() + 1), np.bool_)
+    measured[setting, condition] = True
+    shared = largest_shared(measured, MINIMUM_POINTS)
+    whole = (measured | ~shared).all(axis=1)
+    kept: pd.DataFrame = table[whole[setting] & shared[condition]]
+    return kept
 
 
 def _on_shared_images(rows: pd.DataFrame) -> pd.DataFrame:
@@ -217,7 +251,7 @@ def _drawn_rates(axes: Iterable[Axes]) -> list[float]:
 
 
 def _band_title(band: str, count: int) -> str:
-    return f"{band} ({count} corruption{'s' * (count > 1)})"
+    return f"{band} ({counted(count, 'corruption')})"
 
 
 def _uncompressed(material: Material, severity: int) -> dict[str, float]:
@@ -254,9 +288,11 @@ def _styles(material: Material, points: Mapping[str, Near]) -> dict[str, dict[st
 
 
 def _over_severity(table: pd.DataFrame, codec: str, names: Sequence[str], column: str) -> pd.Series[float]:
-    """Return the mean over corruptions at each severity, severity 0 being the clean images."""
+    """Return the mean over corruptions at each severity, 0 being the clean images; NaN where a corruption lacks."""
     part = table[(table["codec"] == codec) & table["corruption"].isin([CLEAN, *names])]
-    return part.groupby("severity")[column].mean().sort_index()
+    values = part.groupby("severity")[column]
+    wanted = [len(names) if severity else 1 for severity in values.size().index]
+    return values.mean().where(values.size() == wanted)
 
 
 def _choice(points: Mapping[str, Near]) -> str:
@@ -280,7 +316,8 @@ RATE_CURVES = Kind(
     name="rate-curves",
     about="PSNR against the image given, over bpp, on clean images and in each band of corruptions",
     rule="A mark is one setting of a codec: the mean over the images that all settings have, then over the "
-    "corruptions and severities of the band. A setting that is lossless under one of them is left out.",
+    "corruptions and severities of the band. A setting that is lossless under one of them, or was not measured under "
+    "one, is left out of the panel.",
     needs=(ROWS,),
     plot=rate_curves,
 )
@@ -290,8 +327,8 @@ KINDS = (
     Kind(
         name="rd-clean",
         about="PSNR and MS-SSIM over bpp on clean images",
-        rule="A mark is one setting of a codec: the mean over the images that all settings have; MS-SSIM is averaged "
-        "before it is put into dB. A setting that is lossless on an image is left out.",
+        rule="A mark is one setting of a codec: the mean over the images that all settings have, in dB of each "
+        "image. A setting that is lossless on an image is left out.",
         needs=(CLEAN_ROWS,),
         plot=rd_clean,
     ),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..commands import first_set
 from ..conditions import CLEAN
 from ..heatmap import RULE, Heatmap, NoHeatmap, Quantity, Values, heatmaps, plane, windows
 from ..matched import at_points
@@ -123,7 +122,7 @@ CODECS_A_PAGE = 4
 
 
 def _command(material: Material) -> str:
-    return f"codecshift heatmap --set {first_set(material.rows)} --codec LABEL --out {material.file}"
+    return material.measured().heatmap(*([] if material.lossy() else ["--codec jpeg"]))
 
 
 def _waves(material: Material) -> str:

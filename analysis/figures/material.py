@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..commands import run_command
+from ..commands import Asked, Measured, measured
 from ..conditions import CLEAN
 from ..matched import MATCHED_BPP, Near, at_points, nearest_to
+from ..ranking import on_curve
 
 Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
@@ -50,7 +51,8 @@ class Material:
     `rows` has the columns of `benchmark.store.read`; `bands` maps a corruption to "low", "medium", "high" or "extra".
     `spectra` has the columns SPECTRA_COLUMNS, `power` being a (64, 33) grid as in `analysis.spectrum`. `codecs` holds
     what the runs state of each codec, e.g. its `kind` and `chroma`; `runs` are their ids, `window` is that of the
-    spectra, and `file` is the name of the run file in commands.
+    spectra, and `file` is the name of the run file in commands, which repeat what the runs were `asked` for;
+    `anchor` is the codec that BD-rates are against, None for that of `rank`.
     """
 
     rows: pd.DataFrame
@@ -61,6 +63,8 @@ class Material:
     codecs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     window: str = "none"
     file: str = "FILE"
+    asked: tuple[Asked, ...] = ()
+    anchor: str | None = None
 
     def label(self, codec: str) -> str:
         """Return a codec's name for a legend, with its chroma subsampling if it has any."""
@@ -72,8 +76,12 @@ class Material:
         return list(dict.fromkeys(self.rows["codec"]))
 
     def tabled(self) -> pd.DataFrame:
-        """Return the rows on clean images and under the corruptions of the table, not those of single frequencies."""
-        return self.rows[self.rows["corruption"].isin({CLEAN, *self.bands})]
+        """Return the rows on curves, on clean images and under the corruptions of the table: see `on_curve`.
+
+        Neither those of single frequencies are among them, nor points on fewer images than their codec's curve has.
+        """
+        rows = self.rows[self.rows["corruption"].isin({CLEAN, *self.bands})]
+        return rows[on_curve(rows)]
 
     def corruptions(self) -> list[str]:
         """Return the corruptions of the rows, in the order of `bands`."""
@@ -92,9 +100,18 @@ class Material:
         """Return the severity that a figure of spectra at one severity shows: the middle one, 0 for none."""
         return _middle_severity(self.spectra, self.bands)
 
+    def measured(self) -> Measured:
+        """Return how the rows were measured, for commands that add to them."""
+        return measured(self.rows, self.bands, self.file, self.asked)
+
     def command(self, *options: str) -> str:
         """Return the command that adds missing rows to the run file."""
-        return run_command(self.rows, self.file, *options)
+        return self.measured().run(*options)
+
+    def lossy(self) -> list[str]:
+        """Return the codecs whose rows are not all lossless, in the order of the rows."""
+        rows = self.rows[(self.rows["status"] == "ok") & np.isfinite(self.rows["psnr"])]
+        return list(dict.fromkeys(rows["codec"]))
 
 
 def _middle_severity(table: pd.DataFrame, bands: Mapping[str, str]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 
 from ..conditions import CLEAN
@@ -15,14 +17,15 @@ def _clean(material: Material) -> str:
     rows = material.rows
     if (lossy_rows(material) & (rows["corruption"] == CLEAN)).any():
         return ""
-    ask = material.command("--corruption none --codec LABEL")
+    ask = material.command("--corruption none", *([] if material.lossy() else ["--codec jpeg"]))
     return f"rows on clean images of a codec that is not lossless are needed: {ask}"
 
 
 def _shifted(material: Material) -> str:
     if (lossy_rows(material) & material.rows["corruption"].isin(list(material.bands))).any():
         return ""
-    ask = material.command("--corruption low --corruption medium --corruption high")
+    more = [] if material.lossy() else ["--codec jpeg"]
+    ask = material.command("--corruption low --corruption medium --corruption high", *more)
     return f"rows under corruptions of a codec that is not lossless are needed: {ask}"
 
 
@@ -49,8 +52,14 @@ def _comparison(material: Material) -> str:
     rows = material.rows[lossy_rows(material)]
     if (rows.groupby("codec")["point"].nunique() >= MINIMUM_POINTS).sum() > 1:
         return ""
-    ask = material.command("--codec jpeg2000 --codec LABEL")
+    ask = material.command(*two_ladders(material))
     return f"an anchor and another codec with {MINIMUM_POINTS} points or more are needed: {ask}"
+
+
+def two_ladders(material: Material) -> list[str]:
+    """Return the options that name an anchor and another codec, that of the rows if there is one."""
+    another = next((codec for codec in material.lossy() if codec != "jpeg2000"), "jpeg")
+    return ["--codec jpeg2000", f"--codec {shlex.quote(another)}"]
 
 
 def _neural(material: Material) -> str:
@@ -58,13 +67,13 @@ def _neural(material: Material) -> str:
     if len(variants) > 1:
         return ""
     present = f"only {variants[0]} is here" if variants else "none is here"
-    ask = material.command("--codec ARCH@FIXED --codec hyperprior-lct@FILE.safetensors --codec ARCH@PRUNED")
+    ask = material.command(*(f"--codec {name}" for name in ("hyperprior-cs", "hyperprior-lct-cs")))
     return f"rows of two neural codecs are needed, {present}: {ask}"
 
 
 def _images(material: Material) -> str:
     if material.pictures is None:
-        return f"the images of the set are needed: codecshift figures {material.file} --data-dir DIR"
+        return f"the images of the set are needed: codecshift figures {shlex.quote(material.file)} --data-dir DIR"
     return material.pictures.missing()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..conditions import BANDS, CLEAN, Condition, by_band
+from ..conditions import BANDS, CLEAN, by_band
+from ..counted import counted
 from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
 from ..statistics import finite_mean
 from .kind import Drawing, Kind, used
 from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
-from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS
+from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS, two_ladders
 from .style import (
     INK,
     ONE_COLUMN,
@@ -158,6 +160,9 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
     board, sure = _board(material)
     columns = _columns(material, board)
     if len(columns) < 2:
+        if len({name for name, _ in board.conditions}) > 1 and len(board.entries) > 1:
+            ask = f"codecshift figures {shlex.quote(material.file)} --only ranking --anchor CODEC"
+            raise NothingToDraw(f"too few codecs can be compared with {board.anchor} under every condition: {ask}")
         ask = material.command("--corruption none --corruption low --corruption medium --corruption high")
         raise NothingToDraw(f"rows on clean images and under corruptions are needed: {ask}")
     codecs = [codec for codec in material.names() if any(codec in column.places for column in columns)]
@@ -183,7 +188,7 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
                     ha=ha, va="center", fontsize=SMALL, color=look["color"],
                 )  # fmt: skip
     last = columns[-1]
-    tied = [codec for codec in last.places if last.name == OVERALL and last.whole and sure.tied(codec)]
+    tied = [codec for codec in last.places if last.name == OVERALL and sure.tied(codec)]
     for codec in tied:
         place = last.places[codec]
         axis.plot([len(columns) - 1] * 2, [place - 1, place], color="0.8", lw=6, zorder=0, label="_tied")
@@ -202,11 +207,16 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
     rows = material.tabled()
     chosen = used(int((rows["status"] == "ok").sum()), material, "measured")
     left = [entry.codec for entry in board.entries if entry.codec not in codecs]
-    gaps = {codec for codec in codecs if any(codec not in column.places for column in columns)}
+    gaps = {
+        codec: ", ".join(column.name for column in columns if codec not in column.places)
+        for codec in codecs
+        if any(codec not in column.places for column in columns)
+    }
     notes = [
-        f"Not comparable in any column: {', '.join(left)}." * bool(left),
-        f"Not comparable in every column: {', '.join(sorted(gaps))}." * bool(gaps),
-        "A condition is a corruption at a severity; of a column those count that all its codecs can be compared under.",
+        "A condition is a corruption at a severity. As on the leaderboard, a codec that cannot be compared with the "
+        "anchor under every condition of a column has no place in it.",
+        f"Without a place in any column: {', '.join(left)}." * bool(left),
+        f"Without a place: {'; '.join(f'{codec} ({names})' for codec, names in gaps.items())}." * bool(gaps),
         _sureness(sure, "A grey bar joins neighbours whose difference over all corruptions may be 0, by the")
         * bool(tied),
     ]
@@ -215,48 +225,41 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column of the ranking: each codec's mean BD-rate and place; `whole` where no condition was left out."""
+    """One column of the ranking: the numbers and places of the codecs that have a place in it."""
 
     name: str
     title: str
     values: Mapping[str, float]
     places: Mapping[str, int]
-    whole: bool
+
+
+_FIELDS = {"clean": "clean", **dict(zip(BANDS, BANDS, strict=True)), OVERALL: "score"}
+"""The number of a leaderboard's entry that each column shows."""
 
 
 def _columns(material: Material, board: Leaderboard) -> list[_Column]:
-    """Return the columns, each over the conditions under which all its codecs can be compared.
-
-    A codec that cannot be compared under half of a column's conditions is not in it.
-    """
-    percents = {key: result.percent for key, result in board.bd_rates.items()}
+    """Return the columns: a leaderboard's numbers, by its rule that only codecs with every condition have a place."""
     columns = []
     for name, conditions in by_band(board.conditions, material.bands, OVERALL).items():
-        compared: dict[str, list[Condition]] = {}
-        for entry in board.entries:
-            able = [condition for condition in conditions if math.isfinite(percents[entry.codec, condition])]
-            if able and 2 * len(able) >= len(conditions):
-                compared[entry.codec] = able
-        common = [condition for condition in conditions if all(condition in able for able in compared.values())]
-        if len(compared) < 2 or not common:
-            continue
         values = {
-            codec: math.fsum(percents[codec, condition] for condition in common) / len(common) for codec in compared
+            entry.codec: float(getattr(entry, _FIELDS[name]))
+            for entry in board.entries
+            if conditions and all(not board.bd_rates[entry.codec, condition].reason for condition in conditions)
         }
+        if len(values) < 2:
+            continue
         ordered = sorted(values, key=lambda codec: values[codec])
-        whole = len(common) == len(conditions)
-        part = f"{len(common)}" if whole else f"{len(common)} of {len(conditions)}"
-        title = name if name == "clean" else f"{name}\n{part} condition{'s' * (len(conditions) > 1)}"
-        columns.append(_Column(name, title, values, {codec: place for place, codec in enumerate(ordered, 1)}, whole))
+        title = name if name == "clean" else f"{name}\n{counted(len(conditions), 'condition')}"
+        columns.append(_Column(name, title, values, {codec: place for place, codec in enumerate(ordered, 1)}))
     return columns
 
 
 def _board(material: Material) -> tuple[Leaderboard, Intervals]:
     rows = material.tabled()
     try:
-        board = rank(rows, material.bands)
+        board = rank(rows, material.bands, anchor=material.anchor)
     except NotComparable as error:
-        raise NothingToDraw(f"{error}: {material.command('--codec jpeg2000 --codec LABEL')}") from error
+        raise NothingToDraw(f"{error}: {material.command(*two_ladders(material))}") from error
     return board, intervals(rows, material.bands, board)
 
 
@@ -314,7 +317,7 @@ KINDS = (
     Kind(
         name="ranking",
         about="The order of codecs by BD-rate on clean images, in each band of corruptions and over all of them",
-        rule=f"{_BD_RATES}the mean over conditions.",
+        rule=f"{_BD_RATES}the mean over all conditions of a column.",
         needs=(COMPARISON, SHIFTED_ROWS),
         plot=ranking,
     ),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..conditions import BANDS, CLEAN_CONDITION, Condition
+from ..counted import counted
 from ..matched import MATCHED_BPP, Near, at_points, nearest_to
 from ..spectrum import GRID, Power, SpectrumKey, density, grid_thirds, luminance, radial
 from .kind import Drawing, Kind, used_spectra
@@ -127,7 +128,7 @@ def psd_radial(material: Material) -> tuple[Drawing, ...]:
             for codec, look in styles.items():
                 own = [powers[quantity, name, severity, codec, points[codec].point] for name in names]
                 curve(axis, own, **look)
-            axis.set_title(f"{band} ({len(names)} corruption{'s' * (len(names) > 1)}): {quantity}", fontsize=SMALL)
+            axis.set_title(f"{band} ({counted(len(names), 'corruption')}): {quantity}", fontsize=SMALL)
     panel = axes[1, 0]  # whose lines are named in it, in their colours, one below the other
     for place, (name, colour) in enumerate({"image": INK, **{band: BAND_COLOURS[band] for band in groups}}.items()):
         panel.text(0.04, 0.04 + 0.1 * place, name, color=colour, fontsize=SMALL, transform=panel.transAxes)

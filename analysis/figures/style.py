@@ -94,7 +94,7 @@ def tidy(axis: Axes) -> None:
 
 
 def rate_scale(axis: Axes, rates: Iterable[float], side: str = "x") -> None:
-    """Make one axis of a panel a log scale of bpp that covers the rates, with round ticks."""
+    """Make one axis of a panel a log scale that covers rates, or other positive numbers, with round ticks."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator  # noqa: PLC0415 - heavy
 
     known = [rate for rate in rates if rate > 0]

@@ -12,7 +12,7 @@ from ..conditions import CLEAN
 from ..theory import balance_of_spectra, deviations
 from .kind import Drawing, Kind, Need, used_spectra
 from .material import Material
-from .style import BAND_COLOURS, INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, sheet, tidy
+from .style import BAND_COLOURS, INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, rate_scale, sheet, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def _spectra(material: Material) -> str:
     if material.window != "none":
         return (
             "spectra without a window are needed, whose sums are squared errors: "
-            f"{material.command('--spectra').replace(material.file, 'FILE')}"
+            f"{material.command('--spectra --window none --out without-window.sqlite')}"
         )
     table = deviations(material.spectra, CODEC)
     shifted = table[table["corruption"].isin(list(material.bands))]
@@ -63,7 +63,7 @@ def theory_linear(material: Material) -> tuple[Drawing, ...]:
     _against(axes[1], material, generalisation, "predicted", ranks, hollow=correlated)
     if correlated:
         _against(axes[1], material, generalisation, "correlated", ranks)
-    axes[1].set_title("G" if not correlated else "G (hollow: as if independent)", fontsize=TEXT)
+    axes[1].set_title("G" if not correlated else "G (hollow: independent)", fontsize=TEXT)
     _balances(axes[2], material, balance, codecs)
     _key(axes[0], material, sorted(set(table["corruption"]) - {CLEAN}), ranks)
     legend(figure, axes[:1])
@@ -86,9 +86,10 @@ def _against(
         look: dict[str, Any] = {"marker": MARKS[ranks.index(rank)], "linestyle": "none", "ms": 3.2}
         look |= {"mfc": "none", "mec": colour, "mew": 0.6} if hollow else {"color": colour, "mew": 0}
         axis.plot(part["measured"], part[column], alpha=0.85, **look)
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    low, high = (end(end(axis.get_xlim()), end(axis.get_ylim())) for end in (min, max))
+    values = [float(value) for line in axis.lines for value in np.concatenate(line.get_data()) if value > 0]
+    for side in ("x", "y"):
+        rate_scale(axis, values, side)
+    low, high = axis.get_xlim()
     axis.plot([low, high], [low, high], color=INK, lw=0.7, zorder=0)
     axis.set_xlim(low, high)
     axis.set_ylim(low, high)
@@ -110,7 +111,7 @@ def _balances(axis: Axes, material: Material, balance: pd.DataFrame, codecs: Seq
     axis.set_yticks(range(len(codecs)), codecs)
     axis.set_ylim(len(codecs) - 0.4, -0.6)
     axis.set_xlabel("$G+R-2D-\\mathrm{shift}$,\n% of $2D+\\mathrm{shift}$", fontsize=TEXT)
-    axis.set_title("balance, one mark per corruption", fontsize=TEXT)
+    axis.set_title("balance, by corruption", fontsize=TEXT)
     tidy(axis)
     axis.tick_params(axis="y", labelsize=SMALL, length=0)
     axis.grid(visible=False, axis="y")
@@ -137,19 +138,27 @@ def _used(material: Material, table: pd.DataFrame, balance: pd.DataFrame) -> str
 
 
 def _notes(table: pd.DataFrame, balance: pd.DataFrame, *, correlated: bool) -> str:
-    """Return the largest and the median deviation of each quantity, and those of the linear codec's balance."""
+    """Return how near the prediction is to the measurement of each quantity, for the caption."""
     sentences = []
     for quantity, part in table.groupby("quantity"):
-        off = part["deviation"].abs()
-        sentences.append(f"{quantity} {off.median():.1f} (at most {off.max():.0f})")
+        sentences.append(f"{quantity} {_nearness(part['deviation'])}")
         if quantity == "G" and correlated:
-            off = part["correlated_deviation"].abs()
-            sentences.append(f"G with the correlation known {off.median():.1f} (at most {off.max():.0f})")
+            sentences.append(f"G with the correlation known {_nearness(part['correlated_deviation'])}")
     severities = ", ".join(map(str, sorted(set(balance["severity"]))))
     return (
-        f"Median deviation of the prediction, in percent: {'; '.join(sentences)}. Severities {severities}. The codec "
-        "was fitted to other photographs than these, whose principal components the prediction takes."
+        "Median deviation of the prediction, and how many of the predictions are within a factor of 2 of the "
+        f"measurement: {'; '.join(sentences)}. Severities {severities}. The codec was fitted to other photographs than "
+        "these, whose principal components the prediction takes."
     )
+
+
+def _nearness(deviations: pd.Series[float]) -> str:
+    """Return the median deviation, and how many of those, in percent, are within a factor of 2.
+
+    The largest would say nothing: it is a ratio to a measurement that may be nearly 0, such as G under strong blur.
+    """
+    near = int(deviations.between(-50, 100).sum())
+    return f"{deviations.abs().median():.1f} % ({near} of {len(deviations)})"
 
 
 KINDS = (

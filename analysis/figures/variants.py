@@ -34,8 +34,8 @@ KINDS = (
         name="nic-variants",
         about="The neural codecs against each other: rate curves, and D, G and R by band",
         rule="Rate curves: a mark is one setting, the mean over images, then over the corruptions and severities of "
-        "the band. Spectra: each codec at its setting nearest the target rate on clean images. Rows and spectra are "
-        "counted among those of the neural codecs.",
+        "the band, all of which it needs. Spectra: each codec at its setting nearest the target rate on clean images. "
+        "Rows and spectra are counted among those of the neural codecs.",
         needs=(NEURAL, ROWS),
         plot=nic_variants,
     ),

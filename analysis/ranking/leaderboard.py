@@ -10,6 +10,7 @@ from typing import Literal
 from ..conditions import Condition
 from ..rate import BdRate
 from ..statistics import Interval, Tail
+from .on_curve import Aside
 from .point_tables import Quality
 
 NUMBERS = (
@@ -34,7 +35,8 @@ class Entry:
     are no others); `clean`, `low`, `medium` and `high` are the same over those conditions. `inflation` is bpp on
     corrupted over bpp on clean images at the same operating point, the geometric mean over points and conditions.
     `psnr_clean` is the PSNR in dB of the decoded against the clean image at the setting that takes the matched rate on
-    clean images, the mean over conditions. `overlap` is the smallest overlap of its BD-rates. `conditions` is the
+    clean images, the mean over conditions. `overlap` is the smallest overlap of its curves with the
+    anchor's, also of those that overlap too little for a BD-rate. `conditions` is the
     number of conditions compared, `n` the number of images in the condition with the fewest. `reason` says why a codec
     has no rank. `gap_clean` and `gap` are by how many percent the rate estimated from likelihoods (rows of the codec's
     "-est") exceeds the real one, on clean images and over the corrupted conditions, the mean over points. `penalty` is
@@ -117,3 +119,5 @@ class Leaderboard:
     tails: Mapping[tuple[str, str], Tail] = field(default_factory=dict)
     """The worst cases of every codec in each number of TAILS, over images x conditions, one case per pair."""
     intervals: Intervals | None = None
+    aside: Aside = field(default_factory=Aside)
+    """What the rows hold that is on no curve."""

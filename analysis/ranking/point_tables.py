@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..conditions import CLEAN_CONDITION, Condition
-from ..distortion import ms_ssim_db
+from ..distortion import on_axis
+from ..rate import MINIMUM_POINTS
+from .on_curve import set_aside, with_curves
 
 Quality = Literal["psnr", "ms_ssim"]
 Floats = NDArray[np.float64]
@@ -36,15 +38,18 @@ class PointTable:
 class PointTables:
     """The tables of every codec and condition of one set's rows (columns as `benchmark.store.read` gives them).
 
-    `images` are sorted by name, so that the order of the rows changes nothing; `conditions` and `codecs` are in the
-    order of the rows, clean images first; `points` are the names of a codec's points, the rows of its tables. MS-SSIM
-    is converted to dB image by image.
+    Of the rows only those count that are on a curve, under conditions with curves: they are `rows`, and `aside` tells
+    what is left (see `on_curve`). `images` are sorted by name, so that the order of the rows changes nothing;
+    `conditions` and `codecs` are in the order of the rows, clean images first; `points` are the names of a codec's
+    points, the rows of its tables. Quality is on the axis of `on_axis`.
     """
 
     def __init__(self, rows: pd.DataFrame, quality: Quality) -> None:
+        self.codecs: tuple[str, ...] = tuple(map(str, rows["codec"].unique()))
+        every, rows = rows, with_curves(rows)
+        self.rows, self.aside = rows, set_aside(every, rows)
         pairs = dict.fromkeys(zip(rows["corruption"], rows["severity"].astype(int), strict=True))
         self.conditions: tuple[Condition, ...] = tuple(sorted(pairs, key=lambda pair: pair != CLEAN_CONDITION))
-        self.codecs: tuple[str, ...] = tuple(map(str, rows["codec"].unique()))
         ok = rows[rows["status"] == "ok"]
         self.images: tuple[str, ...] = tuple(sorted(ok["image"].unique()))
         number = {condition: index for index, condition in enumerate(self.conditions)}
@@ -52,7 +57,7 @@ class PointTables:
             zip(ok["corruption"], ok["severity"].astype(int), strict=True), index=ok.index, dtype=object
         )
         ok = ok.assign(
-            quality=ok["psnr"] if quality == "psnr" else ms_ssim_db(ok["ms_ssim"]),
+            quality=on_axis(ok[quality], quality),
             condition=pair_of.map(number),
             image=pd.Categorical(ok["image"], self.images).codes,
         )
@@ -78,6 +83,11 @@ class PointTables:
     def table(self, codec: str, condition: Condition) -> PointTable:
         """Return the table of one codec under one condition."""
         return self._tables[codec, condition]
+
+    def has_curve(self, codec: str, condition: Condition) -> bool:
+        """Return whether a codec was measured at enough points for a curve."""
+        known = ~np.isnan(self.table(codec, condition).bpp)
+        return bool(known.any(axis=1).sum() >= MINIMUM_POINTS)
 
     def shared_images(self, anchor: str, codec: str, condition: Condition) -> Mask:
         """Return the images that codec and anchor both have at all their points."""

@@ -36,8 +36,9 @@ def rank(
     Each codec is compared with the anchor on the images that both have at all their points: mean bpp and mean quality
     over those images are a point of a curve, two curves give a BD-rate, and the mean of those over the corrupted
     conditions is the score. A codec that is not comparable under every one of them is listed without a rank. `bands`
-    maps a corruption to "low", "medium" or "high". The default anchor is jpeg2000, else jpeg, else the first codec with
-    a curve of real rates. The leaderboard has no intervals; see `intervals`.
+    maps a corruption to "low", "medium" or "high". Which points are on a curve, and which images it takes, `on_curve`
+    says. The default anchor is jpeg2000, else jpeg, else the first codec of real rates, of those with a curve under
+    every condition, or else under any. The leaderboard has no intervals; see `intervals`.
 
     Raises NotComparable for no rows, rows of several sets, an anchor without a curve, or no codec with one.
     """
@@ -45,7 +46,7 @@ def rank(
     if len(sets) != 1:
         raise NotComparable(f"a leaderboard is of one set: choose one of {', '.join(sets)}" if sets else "no rows")
     tables = PointTables(rows, quality)
-    anchor = _anchor(anchor, rows)
+    anchor = _anchor(anchor, tables)
     rules = rules_of(tables.conditions, bands)
     shifted = [condition for condition in tables.conditions if condition != CLEAN_CONDITION]
     scored = shifted or [CLEAN_CONDITION]
@@ -55,7 +56,7 @@ def rank(
     inflations: dict[tuple[str, Condition], float] = {}
     psnr_clean: dict[tuple[str, Condition], float] = {}
     for codec in tables.codecs:
-        status = rows.loc[rows["codec"] == codec, "status"]
+        status = tables.rows.loc[tables.rows["codec"] == codec, "status"]
         for condition in tables.conditions:
             bd_rates[codec, condition] = _bd_rate(tables, anchor, codec, condition)
         for condition in shifted:
@@ -73,7 +74,7 @@ def rank(
                     name: float(value[0])
                     for name, value in numbers(rules, np.isfinite(values), values[..., None]).items()
                 },
-                overlap=min((result.overlap for result in comparable), default=math.nan),
+                overlap=min((result.overlap for result in results if result.overlap >= 0), default=math.nan),
                 conditions=len(comparable),
                 n=min(int(tables.shared_images(anchor, codec, condition).sum()) for condition in tables.conditions),
                 failed=int((status == "failed").sum()),
@@ -88,23 +89,27 @@ def rank(
         anchor=anchor,
         quality=quality,
         matched_bpp=matched_bpp,
-        images=int(rows["image"].nunique()),
+        images=int(tables.rows["image"].nunique()),
         conditions=tables.conditions,
         entries=_ranked(entries),
         bd_rates=bd_rates,
         inflations=inflations,
         psnr_clean=psnr_clean,
         tails=_tails(tables, anchor, matched_bpp),
+        aside=tables.aside,
     )
 
 
-def _anchor(asked: str | None, rows: pd.DataFrame) -> str:
-    points = rows[rows["status"] == "ok"].groupby("codec", sort=False)["point"].nunique()
+def _anchor(asked: str | None, tables: PointTables) -> str:
+    ok = tables.rows[tables.rows["status"] == "ok"]
+    points = ok.groupby("codec", sort=False)["point"].nunique()
     able = [str(codec) for codec in points.index[points >= MINIMUM_POINTS]]
     if asked is not None and asked not in able:
         raise NotComparable(f"{asked} has no rate curve here: expected an anchor among {', '.join(able) or 'none'}")
     if not able:
         raise NotComparable(f"no codec has the {MINIMUM_POINTS} points that a rate curve needs")
+    whole = [codec for codec in able if all(tables.has_curve(codec, condition) for condition in tables.conditions)]
+    able = whole or able
     measured = [codec for codec in able if not codec.partition("@")[0].endswith("-est")]
     return asked or next((codec for codec in ANCHORS if codec in able), (measured or able)[0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -139,7 +140,7 @@ def heatmap(
         more = {"--retry-failed": retry_failed, "--remeasure-changed": remeasure_changed}
         for option, value in zip((*names, *more), (*values, *more.values()), strict=True):
             if value:
-                refuse(f"{file} is only read: {option} is for measuring, codecshift heatmap --out {file}")
+                refuse(f"{file} is only read: {option} is for measuring, codecshift heatmap --out {quote(str(file))}")
         choice = Choice(sets=sets or (), severities=severities, codecs=codec or ())
         _show_heatmaps(file, choice, format, figures, shown=window if band or steps else None)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,4 +87,5 @@ def prepare(
         say_left_out(images)
     for name, reason in job.unavailable.items():
         say(f"left out: {name}: {reason}")
-    return job
+    files = {spec.name: str(path) for spec, path in zip(extra, codec_files or (), strict=True)}
+    return replace(job, asked=replace(job.asked, data_dir=str(data_dir or ""), codec_files=files))

@@ -164,6 +164,9 @@ def figures(
         list[FigureFormat] | None, typer.Option(help="File formats. Default: png and pdf.")
     ] = None,
     data_dir: DataDir = None,
+    anchor: Annotated[
+        str | None, typer.Option(metavar="CODEC", help="The codec that BD-rates are against. Default: as leaderboard.")
+    ] = None,
     codec: Annotated[
         list[str] | None, typer.Option(metavar="LABEL", help="Where a checkpoint of the rows lies: ARCH@FILE.")
     ] = None,
@@ -190,7 +193,7 @@ def figures(
     folder = out or Path("figures")
     _echo_each(
         "drawing figures",
-        drawing.figures(_evidence(file), folder, only or (), formats, images, extra=extra, skipped=say),
+        drawing.figures(_evidence(file), folder, only or (), formats, images, extra=extra, anchor=anchor, skipped=say),
     )
 
 

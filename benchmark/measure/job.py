@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...analysis.spectrum import Settings
+from ...analysis.commands import Asked
+from ...analysis.spectrum import LUMINANCE, Settings
 from ...codecs.isolated import Isolated, NoAnswer, Raised
 from ...codecs.names import did_you_mean
 from ...codecs.neural.device import describe, possible
@@ -38,7 +39,7 @@ class Job:
 
     `unavailable` are the codecs of the plan that this machine lacks, with the reason. `device` is where neural codecs
     compute, None for workers like any others; `spectra` is how spectra are taken, None for no spectra; `matched` are
-    the points that searches found, None where there was no search.
+    the points that searches found, None where there was no search; `asked` is what the command named them by.
     """
 
     plan: Plan
@@ -49,6 +50,7 @@ class Job:
     device: Device | None = None
     spectra: Settings | None = None
     matched: Matched | None = None
+    asked: Asked = field(default_factory=Asked)
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:
@@ -157,11 +159,13 @@ def prepare(
     UnknownName, UnknownCodec, UnknownSet, SetError, and CodecUnavailable, also where there is no such device.
     """
     named("device", device, DEVICES)  # before anything is fetched
+    asked = _asked(plan, extra, spectra)
     plan, specs, points, unavailable = _codecs(plan, extra, progress)
     device_used = chosen(device, specs.values())
     corrupted = [condition for condition in plan.conditions() if condition[0] != CLEAN]
     fetch_textures((name for name, _ in corrupted), progress)
     sets: dict[str, ImageSet] = {}
+    names: dict[str, str] = {}
     for name in plan.sets:
         images = open_set(name, data_dir, download=download, progress=progress)
         if images.name in sets:
@@ -172,8 +176,25 @@ def prepare(
                 f"{name} holds no {corruption}@{severity} ({len(lacking)} of the conditions wanted are not there): "
                 f"it holds {_listed(images.generated.files)}; choose with --corruption and --severity"
             )
-        sets[images.name] = images
-    return Job(plan, _parts(sets, plan), specs, points, unavailable, device_used, spectra)
+        sets[images.name], names[images.name] = images, name
+    asked = replace(asked, sets=names)
+    return Job(plan, _parts(sets, plan), specs, points, unavailable, device_used, spectra, asked=asked)
+
+
+def _asked(plan: Plan, extra: Sequence[Spec], spectra: Settings | None) -> Asked:
+    """Return what a plan was asked for that rows do not tell, but for its sets."""
+    checkpoints: dict[str, list[str]] = {}
+    for label in plan.codecs:
+        if "@" in label:
+            checkpoints.setdefault(find(label, extra)[0].name, []).append(label)
+    return Asked(
+        plan=plan.name,
+        codecs=checkpoints,
+        first=plan.first,
+        images=plan.images,
+        channels="" if spectra is None else "luminance" if spectra.channels == LUMINANCE else "rgb",
+        window="" if spectra is None else spectra.window,
+    )
 
 
 def chosen(device: str, specs: Iterable[Spec]) -> Device | None:

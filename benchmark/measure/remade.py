@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ...analysis.distortion import squared_error
@@ -64,7 +65,7 @@ class Remade:
     @cached_property
     def _opened(self) -> ImageSet | str:
         """Return the set, or why it is missing."""
-        ask = f"codecshift figures {self._path} --data-dir DIR"
+        ask = f"codecshift figures {quote(str(self._path))} --data-dir DIR"
         try:
             images = open_set(self._place(), self._data_dir)
         except (SetError, UnknownSet, GeneratedError, DownloadError, OSError):
@@ -117,14 +118,18 @@ class Remade:
                 coded = code(opened, shown)
         except (UnknownCodec, CodecUnavailable, Faulty) as error:
             architecture, at, _ = codec.partition("@")
-            ask = f"codecshift figures {self._path} --codec {architecture}@FILE" if at else "codecshift doctor"
+            ask = (
+                f"codecshift figures {quote(str(self._path))} --codec {architecture}@FILE"
+                if at
+                else "codecshift doctor"
+            )
             raise NothingToDraw(f"{codec} cannot be used here, {error}: {ask}") from error
         errors = tuple(squared_error(coded.seen, other) for other in (shown, self.clean(shot.image)))
         if (coded.nbytes, *errors) != (row.nbytes, row.error, row.error_clean):
             raise NothingToDraw(
                 f"{shot} {codec}:{point} does not come out here as it was measured (bytes {coded.nbytes} for "
                 f"{row.nbytes}, squared error {errors[0]} for {row.error}), so codec or corruption is another one: "
-                f"codecshift run --set {self._set_name} --out OTHER"
+                f"codecshift run --set {quote(self._set_name)} --out OTHER"
             )
         return coded.seen
 

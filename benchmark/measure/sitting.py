@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from types import TracebackType
 
 from ...codecs.memory import share
 from ..store import RunFile, Unshown
+from ..store.reading import ASKED
 from .admission import admitted
 from .job import Job
 from .loop import Loop, PoolFactory
@@ -109,7 +110,8 @@ class Sitting:
         """Record in the run file that the run is started or resumed now; once."""
         if self.file and not self._is_recorded:
             started = datetime.now(UTC).isoformat(timespec="seconds")
-            self.file.begin(self.job.run, self.job.provenance, started, self._jobs)
+            record = {**self.job.provenance, ASKED: asdict(self.job.asked)}
+            self.file.begin(self.job.run, record, started, self._jobs)
             self._is_recorded = True
 
     def measure(self, tasks: Sequence[Task], report: Report = lambda _tally: None) -> Iterator[Worked]:

@@ -91,11 +91,13 @@ class Plan:
 def corruptions_named(text: str) -> tuple[str, ...]:
     """Return the corruptions of the band `text`, or the corruption of the table or Fourier wave of that name.
 
-    Raises UnknownName if it is none of these.
+    "clean" is another word for "none", clean images. Raises UnknownName if it is none of these.
     """
     bands = {band: [name for name in FIFTEEN if CORRUPTIONS[name].band == band] for band in ("low", "medium", "high")}
     if text in bands:
         return tuple(bands[text])
+    if text == "clean":
+        return (CLEAN,)
     if text.startswith(PREFIX):
         try:
             find(text)

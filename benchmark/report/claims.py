@@ -13,6 +13,12 @@ from ..plan.names import named
 from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet
 
+_NUMBERS = (
+    "H1 to H12 are this suite's numbers of findings of Lieberman et al., Neural Image Compression: Generalization, "
+    "Robustness, and Spectral Biases, NeurIPS 2023, put as hypotheses; H2, H8 and H11 have no test."
+)
+"""Where the claims and their numbers come from."""
+
 _COLUMNS = tuple(map(Column, ("claim", "verdict", "effect and 95 % interval", "statement")))
 
 
@@ -25,7 +31,7 @@ def verdicts(evidence: Evidence, names: Sequence[str] = ()) -> list[Verdict]:
 def judged_by(evidence: Evidence) -> analysis.Records:
     """Return what the claims are judged by."""
     kinds = {line["codec"]: str(line["kind"]) for line in evidence.facts()}
-    return analysis.Records(evidence.rows, BANDS, evidence.spectra(), kinds, str(evidence.path))
+    return analysis.Records(evidence.rows, BANDS, evidence.spectra(), kinds, str(evidence.path), evidence.asked())
 
 
 def report(verdicts: Iterable[Verdict]) -> Report:
@@ -35,7 +41,7 @@ def report(verdicts: Iterable[Verdict]) -> Report:
         (verdict.claim.name, verdict.finding.decision, _effect(verdict) or "-", verdict.claim.statement)
         for verdict in verdicts
     ]
-    notes = [note for verdict in verdicts for note in _notes(verdict)]
+    notes = [note for verdict in verdicts for note in _notes(verdict)] + [_NUMBERS]
     records = [_record(verdict) for verdict in verdicts]
     return Report([Sheet(_COLUMNS, lines, notes=notes)], [_flat(verdict) for verdict in verdicts], {"claims": records})
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...analysis.commands import Asked, Measured, measured
 from ...analysis.ranking import NotComparable
 from ...codecs.names import did_you_mean
 from ...corruptions.corruption import CLEAN
@@ -103,6 +104,15 @@ class Evidence:
     def spectra_settings(self) -> Mapping[str, Any]:
         """Return how the spectra were taken: version of the grid, channels and window; empty where there are none."""
         return next((run[SPECTRA] for run in self.runs.values() if SPECTRA in run), {})
+
+    def asked(self) -> tuple[Asked, ...]:
+        """Return what the runs were asked for, as far as their file records it."""
+        return tuple(Asked.of(record) for run, record in store.asked(self.path).items() if run in self.runs)
+
+    def measured(self) -> Measured:
+        """Return how the rows of the first set were measured, for commands that add to them."""
+        rows = self.rows[self.rows["set"] == self.rows["set"].iloc[0]]
+        return measured(rows, BANDS, str(self.path), self.asked())
 
     def facts(self) -> list[dict[str, Any]]:
         """Return what the runs state of their codecs, see `facts`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...analysis import figures as analysis
+from ...analysis.counted import counted
 from ...analysis.figures import FIGURES, Drawing, Kind, NothingToDraw
 from ...analysis.figures.style import plain
 from ...codecs.protocol import Spec
@@ -30,11 +31,12 @@ _NO_DATES = {
 
 
 def drawn_from(
-    evidence: Evidence, data_dir: Path, extra: Sequence[Spec] = ()
+    evidence: Evidence, data_dir: Path, extra: Sequence[Spec] = (), anchor: str | None = None
 ) -> Iterator[tuple[str, analysis.Material]]:
     """Yield each set with all there is to draw from.
 
-    Its images are looked for in `data_dir`; `extra` are codecs known beside those of the catalogue.
+    Its images are looked for in `data_dir`; `extra` are codecs known beside those of the catalogue; `anchor` is the
+    codec that BD-rates are against, by default that of a leaderboard.
     """
     for part in evidence.by_set():
         image_set = str(part.rows["set"].iloc[0])
@@ -50,6 +52,8 @@ def drawn_from(
                 codecs={line["codec"]: line for line in part.facts() if line["run"] in runs},
                 window=part.spectra_settings().get("window", "none"),
                 file=str(part.path),
+                asked=part.asked(),
+                anchor=anchor,
             ),
         )
 
@@ -86,6 +90,7 @@ def figures(
     data_dir: Path,
     *,
     extra: Sequence[Spec] = (),
+    anchor: str | None = None,
     skipped: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Path]:
     """Draw figures into `folder`, each with a caption, and yield the files as they are written.
@@ -95,7 +100,7 @@ def figures(
     `names` that no set suffices for, or where nothing can be drawn at all.
     """
     chosen = kinds(names)
-    sets = list(drawn_from(evidence, data_dir, extra))
+    sets = list(drawn_from(evidence, data_dir, extra, anchor))
     folder.mkdir(parents=True, exist_ok=True)
     drawn: set[str] = set()
     reasons: dict[str, str] = {}
@@ -137,10 +142,10 @@ def _caption(kind: Kind, image_set: str, material: analysis.Material, drawing: D
     rows = material.rows
     ok = int((rows["status"] == "ok").sum())
     lines = (
-        f"{drawing.about or kind.about}. Set {image_set}: {rows['image'].nunique()} images.",
+        f"{drawing.about or kind.about}. Set {image_set}: {counted(rows['image'].nunique(), 'image')}.",
         kind.rule,
         drawing.note,
-        f"Drawn from {drawing.used}; in all {ok} rows were measured, {len(rows) - ok} failed or were skipped.",
+        f"Drawn from {drawing.used}; rows measured in all: {ok}, failed or skipped: {len(rows) - ok}.",
         f"Run {', '.join(material.runs)}.",
     )
     return "\n".join(textwrap.fill(line, 100) for line in lines if line) + "\n"

@@ -9,6 +9,7 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -21,12 +22,26 @@ _SHORTEST_NAME = 12  # a column of names that would get less is left to be folde
 
 
 def render(report: Report, form: Format) -> str:
-    """Return a report in a format, with a newline at its end: csv and json have the records, the others the sheets."""
+    """Return a report in a format, with a newline at its end: csv and json have the records, the others the sheets.
+
+    A sheet is shown without the columns that have no value in any line.
+    """
     if form is Format.csv:
         return _as_csv(report)
     if form is Format.json:
         return _as_json(report)
-    return "\n".join(map(_SHEET_AS[form], report.sheets))
+    return "\n".join(_SHEET_AS[form](_without_empty_columns(sheet)) for sheet in report.sheets)
+
+
+def _without_empty_columns(sheet: Sheet) -> Sheet:
+    """Return a sheet without the columns in which no line has a value; one without lines keeps all."""
+    places = [
+        place
+        for place, column in enumerate(sheet.columns)
+        if not sheet.lines or any(column.show(line[place]) not in {"", "-"} for line in sheet.lines)
+    ]
+    lines = [[line[place] for place in places] for line in sheet.lines]
+    return replace(sheet, columns=[sheet.columns[place] for place in places], lines=lines)
 
 
 # --- data

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...analysis import heatmap as analysis
+from ...analysis.counted import counted
 from ...analysis.figures import heatmap as maps
 from ...analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full_window, low_window
 from ...corruptions.corruption import CLEAN, Corruption
@@ -141,9 +142,9 @@ def _notes(heatmaps: Sequence[Heatmap]) -> list[str]:
     for heatmap in heatmaps:
         label = f"{heatmap.codec}:{heatmap.point}"
         if heatmap.failed:
-            notes.append(f"{label}: {heatmap.failed} rows failed or were skipped.")
+            notes.append(f"{label}: {counted(heatmap.failed, 'row')} failed or skipped.")
         if missing := sum(bool(heatmap.missing[place]) for place in heatmap.places()):
-            notes.append(f"{label}: {missing} frequencies are missing.")
+            notes.append(f"{label}: {counted(missing, 'frequency')} missing.")
     return notes
 
 
@@ -155,7 +156,9 @@ def draw(heatmaps: Sequence[Heatmap], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     for title, group in _grouped(heatmaps):
-        codecs = ", ".join(f"{heatmap.codec}:{heatmap.point} ({len(heatmap.images)} images)" for heatmap in group)
+        codecs = ", ".join(
+            f"{heatmap.codec}:{heatmap.point} ({counted(len(heatmap.images), 'image')})" for heatmap in group
+        )
         stem = f"fourier-heatmap-{file_name(group[0].set)}-rms{group[0].rms:g}"
         caption = f"{maps.ABOUT}. Set {title}; {codecs}. {RULE}\n"
         files += save(maps.draw(group), folder / stem, ("png", "pdf"), caption)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from ...analysis.counted import counted
 from ...analysis.ranking import NUMBERS, TAILS, Entry, Leaderboard, Quality, intervals, rank
+from ...analysis.rate import MINIMUM_POINTS
 from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST, RESAMPLES, SEED, Interval, summarise
 from ...corruptions.corruption import CLEAN
 from ..store.facts import FACTS
@@ -47,6 +50,9 @@ _TAIL_NOTES = (
     "decile: the worst tenth of the cases reach it or go beyond; CVaR: the mean of that tenth. lacking: cases that "
     "cannot be compared.",
 )
+
+MOST_NAMES = 8
+"""The points or conditions that a note names of a longer list."""
 
 MOST_POINTS = 40
 """The lines that are shown of a longer table of points."""
@@ -105,10 +111,10 @@ def title(board: Leaderboard) -> str:
     """Return the heading of a leaderboard."""
     shifted = [condition for condition in board.conditions if condition[0] != CLEAN]
     severities = sorted({severity for _, severity in shifted})
-    where = f"{len({name for name, _ in shifted})} corruptions" if shifted else "clean images"
+    where = counted(len({name for name, _ in shifted}), "corruption") if shifted else "clean images"
     at = f", severity {' '.join(map(str, severities))}" if severities else ""
     measure = {"psnr": "PSNR", "ms_ssim": "MS-SSIM"}[board.quality]
-    return f"{board.set}: {board.images} images, {where}{at}; BD-rate ({measure}) against {board.anchor}"
+    return f"{board.set}: {counted(board.images, 'image')}, {where}{at}; BD-rate ({measure}) against {board.anchor}"
 
 
 def notes(board: Leaderboard) -> list[str]:
@@ -118,7 +124,7 @@ def notes(board: Leaderboard) -> list[str]:
         "BD-rate: bits at equal quality against what the codec was given, below 0 is better; mean over corruptions, "
         "then on clean images and per band. inflation: bits on corrupted over clean images at one setting. PSNR clean: "
         f"decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean images. "
-        "overlap: the least part of the anchor's quality range that a BD-rate rests on."
+        "overlap: the least part of the anchor's quality range that a codec shares with it under any corruption."
     )
     unranked = [f"{entry.codec} is not ranked: {entry.reason}." for entry in board.entries if entry.rank is None]
     estimated = [
@@ -127,7 +133,25 @@ def notes(board: Leaderboard) -> list[str]:
         for entry in board.entries
         if not math.isnan(entry.gap_clean) or not math.isnan(entry.gap)
     ]
-    return [legend, *_interval_notes(board), *unranked, *estimated]
+    return [legend, *_interval_notes(board), *unranked, *estimated, *_aside_notes(board)]
+
+
+def _aside_notes(board: Leaderboard) -> Iterator[str]:
+    """Say which points and conditions of the rows the board leaves aside, and why."""
+    if board.aside.points:
+        labels = list(dict.fromkeys(f"{codec}:{point}" for codec, _, point in board.aside.points))
+        yield (
+            f"Not on a curve: {_first(labels)}. A curve takes the largest set of images that {MINIMUM_POINTS} points "
+            "of its codec share; a point without one of them is left out."
+        )
+    if board.aside.conditions:
+        names = [f"{corruption}@{severity}" for corruption, severity in board.aside.conditions]
+        yield f"Not on this board, as no codec has {MINIMUM_POINTS} points there: {_first(names)}."
+
+
+def _first(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _interval_notes(board: Leaderboard) -> Iterator[str]:
@@ -150,8 +174,13 @@ def _interval_notes(board: Leaderboard) -> Iterator[str]:
         for too_many, outcome in ((True, "too many for an interval"), (False, "left out of the interval")):
             names = [name for name, share in shares.items() if (share > MOST_LOST) == too_many]
             if names:
-                most = max(shares[name] for name in names)
-                yield f"{codec}: up to {most:.1%} of the resamples have no value of {', '.join(names)}, {outcome}."
+                most = _share(max(shares[name] for name in names))
+                yield f"{codec}: up to {most} of the resamples have no value of {', '.join(names)}, {outcome}."
+
+
+def _share(share: float) -> str:
+    """Return a share above 0 in percent, "0.1%" for any that is smaller."""
+    return f"{max(share, 0.001):.1%}"
 
 
 def tail_sheet(board: Leaderboard) -> Sheet:
@@ -186,8 +215,9 @@ def points_report(evidence: Evidence) -> Report:
         )
         for line in table.to_dict("records")
     ]
-    more = [f"... and {len(lines) - MOST_POINTS} more: codecshift rows FILE"] if len(lines) > MOST_POINTS else []
-    return Report([Sheet(_POINT_COLUMNS, lines[:MOST_POINTS], notes=[*more, *evidence.image_notes()])])
+    more = f"... and {len(lines) - MOST_POINTS} more: codecshift rows {shlex.quote(str(evidence.path))}"
+    notes = [more] if len(lines) > MOST_POINTS else []
+    return Report([Sheet(_POINT_COLUMNS, lines[:MOST_POINTS], notes=[*notes, *evidence.image_notes()])])
 
 
 # --- every digit

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...analysis.counted import counted
 from ...codecs.neural.training import recipe
 from ...corruptions.sets import KNOWN
 from ...corruptions.table import find
@@ -58,7 +59,7 @@ def _notes(measurement: Measurement, names: Sequence[str], severity: int) -> Ite
     (image_set, images), *_ = measurement.provenance["sets"].items()
     measured = {name: row for name, row in measurement.at(severity).items() if name in names and row.band}
     yield (
-        f"Measured at severity {severity} on {images['images']} images of {image_set} (sha256 "
+        f"Measured at severity {severity} on {counted(images['images'], 'image')} of {image_set} (sha256 "
         f"{images['digest'][:12]}), codecshift {measurement.provenance['codecshift']}: mean power spectrum of the "
         "corrupted less the clean image. centroid: its mean radius in cycles per pixel. measured: the third of 0 to "
         "1/2 that it lies in. low, medium, high: shares of power below 1/6, to 1/3 and above. dc: frequency 0, part "

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...analysis.counted import counted
 from ...analysis.spectrum import grid_thirds, radial
 from ...corruptions.corruption import CLEAN
 from .. import store
@@ -43,7 +44,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
     whole = store.spectra(evidence.path)
     if whole.empty:
         raise NothingChosen(
-            f"{evidence.path} holds no spectra: codecshift run ... --spectra --out {evidence.path} adds them"
+            f"{evidence.path} holds no spectra; a run with --spectra adds them: {evidence.measured().run('--spectra')}"
         )
     ladder = whole["point"].str.extract(r"(\d+\.?\d*)", expand=False).astype(float)  # q9 comes before q40
     order = ["set", "corruption", "severity", "codec", "ladder", "point", "quantity", "channel"]
@@ -113,4 +114,4 @@ def _title(part: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     window = settings.get("window", "none")
     through = f", {window.capitalize()} window" if window != "none" else ""
     channels = "luminance" if set(part["channel"]) == {"Y"} else "luminance (Y), R, G and B"
-    return f"{part['set'].iloc[0]}: mean power spectra of {part['n'].max()} images, {channels}{through}"
+    return f"{part['set'].iloc[0]}: mean power spectra of {counted(part['n'].max(), 'image')}, {channels}{through}"

@@ -4,6 +4,7 @@ from .images import Recorded, Unshown
 from .merging import merge
 from .reading import (
     TABLE_COLUMNS,
+    asked,
     faults,
     read,
     recorded,
@@ -34,6 +35,7 @@ __all__ = [
     "Spectra",
     "Status",
     "Unshown",
+    "asked",
     "blank",
     "faults",
     "merge",

@@ -122,7 +122,7 @@ def _head(path: Path) -> _Head:
         reader = Reader(connection)
         sets = frozenset(name for (name,) in connection.execute('SELECT DISTINCT "set" FROM rows'))
         measured = frozenset(reader.measured())
-        return _Head(path, reader.runs(), reader.images(), sets, measured, reader.unshown())
+        return _Head(path, reader.records(), reader.images(), sets, measured, reader.unshown())
 
 
 def _comparable(heads: Iterable[_Head]) -> dict[str, Mapping[str, Any]]:

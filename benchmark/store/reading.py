@@ -24,6 +24,12 @@ TABLE_COLUMNS = (
 """The columns of `read`, in order; other programs rely on them."""
 
 
+ASKED = "asked"
+"""The key beside a provenance that records what the command was asked for: words and paths, which change no result.
+
+It is no part of the provenance, and the run id does not depend on it."""
+
+
 class Reader:
     """What a run file holds, read through an open connection."""
 
@@ -56,6 +62,10 @@ class Reader:
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """Return the provenance of each run, by run id."""
+        return {run: {name: record[name] for name in record if name != ASKED} for run, record in self.records().items()}
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Return the provenance of each run with what its command was asked for under ASKED, by run id."""
         runs = self._connection.execute("SELECT id, provenance FROM runs ORDER BY id")
         return {run: json.loads(text) for run, text in runs}
 
@@ -172,6 +182,16 @@ def unshown(path: Path) -> list[Unshown]:
     """Return what `Reader.unshown` returns of the file at `path`."""
     with reading(path) as connection:
         return Reader(connection).unshown()
+
+
+def asked(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Return what the command of each run in a run file was asked for, by run id, without runs that do not record it.
+
+    A record has the fields of `analysis.commands.Asked`.
+    """
+    with reading(Path(path)) as connection:
+        records = Reader(connection).records()
+    return {run: record[ASKED] for run, record in records.items() if ASKED in record}
 
 
 def _rows(path: str | Path, columns: Sequence[str], where: str = "") -> pd.DataFrame:

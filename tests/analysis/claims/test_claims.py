@@ -2,8 +2,10 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -278,12 +280,25 @@ def test_h5(at_rate: float, at_quality: float, decision: str) -> None:
     assert outcome.effect.estimate == pytest.approx(100 * (at_rate - 0.9))
 
 
-def test_h5_needs_both_kinds_and_the_noise_itself() -> None:
+@pytest.mark.parametrize(
+    ("codecs", "noise", "lacking", "asked"),
+    [
+        (("jpeg",), True, "a neural codec with points near 0.5 bpp and near 32 dB", ["hyperprior-cs"]),
+        ((NEURAL,), True, "a classical codec with points near 0.5 bpp and near 32 dB", ["jpeg"]),
+        (("jpeg", NEURAL), False, "the squared error of the noise itself, from identity", ["identity"]),
+    ],
+    ids=["neural", "classical", "noise"],
+)
+def test_h5_names_what_lacks_and_nothing_that_is_there(
+    codecs: tuple[str, ...], noise: bool, lacking: str, asked: list[str]
+) -> None:
     kept: dict[str, dict[int, float]] = {"jpeg": {}, NEURAL: {}}
-    for rows in ((table(("jpeg",), keeping(kept)), identity()), (table(kept, keeping(kept)),)):
-        outcome = finding("H5", evidence(*rows))
-        assert outcome.decision == "undecided"
-        assert "a neural and a classical codec are needed" in outcome.reason
+    outcome = finding("H5", evidence(table(codecs, keeping(kept)), *([identity()] if noise else [])))
+    assert outcome.decision == "undecided"
+    needed, _, command = outcome.reason.partition(": codecshift ")
+    assert needed == f"needed: {lacking}"
+    words = command.split()
+    assert [value for option, value in pairwise(words) if option == "--codec"] == asked
 
 
 # --- H6: pruning
@@ -489,7 +504,7 @@ def test_h3_needs_both_bands() -> None:
     of_spectra = spectra(("D", "none", 0, "jpeg", "p1", 50), ("G", "fog", 3, "jpeg", "p1", 60))
     outcome = finding("H3", evidence(table(("jpeg",)), of_spectra=of_spectra))
     assert outcome.decision == "undecided"
-    assert "--corruption low --corruption high --spectra" in outcome.reason
+    assert re.search("--corruption low --corruption high .*--spectra --out", outcome.reason)
 
 
 @pytest.mark.parametrize(("tilt", "decision"), [(80, "supported"), (57, "undecided"), (52, "refuted")])

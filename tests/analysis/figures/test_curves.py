@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
+from codecshift.analysis.ranking.point_tables import PointTables
 from matplotlib.axes import Axes
 
 
@@ -49,6 +50,40 @@ def test_curves_are_of_the_images_that_all_settings_have(
     for each, other in zip(lines, expected, strict=True):
         assert list(each.get_ydata()) == pytest.approx(list(other.get_ydata()))
     assert list(lines[0].get_ydata()) != pytest.approx(straight())
+
+
+def test_ms_ssim_is_averaged_in_decibels_as_on_the_leaderboard(
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = rows()
+    table["ms_ssim"] = table["image"].map({"a": 0.9, "b": 0.999})  # 10 and 30 dB, whose mean is 20
+    (_, similarity) = drawn("rd-clean", material(table))
+    assert similarity.lines[0].get_ydata() == pytest.approx([20] * 5)
+    measured = PointTables(table, "ms_ssim").table("jpeg", ("none", 0)).quality
+    assert measured.mean(axis=1) == pytest.approx([20] * 5)
+
+
+def test_a_setting_that_is_lossless_under_one_corruption_has_no_mark_in_the_panel(
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
+) -> None:
+    """Else its mark is a mean over other severities than those of its neighbours."""
+    table = rows()
+    where = (table["codec"] == "jpeg") & (table["corruption"] == "fog") & (table["severity"] == 1)
+    table.loc[where & (table["point"] == "p4"), "psnr"] = math.inf
+    panels = drawn("rate-curves", material(table))
+    assert [len(axis.lines[0].get_xdata()) for axis in panels] == [5, 4, 5, 5]
+    assert panels[1].lines[0].get_ydata() == pytest.approx([value - 2 * 2 for value in straight(4)])
+
+
+def test_a_codec_that_lacks_a_severity_is_not_drawn_beside_those_that_have_it(
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = rows()
+    lacking = (table["codec"] == "webp") & (table["corruption"] == "fog") & (table["severity"] == 1)
+    (drawing,) = FIGURES["rate-curves"].draw(material(table[~lacking]))
+    labels = [[line.get_label() for line in axis.lines] for axis in drawing.figure.axes]
+    assert labels == [["jpeg", "jpeg2000", "webp"], ["jpeg", "jpeg2000"], *[["jpeg", "jpeg2000", "webp"]] * 2]
+    assert drawing.note == "Not measured under every condition of a panel: webp (low)."
 
 
 def test_images_too_small_for_ms_ssim_have_one_panel(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
+from codecshift.analysis.ranking import rank
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -120,17 +121,42 @@ def test_a_codec_that_gets_worse_under_noise_falls_in_the_ranking(
     assert labels == ["clean", "low", "medium", "high", "all"]
 
 
-def test_a_column_of_the_ranking_is_over_the_conditions_that_all_share(
-    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
-) -> None:
+def unlike(rows: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """Return rows in which webp shares no quality with the others under one of two severities of fog."""
     table = rows()
     table.loc[(table["codec"] == "webp") & (table["corruption"] == "fog") & (table["severity"] == 3), "psnr"] += 100
-    table.loc[(table["corruption"] == "fog") & (table["severity"] == 3) & (table["codec"] == "jpeg"), "psnr"] -= 6
-    (drawing,) = FIGURES["ranking"].draw(material(table))
+    table.loc[(table["corruption"] == "shot_noise") & (table["codec"] == "jpeg"), "psnr"] -= 4
+    return table
+
+
+@pytest.mark.parametrize("anchor", [None, "jpeg", "jpeg2000"])
+def test_the_ranking_has_the_anchor_the_numbers_and_the_places_of_the_leaderboard(
+    anchor: str | None, material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = unlike(rows)
+    each = material(table, anchor=anchor)
+    board = rank(table, each.bands, anchor=anchor)
+    (drawing,) = FIGURES["ranking"].draw(each)
     axis = drawing.figure.axes[0]
-    low = next(label.get_text() for label in axis.get_xticklabels() if label.get_text().startswith("low"))
-    assert low == "low\n1 of 2 conditions"
-    assert list(axis.lines[0].get_ydata())[1] == 1  # jpeg, at severity 1 alone
+    assert board.anchor in axis.get_xlabel()
+    names = [label.get_text().split("\n")[0] for label in axis.get_xticklabels()]
+    drawn = {line.get_label(): dict(zip(names, line.get_ydata(), strict=True)) for line in axis.lines}
+    numbers = [text.get_text() for text in axis.texts if text.get_text().endswith("%")]
+    for entry in board.entries:
+        assert drawn[entry.codec].get("all", math.nan) == pytest.approx(entry.rank or math.nan, nan_ok=True)
+        for name in set(names) - {"all"}:
+            assert math.isnan(drawn[entry.codec][name]) or f"{getattr(entry, name):+.0f} %" in numbers
+        if entry.rank:
+            assert f"{entry.score:+.0f} %" in numbers
+
+
+def test_a_codec_without_every_condition_of_a_column_has_no_place_in_it(
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
+) -> None:
+    (drawing,) = FIGURES["ranking"].draw(material(unlike(rows)))
+    places = {line.get_label(): list(line.get_ydata()) for line in drawing.figure.axes[0].lines}
+    assert [math.isnan(place) for place in places["webp"]] == [False, True, False, False, True]
+    assert "Without a place: webp (low, all)." in drawing.note
 
 
 def test_without_clean_rows_there_is_no_ranking(

@@ -259,12 +259,14 @@ def test_a_row_that_failed_takes_its_image_out_of_the_comparison(codec: str, sta
     }
 
 
-def test_an_absent_row_counts_as_one_that_failed() -> None:
+def test_a_point_with_an_absent_row_is_not_on_the_curve_and_takes_no_image_from_it() -> None:
     table = rows()
     gone = of(table, codec="avif", image="d", point="p2", corruption="fog")
-    actual = entries(rank(table[~gone], BANDS))["avif"]
-    assert (actual.n, actual.failed) == (3, 0)
+    board = rank(table[~gone], BANDS)
+    actual = entries(board)["avif"]
+    assert (actual.n, actual.failed) == (4, 0)
     assert actual.score == near(percents(THREE["avif"], SHIFTED))
+    assert board.aside.points == (("avif", FOG, "p2"),)
 
 
 @pytest.mark.parametrize(
@@ -288,9 +290,11 @@ def test_a_codec_without_a_condition_has_no_rank(spoil: Callable[[pd.DataFrame, 
 
 def test_without_the_anchor_in_a_condition_none_has_a_rank() -> None:
     table = rows()
-    board = rank(table[~of(table, codec="jpeg2000", corruption="fog")], BANDS)
+    table = table[~of(table, codec="jpeg2000", corruption="fog")]
+    board = rank(table, BANDS, anchor="jpeg2000")
     assert {entry.rank for entry in board.entries} == {None}
     assert all(entry.reason for entry in board.entries)
+    assert rank(table, BANDS).anchor == "jpeg"  # the next that has a curve everywhere
 
 
 def test_too_little_overlap_is_a_reason() -> None:
@@ -408,3 +412,20 @@ def test_tails_of_quality_are_its_lowest() -> None:
     alone = {one: 24 + 3 * math.log2(0.5 / (0.125 * WEIGHT[one])) + BONUS[one] for one in IMAGES}
     values = [alone[image] - LOSS[condition] for image, condition in product(IMAGES, SHIFTED)]
     assert asdict(actual) == near(asdict(tail(values, "low")))
+
+
+def test_the_overlap_is_the_least_of_all_conditions_also_where_it_is_too_little() -> None:
+    """Else the column says 100 % beside a reason that says 20 %."""
+    table = rows()
+    under_fog = of(table, codec="avif", corruption="fog")
+    table.loc[under_fog, "psnr"] += 12  # 27 to 42 dB and 24 to 39 dB share 3 of 15 dB
+    entry = entries(rank(table, BANDS))["avif"]
+    assert entry.rank is None
+    assert f"it shares {entry.overlap:.0%} of the anchor's quality range" in entry.reason
+    assert entry.overlap == near(3 / 15)
+
+
+def test_a_codec_without_a_curve_has_no_overlap() -> None:
+    table = rows()
+    few = table[(table["codec"] != "avif") | table["point"].isin(["p0", "p1"])]
+    assert math.isnan(entries(rank(few, BANDS))["avif"].overlap)

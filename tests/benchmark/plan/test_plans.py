@@ -42,6 +42,10 @@ def test_a_band_stands_for_its_five_or_so_corruptions(band: str) -> None:
     assert (CLEAN, *expected) == PLAN.narrowed(corruptions=[CLEAN, band, expected[-1]]).corruptions
 
 
+def test_clean_is_another_word_for_none() -> None:
+    assert PLAN.narrowed(corruptions=["clean", "fog", CLEAN]).conditions() == ((CLEAN, 0), ("fog", 2), ("fog", 4))
+
+
 def test_a_corruption_outside_the_fifteen_can_be_asked_for() -> None:
     assert PLAN.narrowed(corruptions=["spatter"]).corruptions == ("spatter",)
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,14 @@ def test_text_tells_the_effect_the_rule_and_the_rows() -> None:
     assert "H6 lacking: a pruned codec is needed H6 rule: " in words
     for verdict in FOUND:
         assert f"{verdict.claim.name} rule: {verdict.claim.rule}" in words
+
+
+def test_the_numbers_of_claims_are_explained() -> None:
+    (sheet,) = claims.report(FOUND).sheets
+    assert {verdict.claim.statement for verdict in FOUND} == {line[3] for line in sheet.lines}
+    untested = {f"H{number}" for number in range(1, 13)} - set(CLAIMS)
+    assert untested == set(re.findall(r"H\d+", sheet.notes[-1].partition(";")[2]))
+    assert "Lieberman et al." in sheet.notes[-1]
 
 
 def test_markdown_is_a_table_with_the_rules_under_it() -> None:

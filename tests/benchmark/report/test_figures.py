@@ -1,7 +1,7 @@
 """The figures of a run file: what is written, the same every time, and what is said of the rest."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,9 @@ def test_users_settings_of_matplotlib_change_nothing(drawn: Path, tmp_path: Path
 def test_a_caption_says_what_was_used(drawn: Path, tmp_path: Path) -> None:
     (*_, caption) = figures(drawn, tmp_path / "out", "rd-clean")
     text = " ".join(caption.read_text(encoding="utf-8").split())
-    assert text.startswith("PSNR and MS-SSIM over bpp on clean images. Set kodak: 1 images.")
+    assert text.startswith("PSNR and MS-SSIM over bpp on clean images. Set kodak: 1 image.")
     assert "8 of 8 rows (clean images, measured, of settings that are not lossless)" in text
-    assert text.endswith("in all 8 rows were measured, 0 failed or were skipped. Run r.")
+    assert text.endswith("rows measured in all: 8, failed or skipped: 0. Run r.")
 
 
 def test_what_cannot_be_drawn_is_reported_and_the_rest_drawn(drawn: Path, tmp_path: Path) -> None:
@@ -111,3 +111,28 @@ def test_waves_are_drawn_in_no_figure_of_corruptions(
         assert len(figures(file, tmp_path / folder, "rate-curves", "bd-rate-by-corruption")) == 4
     for drawn in (tmp_path / "path").glob("*.png"):  # the captions tell how many rows were left aside
         assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes()
+
+
+def test_points_on_fewer_images_leave_every_curve_as_it_is(
+    tmp_path: Path, curves: Callable[..., list[Row]], write: Write
+) -> None:
+    """As a heatmap or a search for matched points leaves them."""
+    ladder = curves(images="abcdef")
+    clean = [one for one in curves(images="ab") if (one.corruption, one.codec) == ("none", "anchor")]
+    few = [replace(one, point=f"x{one.point}") for one in clean]
+    both, alone = write(tmp_path / "both.sqlite", ladder + few), write(tmp_path / "alone.sqlite", ladder)
+    names = ("rate-curves", "rd-clean", "bd-rate-by-corruption")
+    for file, folder in ((both, "both"), (alone, "alone")):
+        assert len(figures(file, tmp_path / folder, *names)) == 2 * len(names)
+    for drawn in (tmp_path / "alone").glob("*.png"):
+        assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes(), drawn.name
+
+
+def test_an_anchor_can_be_chosen_as_on_the_leaderboard(tmp_path: Path, path: Path) -> None:
+    written = {
+        anchor: figures(path, tmp_path / str(anchor), "ranking", anchor=anchor)[0].read_bytes()
+        for anchor in (None, "anchor", "big")
+    }
+    assert written[None] == written["anchor"] != written["big"]
+    with pytest.raises(NothingToDraw, match="short has no rate curve here: expected an anchor among anchor, big"):
+        figures(path, tmp_path / "short", "ranking", anchor="short")

@@ -111,6 +111,19 @@ def test_a_command_at_the_end_of_a_note_has_a_line_of_its_own() -> None:
     assert text.splitlines()[-2:] == ["H1 lacking: spectra:", f"    {command}"]
 
 
+@pytest.mark.parametrize("form", [form for form in Format if form not in {Format.csv, Format.json}])
+def test_a_column_without_any_value_is_not_shown(form: Format) -> None:
+    columns = (Column("codec"), number("MS-SSIM"), Column("reason"), number("n"))
+    lines = [("jpeg", math.nan, "", 1), ("webp", math.nan, "-", math.nan)]
+    shown = Sheet((columns[0], columns[3]), [(line[0], line[3]) for line in lines])
+    assert render(Report([Sheet(columns, lines)]), form) == render(Report([shown]), form)
+
+
+def test_data_keeps_every_column() -> None:
+    report = Report([Sheet((Column("codec"), number("MS-SSIM")), [("jpeg", math.nan)])])
+    assert render(report, Format.csv) == "codec,MS-SSIM\njpeg,\n"
+
+
 @pytest.mark.parametrize("form", Format)
 def test_a_sheet_without_lines_can_be_printed(form: Format) -> None:
     assert render(Report([Sheet((Column("codec"),), [])]), form).endswith("\n")

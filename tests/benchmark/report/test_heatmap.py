@@ -122,7 +122,7 @@ def test_what_failed_or_is_missing_is_told(tmp_path: Path, row: Rows, write: Wri
     rows = [row(corruption=CLEAN, severity=0), *(row(corruption=wave.name) for wave in waves[2:])]
     rows.append(row(corruption=waves[0].name, status="failed", message="broken"))
     (sheet,) = maps.report(read(write(tmp_path / "r.sqlite", rows))).sheets
-    assert sheet.notes[1:] == ["jpeg:q75: 1 rows failed or were skipped.", "jpeg:q75: 2 frequencies are missing."]
+    assert sheet.notes[1:] == ["jpeg:q75: 1 row failed or skipped.", "jpeg:q75: 2 frequencies missing."]
     assert sheet.lines[0][3] == 8
 
 

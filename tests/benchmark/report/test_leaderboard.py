@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -188,6 +188,10 @@ def test_what_lacks_an_interval_is_said(tmp_path: Path, curves: Curves, write: W
     notes = reporting.notes(replace(board, intervals=replace(board.intervals, lost=lost)))
     assert "anchor: up to 25.0% of the resamples have no value of psnr_clean, too many for an interval." in notes
     assert "anchor: up to 1.0% of the resamples have no value of low, left out of the interval." in notes
+    rare = replace(board, intervals=replace(board.intervals, lost={("anchor", "low"): 0.0001}))
+    assert "anchor: up to 0.1% of the resamples have no value of low, left out of the interval." in reporting.notes(
+        rare
+    )
 
 
 def test_the_worst_cases_are_told_where_there_are_any(sure: Path) -> None:
@@ -209,6 +213,11 @@ def test_the_table_says_what_the_entries_say(path: Path) -> None:
 def test_the_title_says_what_the_ranking_is_of(path: Path) -> None:
     expected = "kodak: 2 images, 2 corruptions, severity 3; BD-rate (PSNR) against anchor"
     assert expected == report(path).sheets[0].title
+
+
+def test_the_title_of_one_image_under_one_corruption(tmp_path: Path, curves: Curves, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", [row for row in curves(images="a") if row.corruption != "fog"])
+    assert report(path).sheets[0].title.startswith("kodak: 1 image, 1 corruption, severity 3; ")
 
 
 def test_the_title_of_clean_images(tmp_path: Path, curves: Curves, write: Write) -> None:
@@ -262,3 +271,55 @@ def test_points_are_a_line_per_cell_of_which_the_first_are_shown(path: Path) -> 
     cells = 3 * (5 + 5 + 2)
     assert len(sheet.lines) == min(cells, reporting.MOST_POINTS)
     assert {line[2] for line in sheet.lines} == {2}
+
+
+# --- points on fewer images than the others
+
+
+def searched(curves: Curves, images: str, points: Sequence[str]) -> list[Row]:
+    """Return the rows that a search for matched points leaves: of "anchor", on clean images, off the curve."""
+    each = [one for one in curves(images=images) if (one.codec, one.corruption, one.point) == ("anchor", "none", "p2")]
+    return [
+        replace(one, point=point, nbytes=(one.nbytes or 0) + place, error=(one.error or 0) // 2)
+        for one in each
+        for place, point in enumerate(points)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "points"),
+    [("ab", ["x1"]), ("ab", ["x1", "x2", "x3", "x4", "x5", "x6"]), ("uvwxyz", ["x1", "x2"])],
+    ids=["heatmap", "searches", "other-images"],
+)
+@pytest.mark.parametrize("form", [Format.json, Format.csv])
+def test_rows_of_a_heatmap_leave_a_board_as_it_is_in_every_digit(
+    form: Format, images: str, points: list[str], tmp_path: Path, curves: Curves, write: Write
+) -> None:
+    board = curves(images="abcdef")
+    wave = [replace(one, corruption="fourier_1_1_of_4", severity=4) for one in searched(curves, images, points[-1:])]
+    both = write(tmp_path / "both.sqlite", [*board, *searched(curves, images, points), *wave])
+    alone = write(tmp_path / "alone.sqlite", board)
+    assert render(report(both, resamples=200), form) == render(report(alone, resamples=200), form)
+    (sheet,) = report(both, resamples=200).sheets
+    assert any(f"Not on a curve: anchor:{points[0]}" in note for note in sheet.notes)
+    assert not any("Not on a curve" in note for note in report(alone, resamples=200).sheets[0].notes)
+
+
+def test_matched_points_at_another_severity_leave_a_board_as_it_is(
+    tmp_path: Path, curves: Curves, write: Write
+) -> None:
+    matched = [replace(one, severity=1) for one in curves(images="ab") if (one.severity, one.point) == (3, "p2")]
+    both = write(tmp_path / "both.sqlite", [*curves(images="abcdef"), *matched])
+    alone = write(tmp_path / "alone.sqlite", curves(images="abcdef"))
+    assert render(report(both, resamples=200), Format.json) == render(report(alone, resamples=200), Format.json)
+    notes = " ".join(report(both, resamples=200).sheets[0].notes)
+    assert "Not on this board, as no codec has 4 points there: fog@1, gaussian_noise@1." in notes
+
+
+def test_a_codec_of_a_heatmap_alone_is_no_anchor(tmp_path: Path, curves: Curves, write: Write) -> None:
+    """It has enough points, from its search, but only on clean images."""
+    extra = [replace(one, codec="jpeg2000") for one in searched(curves, "ab", ["x1", "x2", "x3", "x4"])]
+    board = leaderboard(write(tmp_path / "both.sqlite", [*curves(images="abcdef"), *extra]), resamples=0)
+    alone = leaderboard(write(tmp_path / "alone.sqlite", curves(images="abcdef")), resamples=0)
+    assert board.anchor == alone.anchor == "anchor"
+    assert str([entry for entry in board.entries if entry.codec != "jpeg2000"]) == str(list(alone.entries))

@@ -173,7 +173,9 @@ def test_a_file_without_spectra_says_how_they_are_made(tmp_path: Path, row: Rows
     path = write(tmp_path / "plain.sqlite", [row()])
     said = here("spectra", path)
     assert (said.returncode, said.stdout) == (2, "")
-    assert said.stderr == f"codecshift: {path} holds no spectra: codecshift run ... --spectra --out {path} adds them\n"
+    options = "--set kodak --image kodim01 --corruption fog --severity 3 --codec jpeg:q75 --spectra"
+    command = f"codecshift run {options} --out {path}"
+    assert said.stderr == f"codecshift: {path} holds no spectra; a run with --spectra adds them: {command}\n"
 
 
 def test_channels_and_windows_are_shown(pair: Path, tmp_path: Path, here: Here) -> None:
