@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from codecshift.benchmark.cli.app import app
+from codecshift.benchmark.cli.app import EXAMPLES, app
 from codecshift.benchmark.report.codecs import stated_sheet
 from codecshift.benchmark.report.formats import render
 from codecshift.benchmark.report.sheet import Format, Report
@@ -45,7 +45,10 @@ TESTED = [
 ]
 
 
-@pytest.mark.parametrize("arguments", NAMED)
+IN_HELP = [pytest.param(*commands(example), id=f"{name} --help") for name, example in EXAMPLES.items()]
+
+
+@pytest.mark.parametrize("arguments", [*NAMED, *IN_HELP])
 def test_every_command_has_the_options_it_is_shown_with(arguments: list[str]) -> None:
     name, *options = arguments
     typer.main.get_command(app).commands[name].make_context(name, options)

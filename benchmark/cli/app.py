@@ -35,6 +35,30 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], ...]] = {
 }
 """Every command, in the groups that `--help` shows."""
 
+EXAMPLES: Mapping[str, str] = {
+    "run": "codecshift run --set folder:photos@crop512x768 --codec jpeg --codec avif --out photos.sqlite",
+    "merge": "codecshift merge night1.sqlite night2.sqlite --out all.sqlite",
+    "heatmap": "codecshift heatmap --set kodak --images 4 --codec jpeg:q50 --codec avif --figures figures",
+    "leaderboard": "codecshift leaderboard photos.sqlite --anchor jpeg --format markdown",
+    "rows": "codecshift rows photos.sqlite --format csv > rows.csv",
+    "claims": "codecshift claims kodak.sqlite --only H9",
+    "spectra": "codecshift spectra kodak.sqlite --codec jpeg:q40 --corruption high",
+    "figures": "codecshift figures kodak.sqlite --only rate-curves --format svg --out figures",
+    "export": "codecshift export kodak.sqlite results",
+    "generate": "codecshift generate kodak-c --corruption high --severity 3 --out kodak-c",
+    "verify": "codecshift verify kodak-c",
+    "codecs": "codecshift codecs --format csv",
+    "sets": "codecshift sets",
+    "corruptions": "codecshift corruptions --severity 5",
+    "plans": "codecshift plans",
+    "check": "codecshift check jpeg:q75",
+    "doctor": "codecshift doctor",
+    "train": "codecshift train hyperprior --data photographs --valid others --out hyper",
+    "pack": "codecshift pack hyper --valid others --out my-hyperprior",
+    "convert": "codecshift convert run7.pth.tar --architecture mbt2018-mean --lambda 0.0067 --out run7.safetensors",
+}
+"""An example of each command, which its `--help` ends with."""
+
 app = typer.Typer(
     help="How image codecs behave when the images shift.",
     no_args_is_help=True,
@@ -61,7 +85,7 @@ def _before_any_command(
 
 for _group, _commands in COMMANDS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_group)(_command)
+        app.command(rich_help_panel=_group, epilog=f"Example: {EXAMPLES[_command.__name__]}")(_command)
 
 
 def run() -> None:

@@ -21,25 +21,40 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(metavar="RECIPE", help="One of --list, or a file .toml.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="RECIPE",
+            help="Recipe to train: a name that --list shows, or the path of a .toml file.",
+            show_default=False,
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Photographs to learn from, in any folders.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of photographs to train on, with any folders inside.")
+    ] = None,
     valid: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Other photographs, to measure real bytes on at every save.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder of other photographs; real bytes and PSNR are measured on them at every save."
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to write to, or to go on with.")] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="In place of the recipe's.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write, or to continue.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Number of training steps, in place of the recipe's.")
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the recipe: crop=128.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, e.g. crop=128. Can be repeated."),
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The checkpoint, or folder of them, to begin with.")
+        Path | None, typer.Option(metavar="FILE", help="Checkpoint, or folder of checkpoints, to start from.")
     ] = None,
-    device: Annotated[str, typer.Option(metavar="D", help="cpu, cuda or auto.")] = "auto",
-    jobs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Threads on a CPU. Default: one a core.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the recipes there are, and train nothing.")] = False,
+    device: Annotated[str, typer.Option(metavar="D", help="Where to train: cpu, cuda or auto.")] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Number of threads on a CPU. Default: one per core.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Train nothing; list the recipes.")] = False,
 ) -> None:
-    """Train a neural codec: one checkpoint for each lambda of a recipe. Goes on where it was stopped."""
+    """Train a neural codec by a recipe: one checkpoint for each lambda. Continues a training that was stopped."""
     from ...codecs.neural.training import recipe as recipes
     from ..report import listings
 
@@ -97,11 +112,15 @@ def _train(
 
 
 def pack(
-    trainings: Annotated[list[Path], typer.Argument(metavar="DIR...", help="What codecshift train wrote, to its end.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to; its name is the codec's.")],
-    valid: Annotated[Path, typer.Option(metavar="DIR", help="Photographs to compare precisions on.")],
+    trainings: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders of finished trainings, written by codecshift train.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; the codec is named after it.")],
+    valid: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of photographs to compare half and full precision on.")
+    ],
 ) -> None:
-    """Pack a training for others: its best checkpoints in half precision, recipe, logs and a model card."""
+    """Prepare a finished training for others: the best checkpoints, recipe, logs and a model card."""
     try:
         with working("loading torch"):
             from ...codecs.neural.training import packing
@@ -115,15 +134,26 @@ def pack(
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What CompressAI's training wrote, or weights alone.")],
-    architecture: Annotated[str, typer.Option(metavar="ARCH", help="The model, by CompressAI's name: mbt2018-mean.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.safetensors", help="The checkpoint to write.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Checkpoint of CompressAI's training script, or a file of weights.")
+    ],
+    architecture: Annotated[
+        str, typer.Option(metavar="ARCH", help="CompressAI's name of the model, e.g. mbt2018-mean.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE.safetensors", help="Checkpoint to write.")],
     lam: Annotated[
-        float | None, typer.Option("--lambda", metavar="X", help="Lambda of its loss. Not for models of all rates.")
+        float | None,
+        typer.Option(
+            "--lambda",
+            metavar="X",
+            help="Lambda of the loss it was trained with; leave it out for variable-rate models.",
+        ),
     ] = None,
-    metric: Annotated[str, typer.Option(metavar="mse|ms-ssim", help="The loss it was trained with.")] = "mse",
+    metric: Annotated[
+        str, typer.Option(metavar="mse|ms-ssim", help="Distortion in the loss it was trained with.")
+    ] = "mse",
 ) -> None:
-    """Make a checkpoint of CompressAI's into one that can be measured: ARCH@FILE.safetensors is then a codec."""
+    """Convert a CompressAI checkpoint into one that can be measured, as the codec ARCH@FILE.safetensors."""
     try:
         with working("loading torch"):
             from ...codecs.neural import convert as converting

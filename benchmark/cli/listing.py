@@ -25,7 +25,7 @@ def codecs(
     codec_file: CodecFiles = None,
     time_limit: ProbeLimit = 30,
 ) -> None:
-    """List the codecs: what each is set to, its ladder, and whether it works here. The fairness table."""
+    """List the codecs: their settings, their ladders, and whether they work on this machine."""
     from ...codecs.registry import NEURAL, catalogue
     from ..report import codecs as fairness
 
@@ -50,17 +50,22 @@ def sets(format: OutputFormat = Format.text) -> None:  # noqa: A002
 
 
 def corruptions(
-    severity: Annotated[int, typer.Option(metavar="N", help="The severity whose spectrum is shown, 1 to 5.")] = 3,
-    measure: Annotated[str | None, typer.Option(metavar="SET", help="Measure the bands anew, on this set.")] = None,
+    severity: Annotated[
+        int, typer.Option(metavar="N", help="Severity, from 1 to 5, at which the spectra were measured.")
+    ] = 3,
+    measure: Annotated[
+        str | None,
+        typer.Option(metavar="SET", help="Measure the bands on this image set instead of showing those of Kodak."),
+    ] = None,
     corruption: Corruptions = None,
     data_dir: DataDir = None,
     download: Download = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The file to keep the measurement of --measure in.")
+        Path | None, typer.Option(metavar="FILE", help="File to keep the measurement of --measure in.")
     ] = None,
     format: OutputFormat = Format.text,  # noqa: A002
 ) -> None:
-    """List the corruptions: levels, the band by the paper, and the band measured on real images."""
+    """List the corruptions: levels, the band of the spectrum in the paper, and the band measured on images."""
     from ...corruptions.corruption import CLEAN, SEVERITIES
     from ...corruptions.sets import open_set
     from ...corruptions.table import CORRUPTIONS
@@ -92,21 +97,25 @@ def corruptions(
 
 
 def plans(format: OutputFormat = Format.text) -> None:  # noqa: A002
-    """List the plans that `codecshift run` knows by name."""
+    """List the named plans of codecshift run."""
     from ..report import listings
 
     show(listings.plans(), format)
 
 
 def check(
-    label: Annotated[str, typer.Argument(metavar="LABEL", help="A codec, or one point of it: jpeg, jpeg:q75.")],
+    label: Annotated[
+        str, typer.Argument(metavar="LABEL", help="Codec to check (jpeg), or one setting of it (jpeg:q75).")
+    ],
     codec_file: CodecFiles = None,
     time_limit: Annotated[
         float,
-        typer.Option(metavar="SECONDS", min=0.1, help="The longest that opening, or one law at one point, may take."),
+        typer.Option(
+            metavar="SECONDS", min=0.1, help="Longest time for opening the codec, and for one law at one setting."
+        ),
     ] = 60,
 ) -> None:
-    """Hold a codec to the laws every codec obeys, and show the smallest counterexamples where it breaks one."""
+    """Test a codec against the laws that every codec obeys, and show a counterexample to each broken one."""
     from ...codecs.registry import find, identify, prepare
     from ..measure.checking import Opening, check
 
@@ -124,7 +133,7 @@ def check(
 
 
 def doctor(format: OutputFormat = Format.text, time_limit: ProbeLimit = 30) -> None:  # noqa: A002
-    """Say what this machine has: versions, codecs, image sets, space."""
+    """Report what this machine has: versions, codecs, image sets, free space."""
     from ..report import doctor
 
     with Progress("codecs", "looking for codecs") as progress:

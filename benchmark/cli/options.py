@@ -18,7 +18,7 @@ class QualityName(StrEnum):
     ms_ssim = "ms_ssim"
 
 
-MEASURED, PLACES, COURSE, OUTPUT = "What is measured", "Where things are", "How the run goes", "What is printed"
+MEASURED, PLACES, COURSE, OUTPUT = "Selection", "Files and folders", "Running", "Output"
 """The groups of options that `--help` shows."""
 
 # --- what is measured, or chosen of a run file

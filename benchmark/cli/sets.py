@@ -19,24 +19,34 @@ def generate(
         str,
         typer.Argument(
             metavar="SET-c",
-            help="kodak-c, clic2020-test-c (or clic-c), sample-c; folder:PATH and folder:PATH@crop512x768 as they are.",
+            help="Set to corrupt: kodak-c, clic-c, sample-c, folder:PATH or folder:PATH@crop512x768.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to write to, or to go on with.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write, or to continue.")] = None,
     corruption: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A corruption, or a band (low, medium, high). Default: the fifteen."),
+        typer.Option(
+            metavar="NAME",
+            help="Corruption (fog) or band of corruptions (low, medium, high). Default: all fifteen. Can be repeated.",
+        ),
     ] = None,
-    severity: Annotated[list[int] | None, typer.Option(metavar="N", help="1 to 5. Default: all.")] = None,
+    severity: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="Severity from 1 to 5. Default: all five. Can be repeated.")
+    ] = None,
     jobs: Jobs = None,
     data_dir: DataDir = None,
     download: Download = None,
     preview: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw one image under them all; alone, or beside --out.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.png", help="Draw one image under every corruption into this file; with or without --out."
+        ),
     ] = None,
-    image: Annotated[str | None, typer.Option(metavar="ID", help="The preview's image. Default: the first.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="ID", help="Image of the preview. Default: the first one of the set.")
+    ] = None,
 ) -> None:
-    """Write a corrupted set to DIR/<corruption>/<severity>/<image>.png, with a manifest. Goes on where it stopped."""
+    """Write a corrupted set as DIR/<corruption>/<severity>/<image>.png, with a manifest. Continues if stopped."""
     from ..sets.generate import generate as make
     from ..sets.order import order as ordered
 
@@ -75,9 +85,10 @@ def generate(
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What codecshift generate wrote.")], jobs: Jobs = None
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that codecshift generate wrote.")],
+    jobs: Jobs = None,
 ) -> None:
-    """Hash every file of a corrupted set again, and name those that are not as its manifest says."""
+    """Check every file of a corrupted set against its manifest, and name those that differ."""
     from ..sets.verify import verify as inspect
 
     with Progress("files") as progress:

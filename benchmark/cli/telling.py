@@ -42,26 +42,34 @@ def leaderboard(
     file: File,
     format: OutputFormat = Format.text,  # noqa: A002
     anchor: Annotated[
-        str | None, typer.Option(metavar="CODEC", help="Default: jpeg2000 where it has a curve, else jpeg.")
+        str | None,
+        typer.Option(
+            metavar="CODEC",
+            help="Reference codec of the BD-rates. Default: jpeg2000, or jpeg where jpeg2000 has no curve.",
+        ),
     ] = None,
     image_set: OneSet = None,
-    quality: Annotated[QualityName, typer.Option(help="The measure that curves are drawn over.")] = QualityName.psnr,
+    quality: Annotated[QualityName, typer.Option(help="Quality measure of the rate curves.")] = QualityName.psnr,
     corruption: Corruptions = None,
     severity: Severities = None,
     matched: Annotated[
-        bool, typer.Option("--matched", help="Show the points that run --match found, instead of a ranking.")
+        bool, typer.Option("--matched", help="Show the settings that run --match found, instead of a ranking.")
     ] = False,
     tails: Annotated[
         bool,
-        typer.Option("--tails", help="The worst cases over images x corruptions too; csv and json always have them."),
+        typer.Option(
+            "--tails", help="Also show the worst cases over images and corruptions; csv and json always have them."
+        ),
     ] = False,
     resamples: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, help="Resamples of the images for the intervals. Default: 10000; 0: none."),
+        typer.Option(
+            metavar="N", min=0, help="Bootstrap resamples for the confidence intervals, 0 for none. Default: 10000."
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Seed of the resamples. Default: 24.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Seed of the bootstrap. Default: 24.")] = None,
 ) -> None:
-    """Rank the codecs of a run file by their BD-rate on corrupted images."""
+    """Rank codecs by BD-rate: the bits each needs at equal quality, compared with a reference codec, the anchor."""
     from ...analysis.ranking import NotComparable
     from ..report import leaderboard as board_report
     from ..report import matched as matched_report
@@ -101,7 +109,7 @@ def rows(
     file: File,
     format: Annotated[RowsFormat, typer.Option(help="Output format.")] = RowsFormat.csv,  # noqa: A002
 ) -> None:
-    """Print every row of a run file as a table."""
+    """Print every row of a run file: one line per image, corruption, severity and codec setting."""
     from .. import store
 
     if format is RowsFormat.parquet and sys.stdout.isatty():
@@ -123,9 +131,11 @@ def rows(
 def claims(
     file: File,
     format: OutputFormat = Format.text,  # noqa: A002
-    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="This claim, e.g. H9, instead of all.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this claim, e.g. H9. Can be repeated.")
+    ] = None,
 ) -> None:
-    """Hold the paper's claims against a run file: supported, refuted or undecided, with effects and intervals."""
+    """Judge claims of the paper by a run file: supported, refuted or undecided, with effects and intervals."""
     from ..report import claims as claims_report
 
     evidence = _evidence(file)
@@ -138,11 +148,14 @@ def spectra(
     file: File,
     format: OutputFormat = Format.text,  # noqa: A002
     image_set: OneSet = None,
-    codec: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="jpeg, or one point: jpeg:q75.")] = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="Only this codec (jpeg) or setting (jpeg:q75). Can be repeated."),
+    ] = None,
     corruption: Corruptions = None,
     severity: Severities = None,
 ) -> None:
-    """Say where in the spectrum each codec's error lies, of a file that codecshift run --spectra made."""
+    """Show where in the spectrum each codec's error lies, in a run file measured with run --spectra."""
     from ..report import spectra as spectra_report
 
     evidence = _evidence(
@@ -154,25 +167,27 @@ def spectra(
 
 
 def figures(
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A run file.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: figures.")] = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="This figure instead of all.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Run file to draw from.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to draw into. Default: figures.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this figure. Can be repeated.")] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="List the figures, with FILE what each of them lacks, and draw none.")
+        bool, typer.Option("--list", help="Draw nothing; list the figures, and with FILE what each of them lacks.")
     ] = False,
     format: Annotated[  # noqa: A002
-        list[FigureFormat] | None, typer.Option(help="File formats. Default: png and pdf.")
+        list[FigureFormat] | None, typer.Option(help="File format. Default: png and pdf. Can be repeated.")
     ] = None,
     data_dir: DataDir = None,
     anchor: Annotated[
-        str | None, typer.Option(metavar="CODEC", help="The codec that BD-rates are against. Default: as leaderboard.")
+        str | None,
+        typer.Option(metavar="CODEC", help="Reference codec of the BD-rates. Default: that of the leaderboard."),
     ] = None,
     codec: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL", help="Where a checkpoint of the rows lies: ARCH@FILE.")
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="Checkpoint of a codec in the run file, as ARCH@FILE. Can be repeated."),
     ] = None,
     codec_file: CodecFiles = None,
 ) -> None:
-    """Draw the figures of a run file, each with a caption of what went into it, and say what the others lack."""
+    """Draw the figures of a run file, with captions, and say what is missing for the others."""
     from ...codecs.registry import find
     from ..report import figures as drawing
 
@@ -199,18 +214,19 @@ def figures(
 
 def export(
     file: File,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="e.g. results.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to publish into, e.g. results.")],
     replace: Annotated[
         bool,
         typer.Option(
             "--replace",
-            help="Replace the published tables of these codecs, and remove runs that no table names any longer.",
+            help="Replace the published tables of these codecs instead of adding to them, and remove "
+            "runs that no table names.",
         ),
     ] = False,
 ) -> None:
     """Write the published tables: DIR/v1/<set>/<codec>.csv, DIR/v1/codecs.csv and DIR/v1/runs/<run>.json.
 
-    Tables that are there are added to. A published line gives way only to one over as many images and measures.
+    Existing tables are added to: a line is replaced only by one over at least as many images and measures.
     """
     from ..report import published
     from ..report.export import export, orphans, remove_orphans

@@ -121,10 +121,11 @@ def notes(board: Leaderboard) -> list[str]:
     """Return what a reader must know beside the ranking."""
     percent = _NUMBERS["score"].show
     legend = (
-        "BD-rate: bits at equal quality against what the codec was given, below 0 is better; mean over corruptions, "
-        "then on clean images and per band. inflation: bits on corrupted over clean images at one setting. PSNR clean: "
-        f"decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean images. "
-        "overlap: the least part of the anchor's quality range that a codec shares with it under any corruption."
+        f"BD-rate: bits needed at the quality of {board.anchor}, below 0 is better; the mean over corruptions, then on "
+        "clean images and for each band of corruptions. inflation: bits on corrupted over clean images at one setting. "
+        f"PSNR clean: decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean "
+        f"images. overlap: the smallest share of {board.anchor}'s quality range that the codec reaches under any "
+        "corruption."
     )
     unranked = [f"{entry.codec} is not ranked: {entry.reason}." for entry in board.entries if entry.rank is None]
     estimated = [
@@ -141,12 +142,12 @@ def _aside_notes(board: Leaderboard) -> Iterator[str]:
     if board.aside.points:
         labels = list(dict.fromkeys(f"{codec}:{point}" for codec, _, point in board.aside.points))
         yield (
-            f"Not on a curve: {_first(labels)}. A curve takes the largest set of images that {MINIMUM_POINTS} points "
-            "of its codec share; a point without one of them is left out."
+            f"Not on a curve: {_first(labels)}. A curve uses the largest set of images that {MINIMUM_POINTS} points "
+            "of its codec share; points that lack one of these images are left out."
         )
     if board.aside.conditions:
         names = [f"{corruption}@{severity}" for corruption, severity in board.aside.conditions]
-        yield f"Not on this board, as no codec has {MINIMUM_POINTS} points there: {_first(names)}."
+        yield f"Not on this board, because no codec has {MINIMUM_POINTS} points there: {_first(names)}."
 
 
 def _first(names: Sequence[str]) -> str:
@@ -168,7 +169,7 @@ def _interval_notes(board: Leaderboard) -> Iterator[str]:
     without = {codec for codec, numbers in drawn.numbers.items() if not any(each.known for each in numbers.values())}
     few = [entry.codec for entry in board.entries if entry.n < MINIMUM_IMAGES and entry.codec in without]
     if few:
-        yield f"No intervals of {', '.join(few)}: it takes at least {MINIMUM_IMAGES} images."
+        yield f"No intervals for {', '.join(few)}: they need at least {MINIMUM_IMAGES} images."
     for codec in (entry.codec for entry in board.entries if entry.codec not in few):
         shares = {name: drawn.lost[codec, name] for name in NUMBERS if (codec, name) in drawn.lost}
         for too_many, outcome in ((True, "too many for an interval"), (False, "left out of the interval")):

@@ -182,7 +182,7 @@ def test_what_lacks_an_interval_is_said(tmp_path: Path, curves: Curves, write: W
     """Of one codec only some of the images; of another a setting that is out of reach in many resamples."""
     rows = [row for row in curves(images="abcdefgh") if row.codec != "big" or row.image in "abc"]
     board = leaderboard(write(tmp_path / "l.sqlite", rows))
-    assert "No intervals of big: it takes at least 6 images." in reporting.notes(board)
+    assert "No intervals for big: they need at least 6 images." in reporting.notes(board)
     assert board.intervals is not None
     lost = {("anchor", "psnr_clean"): 0.25, ("anchor", "low"): 0.01}
     notes = reporting.notes(replace(board, intervals=replace(board.intervals, lost=lost)))
@@ -313,7 +313,7 @@ def test_matched_points_at_another_severity_leave_a_board_as_it_is(
     alone = write(tmp_path / "alone.sqlite", curves(images="abcdef"))
     assert render(report(both, resamples=200), Format.json) == render(report(alone, resamples=200), Format.json)
     notes = " ".join(report(both, resamples=200).sheets[0].notes)
-    assert "Not on this board, as no codec has 4 points there: fog@1, gaussian_noise@1." in notes
+    assert "Not on this board, because no codec has 4 points there: fog@1, gaussian_noise@1." in notes
 
 
 def test_a_codec_of_a_heatmap_alone_is_no_anchor(tmp_path: Path, curves: Curves, write: Write) -> None:
