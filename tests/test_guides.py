@@ -119,11 +119,6 @@ def test_the_codec_joins_a_run(plugin: Path) -> None:
     assert re.search(r"\bdeflate\b.*\+\d+\.\d%", result.stdout)
 
 
-def test_both_pages_show_the_same_codec() -> None:
-    pattern = re.compile(r"```python\n# my_codec\.py\n.*?```", re.DOTALL)
-    assert pattern.findall(README) == pattern.findall(CODECS)
-
-
 # --- the guide to the codecs
 
 

@@ -144,6 +144,7 @@ def test_a_loss_that_is_no_number_is_a_sentence_and_code_1(say: Say, data: Path)
     assert "Traceback" not in err
 
 
+@pytest.mark.needs("torch")
 def test_a_library_that_is_installed_and_broken_is_not_to_be_installed(
     say: Say, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
