@@ -60,7 +60,7 @@ def nearest(dial: Dial, gap: Callable[[float], float], tolerance: float, *, most
     reason = ""
     for value in _values(dial, gaps, tolerance):
         if len(gaps) == most:
-            reason = f"{most} points were looked at, and no more are"
+            reason = f"the search stopped after {most} points"
             break
         gaps[value] = gap(value)
         if math.isnan(gaps[value]):
@@ -87,10 +87,10 @@ def _why(dial: Dial, gaps: Mapping[float, float], best: float) -> str:
         return "the scale ends there"
     if not dial.integer:
         apart = f"settings {100 * FINEST:g} % apart lie on both sides of the target"
-        return apart if _crossings(dial, gaps) else f"none of the {len(gaps)} points looked at is nearer"
+        return apart if _crossings(dial, gaps) else f"none of the {len(gaps)} points tried is nearer"
     if len(gaps) == dial.high - dial.low + 1:
         return "there is no nearer value on its scale"
-    return "the settings next to it are further off"
+    return "the neighbouring settings are further off"
 
 
 def _values(dial: Dial, gaps: Mapping[float, float], tolerance: float) -> Iterator[float]:

@@ -36,10 +36,10 @@ RMS: Mapping[int, float] = MappingProxyType({1: 1.0, 2: 2.0, 3: 4.0, 4: 8.0, 5: 
 """The root mean square of the wave in grey levels, by severity."""
 
 RULE = (
-    "Values are over the images that have a clean row and the most frequencies (every one, once a run is done): bpp is "
-    "the mean over them, PSNR that of the mean over them of the mean squared error, in which an image that came back "
-    "unchanged is an error of 0. Differences are to the same figure of the same images without a wave. Opposite "
-    "frequencies are one wave but for its phase, measured once. A frequency that one of the images lacks is missing."
+    "Values are means over the images that have a clean row and the most frequencies (all images, once a run is done). "
+    "bpp is averaged; PSNR is computed from the average of the mean squared errors, where an image returned unchanged "
+    "has an error of 0. Changes are differences from the same images without a wave. Opposite frequencies are the same "
+    "wave up to its phase and are measured once. A frequency that one of these images lacks is missing."
 )
 """How rows become a heatmap."""
 
@@ -187,14 +187,14 @@ def heatmaps(rows: pd.DataFrame, window: Window | None = None) -> list[Heatmap]:
     """
     sets = sorted(rows["set"].unique())
     if len(sets) > 1:
-        raise NoHeatmap(f"a heatmap is of one set: choose one of {', '.join(sets)}")
+        raise NoHeatmap(f"a heatmap shows one set: choose one of {', '.join(sets)}")
     available = windows(rows)
     if not available:
         raise NoHeatmap("a heatmap needs rows of waves of many frequencies: codecshift heatmap --out FILE")
     window = window or available[0]
     names = {name: window.canonical(wave[:2]) for name in rows["corruption"].unique() if (wave := _in(window, name))}
     if not names:
-        raise NoHeatmap(f"no rows of {window}: there are {', '.join(map(str, available))}")
+        raise NoHeatmap(f"no rows of {window}: the file has {', '.join(map(str, available))}")
     waves = rows[rows["corruption"].isin(names)]
     waves = waves.assign(frequency=waves["corruption"].map(names))
     clean = rows[(rows["corruption"] == CLEAN) & (rows["status"] == "ok")]

@@ -44,7 +44,7 @@ def rank(
     """
     sets = sorted(rows["set"].unique())
     if len(sets) != 1:
-        raise NotComparable(f"a leaderboard is of one set: choose one of {', '.join(sets)}" if sets else "no rows")
+        raise NotComparable(f"a leaderboard ranks one set: choose one of {', '.join(sets)}" if sets else "no rows")
     tables = PointTables(rows, quality)
     anchor = _anchor(anchor, tables)
     rules = rules_of(tables.conditions, bands)
