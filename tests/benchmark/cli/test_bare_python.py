@@ -59,7 +59,7 @@ def test_a_library_the_system_lacks_is_named(tmp_path: Path, command: Command) -
     [
         (
             ImportError("libfoo.so.2: cannot open shared object file: No such file or directory", name="numpy"),
-            "this system lacks libfoo.so.2, which numpy needs: install the package it comes in",
+            "this system lacks libfoo.so.2, which numpy needs: install the package that provides it",
         ),
         (
             ModuleNotFoundError("No module named 'pandas'", name="pandas"),

@@ -78,7 +78,7 @@ def test_it_measures_a_set_anew(say: Say, pair: Path) -> None:
         (["--severity", "0"], "expected a severity from 1 to 5, got 0"),
         (["--severity", "6"], "expected a severity from 1 to 5, got 6"),
         (["--corruption", "fgo"], "unknown corruption 'fgo': .*did you mean 'fog'"),
-        (["--corruption", "none"], "none leaves images as they are: expected a corruption"),
+        (["--corruption", "none"], "none means clean images: expected a corruption"),
         (["--corruption", "fourier_3"], "unknown corruption 'fourier_3': expected a name such as fourier_3_m5"),
         (["--corruption", "fourier_17_0_of_32"], "unknown corruption .*at most 1/2 cycle per pixel, got 17/32"),
         (["--out", "m.csv"], "--out, --data-dir and --download go with --measure SET"),
@@ -88,7 +88,7 @@ def test_it_measures_a_set_anew(say: Say, pair: Path) -> None:
         (["--measure", "kodac"], "expected a set .*did you mean kodak"),
         (
             ["--measure", "kodak", "--data-dir", "nowhere"],
-            "no folder nowhere, which --data-dir or CODECSHIFT_DATA names",
+            "there is no folder nowhere: correct --data-dir or CODECSHIFT_DATA",
         ),
         (["--measure", "kodak", "--no-download"], "kodak: 24 of 24 images are missing"),
         (["--measure", "folder:tiny"], "folder:tiny: small is 40x20, corruptions need at least 32 pixels a side"),

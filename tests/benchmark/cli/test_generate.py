@@ -28,13 +28,13 @@ def made(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Command)
 
 
 WRONG: dict[str, tuple[Sequence[object], str]] = {
-    "no-target": (["sample-c"], "expected --out DIR for the files, or --preview FILE.png for one picture of them"),
+    "no-target": (["sample-c"], "expected --out DIR to write the files, or --preview FILE.png to draw one image"),
     "set": (["kodac-c", "--out", "o"], "unknown corrupted set 'kodac-c': expected one of "),
     "corruption": (["sample-c", "--out", "o", "--corruption", "fgo"], "did you mean 'fog'?"),
     "clean": (["sample-c", "--out", "o", "--corruption", "none"], "none is the clean image itself"),
     "severity": (["sample-c", "--out", "o", "--severity", 6], "expected a severity from 1 to 5, got 6"),
     "images": (["kodak-c", "--out", "o", "--no-download"], "kodak: 24 of 24 images are missing"),
-    "data-dir": (["kodak-c", "--out", "o", "--data-dir", "nowhere"], "no folder nowhere, which --data-dir"),
+    "data-dir": (["kodak-c", "--out", "o", "--data-dir", "nowhere"], "there is no folder nowhere: correct --data-dir"),
     "folder": (["folder:nowhere", "--out", "o"], "nowhere does not exist"),
     "small": (["folder:small", "--out", "o"], "x of folder:small is 40x31: the corruptions need 32 pixels a side"),
     "taken": (["sample-c", "--out", "small"], "small holds files of another kind (x.png): give another --out"),
@@ -132,7 +132,7 @@ def test_an_interrupted_generate_ends_at_once_and_says_how_to_go_on(
             process.communicate()
     assert process.returncode == 130
     assert err.splitlines()[-1] == (
-        f"stopped: every file written so far is in {out}; the same command goes on from there"
+        f"stopped: every file written so far is in {out}; the same command continues from there"
     )
     assert not (out / MANIFEST).exists()
     assert list(out.glob("*/*/*.png"))
