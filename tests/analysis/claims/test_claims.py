@@ -243,7 +243,10 @@ def test_h4_where_psnr_does_not_fall() -> None:
         ([table(("jpeg",), corruptions=("fog",))], "--corruption high"),
         ([table(("jpeg",))], "--codec identity"),
         ([table(("jpeg",)).query("point in ['p0', 'p1', 'p2']"), identity()], "at twice that"),
-        ([table(("jpeg",), gaining(3, 1), images=IMAGES[:3]), identity()], "intervals need at least 6 images, and only 3"),
+        (
+            [table(("jpeg",), gaining(3, 1), images=IMAGES[:3]), identity()],
+            "intervals need at least 6 images, and only 3",
+        ),
     ],
     ids=["no-noise", "no-identity", "no-high-rate", "three-images"],
 )
