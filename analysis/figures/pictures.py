@@ -160,7 +160,7 @@ def matched_example(material: Material) -> tuple[Drawing, ...]:
             for axis, picture in zip(row[1:], [clean, *decoded], strict=True):
                 _show(axis, _crop(picture, corner, CROP))
         chosen = used(len(cells), material, f"clean image {image}, {labels_of(points)}")
-        note = f"Two crops of {CROP}x{CROP} pixels of image {image}; bpp and PSNR are of the whole image."
+        note = f"Two crops of {CROP}x{CROP} pixels of image {image}. bpp and PSNR are of the whole image."
         drawings.append(Drawing(figure, chosen, note, suffix))
     return tuple(drawings)
 

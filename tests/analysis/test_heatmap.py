@@ -275,7 +275,7 @@ def test_other_corruptions_and_windows_do_not_disturb() -> None:
         (
             [*rows_of(fourier.every_wave(4)), *rows_of(fourier.every_wave(4), set="other")],
             None,
-            "of one set: choose one of other, some",
+            "shows one set: choose one of other, some",
         ),
     ],
     ids=["no-waves", "other-window", "two-sets"],

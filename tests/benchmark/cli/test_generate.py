@@ -41,7 +41,7 @@ WRONG: dict[str, tuple[Sequence[object], str]] = {
     "preview-ending": (["sample-c", "--preview", "p.jpg"], "expected --preview FILE.png, got p.jpg"),
     "preview-image": (["sample-c", "--preview", "p.png", "--image", "rokcet"], "did you mean 'rocket'?"),
     "preview-folder": (["sample-c", "--preview", "no/p.png"], "there is no folder no to write p.png in"),
-    "image-alone": (["sample-c", "--out", "o", "--image", "rocket"], "--image chooses what --preview shows"),
+    "image-alone": (["sample-c", "--out", "o", "--image", "rocket"], "--image chooses the image of --preview"),
 }
 
 
@@ -60,7 +60,7 @@ def test_a_wrong_generate_is_one_sentence_and_writes_nothing(case: str, tmp_path
 
 def test_a_right_set_is_said_to_be_right(made: Path, here: Command) -> None:
     done = here("verify", made, "--jobs", 1)
-    assert (done.returncode, done.stdout) == (0, "2 of 2 files hold the right pixels\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "2 of 2 files have the right pixels\n"), done.stderr
 
 
 def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
@@ -72,7 +72,7 @@ def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
         "bytes       fog/1/suit.png  its pixels are right, its bytes are others",
-        "2 of 2 files hold the right pixels, 1 of them in other bytes",
+        "2 of 2 files have the right pixels, 1 of them stored as different bytes",
     ]
     (copy / "fog/1/hair.png").unlink()
     (copy / "notes.txt").write_text("mine", encoding="utf-8")
@@ -82,7 +82,7 @@ def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
         "missing     fog/1/hair.png",
         "bytes       fog/1/suit.png  its pixels are right, its bytes are others",
         "extra       notes.txt",
-        "1 of 2 files hold the right pixels, 1 of them in other bytes, 1 missing, 1 extra",
+        "1 of 2 files have the right pixels, 1 of them stored as different bytes, 1 missing, 1 extra",
     ]
 
 
