@@ -16,7 +16,7 @@ Options = tuple[tuple[str, str], ...]
 """Options with their values, "" for a flag, in the order of the command line."""
 
 HEATMAP = "heatmap"
-"""The name of the plan of heatmaps, whose rows say nothing of how the other rows were measured."""
+"""The plan of heatmaps; its rows do not show how the other rows were measured."""
 
 _FLAGS = ("--spectra",)
 _NOT_OF_HEATMAPS = ("--corruption", "--severity", *_FLAGS, "--channels", "--window")
@@ -24,12 +24,12 @@ _NOT_OF_HEATMAPS = ("--corruption", "--severity", *_FLAGS, "--channels", "--wind
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command that measured a run was asked for, as far as rows do not tell it.
+    """The options of the command that measured a run, as far as its rows do not show them.
 
-    `sets` holds by the names in rows what stands for them on a command line, e.g. "folder:../photos" for
-    "folder:photos"; `codecs` holds in the same way the labels of checkpoints, "ARCH@FILE". `first` is the number of
-    images asked for, None for no number; `images` are those named. `codec_files` are by the name of their codec.
-    `channels` and `window` are those of the spectra, "" without spectra.
+    `sets` maps the name of a set in rows to its name on a command line, e.g. "folder:photos" to "folder:../photos".
+    `codecs` maps a codec in rows to the labels of its checkpoints, "ARCH@FILE". `first` is the value of --images, None
+    without it; `images` are the values of --image. `codec_files` maps a codec to its file. `channels` and `window` are
+    those of the spectra, "" without spectra.
     """
 
     plan: str = ""
@@ -44,7 +44,7 @@ class Asked:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Asked:
-        """Return what a record of these fields holds; fields that it lacks are as they were not asked for."""
+        """Return the options in a record of these fields; missing fields keep their defaults."""
         return cls(**{name: value for name, value in record.items() if name in cls.__slots__})
 
 
@@ -57,7 +57,7 @@ class Measured:
     codec_files: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *more: str) -> str:
-        """Return the `codecshift run` command that measures more; an option given replaces those of the same name."""
+        """Return the `codecshift run` command that measures more; options in `more` replace those of the same name."""
         return self._command("codecshift run", self.options, *more)
 
     def heatmap(self, *more: str) -> str:
@@ -88,10 +88,10 @@ class Measured:
 
 
 def measured(rows: pd.DataFrame, bands: Mapping[str, str], file: str, asked: Iterable[Asked] = ()) -> Measured:
-    """Return how the rows of one set were measured, from the rows and from what their runs were asked for.
+    """Return how the rows of one set were measured, from the rows and the options of their runs.
 
-    A codec is named without a point if it has a ladder: MINIMUM_POINTS points or more under most of the conditions.
-    Images are those of the rows, unless a run was asked for all of them.
+    A codec is named without a point if it has a ladder: at least MINIMUM_POINTS points under the largest number of
+    conditions. Images are those of the rows, unless a run measured all of them.
     """
     if rows.empty:
         return Measured(file, (("--set", "SET"),))
@@ -119,22 +119,24 @@ def _images(rows: pd.DataFrame, runs: Sequence[Asked]) -> list[tuple[str, str]]:
     if any(run.first is None and not run.images for run in runs):
         return []
     if runs and all(run.first for run in runs):
-        # A run goes on under the record of its first command, also with more images.
+        # A continued run keeps the record of its first command, even if it is continued with more images.
         return [("--images", str(max(rows["image"].nunique(), *(run.first or 0 for run in runs))))]
     return [("--image", str(image)) for image in dict.fromkeys(rows["image"])]
 
 
 def _labels(codec: str, rows: pd.DataFrame) -> list[str]:
     conditions = rows.drop_duplicates(["point", "corruption", "severity"]).groupby("point", sort=False).size()
-    points = list(conditions.index[conditions == conditions.max()])  # without those of a search, on clean images
+    points = list(
+        conditions.index[conditions == conditions.max()]
+    )  # without the points of a search, which are measured on clean images only
     return [codec] if len(points) >= MINIMUM_POINTS or "@" in codec else [f"{codec}:{point}" for point in points]
 
 
 def _in_bands(names: Iterable[str], bands: Mapping[str, str]) -> list[str]:
-    """Return corruptions in the fewest words: a band in place of all its members, clean images first."""
+    """Return corruptions as few words: a band in place of all its members, clean images first."""
     names = list(names)
     whole = [
-        band for band in BANDS if (members := {each for each in bands if bands[each] == band}) and members <= set(names)
+        band for band in BANDS if (members := {name for name in bands if bands[name] == band}) and members <= set(names)
     ]
     single = [name for name in names if name != CLEAN and bands.get(name) not in whole]
     return [*([CLEAN] if CLEAN in names else []), *whole, *single]
@@ -145,6 +147,6 @@ def _without_point(label: str) -> str:
 
 
 def _parsed(words: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the options among words: each a name with its value, or a flag."""
+    """Return the options of a command line as (name, value), with value "" for a flag."""
     rest = iter(words)
     return [(name, "" if name in _FLAGS else next(rest)) for name in rest]

@@ -12,7 +12,7 @@ CLEAN = "none"
 CLEAN_CONDITION: Condition = (CLEAN, 0)
 
 BANDS = ("low", "medium", "high")
-"""The paper's groups of corruptions; a corruption outside them is of the band "extra"."""
+"""The paper's groups of corruptions; a corruption outside them is in the band "extra"."""
 
 
 def by_band(conditions: Iterable[Condition], bands: Mapping[str, str], overall: str) -> dict[str, list[Condition]]:

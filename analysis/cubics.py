@@ -1,6 +1,6 @@
-"""Log rate over quality by monotone cubics, of many curves at once: what BD-rates integrate.
+"""Monotone cubics of log rate over quality, which BD-rates integrate, for many curves at once.
 
-Arrays hold operating points first and curves second, so that a step runs over neighbouring curves.
+The first axis of arrays is operating points, the second curves, so that each step works on contiguous memory.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Cubics:
-    """Curves of equally many points: `which` resamples they are, and the cubics between their points.
+    """Curves with the same number of points, and the cubics between the points; `which` selects their resamples.
 
-    All of shape (points, curves): quality, log rate, its slope over quality, and its integral from the first point.
+    Quality, log rate, its slope over quality, and its integral from the first point all have shape (points, curves).
     """
 
     which: NDArray[np.intp] | slice
@@ -49,16 +49,16 @@ class Cubics:
 
 
 def cubics(which: NDArray[np.intp] | slice, bpp: Floats, quality: Floats) -> Cubics:
-    """Return the monotone cubics through points that rise in both, four or more of them."""
+    """Return the monotone cubics through at least four points that rise in both bpp and quality."""
     log_rate = np.log(bpp)
     width, rise = np.diff(quality, axis=0), np.diff(log_rate, axis=0)
-    # The mean of the two secants, harmonic and weighted towards the nearer: 1 / secant is width / rise.
+    # The slope is the harmonic mean of the two secants, weighted towards the nearer: 1 / secant is width / rise.
     inverse = width / rise
     both = width[1:] + width[:-1]
     slope = np.empty_like(quality)
     slope[1:-1] = 3 * both / ((both + width[1:]) * inverse[:-1] + (both + width[:-1]) * inverse[1:])
     for end, near, far in ((0, 0, 1), (-1, -1, -2)):
-        # One-sided through three points, and flat where that would fall.
+        # The slope at an end is one-sided, through three points, and flat if it would be negative.
         secant, next_secant = 1 / inverse[near], 1 / inverse[far]
         one_sided = ((2 * width[near] + width[far]) * secant - width[near] * next_secant) / (width[near] + width[far])
         slope[end] = np.maximum(one_sided, 0)

@@ -1,4 +1,4 @@
-"""The search for the value of a dial nearest a target: the codec setting for a given rate or quality."""
+"""The search for the dial value nearest a target: the codec setting for a given rate or quality."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 MOST_LOOKS = 16
-"""The most values that `nearest` tries; on a smooth curve it needs four to eight."""
+"""The most values that `nearest` tries; a smooth curve needs four to eight."""
 
 FINEST = 1e-3
-"""The smallest relative step on a continuous dial: an encoder may jump over the target."""
+"""The smallest relative step on a continuous dial; needed because an encoder may jump over the target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """The parameter that sets a codec's rate: values from `low` to `high`, only whole ones if `integer`.
+    """The parameter that sets a codec's rate: values from `low` to `high`, only whole numbers if `integer`.
 
-    `rising` says that a larger value costs more bits. `rungs` are values to try first, e.g. those of its ladder.
+    `rising` says that a larger value costs more bits. `rungs` are the values to try first, e.g. those of the
+    codec's ladder.
     """
 
     low: float
@@ -43,24 +44,24 @@ class Nearest:
 
 
 def nearest(dial: Dial, gap: Callable[[float], float], tolerance: float, *, most: int = MOST_LOOKS) -> Nearest:
-    """Return the value of a dial that is nearest a target, of those tried.
+    """Return the value of a dial that is nearest a target among those tried.
 
     `gap` measures a value: positive if it exceeds the target, negative if it falls short, NaN if it cannot be measured,
     which ends the search. Differences of dB or of log rate work well, because they are nearly linear in most dials. The
     rungs are bisected; between two rungs the search interpolates linearly, or bisects after a step that left more than
-    half of the interval. Whole values are searched to the nearest one, others until the gap is within `tolerance` or
-    the step below FINEST.
+    half of the interval. On an integer dial the search ends at the nearest value, on
+    a continuous one when the gap is within `tolerance` or the step below FINEST.
 
-    Where that ends outside the tolerance, the search looks for bumps: at the next rungs on both sides, in every
-    interval of which one end falls short and the other does not, and at the values next to the best. A bump between
-    rungs that were not tried stays hidden. The values tried depend only on the dial and their gaps, so the search can
-    be repeated from known gaps.
+    If that ends outside the tolerance, the search looks for places where the curve is not monotone: at the next rungs
+    on both sides, in every interval where one end falls short and the other does not, and at the values next to the
+    best. A bump between rungs that were not tried stays hidden. The values tried depend only on the dial and their
+    gaps, so the search can be repeated from known gaps.
     """
     gaps: dict[float, float] = {}
     reason = ""
     for value in _values(dial, gaps, tolerance):
         if len(gaps) == most:
-            reason = f"{most} points were looked at, and no more are"
+            reason = f"the search stopped after {most} points"
             break
         gaps[value] = gap(value)
         if math.isnan(gaps[value]):
@@ -82,19 +83,19 @@ def _best(gaps: Mapping[float, float]) -> float:
 
 
 def _why(dial: Dial, gaps: Mapping[float, float], best: float) -> str:
-    """Return why no value within the tolerance was found by a search that came to its end: what the gaps prove."""
+    """Return why a completed search found no value within the tolerance, as far as the gaps prove it."""
     if best in {dial.low, dial.high} and len({measured < 0 for measured in gaps.values()}) == 1:
         return "the scale ends there"
     if not dial.integer:
         apart = f"settings {100 * FINEST:g} % apart lie on both sides of the target"
-        return apart if _crossings(dial, gaps) else f"none of the {len(gaps)} points looked at is nearer"
+        return apart if _crossings(dial, gaps) else f"none of the {len(gaps)} points tried is nearer"
     if len(gaps) == dial.high - dial.low + 1:
         return "there is no nearer value on its scale"
-    return "the settings next to it are further off"
+    return "the neighbouring settings are further off"
 
 
 def _values(dial: Dial, gaps: Mapping[float, float], tolerance: float) -> Iterator[float]:
-    """Yield the values to try, one after another; `gaps` holds those of all before when the next is asked for."""
+    """Yield the values to try; the caller adds the gap of each to `gaps` before asking for the next."""
     rungs = sorted({dial.low, *dial.rungs, dial.high}, reverse=not dial.rising)
     left = rungs
     while left:
@@ -115,14 +116,14 @@ def _values(dial: Dial, gaps: Mapping[float, float], tolerance: float) -> Iterat
 
 
 def _crossings(dial: Dial, gaps: Mapping[float, float]) -> list[tuple[float, float]]:
-    """Return the neighbours among the values tried of which one falls short and the other does not: short, over."""
+    """Return neighbouring tried values, as (short, over), of which one falls short of the target and the other not."""
     tried = sorted(gaps, reverse=not dial.rising)
     pairs = [(a, b) if gaps[a] < 0 else (b, a) for a, b in pairwise(tried) if (gaps[a] < 0) != (gaps[b] < 0)]
     return sorted(pairs, key=lambda pair: min(abs(gaps[value]) for value in pair))
 
 
 def _narrowing(dial: Dial, gaps: Mapping[float, float]) -> Iterator[float]:
-    """Yield the values that narrow every interval with a crossing down to the finest step, the nearest first."""
+    """Yield the values that narrow every interval with a crossing to the finest step, nearest crossing first."""
     while wide := [pair for pair in _crossings(dial, gaps) if _between(dial, gaps, *pair, halve=False) is not None]:
         short, over = wide[0]
         halve = False
@@ -134,9 +135,9 @@ def _narrowing(dial: Dial, gaps: Mapping[float, float]) -> Iterator[float]:
 
 
 def _beyond(rungs: Sequence[float], gaps: Mapping[float, float], *, dearer: bool = True) -> Iterator[float]:
-    """Yield the rungs not tried beyond the best value, up to two of rising gaps on the side where they belong.
+    """Yield the untried rungs beyond the best value, until two neighbouring rungs show the gap growing.
 
-    `rungs` are in the order in which they lead away from the best: the dearer ones upwards, the cheaper downwards.
+    `rungs` are ordered away from the best value: upwards in cost if `dearer`, else downwards.
     """
     best = _best(gaps)
     ahead = [rung for rung in rungs if (rung >= best if rungs[-1] > rungs[0] else rung <= best)]
@@ -157,19 +158,19 @@ def _beside(dial: Dial, gaps: Mapping[float, float]) -> list[float]:
 
 
 def _between(dial: Dial, gaps: Mapping[float, float], start: float, end: float, *, halve: bool) -> float | None:
-    """Return the next value to try between two: on the line through their gaps, or in the middle; None for none."""
+    """Return the next value to try between two, on the line through their gaps or in the middle, or None."""
     gap, excess = gaps[start], gaps[end]
     line = gap / (gap - excess) if math.isfinite(gap) and math.isfinite(excess) else 0.5
     low, high = sorted((start, end))
     if dial.integer:
         value = start + (0.5 if halve else line) * (end - start)
         return min(max(round(value), low + 1), high - 1) if high - low >= 2 else None
-    # A continuous dial is a rate, a Lagrangian or a distance: its ratio counts.
+    # A continuous dial is a rate, a Lagrangian or a distance, so steps are ratios.
     if high - low < FINEST * (high if low > 0 else dial.high - dial.low):
         return None
     for share in (0.5 if halve else line, 0.5):
         value = start * (end / start) ** share if low > 0 else start + share * (end - start)
-        value = float(f"{value:.6g}")  # as points are named
+        value = float(f"{value:.6g}")  # the precision of point names
         if low < value < high:
             return value
     return None

@@ -1,4 +1,4 @@
-"""How far one picture is from another: squared error, PSNR and MS-SSIM, and their decibel scales."""
+"""The distortion between two pictures: squared error, PSNR and MS-SSIM, and their decibel scales."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Decibels = TypeVar("Decibels", bound=Any)
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure of a codec: results of different versions are never compared.
+    """A measure of a codec; results of different versions are never compared.
 
-    An image with a side under `smallest` pixels has no value of it.
+    Images with a side under `smallest` pixels have no value.
     """
 
     name: str
@@ -45,7 +45,7 @@ MEASURES = (
 
 def squared_error(first: Image, second: Image) -> int:
     """Return the sum over pixels and channels of the squared difference of two uint8 images: an exact integer."""
-    # OpenCV may square a square root inside, and come back a hair off the integer.
+    # OpenCV may square a square root internally, which leaves the result slightly off the integer.
     return round(cv2.norm(first, second, cv2.NORM_L2SQR))
 
 
@@ -76,7 +76,7 @@ _C1 = (0.01 * PEAK) ** 2
 _C2 = (0.03 * PEAK) ** 2
 _RADIUS = 5
 _WINDOW = cv2.getGaussianKernel(2 * _RADIUS + 1, 1.5, cv2.CV_32F)
-_STRIP = 64  # rows worked on at a time, so that what is computed from them stays in the cache
+_STRIP = 64  # rows computed at a time, so that intermediate results stay in the cache
 
 
 def _strips(height: int) -> Iterator[tuple[slice, slice]]:
@@ -87,7 +87,7 @@ def _strips(height: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _smooth(rows: Field) -> Field:
-    """Return the Gaussian mean about every pixel of `rows` but the first and last five."""
+    """Return the Gaussian mean around every pixel of `rows`, except in the first and last five rows."""
     return np.asarray(cv2.sepFilter2D(rows, cv2.CV_32F, _WINDOW, _WINDOW), np.float32)[_RADIUS:-_RADIUS]
 
 
@@ -103,11 +103,11 @@ def _halve(field: Field, black: Color) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One scale of an image: its pixels about `color`, their local mean, and their local variance plus C2 / 2.
+    """One scale of an image: its pixels minus `color`, their local mean, and their local variance plus C2 / 2.
 
-    `color` is the mean colour of the image, whole numbers. Variances are differences of large numbers, and lose the
-    fewest bits of single precision about it; of a flat picture they lose none. Mean and variance are set only in the
-    rows about which the whole window lies inside the field.
+    `color` is the mean colour of the image in whole numbers. Variances are differences of large numbers; subtracting
+    the mean colour first loses the fewest bits of single precision, and none for a flat picture. Mean and variance are
+    set only in rows where the whole window lies inside the field.
     """
 
     color: Color
@@ -136,9 +136,9 @@ def _levels(image: Image) -> tuple[_Level, ...]:
 
 
 class Prepared:
-    """An image with everything MS-SSIM needs of it, computed once and used for every comparison.
+    """An image with everything that MS-SSIM needs, computed once and used for every comparison.
 
-    `levels` is empty where the image is too small for five scales (a side under 161 pixels).
+    `levels` is empty if the image is too small for five scales (a side under 161 pixels).
     """
 
     def __init__(self, image: Image) -> None:
@@ -172,7 +172,7 @@ def ms_ssim(first: Prepared, second: Prepared) -> float | None:
         total = np.zeros(3)
         for inside, covered in _strips(height):
             # 1 - (2 covariance + C2) / (variance + variance + C2) is the variance of the difference of both images over
-            # the same denominator. Where the images are alike, as decoded ones are, nothing cancels in it.
+            # the same denominator. This form loses no precision to cancellation when the images are nearly equal.
             difference = left.field[covered] - right.field[covered]
             dissimilarity = _smooth(np.square(difference, out=difference))
             mean = left.mean[inside] - right.mean[inside]
@@ -195,8 +195,8 @@ def _brightness(left: _Level, right: _Level, rows: slice) -> NDArray[np.float64]
 def on_axis(values: ArrayLike, measure: str) -> NDArray[Any]:
     """Return the values of images on the axis that curves are drawn and averaged on.
 
-    That is dB for "psnr", which are dB already, and for "ms_ssim". Every mean of a curve is taken on this axis, image
-    by image: the mean of dB, and not the dB of a mean.
+    The axis is in dB: "psnr" is in dB already, "ms_ssim" is converted. Every mean of a curve is taken on this axis over
+    images, so it is the mean of dB values and not the dB of a mean.
     """
     return ms_ssim_db(values) if measure == "ms_ssim" else np.asarray(values, np.float64)
 

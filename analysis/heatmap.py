@@ -1,7 +1,7 @@
 """The Fourier heatmap: how a wave of each frequency, added to the images, changes a codec's rate and fidelity.
 
-D. Yin et al., "A Fourier Perspective on Model Robustness in Computer Vision", NeurIPS 2019; here for codecs, with
-rate and error. A heatmap is a function of rows: those on clean images, and those under the corruptions called
+After D. Yin et al., "A Fourier Perspective on Model Robustness in Computer Vision", NeurIPS 2019, here applied to the
+rate and error of codecs. A heatmap is computed from the rows on clean images and those under the corruptions called
 `fourier_I_J_of_N` (I/N cycles per pixel down, J/N across) or `fourier_I_J` (cycles per image), with `m` for minus.
 """
 
@@ -36,23 +36,23 @@ RMS: Mapping[int, float] = MappingProxyType({1: 1.0, 2: 2.0, 3: 4.0, 4: 8.0, 5: 
 """The root mean square of the wave in grey levels, by severity."""
 
 RULE = (
-    "Values are over the images that have a clean row and the most frequencies (every one, once a run is done): bpp is "
-    "the mean over them, PSNR that of the mean over them of the mean squared error, in which an image that came back "
-    "unchanged is an error of 0. Differences are to the same figure of the same images without a wave. Opposite "
-    "frequencies are one wave but for its phase, measured once. A frequency that one of the images lacks is missing."
+    "Values are means over the images that have a clean row and the most frequencies (all images, once a run is done). "
+    "bpp is averaged; PSNR is computed from the average of the mean squared errors, where an image returned unchanged "
+    "has an error of 0. Changes are differences from the same images without a wave. Opposite frequencies are the same "
+    "wave up to its phase and are measured once. A frequency that one of these images lacks is missing."
 )
 """How rows become a heatmap."""
 
 
 class NoHeatmap(ValueError):
-    """Rows without a heatmap, or without the one asked for; the message says what is missing."""
+    """Rows without a heatmap, or without the one requested; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """The frequencies of a heatmap: every pair of `i` (down) and `j` (across), both rising.
 
-    In `steps`-ths of a cycle per pixel, where -steps/2 and steps/2 are the same frequency; in cycles per image if
+    The unit is 1/`steps` cycle per pixel, where -steps/2 and steps/2 are the same frequency; it is cycles per image if
     `steps` is None.
     """
 
@@ -66,7 +66,7 @@ class Window:
         return len(self.i), len(self.j)
 
     def canonical(self, frequency: Frequency) -> Frequency:
-        """Return one frequency for all that are the same wave: its opposite, and those a cycle per pixel away."""
+        """Return the same frequency for all equivalent ones: its opposite, and those a cycle per pixel away."""
         i, j = frequency
         if self.steps is None:
             return max((i, j), (-i, -j))
@@ -99,9 +99,10 @@ def plane(window: Window, values: NDArray[np.float64]) -> Values:
 class Heatmap:
     """The effect of the waves on one codec point at one strength; the arrays have the shape of the window.
 
-    `bpp` in bits per pixel, `psnr` in dB against the image shown and `psnr_clean` against the clean one, infinite where
-    every image came back unchanged; NaN where missing. `clean_bpp` and `clean_psnr` are those of the same images
-    without a wave. `size` is the (height, width) of all the images, None if it differs. `failed` counts rows.
+    `bpp` is in bits per pixel. `psnr` is in dB against the image shown and `psnr_clean` against the clean one; both are
+    infinite where every image was returned unchanged. Missing values are NaN. `clean_bpp` and `clean_psnr` are the
+    values of the same images without a wave. `size` is the (height, width) of all the images, None if they differ.
+    `failed` is the number of failed rows.
     """
 
     set: str
@@ -133,7 +134,7 @@ class Heatmap:
         return self.clean_bpp if quantity == "bpp" else self.clean_psnr
 
     def change(self, quantity: Quantity) -> Values:
-        """Return the difference to clean, NaN where it is missing, infinite where one of the two is, 0 where both."""
+        """Return the difference to clean: NaN where missing, infinite where one value is infinite, 0 where both are."""
         values: Values = getattr(self, quantity)
         clean = self.clean(quantity)
         with np.errstate(invalid="ignore"):
@@ -162,12 +163,12 @@ def parse(name: str) -> tuple[int, int, int | None] | None:
     i, j = (int(text.replace("m", "-")) for text in match.groups()[:2])
     steps = int(match[3]) if match[3] else None
     if steps is not None and not all(-steps < 2 * part <= steps for part in (i, j)):
-        return None  # beyond half a cycle per pixel lies the same wave again, under its one name
+        return None  # beyond half a cycle per pixel it is an alias of a wave that has another name
     return i, j, steps
 
 
 def windows(rows: pd.DataFrame) -> list[Window]:
-    """Return the windows that rows hold waves of, the one with the most of them first."""
+    """Return the windows whose waves the rows contain, the one with the most waves first."""
     frequencies: defaultdict[int | None, list[Frequency]] = defaultdict(list)
     for name in rows["corruption"].unique():
         if (wave := parse(name)) is not None:
@@ -178,23 +179,23 @@ def windows(rows: pd.DataFrame) -> list[Window]:
 
 
 def heatmaps(rows: pd.DataFrame, window: Window | None = None) -> list[Heatmap]:
-    """Return the heatmap of every codec point at every strength that rows of one set hold, weakest first.
+    """Return the heatmap of every codec point at every strength in the rows of one set, weakest first.
 
-    The columns are those of `benchmark.store.read`; RULE says how they are aggregated. The default window is the
-    one with the most rows. A codec point without anything to compare has a heatmap without images.
+    The columns are those of `benchmark.store.read`; RULE says how rows are aggregated. The default window is the one
+    with the most frequencies. A codec point without comparable images has a heatmap without images.
 
-    Raises NoHeatmap for rows without waves, or none of that window, or of several sets.
+    Raises NoHeatmap if rows have no waves, none of that window, or several sets.
     """
     sets = sorted(rows["set"].unique())
     if len(sets) > 1:
-        raise NoHeatmap(f"a heatmap is of one set: choose one of {', '.join(sets)}")
+        raise NoHeatmap(f"a heatmap shows one set: choose one of {', '.join(sets)}")
     available = windows(rows)
     if not available:
         raise NoHeatmap("a heatmap needs rows of waves of many frequencies: codecshift heatmap --out FILE")
     window = window or available[0]
     names = {name: window.canonical(wave[:2]) for name in rows["corruption"].unique() if (wave := _in(window, name))}
     if not names:
-        raise NoHeatmap(f"no rows of {window}: there are {', '.join(map(str, available))}")
+        raise NoHeatmap(f"no rows of {window}: the file has {', '.join(map(str, available))}")
     waves = rows[rows["corruption"].isin(names)]
     waves = waves.assign(frequency=waves["corruption"].map(names))
     clean = rows[(rows["corruption"] == CLEAN) & (rows["status"] == "ok")]
@@ -247,7 +248,7 @@ def _heatmap(rows: pd.DataFrame, clean: pd.DataFrame, window: Window) -> Heatmap
 
 
 def table(heatmap: Heatmap) -> pd.DataFrame:
-    """Return a heatmap as lines, frequency by frequency in the order of its window.
+    """Return a heatmap as a table with one line per frequency, in the order of its window.
 
     Columns: set, codec, point, severity, rms, i, j, fy, fx (cycles per pixel), n (images, 0 where it is missing), then
     bpp, psnr and psnr_clean, then the difference of each to clean as bpp_change, psnr_change and psnr_clean_change.
@@ -265,7 +266,7 @@ def table(heatmap: Heatmap) -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One quantity of a heatmap in a few numbers: its value on clean images, and how the waves change it.
+    """A summary of one quantity of a heatmap: its value on clean images, and how the waves change it.
 
     `low`, `medium` and `high` are mean differences over the thirds of the frequency range, NaN for a third without
     frequencies; `worst` is the greatest loss, at (`i`, `j`).
@@ -281,7 +282,7 @@ class Summary:
 
 
 def summarise(heatmap: Heatmap, quantity: Quantity) -> Summary | None:
-    """Return a quantity of a heatmap in a few numbers, opposite frequencies counting once; None if all is missing."""
+    """Return the summary of one quantity, counting opposite frequencies once; None if all values are missing."""
     change = heatmap.change(quantity)
     fy, fx = heatmap.cycles()
     places = [place for place in heatmap.places() if not heatmap.missing[place]]

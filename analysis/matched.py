@@ -1,4 +1,4 @@
-"""Codecs at matched operating points: the rate and fidelity of each at one point once the images shift."""
+"""Codecs at matched operating points: the rate and fidelity of each at one fixed point under corruption."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .conditions import CLEAN, CLEAN_CONDITION, Condition, by_band
 from .statistics import finite_mean
 
 MATCHED_BPP = 0.5
-"""The rate on clean images at which codecs are compared, unless another is asked for."""
+"""The default rate on clean images at which codecs are compared."""
 OVERALL = "corrupted"
 """The name of the mean over all corrupted conditions, beside "clean" and the bands."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedPoint:
-    """A codec's point that is kept under corruption; `target` is what it was chosen to match, "" if it was given."""
+    """A codec's point, kept fixed under corruption; `target` is what it was chosen to match, "" if it was given."""
 
     target: str
     codec: str
@@ -29,13 +29,13 @@ class MatchedPoint:
 
 @dataclass(frozen=True, slots=True)
 class MatchedLine:
-    """One codec at one point, over clean images, the corruptions of a band, or all of them; NaN where not known.
+    """One codec at one point, over clean images, the corruptions of a band, or all corruptions; NaN where unknown.
 
     `bpp`, `psnr` (dB) and `ms_ssim` are means over images, then over conditions; a lossless image is left
     out of means in decibels. `psnr` and `ms_ssim` compare with the image the codec was given, `psnr_clean` and
-    `ms_ssim_clean` with the clean image. `inflation` is mean bpp on corrupted over mean bpp on clean images, the
-    geometric mean over conditions. `n` is the number of images in the condition with the fewest, counting those that
-    every codec of the target has.
+    `ms_ssim_clean` with the clean image. `inflation` is mean bpp on corrupted images divided by mean bpp on clean
+    images, a geometric mean over conditions. `n` is the number of images in the condition with the fewest, counting
+    those that every codec of the target has.
     """
 
     target: str
@@ -73,9 +73,9 @@ def under_corruption(rows: pd.DataFrame, bands: Mapping[str, str], points: Seque
         measured = {condition: _measured(table, compared, condition) for condition in conditions}
         for over, members in groups.items():
             for point in compared:
-                each = [measured[condition][point] for condition in members if point in measured[condition]]
-                if each:
-                    lines.append(_line(target, over, point, each))
+                parts = [measured[condition][point] for condition in members if point in measured[condition]]
+                if parts:
+                    lines.append(_line(target, over, point, parts))
     return lines
 
 
@@ -92,9 +92,9 @@ class Near:
 def nearest_to(target: float, rows: pd.DataFrame, *, within: float = 2.0) -> dict[str, Near]:
     """Return each codec's point whose mean rate on clean images is nearest `target` bpp, by ratio.
 
-    Only a codec's points that were measured under the most conditions are considered, without lossless ones. A codec
-    has no such point if all are further off than a factor of `within`. Means are over the images of one set without
-    failures, `rows` as `benchmark.store.read` gives them.
+    Only the lossy points of a codec that were measured under the most conditions are considered. A codec is left out if
+    all of them are further off than a factor of `within`. `rows` are of one set, as `benchmark.store.read` gives them;
+    means are over its images without failures.
     """
     ok = rows[(rows["status"] == "ok") & np.isfinite(rows["psnr"])]
     conditions = ok[["codec", "point", "corruption", "severity"]].drop_duplicates().groupby(["codec", "point"]).size()
@@ -158,16 +158,16 @@ def _rows(table: pd.DataFrame, point: MatchedPoint, condition: Condition) -> pd.
     return table.loc[[key]] if key in table.index else table.iloc[:0]
 
 
-def _line(target: str, over: str, point: MatchedPoint, each: Sequence[_Measured]) -> MatchedLine:
-    inflations = [math.log(measured.inflation) for measured in each if measured.inflation > 0]
+def _line(target: str, over: str, point: MatchedPoint, parts: Sequence[_Measured]) -> MatchedLine:
+    inflations = [math.log(measured.inflation) for measured in parts if measured.inflation > 0]
     return MatchedLine(
         target=target,
         over=over,
         codec=point.codec,
         point=point.point,
-        conditions=len(each),
-        n=min(measured.n for measured in each),
-        failed=sum(measured.failed for measured in each),
+        conditions=len(parts),
+        n=min(measured.n for measured in parts),
+        failed=sum(measured.failed for measured in parts),
         inflation=math.exp(finite_mean(inflations)),
-        **{name: finite_mean(measured.means[name] for measured in each) for name in _MEANS},
+        **{name: finite_mean(measured.means[name] for measured in parts) for name in _MEANS},
     )

@@ -16,7 +16,7 @@ MINIMUM_OVERLAP = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Quality over rate, both rising: `bpp` and `quality` (dB) of the points worth having, cheapest first."""
+    """Quality over rate, both rising: `bpp` and `quality` (dB) of the points on the frontier, cheapest first."""
 
     bpp: NDArray[np.float64]
     quality: NDArray[np.float64]
@@ -25,10 +25,10 @@ class Curve:
     def through(cls, bpp: ArrayLike, quality: ArrayLike) -> Curve:
         """Return the curve through measured points: a point no better than a cheaper one is left out.
 
-        This is the rule for curves that are not monotone: no one would use a setting that spends more bits on a worse
-        picture, so the frontier of the points is compared, the best quality up to each rate. Of two points of one rate
-        the better one stays, of two points of one quality the cheaper one. Points whose rate or quality is not finite
-        are left out too; a lossless point has no place on a rate curve.
+        This makes every curve monotone: no one would use a setting that spends more bits on a worse picture, so the
+        curve is the frontier of the points, the best quality up to each rate. Of two points with the same rate the
+        better one is kept, of two points with the same quality the cheaper one. Points whose rate or quality is not
+        finite are left out too, so a lossless point is never on a rate curve.
         """
         rate, value = np.asarray(bpp, np.float64), np.asarray(quality, np.float64)
         finite = np.isfinite(rate) & np.isfinite(value) & (rate > 0)
@@ -45,7 +45,7 @@ class BdRate:
     """The mean difference in rate at equal quality, in percent: negative means fewer bits than the anchor.
 
     `overlap` is the share of the anchor's quality range that the other curve covers too; BD-rates of several codecs
-    are comparable only if their overlaps are alike. Where the two curves cannot be compared, `percent` is NaN and
+    are comparable only if their overlaps are similar. If the two curves cannot be compared, `percent` is NaN and
     `reason` says why.
     """
 
@@ -55,12 +55,12 @@ class BdRate:
 
 
 def bd_rate(anchor: Curve, test: Curve, *, minimum_overlap: float = MINIMUM_OVERLAP) -> BdRate:
-    """Return the BD-rate of `test` against `anchor` over the qualities both reach, with no extrapolation.
+    """Return the BD-rate of `test` against `anchor` over the qualities that both reach, without extrapolation.
 
     Bjontegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33, 2001, with log rate interpolated
-    over quality by Fritsch and Butland's monotone cubics (PCHIP), as the library `bjontegaard` does, which imports
-    Matplotlib. Curves are not comparable, and `reason` is set, if one has fewer than four points or the overlap is
-    below `minimum_overlap`.
+    over quality by Fritsch and Butland's monotone cubics (PCHIP). The library `bjontegaard` gives the same values, but
+    imports Matplotlib. Curves are not comparable, and `reason` is set, if one has fewer than four points or the overlap
+    is below `minimum_overlap`.
     """
     overlap, reason = _overlap(anchor, test, minimum_overlap)
     if reason:
@@ -71,7 +71,7 @@ def bd_rate(anchor: Curve, test: Curve, *, minimum_overlap: float = MINIMUM_OVER
 
 
 def _overlap(anchor: Curve, test: Curve, minimum: float) -> tuple[float, str]:
-    """Return the share of the anchor's quality range that both cover, and why it is not enough, "" if it is."""
+    """Return the share of the anchor's quality range that both cover, and why it is too little, "" if it suffices."""
     for name, curve in (("the anchor's", anchor), ("its own", test)):
         if len(curve.bpp) < MINIMUM_POINTS:
             return math.nan, f"{name} curve has {len(curve.bpp)} points, at least {MINIMUM_POINTS} are needed"
@@ -91,9 +91,10 @@ def _integral(curve: Curve, low: float, high: float) -> float:
 
 
 def inflation(clean_bpp: ArrayLike, bpp: ArrayLike) -> float:
-    """Return the rate on corrupted over that on clean images at one setting, the geometric mean over operating points.
+    """Return the rate on corrupted images divided by that on clean images, the geometric mean over operating points.
 
-    Both arguments hold one rate per operating point; a point without both is left out. NaN if no point has both.
+    Both arguments hold one rate per operating point; a point that lacks one of them is left out. NaN if no point has
+    both.
     """
     clean, shifted = np.asarray(clean_bpp, np.float64), np.asarray(bpp, np.float64)
     known = np.isfinite(clean) & np.isfinite(shifted) & (clean > 0) & (shifted > 0)

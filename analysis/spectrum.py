@@ -1,4 +1,4 @@
-"""The power spectrum of a difference of pictures: by frequency, by thirds of the frequency range, and on one grid."""
+"""The power spectrum of the difference of two pictures: by frequency, by thirds of the range, and on a common grid."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def power_spectrum(difference: NDArray[Any]) -> Power:
         half += transform.real**2
         half += transform.imag**2
     half /= channels * float(height * width) ** 2
-    # The transform of real values is symmetric about frequency 0: the missing columns mirror those inside.
+    # The transform of real values is symmetric about frequency 0: the missing columns mirror the inner ones.
     inside = half[:, 1 : (width + 1) // 2]
     return np.hstack([half, np.roll(inside[::-1, ::-1], 1, axis=0)])
 
@@ -78,11 +78,11 @@ class Thirds:
 
     @property
     def centroid(self) -> float:
-        """The mean radius, weighted by power, in cycles per pixel; frequency 0 counts. NaN where there is no power."""
+        """The mean radius in cycles per pixel, weighted by power; frequency 0 counts. NaN if there is no power."""
         return self.moment / self.mse if self.mse else math.nan
 
     def share(self, part: Literal["dc", "low", "medium", "high"]) -> float:
-        """Return the share of the power in a third or at frequency 0, 0 to 1; NaN where there is no power."""
+        """Return the share of the power in a third or at frequency 0, 0 to 1; NaN if there is no power."""
         power: float = getattr(self, part)
         return power / self.mse if self.mse else math.nan
 
@@ -90,7 +90,7 @@ class Thirds:
 def thirds(power: Power) -> Thirds:
     """Return the power of a spectrum, in the order of `fft2`, by thirds.
 
-    Frequency 0 counts as low: brightening a picture is the lowest shift there is, and without frequency 0 only its
+    Frequency 0 counts as low: brightening a picture is the lowest possible shift, and without frequency 0 only its
     clipping would be measured. `dc` gives the power of frequency 0 separately.
     """
     return _thirds(power, radius(*power.shape), float(power[0, 0]))
@@ -104,7 +104,7 @@ def _thirds(power: Power, distance: NDArray[np.float64], dc: float) -> Thirds:
 
 
 def mean_thirds(spectra: Iterable[Thirds]) -> Thirds:
-    """Return the mean power by thirds, every spectrum with the same weight; raise ValueError for no spectra."""
+    """Return the mean power by thirds, with equal weight for every spectrum; raise ValueError without spectra."""
     columns = list(zip(*map(astuple, spectra), strict=True))
     if not columns:
         raise ValueError("expected at least one spectrum")
@@ -121,26 +121,26 @@ def third_of(distance: float) -> Third:
 GRID = (64, 33)
 """Rows and columns of the grid. Cell [k + 32, l] is centred at k / 64 cycles per pixel down and l / 64 across.
 
-k goes from -32 (half a cycle, up and down alike) to 31, l from 0 to 32: the half plane, because the spectrum of real
-values is the same at a frequency and at its negative."""
+k goes from -32 (half a cycle, where up and down are the same) to 31, l from 0 to 32. The half plane suffices, because
+the spectrum of real values is the same at a frequency and at its negative."""
 
 GRID_VERSION = 1
-"""Rises when the grid or the power summed on it changes: sums of different versions cannot be added."""
+"""Incremented when the grid or the power summed on it changes: sums of different versions cannot be added."""
 
 _ROWS, _COLUMNS = GRID
 _HALF = _ROWS // 2
 
 _AREA: Power = np.full(GRID, 2 / _ROWS**2)
 _AREA[:, [0, -1]] /= 2
-"""The area of the plane that each cell stands for, itself and its negative, in (cycles/pixel)^2: in all 1."""
+"""The area of the plane that each cell and its negative cover, in (cycles/pixel)^2; the sum is 1."""
 
 
 @lru_cache(maxsize=16)
 def _overlaps(count: int) -> Power:
     """Return how much of each of `count` frequencies, in the order of `fft`, lies in each row of the grid.
 
-    Shape (64, count), and every column sums to 1. On the circle of frequencies, i / count owns what is within
-    1 / (2 count) of it, and the row k of the grid what is within 1/128 of k / 64.
+    The shape is (64, count), and every column sums to 1. On the circle of frequencies, the frequency i / count covers
+    the interval within 1 / (2 count) of it, and row k of the grid the interval within 1/128 of k / 64.
     """
     # In units of 1 / (128 count) all edges are integers.
     circle = 2 * _ROWS * count
@@ -159,11 +159,11 @@ def _overlaps(count: int) -> Power:
 def grid(power: Power) -> Power:
     """Return a spectrum of any size, (H, W) in the order of `fft2`, on the grid GRID, with the same sum.
 
-    The power of each frequency is spread evenly over the rectangle of 1/H by 1/W about it, and each cell takes what
-    lies inside it or inside its negative.
+    The power of each frequency is spread evenly over the rectangle of 1/H by 1/W around it. Each cell receives the
+    power inside the cell and inside its negative.
     """
     height, width = power.shape
-    whole = _overlaps(height) @ power @ _overlaps(width).T  # fy from -32/64 to 31/64, and so fx
+    whole = _overlaps(height) @ power @ _overlaps(width).T  # fy from -32/64 to 31/64, and likewise fx
     half = np.empty(GRID)
     half[:, 0], half[:, -1] = whole[:, _HALF], whole[:, 0]
     half[:, 1:-1] = whole[:, _HALF + 1 :] + _mirrored(whole[:, _HALF - 1 : 0 : -1])
@@ -176,7 +176,7 @@ def _mirrored(rows: Power) -> Power:
 
 
 def _halved_evenly(half: Power) -> Power:
-    """Return the grid with the power of its outer columns, which hold each cell and its negative, split evenly."""
+    """Return the grid with the power of its outer columns split evenly; they contain both a cell and its negative."""
     edges = half[:, [0, -1]]
     half[:, [0, -1]] = (edges + _mirrored(edges)) / 2
     return half
@@ -191,15 +191,15 @@ def grid_radius() -> NDArray[np.float64]:
 def density(power: Power) -> Power:
     """Return the power of a grid per area of the plane, in squared units of the difference per (cycles/pixel)^2.
 
-    White noise of variance v is v everywhere.
+    White noise of variance v has the density v everywhere.
     """
     return np.asarray(power / _AREA, np.float64)
 
 
 def radial(power: Power) -> tuple[Power, Power]:
-    """Return (radii, mean density) of a grid in 46 rings, 1/64 cycles per pixel wide and 0, 1/64, ... in the middle.
+    """Return (radii, mean density) of a grid in 46 rings, each 1/64 cycles per pixel wide, centred on 0, 1/64, ...
 
-    The last, at 45/64, is the corner.
+    The last ring, at 45/64, is the corner.
     """
     rings = np.round(grid_radius() * _ROWS).astype(np.intp).ravel()
     sums = np.bincount(rings, weights=power.ravel())
@@ -207,9 +207,9 @@ def radial(power: Power) -> tuple[Power, Power]:
 
 
 def grid_thirds(power: Power) -> Thirds:
-    """Return the power of a grid by thirds: each cell counts where its centre lies.
+    """Return the power of a grid by thirds: each cell counts for the third in which its centre lies.
 
-    `dc` is that of the middle cell, which holds what is below 1/128 cycles per pixel down and across.
+    `dc` is the power of the middle cell, which covers frequencies below 1/128 cycles per pixel down and across.
     """
     return _thirds(power, grid_radius(), float(power[_HALF, 0]))
 
@@ -219,7 +219,7 @@ def grid_thirds(power: Power) -> Thirds:
 WINDOWS = ("none", "hann")
 LUMINANCE = ("Y",)
 EVERY_CHANNEL = ("Y", "R", "G", "B")
-_WEIGHTS = {"R": 0.299, "G": 0.587, "B": 0.114}  # of ITU-R BT.601, as of cv2.cvtColor, which takes floats as they are
+_WEIGHTS = {"R": 0.299, "G": 0.587, "B": 0.114}  # ITU-R BT.601, as in cv2.cvtColor, which does not round floats
 
 Transform = Mapping[str, NDArray[np.complex64]]
 """The discrete Fourier transform of a difference, by channel: shape (H, W // 2 + 1), not normalised."""
@@ -245,7 +245,7 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[n
 
 def transform(picture: NDArray[np.float32] | NDArray[np.uint8], settings: Settings) -> Transform:
     """Return the transform of a difference (H, W, 3), or of an image, in single precision."""
-    import scipy.fft  # noqa: PLC0415 - a fifth of a second, for those who take spectra
+    import scipy.fft  # noqa: PLC0415 - takes a fifth of a second, only needed for spectra
 
     picture = picture.astype(np.float32, copy=False)
 
@@ -285,9 +285,10 @@ def _gridded(plane: NDArray[np.complex64], width: int) -> Power:
 
 @lru_cache(maxsize=16)
 def _half_overlaps(width: int) -> NDArray[np.float32]:
-    """Return how much of each column of a half transform, real and imaginary parts, goes to each of the grid's.
+    """Return how much of each column of a half transform, real and imaginary parts, goes to each column of the grid.
 
-    Shape (2 (W // 2 + 1), 33). Columns left out of a half transform are those inside it at the negative frequency.
+    The shape is (2 (W // 2 + 1), 33). Inner columns count twice, for the negative frequencies that a half transform
+    leaves out.
     """
     whole = _overlaps(width)[:, : width // 2 + 1]
     half = np.vstack([whole[_HALF:], whole[:1]])

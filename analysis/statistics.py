@@ -1,8 +1,8 @@
 """Means per cell, confidence intervals over images, and worst cases.
 
-Intervals come from a paired bootstrap over images: a resample draws as many images as there are, with replacement, and
-one draw serves every codec, condition and point, so that what the codecs of an image have in common cancels in their
-differences. An image is drawn with all its rows, because conditions of one image are not independent evidence.
+Intervals come from a paired bootstrap over images. A resample draws as many images as there are, with replacement. One
+draw serves every codec, condition and point, so that an image's effect on all codecs cancels in their differences. An
+image is drawn with all of its rows, because conditions of one image are not independent evidence.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def finite_mean(values: Iterable[float]) -> float:
-    """Return the mean of the finite values, NaN if there is none."""
+    """Return the mean of the finite values, NaN if there are none."""
     every = np.asarray(list(values), np.float64)
     finite = every[np.isfinite(every)]
     return math.fsum(finite) / len(finite) if len(finite) else math.nan
@@ -79,14 +79,14 @@ SEED = 24
 """The default seed of the resamples: the same rows give the same intervals."""
 CONFIDENCE = 0.95
 MINIMUM_IMAGES = 6
-"""With fewer images there is no interval: their spread says too little about other images."""
+"""The fewest images for an interval: the spread of fewer says too little about other images."""
 MOST_LOST = 0.05
 """The largest share of resamples without a value that still gives an interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate, and the ends of its confidence interval; both are NaN where none can be given."""
+    """An estimate and the ends of its confidence interval; both ends are NaN if there is no interval."""
 
     estimate: float
     low: float
@@ -103,7 +103,7 @@ class Interval:
         return (self.high - self.low) / 2
 
     def holds(self, value: float = 0.0) -> bool:
-        """Return whether the interval contains a value; if that of a difference contains 0, the two may be equal."""
+        """Return whether the interval contains a value; a difference whose interval contains 0 may be zero."""
         return self.low <= value <= self.high
 
 
@@ -120,10 +120,10 @@ def bootstrap(images: int, resamples: int = RESAMPLES, seed: int = SEED) -> NDAr
 def levels(images: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the quantiles of the resamples at which an interval over that many images ends.
 
-    Between the quantiles (1 - confidence) / 2 from either end lies the percentile interval; it is too narrow for few
-    images, because the resamples spread by the deviation with divisor n, and because that is itself an estimate. The
-    expanded percentile interval makes up for both: its levels are Phi(-t sqrt(n / (n - 1))) and one less that, with t
-    the quantile of Student's distribution of n - 1 degrees of freedom. Of a mean of normal values it is the t interval.
+    The percentile interval lies between the quantiles (1 - confidence) / 2 from either end. It is too narrow for few
+    images: the resamples spread by the standard deviation with divisor n, and that deviation is itself an estimate. The
+    expanded percentile interval corrects both. Its levels are Phi(-t sqrt(n / (n - 1))) and 1 minus that, with t the
+    quantile of Student's distribution of n - 1 degrees of freedom. For a mean of normal values it is the t interval.
     Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69(4), 2015.
     """
     from scipy.special import ndtr, stdtrit  # noqa: PLC0415 - importing a room is free
@@ -136,7 +136,7 @@ def levels(images: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
 def interval(estimate: float, resampled: ArrayLike, images: int, *, confidence: float = CONFIDENCE) -> Interval:
     """Return the interval of a number from its values in the resamples of that many images.
 
-    A resample may have no value, NaN, e.g. where two curves do not overlap in it; it is left out. There is no interval
+    A resample without a value is NaN, e.g. if two curves do not overlap in it, and is left out. There is no interval
     with fewer than MINIMUM_IMAGES images, without an estimate, or if more than MOST_LOST of the resamples are left out.
     """
     every = np.asarray(resampled, np.float64)
@@ -153,8 +153,8 @@ class Tail:
     """The worst cases among many, beside their mean.
 
     `decile` is the value that the worst tenth of the cases reach or exceed; `cvar` the mean of that tenth, the
-    conditional value at risk: what to expect when it goes badly. `cases` are those with a value, `lacking` those
-    without.
+    conditional value at risk: what to expect when it goes badly. `cases` is the number of cases with a value, `lacking`
+    the number without.
     """
 
     mean: float
@@ -167,9 +167,9 @@ class Tail:
 def tail(values: ArrayLike, worst: Literal["high", "low"], share: float = 0.1) -> Tail:
     """Return the mean and the worst `share` of values, one per case: "high" or "low" says which end is the bad one.
 
-    The conditional value at risk of a sample takes the worst cases whole and of the last one the part that makes up the
-    share: Rockafellar and Uryasev, "Conditional value-at-risk for general loss distributions", Journal of Banking and
-    Finance 26(7), 2002, proposition 8. Values that are not finite are cases without a value.
+    The conditional value at risk of a sample averages the worst cases; the last one has a smaller weight, so that the
+    weights add up to the share: Rockafellar and Uryasev, "Conditional value-at-risk for general loss distributions",
+    Journal of Banking and Finance 26(7), 2002, proposition 8. Values that are not finite are cases without a value.
     """
     every = np.asarray(values, np.float64).ravel()
     cases = np.sort(every[np.isfinite(every)])

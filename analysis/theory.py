@@ -1,14 +1,14 @@
 """The theory of linear codecs: D, G and R predicted from second moments, and how far other codecs are from linear.
 
-A codec C, a clean image x and the image shown, c(x) = x + e, leave three errors: D = C(x) - x on clean images,
+A codec C, a clean image x and the image shown, c(x) = x + e, define three errors: D = C(x) - x on clean images,
 G = C(c(x)) - c(x) and R = C(c(x)) - x. A linear codec is a projector P, patch by patch: D = -Q x, G = -Q (x + e) and
-R = P e - Q x with Q = I - P, so the second moments of x and e determine those of all three. Where P keeps r principal
-components along which x and e have the variances l_i and e_i, and the shift is independent of the image,
+R = P e - Q x with Q = I - P, so the second moments of x and e determine those of all three. If P keeps r principal
+components, x and e have the variances l_i and e_i along component i, and the shift is independent of the image,
 
     D = sum_{i>r} l_i        G = sum_{i>r} (l_i + e_i)        R = D + sum_{i<=r} e_i        G + R = 2 D + sum_i e_i
 
 (Lieberman et al., "Neural Image Compression: Generalization, Robustness, and Spectral Biases", 2023). Everything here
-is of one channel, in squared grey levels per pixel, and of patches of 8x8 pixels, taken row by row as 64 numbers.
+is for one channel, in squared grey levels per pixel, and for patches of 8x8 pixels, flattened row by row to 64 numbers.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ class Errors:
 def stationary(power: Matrix) -> Matrix:
     """Return the second moment (64, 64) of the patches of a stationary field, from its power on the grid (64, 33).
 
-    By Wiener and Khinchin: two pixels (y, x) apart have the mean product sum_k S(k) cos 2 pi (fy y + fx x). The power
-    of a cell is taken as spread evenly over it, except in the middle cell, which is nearly all mean brightness.
+    By the Wiener-Khinchin theorem, two pixels (y, x) apart have the mean product sum_k S(k) cos 2 pi (fy y + fx x). The
+    power of a cell is assumed to be spread evenly over it, except in the middle cell, which is nearly all mean
+    brightness. Raises ValueError for another shape.
     """
     if power.shape != GRID:
         raise ValueError(f"expected power on the grid of {_ROWS}x{_COLUMNS}, got shape {power.shape}")
@@ -77,10 +78,10 @@ def stationary(power: Matrix) -> Matrix:
 
 
 def principal(data: Matrix) -> Matrix:
-    """Return the principal components of patches, shape (64, 64), the first the constant patch.
+    """Return the principal components of patches, shape (64, 64), one per row; the first is the constant patch.
 
-    The others are the eigenvectors of the second moment of patches less their means, by falling variance. A projection
-    on the first r keeps flat fields, whatever value black has, as the codec `linear` does.
+    The others are the eigenvectors of the second moment of patches minus their means, by falling variance. Like the
+    codec `linear`, a projection on the first r components keeps flat fields, independent of the value of black.
     """
     constant = np.full(SAMPLES, 1 / SIDE)
     inside = np.eye(SAMPLES) - np.outer(constant, constant)
@@ -92,10 +93,10 @@ def principal(data: Matrix) -> Matrix:
 
 
 def predict(components: Matrix, moments: Moments) -> Errors:
-    """Return the second moments of D, G and R for the projection on components (r, 64), orthonormal.
+    """Return the second moments of D, G and R for the projection on orthonormal components, shape (r, 64).
 
-    Exact for any shift with its cross moments: the total of G contains 2 tr(Q E[x e^T]); that of R is the same as under
-    an independent shift, because P e and Q x are orthogonal.
+    The result is exact for any shift whose cross moments are known: the total of G contains 2 tr(Q E[x e^T]). The total
+    of R is the same as under an independent shift, because P e and Q x are orthogonal.
     """
     kept = components.T @ components
     lost = np.eye(len(kept)) - kept
@@ -123,10 +124,10 @@ def deviations(spectra: pd.DataFrame, codec: str = "linear", components: Matrix 
     """Return predicted and measured D, G and R of the linear codec, in luminance, and the deviation in percent.
 
     `spectra` are those of one set, as `benchmark.store.spectra` gives them. The prediction uses the spectra of the
-    clean images and of each shift, and the rank r of a point "r<r>". Images and shifts are taken as stationary, and the
-    codec as fitted to these images: to their own principal components, unless `components` (64, 64) are given.
-    `predicted` takes the shift as independent of the image; `correlated` uses their correlation from the spectra of the
-    images shown (NaN without those). Quantities that the spectra lack have no line.
+    clean images and of each shift, and the rank r of a point "r<r>". Images and shifts are assumed to be stationary.
+    The codec is assumed to be fitted to these images, i.e. to their principal components, unless `components` (64, 64)
+    are given. `predicted` assumes that the shift is independent of the image; `correlated` uses their correlation, from
+    the spectra of the images shown (NaN without them). Quantities that the spectra lack have no line.
     """
     powers = luminance(spectra)
     lines = []
@@ -165,7 +166,7 @@ BALANCE = ("codec", "point", "corruption", "severity", "D", "G", "R", "shift", "
 
 
 def balance_of_spectra(spectra: pd.DataFrame) -> pd.DataFrame:
-    """Return how far each codec is from G + R = 2 D + shift in luminance, from the spectra of one set.
+    """Return how far each codec deviates from G + R = 2 D + shift in luminance, from the spectra of one set.
 
     `residual` is (G + R - 2 D - shift) / (2 D + shift) in percent. It is 0 for a fixed linear projector under a shift
     that is independent of the image, up to sampling, rounding and clipping. Lossless codecs are left out.

@@ -1,4 +1,4 @@
-"""A claim, what came of it, and how an effect and its threshold make a decision."""
+"""A claim, its finding, and how an effect and a threshold make a decision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..counted import counted
 from ..statistics import MINIMUM_IMAGES, Interval
 from .records import Records
 
@@ -16,7 +15,10 @@ Decision = Literal["supported", "refuted", "undecided"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What came of a claim: `effect` in `unit`, how many rows or spectra it rests on, which those are, and why."""
+    """The outcome of a claim: the decision, and the effect in `unit`.
+
+    `count` is the number of rows or spectra used, `used` describes them, and `reason` explains the decision.
+    """
 
     decision: Decision
     effect: Interval
@@ -30,7 +32,7 @@ class Finding:
 class Claim:
     """A hypothesis, and the function that judges it; the function's docstring is the rule of decision.
 
-    `rests_on` says what its finding counts.
+    `rests_on` says whether its finding counts rows or spectra.
     """
 
     name: str
@@ -57,12 +59,12 @@ def below(effect: Interval, threshold: float) -> Decision:
 
 
 def by_size(effect: float, support: float, refutation: float) -> Decision:
-    """Decide by an effect without an interval: supported from one threshold up, refuted from another down."""
+    """Decide by an effect without an interval: supported at `support` or above, refuted at `refutation` or below."""
     return "supported" if effect >= support else "refuted" if effect <= refutation else "undecided"
 
 
 def together(decisions: Iterable[Decision]) -> Decision:
-    """Return the decision on a claim of several parts: a refuted part refutes it, an undecided one leaves it open."""
+    """Return the decision on a claim of several parts: refuted if any part is, else undecided if any part is."""
     decisions = list(decisions)
     if "refuted" in decisions:
         return "refuted"
@@ -70,15 +72,19 @@ def together(decisions: Iterable[Decision]) -> Decision:
 
 
 def because(images: int, decision: Decision, result: str) -> str:
-    """Return the result, and why it decides nothing if it does not."""
+    """Return the result, with the reason if the intervals leave it undecided."""
     if images < MINIMUM_IMAGES:
-        return f"{result}; no intervals over {counted(images, 'image')}, at least {MINIMUM_IMAGES} are needed"
-    return f"{result}; an interval holds its threshold" if decision == "undecided" else result
+        return (
+            f"{result}; confidence intervals need at least {MINIMUM_IMAGES} images, and only {images} can be compared"
+        )
+    return f"{result}; a confidence interval contains its threshold" if decision == "undecided" else result
 
 
 def between(decision: Decision, result: str) -> str:
-    """Return the result of an effect without an interval, and why it decides nothing if it does not."""
-    return f"{result}; between what supports and what refutes" if decision == "undecided" else result
+    """Return the result of an effect without an interval, with the reason if it is undecided."""
+    if decision != "undecided":
+        return result
+    return f"{result}; the effect lies between the thresholds of support and refutation"
 
 
 def in_words(effect: Interval, form: str = "+.1f") -> str:

@@ -1,4 +1,4 @@
-"""Claims of what codecs do to noise: H4, H5 and H6."""
+"""Claims about what codecs do to noise: H4, H5 and H6."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .claim import Claim, Decision, Finding, above, because, below, in_words, to
 from .records import Floats, Lacking, Records, Rows, mean, per_image, rows_of
 
 MATCHED_PSNR = 32.0
-"""The PSNR in dB on clean images near which codecs are compared at one quality."""
+"""The PSNR in dB on clean images near which codecs are compared at equal quality."""
 NEAR_PSNR = 1.5
 """How far from MATCHED_PSNR a codec's point may be, in dB."""
 TO_DIFFER = 5.0
@@ -29,11 +29,12 @@ HURT = -0.2
 
 
 def noise_is_removed(records: Records) -> Finding:
-    """At each codec's point nearest 0.5 bpp on clean images, mean over codecs, noises and severities.
+    """Compare PSNR under noise, at each codec's point nearest 0.5 bpp on clean images, with three references.
 
-    Supported where three intervals are beyond 0, refuted where one is on the other side: PSNR against the clean image
-    exceeds that of the noisy image itself (the effect); it does so by more than at the codec's highest rate, which must
-    be at least twice as high; PSNR against the image given is below that on clean images.
+    The differences are means over codecs, noises and severities: (1) the effect, PSNR against the clean image minus
+    the PSNR of the noisy image itself; (2) PSNR against the clean image minus the same at the codec's highest rate,
+    which must be at least twice as high; (3) PSNR against the image given minus PSNR on clean images. Supported if the
+    intervals of (1) and (2) lie above 0 and that of (3) below 0; refuted if one of them lies on the other side.
     """
     rows = rows_of(records)
     noisy = rows.under(records.noises())
@@ -45,7 +46,7 @@ def noise_is_removed(records: Records) -> Finding:
     highest = _highest(rows, noisy)
     if not highest:
         ask = records.command("--corruption none --corruption high --codec jpeg --codec jpeg2000")
-        raise Lacking(f"a codec is needed with points near {MATCHED_BPP} bpp and at twice that or more: {ask}")
+        raise Lacking(f"a codec is needed with points near {MATCHED_BPP} bpp and at twice that rate or more: {ask}")
     noisy = noisy.assign(gain=noisy["psnr_clean"] - noisy["uncompressed"])
     matched = [(codec, rows.near[codec].point) for codec in highest]
     at_low, at_high = at_points(noisy, matched), at_points(noisy, highest.items())
@@ -57,14 +58,15 @@ def noise_is_removed(records: Records) -> Finding:
     decision = together([above(effect, 0), above(more, 0), below(fall, 0)])
     table = pd.concat([at_low, at_high, at_clean])
     result = (
-        f"PSNR against the clean image {in_words(effect)} dB from that of the noisy image, {in_words(more)} dB from "
-        f"what it is at the highest rates; PSNR against the image given {in_words(fall)} dB from that on clean images"
+        f"PSNR against the clean image, minus that of the noisy image: {in_words(effect)} dB, minus that at the "
+        f"highest rates: {in_words(more)} dB; PSNR against the image given, minus PSNR on clean images: "
+        f"{in_words(fall)} dB"
     )
     return Finding(decision, effect, "dB", len(table), rows.used(table), because(len(gain), decision, result))
 
 
 def _highest(rows: Rows, noisy: pd.DataFrame) -> dict[str, str]:
-    """Return the point of highest rate of each codec that has one near the matched rate and one at twice that."""
+    """Return each codec's point of highest rate, if it has a point near the matched rate and one at twice that rate."""
     rates = rows.clean.groupby(["codec", "point"])["bpp"].mean()
     highest = {}
     for codec, near in rows.near.items():
@@ -75,11 +77,11 @@ def _highest(rows: Rows, noisy: pd.DataFrame) -> dict[str, str]:
 
 
 def noise_is_kept_differently(records: Records) -> Finding:
-    """The share of the noise's squared error that is kept, (R - D) / shift, over all noises and severities.
+    """Compare the share of the noise's squared error that codecs keep, (R - D) / shift, over all noises and severities.
 
-    Supported where neural less classical codecs (the effect) has an interval beyond 5 points on either side, each codec
-    at its point nearest 0.5 bpp on clean images, and where the order of the codecs is another one at their points
-    nearest 32 dB. Refuted by an interval within 5 points, or by the same order.
+    The effect is the share of neural codecs minus that of classical codecs, each codec at its point nearest 0.5 bpp on
+    clean images. Supported if its interval lies beyond 5 percentage points on either side, and the codecs rank in
+    another order at their points nearest 32 dB. Refuted if the interval lies within 5 points, or the order is the same.
     """
     rows = rows_of(records)
     noisy = rows.under(records.noises())
@@ -107,32 +109,35 @@ def noise_is_kept_differently(records: Records) -> Finding:
     ]
     decision = together([_beyond(effect, TO_DIFFER), "supported" if orders[0] != orders[1] else "refuted"])
     result = (
-        f"the share of the noise that neural codecs keep, less that of classical ones, is {in_words(effect)} points; "
-        f"from least to most at one rate: {', '.join(orders[0])}; at one quality: {', '.join(orders[1])}"
+        f"share of the noise kept, neural minus classical codecs: {in_words(effect)} percentage points; order from "
+        f"least to most noise kept, at equal rate: {', '.join(orders[0])}; at equal quality: {', '.join(orders[1])}"
     )
     reason = because(len(images), decision, result)
-    return Finding(decision, effect, "points of 100 of the noise", len(table), rows.used(table), reason)
+    return Finding(decision, effect, "percentage points of the noise", len(table), rows.used(table), reason)
 
 
 def _lacking_of_two_kinds(records: Records, rows: Rows, near: Sequence[str]) -> Lacking:
-    """Return what lacks of a neural and a classical codec under noise; `near` are those near both rate and quality."""
+    """Return what is missing of a neural and a classical codec under noise.
+
+    `near` lists the codecs that have a point near the matched rate and one near the matched quality.
+    """
     noisy = rows.under(records.noises())
     lacking, codecs = [], []
     for kind, default in (("neural", "hyperprior-cs"), ("classical", "jpeg")):
         present = [codec for codec in rows.codecs() if records.is_neural(codec) == (kind == "neural")]
         able = [codec for codec in present if codec in near]
         if not able:
-            some = f", which none of {', '.join(present)} has" if present else ""
+            unsuitable = f" (missing for {', '.join(present)})" if present else ""
             points = f"points near {MATCHED_BPP} bpp and near {MATCHED_PSNR:g} dB"
-            lacking.append(f"a {kind} codec with {points}{some}")
+            lacking.append(f"a {kind} codec with {points}{unsuitable}")
             codecs.append(present[0] if present else default)
         elif not noisy["codec"].isin(able).any():
             lacking.append(f"rows of {able[0]} under noise")
             codecs.append(able[0])
     if noisy["shift"].isna().all():
-        lacking.append("the squared error of the noise itself, from identity")
+        lacking.append("the squared error of the noise itself, from the codec identity")
         codecs.append("identity")
-    ask = records.command("--corruption none --corruption high", *(f"--codec {shlex.quote(each)}" for each in codecs))
+    ask = records.command("--corruption none --corruption high", *(f"--codec {shlex.quote(codec)}" for codec in codecs))
     return Lacking(f"needed: {'; '.join(lacking)}: {ask}")
 
 
@@ -160,11 +165,11 @@ def _beyond(effect: Interval, size: float) -> Decision:
 
 
 def pruning_costs_little(records: Records) -> Finding:
-    """Each neural codec whose name says that it is pruned, against that of its architecture which is not.
+    """Compare each pruned neural codec ("prun" in its name) with the unpruned codec of the same architecture.
 
-    Supported where the BD-rate on clean images is at most +10 %, and PSNR against the clean image under noise, each
-    codec at its point nearest 0.5 bpp, pruned less not pruned (the effect, mean over pairs), has an interval above
-    -0.2 dB. Refuted where one of the two is on the other side.
+    The effect is PSNR against the clean image under noise, pruned minus unpruned, each codec at its point nearest
+    0.5 bpp, as a mean over pairs. Supported if the BD-rate on clean images is at most +10 % for every pair and the
+    interval of the effect lies above -0.2 dB. Refuted if one of the two is on the other side.
     """
     rows = rows_of(records)
     high = rows.under(records.noises())
@@ -177,8 +182,8 @@ def pruning_costs_little(records: Records) -> Finding:
     command = records.command("--corruption none --corruption high --codec ARCH@FOLDER --codec ARCH@PRUNED-FOLDER")
     if not pairs:
         raise Lacking(
-            "a neural codec whose name says that it is pruned is needed, and one of its architecture that is not, "
-            f"under noise and near {MATCHED_BPP} bpp: {command}"
+            f"rows under noise and near {MATCHED_BPP} bpp are needed of a pruned neural codec ('prun' in its name) and "
+            f"of an unpruned one of the same architecture: {command}"
         )
     rates = {pair: _bd_rate(rows.clean, *pair) for pair in pairs}
     pairs = [pair for pair in pairs if not rates[pair].reason]
@@ -196,8 +201,8 @@ def pruning_costs_little(records: Records) -> Finding:
     table = pd.concat(parts.values())
     costs_of_rate = ", ".join(f"{percent:+.1f}" for percent in percents)
     result = (
-        f"BD-rate on clean images {costs_of_rate} % from the codec that is not pruned; "
-        f"PSNR against the clean image under noise {in_words(effect, '+.2f')} dB from it"
+        f"BD-rate on clean images, pruned against unpruned: {costs_of_rate} %; "
+        f"PSNR against the clean image under noise, pruned minus unpruned: {in_words(effect, '+.2f')} dB"
     )
     return Finding(decision, effect, "dB", len(table), rows.used(table), because(len(costs), decision, result))
 

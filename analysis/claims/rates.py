@@ -1,4 +1,4 @@
-"""Claims of rates, of single frequencies and of rankings: H9, H10 and H12."""
+"""Claims about rates, single frequencies and rankings: H9, H10 and H12."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from .claim import Claim, Finding, above, because, below, between, by_size, in_w
 from .records import Lacking, Records, mean, per_image, rows_of, subjects
 
 STRONG = 20.0
-"""Percent by which the rate must rise to rise strongly."""
+"""The rise of the rate in percent that counts as strong."""
 CONTROLLED = 0.05
-"""A codec whose rate at one setting varies less than this over clean images, deviation over mean, holds its rate."""
+"""A codec is rate-controlled if its rate at one setting varies by less than this (deviation over mean)."""
 LEAST_WAVES = 16
 UNEVEN = 0.1
-"""Decibels by which PSNR must deviate over frequencies to depend on them."""
+"""The standard deviation of PSNR over frequencies, in dB, above which PSNR depends on frequency."""
 FEWEST_CODECS = 4
 AGREE, DISAGREE = 0.8, 0.5
 FAMILIES = ("kodak", "clic")
 
 
 def rate_follows_the_shift(records: Records) -> Finding:
-    """The change of bpp from clean to corrupted images at one setting, the geometric mean over settings and images.
+    """Measure the change of bpp from clean to corrupted images at one setting: geometric mean over settings and images.
 
-    Codecs that hold their rate are left out: those whose rate deviates by less than 5 % over clean images at half of
-    their points. Supported where the interval is above +20 % under noise (the effect), and below 0 under blur, under
-    fog and under contrast; refuted where one is on the other side.
+    Rate-controlled codecs are left out: those whose rate varies by less than 5 % over clean images (standard deviation
+    over mean) at half of their points. Supported if the interval under noise (the effect) lies above +20 % and the
+    intervals under blur, fog and contrast lie below 0; refuted if one of them lies on the other side.
     """
     rows = rows_of(records)
     rates = rows.clean.groupby(["codec", "point"])["bpp"]
@@ -53,13 +53,13 @@ def rate_follows_the_shift(records: Records) -> Finding:
         asked = {"noise": "high", "blur": "defocus_blur"}
         more = [f"--corruption {asked.get(name, name)}" for name in lacking]
         ask = records.command("--corruption none", *more, "--codec jpeg --codec webp")
-        raise Lacking(f"rows under {', '.join(lacking)} of a codec that does not hold its rate are needed: {ask}")
+        raise Lacking(f"rows under {', '.join(lacking)} are needed, of a codec that is not rate-controlled: {ask}")
     values = {name: per_image(table, "log") for name, table in tables.items()}
     changes = {name: _percent(mean(value)) for name, value in values.items()}
     noise, *falling = changes.values()
     decision = together([above(noise, STRONG), *(below(change, 0) for change in falling)])
     result = ", ".join(f"{name} {in_words(change)} %" for name, change in changes.items())
-    result += f"; left out, as they hold their rate: {', '.join(controlled)}" if controlled else ""
+    result += f"; left out as rate-controlled: {', '.join(controlled)}" if controlled else ""
     table = pd.concat(tables.values())
     reason = because(min(map(len, values.values())), decision, result)
     return Finding(decision, noise, "%", len(table), rows.used(table), reason)
@@ -70,10 +70,11 @@ def _percent(log: Interval) -> Interval:
 
 
 def sensitivity_depends_on_frequency(records: Records) -> Finding:
-    """The deviation over Fourier perturbations of the PSNR against the image given, at points nearest 0.5 bpp.
+    """Measure the standard deviation of PSNR over Fourier perturbations, at each codec's point nearest 0.5 bpp.
 
-    At the severity with the most rows. Supported where the interval is above 0.1 dB for jpeg2000, and where that of
-    neural codecs less jpeg2000 (the effect) is above 0; refuted where one is on the other side.
+    PSNR is against the image given, at the severity with the most rows. Supported if the interval for jpeg2000 lies
+    above 0.1 dB and that of neural codecs minus jpeg2000 (the effect) lies above 0; refuted if one of them lies on the
+    other side.
     """
     rows = rows_of(records)
     waves = rows.table[~rows.table["corruption"].isin([CLEAN, *records.bands])]
@@ -91,7 +92,7 @@ def sensitivity_depends_on_frequency(records: Records) -> Finding:
         neural = [codec for codec in rows.codecs() if records.is_neural(codec)] or ["hyperprior-cs"]
         ask = records.measured().heatmap("--codec jpeg2000", *(f"--codec {shlex.quote(codec)}" for codec in neural))
         raise Lacking(
-            f"rows under {LEAST_WAVES} Fourier perturbations or more are needed, of jpeg2000 and of a neural codec "
+            f"rows under at least {LEAST_WAVES} Fourier perturbations are needed, of jpeg2000 and of a neural codec "
             f"near {MATCHED_BPP} bpp: {ask}"
         )
     names = sorted(shared)
@@ -104,17 +105,18 @@ def sensitivity_depends_on_frequency(records: Records) -> Finding:
     base, effect = (interval(float(values[0]), values[1:], n) for values in (own, excess))
     decision = together([above(base, UNEVEN), above(effect, 0)])
     result = (
-        f"over {len(names)} frequencies PSNR deviates by {in_words(base, '.2f')} dB for jpeg2000, by "
-        f"{in_words(effect, '+.2f')} dB more for neural codecs"
+        f"standard deviation of PSNR over {len(names)} frequencies: {in_words(base, '.2f')} dB for jpeg2000; "
+        f"neural codecs minus jpeg2000: {in_words(effect, '+.2f')} dB"
     )
     used = waves[waves["codec"].isin(codecs)]
     return Finding(decision, effect, "dB", len(used), rows.used(used), because(n, decision, result))
 
 
 def sets_agree(records: Records) -> Finding:
-    """Kendall's tau between the rankings by mean BD-rate under corruption, of the codecs that are ranked on both sets.
+    """Compute Kendall's tau between two sets' rankings by mean BD-rate under corruption, over codecs ranked on both.
 
-    A set of each is one whose name holds "kodak" or "clic". Supported from 0.8 up, refuted from 0.5 down.
+    The sets are one with "kodak" and one with "clic" in its name. Supported if tau is at least 0.8, refuted if it is at
+    most 0.5.
     """
     rows = records.rows[subjects(records.rows)]
     rows = rows[rows["corruption"].isin([CLEAN, *records.bands])]
@@ -126,7 +128,7 @@ def sets_agree(records: Records) -> Finding:
     for family in FAMILIES:
         image_set = next((name for name in sorted(set(rows["set"])) if family in name.lower()), "")
         if not image_set:
-            raise Lacking(f"rows of a set of {family} are needed, under the corruptions of the other: {ask}")
+            raise Lacking(f"rows of a {family} set are needed, under the same corruptions as the other set: {ask}")
         part = rows[rows["set"] == image_set]
         count += len(part)
         try:
@@ -137,7 +139,7 @@ def sets_agree(records: Records) -> Finding:
     first, second = scores.values()
     both = [codec for codec in first if codec in second]
     if len(both) < FEWEST_CODECS:
-        raise Lacking(f"{FEWEST_CODECS} codecs that are ranked on both sets are needed, {len(both)} are: {ask}")
+        raise Lacking(f"at least {FEWEST_CODECS} codecs ranked on both sets are needed, and {len(both)} are: {ask}")
     tau = _kendall([first[codec] for codec in both], [second[codec] for codec in both])
     result = "; ".join(f"{name}: {', '.join(sorted(both, key=score.__getitem__))}" for name, score in scores.items())
     effect = Interval(tau, math.nan, math.nan)

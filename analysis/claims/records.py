@@ -35,7 +35,7 @@ class Records:
     """All rows and spectra of a run file, with the columns that `benchmark.store` reads them with.
 
     `bands` maps a corruption to "low", "medium", "high" or "extra", `kinds` a codec to "classical" or "neural"; `file`
-    is the name of the run file in commands, which repeat what its runs were `asked` for.
+    is the name of the run file in commands; `asked` holds the options of its runs, which those commands repeat.
     """
 
     rows: pd.DataFrame
@@ -46,7 +46,7 @@ class Records:
     asked: tuple[Asked, ...] = ()
 
     def measured(self) -> Measured:
-        """Return how the rows were measured that decide claims, for commands that add to them."""
+        """Return how the rows that decide claims were measured, for commands that add rows."""
         rows = self.rows
         return measured(rows[rows["set"] == main_set(rows)], self.bands, self.file, self.asked)
 
@@ -65,7 +65,7 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows that can decide a claim, of the set with the most images: measured, lossy, and not of estimated rates.
+    """The rows that can decide a claim: measured, lossy, not of estimated rates, from the set with the most images.
 
     `table` adds columns to those of the rows. D, G, R and `shift` are mean squared errors of an image: D of the codec
     on the clean image, G against the image shown, R against the clean image, `shift` of the image shown against the
@@ -126,7 +126,7 @@ def rows_of(records: Records) -> Rows:
 
 
 def is_subject(codec: str) -> bool:
-    """Return whether claims are about a codec: not about theoretical codecs, nor those of estimated rates."""
+    """Return whether claims are about a codec; theoretical codecs and estimated rates are excluded."""
     return codec not in THEORETICAL and not codec.partition("@")[0].endswith("-est")
 
 
@@ -136,14 +136,14 @@ def subjects(rows: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def per_image(table: pd.DataFrame, column: str) -> pd.Series[float]:
-    """Return the mean over cells of each image that has a finite value in all of them."""
+    """Return the mean over cells of each image; an image without a finite value in every cell is left out."""
     cells = table.pivot_table(index="image", columns=["codec", "point", "corruption", "severity"], values=column)
     values: pd.Series[float] = cells[np.isfinite(cells).all(axis=1)].mean(axis=1)
     return values
 
 
 def mean(values: pd.Series[float]) -> Interval:
-    """Return the mean over images with its interval, without the images that have no value."""
+    """Return the mean over images with its interval; images without a value are left out."""
     known = values.dropna().to_numpy(np.float64)
     if not len(known):
         return NO_INTERVAL

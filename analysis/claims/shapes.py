@@ -1,4 +1,4 @@
-"""Claims of the shape of spectra: H1, H3 and H7."""
+"""Claims about the shape of spectra: H1, H3 and H7."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .claim import Claim, Finding, between, by_size, together
 from .records import Floats, Lacking, Point, Records, Rows, is_subject, rows_of
 
 VISIBLE, INVISIBLE = 10.0, 5.0
-"""Percent of the power elsewhere: from the first value on, spectra differ visibly; up to the second they do not."""
+"""Percentages of power that moves: spectra differ visibly at the first or above, and do not at the second or below."""
 EQUAL_RATE, EQUAL_PSNR = 0.1, 0.5
-"""Rates within a tenth and PSNR within half a dB are equal."""
+"""Rates within 10 % and PSNR within 0.5 dB count as equal."""
 
 Pair = tuple[Point, Point]
 
@@ -33,10 +33,10 @@ def moved(first: Floats, second: Floats) -> float:
 
 
 def equal_codecs_differ(records: Records) -> Finding:
-    """The power of D in luminance that lies elsewhere, from one codec to another: the median over pairs of codecs.
+    """Compare the shape of D in luminance between codecs: the share of its power that lies at other frequencies.
 
-    Each pair at those points that are most alike in rate and PSNR on clean images, within 10 % of bpp and 0.5 dB.
-    Supported from 10 % up, refuted where no pair is above 5 %.
+    Each pair of codecs is compared at the points most alike in rate and PSNR on clean images, within 10 % of bpp and
+    0.5 dB. The effect is the median over pairs. Supported if it is at least 10 %, refuted if no pair is above 5 %.
     """
     rows = rows_of(records)
     pairs = _pairs(rows, _luminance(records, rows.set, "D"), EQUAL_PSNR)
@@ -50,10 +50,11 @@ def equal_codecs_differ(records: Records) -> Finding:
 
 
 def variable_rate_differs(records: Records) -> Finding:
-    """The power of D in luminance that lies elsewhere, between a variable-rate and a fixed-rate neural codec.
+    """Compare the shape of D in luminance between variable-rate and fixed-rate neural codecs.
 
-    The median over such pairs, each at those points that are most alike, within 10 % of bpp. Supported from 10 % up,
-    refuted where no pair is above 5 %. Variable-rate have -lct or -vbr in the name of their architecture.
+    The shape differs by the share of the power that lies at other frequencies. Each pair is compared at the points most
+    alike, within 10 % of bpp; the effect is the median over pairs. Supported if it is at least 10 %, refuted if no pair
+    is above 5 %. Variable-rate codecs have -lct or -vbr in the name of their architecture.
     """
     rows = rows_of(records)
     neural = [codec for codec in rows.codecs() if records.is_neural(codec)]
@@ -67,15 +68,16 @@ def variable_rate_differs(records: Records) -> Finding:
     }
     if not pairs:
         ask = records.command("--corruption none --match bpp=0.5 --spectra")
-        raise Lacking(f"spectra of both are needed at points within {EQUAL_RATE:.0%} of bpp of each other: {ask}")
+        raise Lacking(f"spectra of both kinds are needed at points within {EQUAL_RATE:.0%} of bpp of each other: {ask}")
     return _judged(rows, pairs)
 
 
 def shape_changes_under_high_shifts(records: Records) -> Finding:
-    """The power of G in luminance that lies elsewhere than that of D at the same point, the mean over points.
+    """Compare G with D at the same point, in luminance: the share of the power of G that lies at other frequencies.
 
-    High less low band is the effect. Supported where it is at least 10 % and twice or more what it is in the low band;
-    refuted where the high band has no more than the low one.
+    The effect is the share under high-band corruptions minus that under low-band ones, each a mean over points.
+    Supported if the effect is at least 10 % and the high-band share at least twice the low-band share; refuted if the
+    high-band share is not above the low-band share.
     """
     rows = rows_of(records)
     power = _luminance(records, rows.set, "D", "G")
@@ -87,11 +89,12 @@ def shape_changes_under_high_shifts(records: Records) -> Finding:
     both = [by_band for by_band in moves.values() if len(by_band) == 2]
     if not both:
         ask = records.command("--corruption none --corruption low --corruption high --spectra")
-        raise Lacking(f"spectra of one point under corruptions of the low and of the high band are needed: {ask}")
+        raise Lacking(f"spectra of one codec point under low-band and under high-band corruptions are needed: {ask}")
     low, high = (float(np.mean([np.mean(by_band[band]) for by_band in both])) for band in ("low", "high"))
     decision = together([by_size(high - low, VISIBLE, 0), by_size(high - 2 * low, 0, -low)])
     result = (
-        f"{low:.0f} % of the power of G lies elsewhere than that of D in the low band, {high:.0f} % in the high band"
+        f"share of the power of G at other frequencies than that of D: {low:.0f} % under low-band corruptions, "
+        f"{high:.0f} % under high-band ones"
     )
     return Finding(
         decision,
@@ -113,7 +116,7 @@ def _luminance(records: Records, image_set: str, *quantities: str) -> Mapping[Sp
 
 
 def _pairs(rows: Rows, power: Mapping[SpectrumKey, Floats], psnr: float) -> dict[Pair, float]:
-    """Return how much of D moves between each pair of codecs, at the points where they are most alike."""
+    """Return the share of D that lies at other frequencies, for each pair of codecs at their most similar points."""
     means = rows.clean.groupby(["codec", "point"], sort=False)[["bpp", "psnr"]].mean()
     known: dict[Point, Floats] = dict(zip(means.index.tolist(), means.to_numpy(np.float64), strict=True))
     points = [point for point in known if ("D", *CLEAN_CONDITION, *point) in power]
@@ -143,7 +146,7 @@ def _judged(rows: Rows, shares: Mapping[Pair, float]) -> Finding:
         "% of the power",
         len(points),
         f"{rows.set}, D of {counted(len(points), 'point')}",
-        between(decision, f"power that lies elsewhere: {result}"),
+        between(decision, f"share of the power at other frequencies: {result}"),
     )
 
 

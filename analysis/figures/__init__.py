@@ -1,4 +1,4 @@
-"""Figures for papers and pages: each is a pure function of what a run file holds of one set."""
+"""Figures for papers and web pages: each is a pure function of what a run file contains about one set."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ REFERENCES = {"shown": ("psnr_mean", "the image given"), "clean": ("psnr_clean_m
 
 
 def rate_curves(material: Material) -> tuple[Drawing, ...]:
-    """Return the rate curves on clean images and in each band, a panel each."""
+    """Return the rate curves on clean images and in each band, one panel each."""
     table = lossy_means(material)
     table = table.assign(panel=table["corruption"].map({CLEAN: "clean", **material.bands}))
     panels = [name for name in ("clean", *BANDS) if (table["panel"] == name).any()]
@@ -69,7 +69,7 @@ def rate_curves(material: Material) -> tuple[Drawing, ...]:
         for codec in set(table.loc[table["panel"] == name, "codec"]) - set(part["codec"])
     }
     note = f"Not measured under every condition of a panel: {', '.join(sorted(left_out))}." if left_out else ""
-    return (Drawing(figure, used(count, material, "measured, of settings that are not lossless"), note),)
+    return (Drawing(figure, used(count, material, "measured, lossy settings only"), note),)
 
 
 def rd_clean(material: Material) -> tuple[Drawing, ...]:
@@ -91,7 +91,7 @@ def rd_clean(material: Material) -> tuple[Drawing, ...]:
         axis.set_xlabel("rate, bpp", fontsize=TEXT)
         axis.set_ylabel(name, fontsize=TEXT)
     legend(figure, axes)
-    choice = "clean images, measured, of settings that are not lossless"
+    choice = "clean images, measured, lossy settings only"
     return (Drawing(figure, used(int(table["n"].sum()), material, choice)),)
 
 
@@ -103,8 +103,7 @@ def rd_ood(material: Material) -> tuple[Drawing, ...]:
     names = [name for name in material.corruptions() if (table["corruption"] == name).any()]
     if not names:
         raise NothingToDraw(
-            f"rows of a codec that is not lossless are needed at severity {severity}: "
-            f"{material.command(f'--severity {severity}')}"
+            f"rows of a lossy codec are needed at severity {severity}: {material.command(f'--severity {severity}')}"
         )
     untouched = _uncompressed(material, severity)
     drawings = []
@@ -116,7 +115,7 @@ def rd_ood(material: Material) -> tuple[Drawing, ...]:
         for axis, name in zip(axes, names, strict=True):
             part = table[table["corruption"] == name]
             if suffix == "clean" and name in untouched:
-                axis.axhline(untouched[name], color=INK, lw=0.9, ls=(0, (4, 2)), label="not compressed at all")
+                axis.axhline(untouched[name], color=INK, lw=0.9, ls=(0, (4, 2)), label="uncompressed")
             _curves(axis, part, material, "bpp_mean", column, SMALL_LINE)
             headed(axis, name, material.bands[name])
             if suffix == "clean":
@@ -128,10 +127,10 @@ def rd_ood(material: Material) -> tuple[Drawing, ...]:
         legend(figure, axes)
         note = ""
         if suffix == "clean" and untouched:
-            note = "The dashed line is the PSNR of the corrupted images before any codec, the mean over images."
+            note = "The dashed line is the mean PSNR of the corrupted images before any codec."
         elif suffix == "clean":
-            note = "The PSNR of the corrupted images themselves is not in the file: --codec identity adds it."
-        choice = f"severity {severity}, measured, of settings that are not lossless"
+            note = "The file lacks the PSNR of the corrupted images themselves; measuring --codec identity adds it."
+        choice = f"severity {severity}, measured, lossy settings only"
         about = f"PSNR against {reference}, over bpp, under each corruption at severity {severity}"
         drawings.append(Drawing(figure, used(int(table["n"].sum()), material, choice), note, suffix, about))
     return tuple(drawings)
@@ -188,7 +187,7 @@ def bpp_vs_severity(material: Material) -> tuple[Drawing, ...]:
 
 
 def lossy_means(material: Material) -> pd.DataFrame:
-    """Return the means of each cell, as `summarise` gives them, without cells that hold a lossless image.
+    """Return the means of each cell, as `summarise` gives them, without cells that contain a lossless image.
 
     `ms_ssim_db_mean` is the mean of MS-SSIM on the axis of curves.
     """
@@ -200,10 +199,10 @@ def lossy_means(material: Material) -> pd.DataFrame:
 
 
 def under_all_conditions(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the means of the settings that have a cell under every condition of a panel, a line per cell.
+    """Return the cells of the settings that have one under every condition of a panel, one line per cell.
 
-    The conditions are the largest set that MINIMUM_POINTS settings share, as the images of a curve are. So every mark
-    of a panel is a mean over the same conditions, and a setting that is lossless under one of them has no mark.
+    The conditions are the largest set that MINIMUM_POINTS settings share, chosen as the images of a curve are. So every
+    mark of a panel is a mean over the same conditions. A setting that is lossless under one of them has no mark.
     """
     setting = table.groupby(["codec", "point"], sort=False).ngroup().to_numpy()
     condition = table.groupby(["corruption", "severity"]).ngroup().to_numpy()
@@ -216,7 +215,7 @@ def under_all_conditions(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _on_shared_images(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return, in each condition, the rows of the images that all its settings have; all rows if they share none."""
+    """Return, for each condition, the rows of the images that all its settings share; all rows if they share none."""
     ok = rows[rows["status"] == "ok"]
     condition = ["corruption", "severity"]
     settings = ok.drop_duplicates([*condition, "codec", "point"]).groupby(condition).size()
@@ -258,9 +257,9 @@ def _uncompressed(material: Material, severity: int) -> dict[str, float]:
     """Return the mean PSNR of the corrupted against the clean images, from lossless rows."""
     rows = material.tabled()
     rows = rows[np.isposinf(rows["psnr"]) & (rows["severity"] == severity) & np.isfinite(rows["psnr_clean"])]
-    each = rows.drop_duplicates(["corruption", "image"])
+    shown = rows.drop_duplicates(["corruption", "image"])
     images = material.rows["image"].nunique()
-    means = each.groupby("corruption")["psnr_clean"].agg(["mean", "size"])
+    means = shown.groupby("corruption")["psnr_clean"].agg(["mean", "size"])
     return {str(name): float(mean) for name, mean, size in means.itertuples() if size == images}
 
 
@@ -288,7 +287,7 @@ def _styles(material: Material, points: Mapping[str, Near]) -> dict[str, dict[st
 
 
 def _over_severity(table: pd.DataFrame, codec: str, names: Sequence[str], column: str) -> pd.Series[float]:
-    """Return the mean over corruptions at each severity, 0 being the clean images; NaN where a corruption lacks."""
+    """Return the mean over corruptions at each severity, 0 for clean images; NaN where a corruption is missing."""
     part = table[(table["codec"] == codec) & table["corruption"].isin([CLEAN, *names])]
     values = part.groupby("severity")[column]
     wanted = [len(names) if severity else 1 for severity in values.size().index]
@@ -303,10 +302,10 @@ def _left_out(material: Material, points: Mapping[str, Near], whole: Sequence[st
     codecs = [codec for codec in material.names() if codec not in points]
     names = [name for name in material.corruptions() if name not in whole]
     return " ".join(
-        f"Left out, {reason}: {', '.join(left_out)}."
+        f"Left out {reason}: {', '.join(left_out)}."
         for left_out, reason in (
-            (codecs, f"for having no point within a factor of two of {MATCHED_BPP:g} bpp"),
-            (names, "for lacking a severity"),
+            (codecs, f"because no point is within a factor of two of {MATCHED_BPP:g} bpp"),
+            (names, "because severities are missing"),
         )
         if left_out
     )
@@ -315,9 +314,9 @@ def _left_out(material: Material, points: Mapping[str, Near], whole: Sequence[st
 RATE_CURVES = Kind(
     name="rate-curves",
     about="PSNR against the image given, over bpp, on clean images and in each band of corruptions",
-    rule="A mark is one setting of a codec: the mean over the images that all settings have, then over the "
-    "corruptions and severities of the band. A setting that is lossless under one of them, or was not measured under "
-    "one, is left out of the panel.",
+    rule="Each mark is one setting of a codec: the mean over the images that all settings share, then over the "
+    "corruptions and severities of the band. A setting that is lossless, or was not measured, under any of them is "
+    "left out of the panel.",
     needs=(ROWS,),
     plot=rate_curves,
 )
@@ -327,32 +326,32 @@ KINDS = (
     Kind(
         name="rd-clean",
         about="PSNR and MS-SSIM over bpp on clean images",
-        rule="A mark is one setting of a codec: the mean over the images that all settings have, in dB of each "
-        "image. A setting that is lossless on an image is left out.",
+        rule="Each mark is one setting of a codec: the mean over the images that all settings share, taken over the dB "
+        "of each image. A setting that is lossless on any image is left out.",
         needs=(CLEAN_ROWS,),
         plot=rd_clean,
     ),
     Kind(
         name="rd-ood",
         about="PSNR over bpp under each corruption, against the image given or against the clean image",
-        rule="A mark is one setting of a codec: the mean over the images that all settings have. A setting that is "
-        "lossless on an image is left out. ",
+        rule="Each mark is one setting of a codec: the mean over the images that all settings share. A setting that is "
+        "lossless on any image is left out. ",
         needs=(SHIFTED_ROWS,),
         plot=rd_ood,
     ),
     Kind(
         name="psnr-vs-severity",
         about="PSNR over severity in each band of corruptions, against the image given and against the clean image",
-        rule=f"{AT_MATCHED_POINT}A mark is the mean over the images that all settings have, then over the corruptions "
-        "of the band; severity 0 is the clean images.",
+        rule=f"{AT_MATCHED_POINT}Each mark is the mean over the images that all settings share, then over the "
+        "corruptions of the band; severity 0 is the clean images.",
         needs=(SEVERITIES, MATCHED_POINTS),
         plot=psnr_vs_severity,
     ),
     Kind(
         name="bpp-vs-severity",
         about="bpp over severity under each corruption",
-        rule=f"{AT_MATCHED_POINT}A mark is the mean over the images that all settings have; severity 0 is the clean "
-        "images.",
+        rule=f"{AT_MATCHED_POINT}Each mark is the mean over the images that all settings share; severity 0 is the "
+        "clean images.",
         needs=(SEVERITIES, MATCHED_POINTS),
         plot=bpp_vs_severity,
     ),

@@ -1,4 +1,4 @@
-"""The figure of Fourier heatmaps: the cost of a wave of each frequency to a codec, over the plane of frequencies."""
+"""The figure of Fourier heatmaps: what a wave of each frequency costs a codec, over the frequency plane."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-ABOUT = "What a wave of each frequency changes of the PSNR and of the rate of a codec"
+ABOUT = "How a wave of each frequency changes the PSNR and the rate of a codec"
 MISSING: Mapping[str, Any] = {"facecolor": "0.82", "hatch": "xxxxxx", "edgecolor": "0.55", "linewidth": 0}
 # Red is worse in all three: fewer decibels, more bits.
 PANELS: tuple[tuple[Quantity, str, str, str], ...] = (
@@ -31,7 +31,7 @@ PANELS: tuple[tuple[Quantity, str, str, str], ...] = (
 
 
 def draw(heatmaps: Sequence[Heatmap]) -> Figure:
-    """Return heatmaps of one set, strength and window as a figure: a row per codec point, a column per quantity.
+    """Return a figure of the heatmaps of one set, strength and window: a row per codec point, a column per quantity.
 
     Colours are differences to clean images, centred on 0, on one scale per column for all codecs. Frequency 0 is in the
     middle. Missing values are hatched; infinite differences are drawn as the end of the scale, with a note.
@@ -139,14 +139,16 @@ def fourier_heatmap(material: Material) -> tuple[Drawing, ...]:
     except NoHeatmap as error:
         raise NothingToDraw(str(error)) from error
     if not maps:
-        raise NothingToDraw(f"waves and clean images of the same codec point are needed: {_command(material)}")
+        raise NothingToDraw(
+            f"rows of waves and of clean images are needed for the same codec point: {_command(material)}"
+        )
     drawings = []
     by_strength: dict[float, list[Heatmap]] = {}
     for heatmap in maps:
         by_strength.setdefault(heatmap.rms, []).append(heatmap)
-    for rms, of_strength in by_strength.items():
+    for rms, same_strength in by_strength.items():
         strength = f"rms{rms:g}" if len(by_strength) > 1 else ""
-        labelled = {f"{heatmap.codec}:{heatmap.point}": heatmap for heatmap in of_strength}
+        labelled = {f"{heatmap.codec}:{heatmap.point}": heatmap for heatmap in same_strength}
         for page, labels in pages(list(labelled), CODECS_A_PAGE):
             on_page = [labelled[label] for label in labels]
             suffix = "-".join(part for part in (strength, page) if part)

@@ -1,4 +1,4 @@
-"""A kind of figure, what it needs of the material, and a drawing with what its caption says."""
+"""A kind of figure, what it needs from the material, and a drawing with the facts for its caption."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure with what its caption says of it: how many rows or spectra of how many were used, chosen how.
+    """A figure with the facts for its caption.
 
-    `note` is what a reader must know in addition to the kind's rule. `suffix` distinguishes several drawings of one
-    kind, and `about` then says what this one shows.
+    `used` says how many of the rows or spectra were used, and how they were chosen. `note` is what a reader must know
+    in addition to the kind's rule. `suffix` distinguishes several drawings of one kind; `about` then says what this one
+    shows.
     """
 
     figure: Figure
@@ -29,7 +30,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One thing that a kind of figure needs: its name, and a function that says what is missing, "" for nothing."""
+    """One need of a kind of figure: its name, and a function that says what is missing, "" if nothing is."""
 
     about: str
     missing: Callable[[Material], str]
@@ -39,7 +40,7 @@ class Need:
 class Kind:
     """One kind of figure: what it shows, the rule of aggregation, what it needs, and the function that plots it.
 
-    `plot` is a pure function of material that meets the needs. It raises NothingToDraw if anything else is missing.
+    `plot` is a pure function of material that meets the needs. It raises NothingToDraw if something else is missing.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Kind:
     plot: Callable[[Material], tuple[Drawing, ...]]
 
     def missing(self, material: Material) -> str:
-        """Return what the material lacks for this figure, with the command that measures it, "" for nothing."""
+        """Return what the material lacks for this figure, with the command that measures it, "" if it lacks nothing."""
         return next((lacking for need in self.needs if (lacking := need.missing(material))), "")
 
     def draw(self, material: Material) -> tuple[Drawing, ...]:

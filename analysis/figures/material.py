@@ -1,4 +1,4 @@
-"""The material that figures are drawn from, and the one point of a codec or corruption of a band that they show."""
+"""The material that figures are drawn from, and the choice of the codec points and corruptions that they show."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class NothingToDraw(ValueError):
 
 
 class Pictures(Protocol):
-    """The pixels behind the rows of one set, made again from their names and checked against the rows.
+    """The pixels behind the rows of one set, recomputed from their names and checked against the rows.
 
-    Each method raises NothingToDraw if the pixels cannot be made, or are not those that the rows were measured on.
+    Each method raises NothingToDraw if the pixels cannot be made, or differ from those that the rows were measured on.
     """
 
     def missing(self) -> str:
-        """Return why the images of the set are not available, with a command that helps, "" if they are."""
+        """Return why the images of the set are not available, with a command that helps; "" if they are available."""
 
     def clean(self, image: str) -> Image:
         """Return a clean image of the set."""
@@ -46,13 +46,13 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Everything a run file holds of one set.
+    """Everything a run file contains about one set.
 
     `rows` has the columns of `benchmark.store.read`; `bands` maps a corruption to "low", "medium", "high" or "extra".
     `spectra` has the columns SPECTRA_COLUMNS, `power` being a (64, 33) grid as in `analysis.spectrum`. `codecs` holds
-    what the runs state of each codec, e.g. its `kind` and `chroma`; `runs` are their ids, `window` is that of the
-    spectra, and `file` is the name of the run file in commands, which repeat what the runs were `asked` for;
-    `anchor` is the codec that BD-rates are against, None for that of `rank`.
+    what the runs state about each codec, e.g. its `kind` and `chroma`. `runs` are the ids of the runs, `window` is the
+    window of the spectra, and `file` is the name of the run file in commands; these repeat the options of the runs,
+    `asked`. `anchor` is the reference codec of BD-rates, None for the default of `rank`.
     """
 
     rows: pd.DataFrame
@@ -76,9 +76,9 @@ class Material:
         return list(dict.fromkeys(self.rows["codec"]))
 
     def tabled(self) -> pd.DataFrame:
-        """Return the rows on curves, on clean images and under the corruptions of the table: see `on_curve`.
+        """Return the rows that are on curves, on clean images and under the corruptions of `bands`: see `on_curve`.
 
-        Neither those of single frequencies are among them, nor points on fewer images than their codec's curve has.
+        Rows of single frequencies are left out, and points on fewer images than their codec's curve has.
         """
         rows = self.rows[self.rows["corruption"].isin({CLEAN, *self.bands})]
         return rows[on_curve(rows)]
@@ -93,11 +93,11 @@ class Material:
         return [name for name in self.corruptions() if self.bands[name] == band]
 
     def severity(self) -> int:
-        """Return the severity that a figure of one severity shows: the middle one of the rows, 0 for none."""
+        """Return the severity that a figure of one severity shows: the middle one of the rows, 0 if they have none."""
         return _middle_severity(self.rows, self.bands)
 
     def spectra_severity(self) -> int:
-        """Return the severity that a figure of spectra at one severity shows: the middle one, 0 for none."""
+        """Return the severity that a figure of spectra at one severity shows: the middle one, 0 if they have none."""
         return _middle_severity(self.spectra, self.bands)
 
     def measured(self) -> Measured:
@@ -119,12 +119,12 @@ def _middle_severity(table: pd.DataFrame, bands: Mapping[str, str]) -> int:
     return severities[len(severities) // 2] if severities else 0
 
 
-AT_MATCHED_POINT = f"Each codec is held at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp. "
-"""The rule of figures of matched points, for their captions."""
+AT_MATCHED_POINT = f"Each codec is used at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp. "
+"""The rule by which figures choose matched points, for their captions."""
 
 
 def matched_points(material: Material) -> dict[str, Near]:
-    """Return each codec's point nearest the matched rate on clean images; codecs without one near it are left out."""
+    """Return each codec's point nearest the matched rate on clean images; codecs with no point near it are left out."""
     return nearest_to(MATCHED_BPP, material.tabled())
 
 
@@ -139,5 +139,5 @@ def labels_of(points: Mapping[str, Near]) -> str:
 
 
 def most_frequent(groups: Iterable[Sequence[str]], counts: Mapping[str, int] | pd.Series[int]) -> list[str]:
-    """Return the name of each group that counts most, the first of several; empty groups are left out."""
+    """Return the name with the highest count in each group, the first in case of a tie; empty groups are left out."""
     return [max(names, key=lambda name: counts[name]) for names in groups if names]

@@ -1,4 +1,4 @@
-"""What kinds of figures need: for each need, how to see that it is missing and the command that measures it."""
+"""What figures need: for each need, a check whether it is missing and the command that measures it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _clean(material: Material) -> str:
     if (lossy_rows(material) & (rows["corruption"] == CLEAN)).any():
         return ""
     ask = material.command("--corruption none", *([] if material.lossy() else ["--codec jpeg"]))
-    return f"rows on clean images of a codec that is not lossless are needed: {ask}"
+    return f"rows of a lossy codec on clean images are needed: {ask}"
 
 
 def _shifted(material: Material) -> str:
@@ -26,7 +26,7 @@ def _shifted(material: Material) -> str:
         return ""
     more = [] if material.lossy() else ["--codec jpeg"]
     ask = material.command("--corruption low --corruption medium --corruption high", *more)
-    return f"rows under corruptions of a codec that is not lossless are needed: {ask}"
+    return f"rows of a lossy codec under corruptions are needed: {ask}"
 
 
 def _rows(material: Material) -> str:
@@ -38,7 +38,7 @@ def _severities(material: Material) -> str:
     if (rows.groupby("corruption")["severity"].nunique() > 1).any():
         return ""
     ask = material.command("--severity 1 --severity 3 --severity 5")
-    return f"a corruption at two severities or more is needed: {ask}"
+    return f"rows of one corruption at two or more severities are needed: {ask}"
 
 
 def _matched(material: Material) -> str:
@@ -53,11 +53,11 @@ def _comparison(material: Material) -> str:
     if (rows.groupby("codec")["point"].nunique() >= MINIMUM_POINTS).sum() > 1:
         return ""
     ask = material.command(*two_ladders(material))
-    return f"an anchor and another codec with {MINIMUM_POINTS} points or more are needed: {ask}"
+    return f"an anchor and another codec are needed, each with at least {MINIMUM_POINTS} points: {ask}"
 
 
 def two_ladders(material: Material) -> list[str]:
-    """Return the options that name an anchor and another codec, that of the rows if there is one."""
+    """Return the options that name an anchor and another codec, taken from the rows if possible."""
     another = next((codec for codec in material.lossy() if codec != "jpeg2000"), "jpeg")
     return ["--codec jpeg2000", f"--codec {shlex.quote(another)}"]
 
@@ -66,9 +66,9 @@ def _neural(material: Material) -> str:
     variants = neural(material)
     if len(variants) > 1:
         return ""
-    present = f"only {variants[0]} is here" if variants else "none is here"
+    present = f"the file has only {variants[0]}" if variants else "the file has none"
     ask = material.command(*(f"--codec {name}" for name in ("hyperprior-cs", "hyperprior-lct-cs")))
-    return f"rows of two neural codecs are needed, {present}: {ask}"
+    return f"rows of two neural codecs are needed, and {present}: {ask}"
 
 
 def _images(material: Material) -> str:

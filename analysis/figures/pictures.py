@@ -1,4 +1,4 @@
-"""Pictures: what corruptions do to an image, and what codecs make of it, side by side with their errors."""
+"""Pictures: an image under corruptions, and decoded by codecs, side by side with the errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from ..conditions import BANDS, CLEAN, CLEAN_CONDITION
 from ..distortion import psnr, squared_error
 from ..matched import MATCHED_BPP, Near
 from .kind import Drawing, Kind, used
-from .material import Image, Material, NothingToDraw, Pictures, labels_of, matched_points, most_frequent, rows_at
+from .material import (
+    AT_MATCHED_POINT,
+    Image,
+    Material,
+    NothingToDraw,
+    Pictures,
+    labels_of,
+    matched_points,
+    most_frequent,
+    rows_at,
+)
 from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS
 from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, readable, wrapped
 
@@ -59,14 +69,14 @@ def dataset_examples(material: Material) -> tuple[Drawing, ...]:
         axis.set_title(f"{readable(name)}{band}", fontsize=SMALL, pad=2)
     for axis in axes[panels:]:
         axis.remove()
-    note = f"Image {image}; in the corner of each {DETAIL}x{DETAIL} of its pixels, enlarged."
+    note = f"Image {image}. The inset of each panel enlarges {DETAIL}x{DETAIL} of its pixels."
     part = rows[rows["image"] == image]
-    about = f"An image under each corruption at severity {severity}, with the band of the spectrum it is put in"
+    about = f"An image under each corruption at severity {severity}, with the band of each corruption"
     return (Drawing(figure, used(len(part), material, f"image {image}, severity {severity}"), note, "", about),)
 
 
 def reconstructions(material: Material) -> tuple[Drawing, ...]:
-    """Return crops of what codecs make of an image under a corruption of each band, with maps of their errors."""
+    """Return crops of an image under one corruption of each band as each codec decodes it, with maps of the errors."""
     pictures = _pictures(material)
     points = matched_points(material)
     severity = material.severity()
@@ -103,7 +113,7 @@ def reconstructions(material: Material) -> tuple[Drawing, ...]:
                 _bare(axis)
             below[0].set_ylabel(f"error x {factor}\n0 to {255 / factor:.0f} levels", fontsize=SMALL)
             decibels = float(psnr(squared_error(shown, clean), clean.shape[0] * clean.shape[1]))
-            label = f"given less clean x {factors[0]}\n{decibels:.1f} dB"
+            label = f"|given - clean| x {factors[0]}\n{decibels:.1f} dB"
             below[1].set_xlabel(label, fontsize=TINY, labelpad=2)
             for axis, codec in zip(below[2:], codecs, strict=True):
                 row = cells[name, at, codec]
@@ -113,9 +123,9 @@ def reconstructions(material: Material) -> tuple[Drawing, ...]:
             Drawing(
                 figure,
                 used(len(cells), material, f"image {image}, severity {severity}, {labels_of(points)}"),
-                f"Image {image}, {CROP}x{CROP} pixels of it. Errors are |decoded - given|, and under given |given - "
-                "clean|, the mean over R, G and B in grey levels, times the factor that stands beside them; bpp and dB "
-                "are of the whole image, dB against the image given where nothing else is said.",
+                f"A crop of {CROP}x{CROP} pixels of image {image}. The error maps show |decoded - given|, and below "
+                "'given' |given - clean|: the mean over R, G and B in grey levels, times the factor beside each map. "
+                "bpp and PSNR are of the whole image; PSNR is against the image given unless labelled otherwise.",
                 suffix,
             )
         )
@@ -123,7 +133,7 @@ def reconstructions(material: Material) -> tuple[Drawing, ...]:
 
 
 def matched_example(material: Material) -> tuple[Drawing, ...]:
-    """Return two crops of a clean image as each codec gives it back at its matched point."""
+    """Return two crops of a clean image as each codec decodes it at its matched point."""
     pictures = _pictures(material)
     points = matched_points(material)
     image, cells = _image_of_all(material, points, [CLEAN_CONDITION])
@@ -150,7 +160,7 @@ def matched_example(material: Material) -> tuple[Drawing, ...]:
             for axis, picture in zip(row[1:], [clean, *decoded], strict=True):
                 _show(axis, _crop(picture, corner, CROP))
         chosen = used(len(cells), material, f"clean image {image}, {labels_of(points)}")
-        note = f"Image {image}, {CROP}x{CROP} pixels of it twice; bpp and PSNR are of the whole image."
+        note = f"Two crops of {CROP}x{CROP} pixels of image {image}. bpp and PSNR are of the whole image."
         drawings.append(Drawing(figure, chosen, note, suffix))
     return tuple(drawings)
 
@@ -164,7 +174,7 @@ def _pictures(material: Material) -> Pictures:
 
 
 def _representatives(material: Material, severity: int) -> list[str]:
-    """Return one corruption of each band: the one with the most rows at a severity, the first of several."""
+    """Return one corruption of each band: the one with the most rows at a severity, the first in case of a tie."""
     rows = material.tabled()
     counts = rows[(rows["severity"] == severity) & (rows["status"] == "ok")]["corruption"].value_counts()
     return most_frequent(([name for name in material.in_band(band) if counts.get(name, 0)] for band in BANDS), counts)
@@ -175,7 +185,7 @@ def _image_of_all(
 ) -> tuple[str, dict[tuple[str, int, str], pd.Series[Any]]]:
     """Return an image that has a row of every codec's point under every condition, and those rows.
 
-    Of several images, the one on which the points are nearest the matched rate without corruption.
+    Of several such images, it is the one whose clean rates are nearest the matched rate.
     """
     rows = material.tabled()
     rows = rows[rows["status"] == "ok"]
@@ -280,28 +290,27 @@ def _outline(axis: Axes, corner: Corner, side: int, scale: float) -> None:
         axis.add_patch(Rectangle(place, side * scale, side * scale, fill=False, ec=colour, lw=width))
 
 
-_AT_POINTS = f"Each codec at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp. "
-_AGAIN = "Pixels are made again from the names in the run file, and agree with its bytes and squared errors."
+_REMADE = "Pixels are recomputed from the names in the run file and agree with its byte counts and squared errors."
 
 KINDS = (
     Kind(
         name="dataset-examples",
         about="An image under each corruption",
-        rule=_AGAIN,
+        rule=_REMADE,
         needs=(SHIFTED_ROWS, IMAGES),
         plot=dataset_examples,
     ),
     Kind(
         name="reconstructions",
-        about="What codecs make of an image under a corruption of each band, and their errors",
-        rule=f"{_AT_POINTS}Of each band the corruption with the most rows. {_AGAIN}",
+        about="An image under one corruption of each band as each codec decodes it, with maps of the errors",
+        rule=f"{AT_MATCHED_POINT}Each band is represented by the corruption with the most rows. {_REMADE}",
         needs=(SHIFTED_ROWS, MATCHED_POINTS, IMAGES),
         plot=reconstructions,
     ),
     Kind(
         name="matched-example",
-        about="What codecs make of a clean image at a matched rate",
-        rule=f"{_AT_POINTS}{_AGAIN}",
+        about="A clean image as each codec decodes it at a matched rate",
+        rule=f"{AT_MATCHED_POINT}{_REMADE}",
         needs=(MATCHED_POINTS, IMAGES),
         plot=matched_example,
     ),

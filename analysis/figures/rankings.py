@@ -1,4 +1,4 @@
-"""Codecs against each other: BD-rates and rates by corruption, and how their order changes."""
+"""Codecs compared: BD-rates and rates by corruption, and how the order of codecs changes."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NAME_WIDTH = 1.3  # inches of a codec's name beside the ranking
-FAINT = 0.35  # opacity of means over a part of the conditions
+FAINT = 0.35  # opacity of means over some of the severities only
 OVERALL = "all"
 """The name of the mean over all corruptions, beside "clean" and the bands."""
 
 
 def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
-    """Return each codec's BD-rate on clean images and under each corruption with its interval, a line each."""
+    """Return each codec's BD-rate with its interval, on clean images and under each corruption, one line for each."""
     board, sure = _board(material)
     codecs = {codec for (codec, _), result in board.bd_rates.items() if math.isfinite(result.percent)} - {board.anchor}
     present = dict(board.conditions)
@@ -80,7 +80,7 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     _ratio_scale(axis)
     axis.set_yticks(range(len(ordered)), [_labelled(name, material.bands) for name in ordered], fontsize=SMALL)
     axis.set_ylim(len(ordered) - 0.5, -0.5)
-    axis.set_xlabel(f"BD-rate against {board.anchor}, % (log scale of bits; less is better)", fontsize=TEXT)
+    axis.set_xlabel(f"BD-rate against {board.anchor}, % (log scale of bits; lower is better)", fontsize=TEXT)
     tidy(axis)
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
@@ -88,11 +88,13 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     rows = material.tabled()
     chosen = used(int((rows["status"] == "ok").sum()), material, "measured")
     notes = [
-        "Faint: not every severity can be compared, and the mean is over the others.",
+        "Faint marks: some severities cannot be compared, and the mean is over the others.",
         _sureness(sure, "Lines are"),
     ]
     if sure.known:
-        notes.append("A mark without a line can be compared on too few images, or in too few resamples.")
+        notes.append(
+            "A mark without a line has no interval: it can be compared on too few images or in too few resamples."
+        )
     return (Drawing(figure, chosen, " ".join(notes)),)
 
 
@@ -100,7 +102,7 @@ PERCENTS = (-95, -90, -80, -70, -60, -50, -40, -30, -20, -10, 0, 10, 20, 50, 100
 
 
 def _ratio_scale(axis: Axes) -> None:
-    """Put percentages of bits on a log scale of ratios: half and twice as many bits are equally far from 0."""
+    """Put percentages of bits on a log scale of ratios, so that half and twice the bits are equally far from 0."""
     bounds = np.log1p(np.maximum([axis.dataLim.x0, axis.dataLim.x1], -99) / 100)
     margin = 0.05 * max(float(np.ptp(bounds)), 0.1)
     low, high = (float(end) for end in 100 * np.expm1(np.add(bounds, (-margin, margin))))
@@ -214,10 +216,10 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
     }
     notes = [
         "A condition is a corruption at a severity. As on the leaderboard, a codec that cannot be compared with the "
-        "anchor under every condition of a column has no place in it.",
-        f"Without a place in any column: {', '.join(left)}." * bool(left),
-        f"Without a place: {'; '.join(f'{codec} ({names})' for codec, names in gaps.items())}." * bool(gaps),
-        _sureness(sure, "A grey bar joins neighbours whose difference over all corruptions may be 0, by the")
+        "anchor under every condition of a column has no rank in it.",
+        f"Not ranked in any column: {', '.join(left)}." * bool(left),
+        f"Not ranked in some columns: {'; '.join(f'{codec} ({names})' for codec, names in gaps.items())}." * bool(gaps),
+        _sureness(sure, "A grey bar joins neighbours whose difference over all corruptions may be 0, according to")
         * bool(tied),
     ]
     return (Drawing(figure, chosen, " ".join(note for note in notes if note)),)
@@ -238,7 +240,7 @@ _FIELDS = {"clean": "clean", **dict(zip(BANDS, BANDS, strict=True)), OVERALL: "s
 
 
 def _columns(material: Material, board: Leaderboard) -> list[_Column]:
-    """Return the columns: a leaderboard's numbers, by its rule that only codecs with every condition have a place."""
+    """Return the columns: a leaderboard's numbers, without codecs that lack a condition of the column."""
     columns = []
     for name, conditions in by_band(board.conditions, material.bands, OVERALL).items():
         values = {
@@ -271,7 +273,7 @@ def _percents(board: Leaderboard, codec: str, name: str) -> list[float]:
 def _inflations(rows: pd.DataFrame) -> pd.DataFrame:
     """Return mean bpp on corrupted over mean bpp on clean images, corruptions x codecs.
 
-    Over the images that a codec has both ways, then the geometric mean over severities.
+    Means are over the images that a codec has both clean and corrupted, then geometric over severities.
     """
     ok = rows[rows["status"] == "ok"]
     clean = ok[ok["corruption"] == CLEAN].set_index(["codec", "image"])["bpp"].rename("clean")
@@ -283,10 +285,10 @@ def _inflations(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _sureness(sure: Intervals, subject: str) -> str:
     if not sure.known:
-        return "There are too few images for intervals."
+        return "There are too few images for confidence intervals."
     return (
-        f"{subject} {sure.confidence:.0%} intervals of a bootstrap over images, paired, {sure.resamples} resamples, "
-        f"seed {sure.seed}."
+        f"{subject} {sure.confidence:.0%} confidence intervals from a paired bootstrap over images "
+        f"({sure.resamples} resamples, seed {sure.seed})."
     )
 
 
@@ -295,29 +297,30 @@ def _labelled(name: str, bands: Mapping[str, str]) -> str:
 
 
 _BD_RATES = (
-    "Curves of means over the images that codec and anchor share; BD-rate by piecewise cubic interpolation of log rate "
-    "over PSNR, without extrapolation; "
+    "Curves are means over the images that codec and anchor share. BD-rates interpolate log rate over PSNR by "
+    "piecewise cubics, without extrapolation, and are averaged over "
 )
 
 KINDS = (
     Kind(
         name="rate-inflation",
         about="bpp on corrupted over bpp on clean images, by codec and corruption",
-        rule=f"{AT_MATCHED_POINT}Mean bpp over mean bpp of the same images; the geometric mean over severities.",
+        rule=f"{AT_MATCHED_POINT}Mean bpp on corrupted images divided by mean bpp on the same clean images; "
+        "geometric mean over severities.",
         needs=(CLEAN_ROWS, SHIFTED_ROWS, MATCHED_POINTS),
         plot=rate_inflation,
     ),
     Kind(
         name="bd-rate-by-corruption",
         about="BD-rate against the anchor on clean images and under each corruption",
-        rule=f"{_BD_RATES}the mean over severities. What cannot be compared has no mark.",
+        rule=f"{_BD_RATES}severities. A codec that cannot be compared has no mark.",
         needs=(COMPARISON,),
         plot=bd_rate_by_corruption,
     ),
     Kind(
         name="ranking",
         about="The order of codecs by BD-rate on clean images, in each band of corruptions and over all of them",
-        rule=f"{_BD_RATES}the mean over all conditions of a column.",
+        rule=f"{_BD_RATES}all conditions of a column.",
         needs=(COMPARISON, SHIFTED_ROWS),
         plot=ranking,
     ),

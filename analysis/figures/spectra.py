@@ -48,7 +48,7 @@ CODECS_A_PAGE = 6
 
 
 def psd_d(material: Material) -> tuple[Drawing, ...]:
-    """Return D of each codec at its matched point, a map each."""
+    """Return D of each codec at its matched point, one map per codec."""
     powers = luminance(material.spectra)
     points = _points(material, [CLEAN_CONDITION])
     maps = {codec: powers["D", *CLEAN_CONDITION, codec, near.point] for codec, near in points.items()}
@@ -66,7 +66,7 @@ def psd_d(material: Material) -> tuple[Drawing, ...]:
 
 
 def psd_shifted(material: Material, quantity: str) -> tuple[Drawing, ...]:
-    """Return G or R of each codec at its matched point under a corruption of each band, beside its D."""
+    """Return G or R of each codec at its matched point under one corruption of each band, beside its D."""
     powers = luminance(material.spectra)
     severity = _severity(material)
     conditions = [(name, severity) for name in _representatives(material, severity)]
@@ -105,7 +105,7 @@ def psd_radial(material: Material) -> tuple[Drawing, ...]:
     groups = _groups(material, severity)
     points = _points(material, [CLEAN_CONDITION, *((name, severity) for names in groups.values() for name in names)])
     labels = [_pointed(material, near, ", ") for near in points.values()]
-    shift_label = "the shift itself, corrupted less clean"
+    shift_label = "the shift itself: corrupted minus clean"
     figure = sheet(TWO_COLUMNS, 4.0 + legend_height([*labels, shift_label], TWO_COLUMNS))
     axes = figure.subplots(2, 1 + len(groups), squeeze=False, sharex=True, sharey=True)
     styles = {codec: {**look, "marker": ""} for codec, look in looks(material.names()).items() if codec in points}
@@ -129,7 +129,7 @@ def psd_radial(material: Material) -> tuple[Drawing, ...]:
                 own = [powers[quantity, name, severity, codec, points[codec].point] for name in names]
                 curve(axis, own, **look)
             axis.set_title(f"{band} ({counted(len(names), 'corruption')}): {quantity}", fontsize=SMALL)
-    panel = axes[1, 0]  # whose lines are named in it, in their colours, one below the other
+    panel = axes[1, 0]  # its lines are labelled inside the panel, in their colours, one below the other
     for place, (name, colour) in enumerate({"image": INK, **{band: BAND_COLOURS[band] for band in groups}}.items()):
         panel.text(0.04, 0.04 + 0.1 * place, name, color=colour, fontsize=SMALL, transform=panel.transAxes)
     for axis in axes.ravel():
@@ -144,14 +144,14 @@ def psd_radial(material: Material) -> tuple[Drawing, ...]:
 
 
 def corruption_spectra(material: Material) -> tuple[Drawing, ...]:
-    """Return the spectrum of the corrupted less the clean images, a map for each corruption, and curves by band."""
+    """Return the spectrum of corrupted minus clean images: a map for each corruption, and curves by band."""
     powers = luminance(material.spectra)
     severity = _severity(material)
     groups = _groups(material, severity, quantity="shift")
     shifts = {name: powers["shift", name, severity, "", ""] for names in groups.values() for name in names}
     centroids = {name: grid_thirds(power).centroid for name, power in shifts.items()}
     chosen = used_spectra(len(shifts), material, f"shift, luminance, severity {severity}")
-    note = f"Centroids are of luminance on the grid; frequency 0 counts. {_windowed(material)}".strip()
+    note = f"Centroids are of the luminance spectra, with frequency 0 included. {_windowed(material)}".strip()
     return (
         Drawing(_shift_maps(material, shifts, centroids, severity), chosen, note, "maps"),
         Drawing(_shift_curves(groups, shifts, centroids, severity), chosen, note, "radial"),
@@ -205,7 +205,7 @@ def _shift_curves(
 
 
 def _points(material: Material, conditions: Iterable[tuple[str, int]]) -> dict[str, Near]:
-    """Return each codec's point nearest the target on clean images, of those with spectra under all the conditions."""
+    """Return each codec's point nearest the matched rate, among those with spectra under all the conditions."""
     wanted = set(conditions)
     measured: dict[tuple[str, str], set[Condition]] = {}
     for quantity, name, severity, codec, point in luminance(material.spectra):
@@ -216,8 +216,8 @@ def _points(material: Material, conditions: Iterable[tuple[str, int]]) -> dict[s
         return points
     ask = material.command(f"--match bpp={MATCHED_BPP:g} --spectra")
     raise NothingToDraw(
-        f"spectra are needed of a codec at a point within a factor of two of {MATCHED_BPP:g} bpp on clean images, "
-        f"clean and under the same corruptions: {ask}"
+        f"spectra of a codec are needed at a point within a factor of two of {MATCHED_BPP:g} bpp on clean images, both "
+        f"on clean images and under the corruptions shown: {ask}"
     )
 
 
@@ -241,7 +241,7 @@ def _groups(material: Material, severity: int, quantity: str = "G") -> dict[str,
 
 
 def _representatives(material: Material, severity: int) -> list[str]:
-    """Return one corruption of each band: the one with the most spectra, the first of several."""
+    """Return one corruption of each band: the one with the most spectra, the first in case of a tie."""
     counts = material.spectra[material.spectra["quantity"] == "G"]["corruption"].value_counts()
     groups = _groups(material, severity)
     return most_frequent((names for band, names in groups.items() if band != "extra"), counts)
@@ -253,8 +253,8 @@ def _representatives(material: Material, severity: int) -> list[str]:
 def whole_plane(power: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a grid of the half plane, (64, 33), as the whole plane, (65, 65), from -1/2 to 1/2 both ways.
 
-    The spectrum of what is real is the same at a frequency and at its negative; half a cycle, up and down alike, stands
-    at both ends.
+    The spectrum of real values is the same at a frequency and at its negative. Half a cycle up and half a cycle down
+    are the same frequency, which appears at both ends.
     """
     upright = np.vstack([power, power[:1]])
     return np.hstack([upright[::-1, :0:-1], upright])
@@ -265,16 +265,16 @@ def _decibels(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _limits(powers: Iterable[Power]) -> tuple[float, float]:
-    """Return the ends of one colour scale for all the maps: all but the lowest and highest few cells lie between.
+    """Return the ends of one colour scale for all maps; a few of the lowest and highest cells lie outside.
 
-    Frequency 0 alone may stand tens of dB above all else.
+    Frequency 0 alone may lie tens of dB above the other cells.
     """
     low, high = np.percentile(_decibels(np.stack([density(power) for power in powers])), EXTREMES)
     return float(low), float(high)
 
 
 def _map(axis: Axes, power: Power, limits: tuple[float, float]) -> Any:
-    """Draw a spectrum over the whole plane, upright as the image is: vertical frequencies rise downwards."""
+    """Draw a spectrum over the whole plane, oriented as the image: vertical frequencies rise downwards."""
     edge = 0.5 + 1 / (2 * GRID[0])
     image = axis.imshow(
         _decibels(whole_plane(density(power))),
@@ -298,7 +298,7 @@ def _frequencies(figure: Figure, more: str = "") -> None:
 
 
 def _limit_from(axes: Iterable[Axes], least: float = 0.0) -> None:
-    """Give panels of one scale the range of what is drawn in them from the radius `least` on."""
+    """Set the range of panels on one scale to the values drawn at radii of at least `least`."""
     axes = list(axes)
     values = []
     for axis in axes:
@@ -316,26 +316,27 @@ def _pointed(material: Material, near: Near, after: str, inches: float = 7.0) ->
 
 
 def _windowed(material: Material) -> str:
-    return "" if material.window == "none" else f"Spectra through a window ({material.window})."
+    return "" if material.window == "none" else f"Spectra were computed with a window ({material.window})."
 
 
 def _notes(material: Material, points: Mapping[str, Near]) -> str:
     lacking = [codec for codec in material.names() if codec not in points]
-    left = f"Left out, without spectra at a point within a factor of two of {MATCHED_BPP:g} bpp: {', '.join(lacking)}."
+    reason = f"because no spectra are at a point within a factor of two of {MATCHED_BPP:g} bpp"
+    left = f"Left out {reason}: {', '.join(lacking)}."
     return " ".join(part for part in (left * bool(lacking), _windowed(material)) if part)
 
 
 _AT_POINTS = (
-    f"Each codec at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp; bpp and PSNR are its "
-    "means on clean images. "
+    f"Each codec is used at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp; the bpp and "
+    "PSNR shown are its means on clean images. "
 )
-_MEAN = "A spectrum is the mean over images of the power of luminance differences, per area of the frequency plane. "
+_MEAN = "Each spectrum is the power of luminance differences, a mean over images, per area of the frequency plane. "
 
 PSD_RADIAL = Kind(
     name="psd-radial",
-    about="D, G and R over the distance from frequency 0, by band of corruptions, with the shift's own spectrum",
-    rule=f"{_AT_POINTS}{_MEAN}Then the mean over the corruptions of the band, and over rings 1/64 cycles per pixel "
-    "wide; what lies below 1/32 may go on above the panels.",
+    about="D, G and R over the distance from frequency 0, by band of corruptions, with the spectrum of the shift",
+    rule=f"{_AT_POINTS}{_MEAN}Curves average the corruptions of a band and rings 1/64 cycles per pixel wide. Below "
+    "1/32 cycles per pixel they may leave the panel at the top.",
     needs=(spectra("D", "G", "R", "shift", "image"),),
     plot=psd_radial,
 )
@@ -343,17 +344,18 @@ PSD_RADIAL = Kind(
 KINDS = (
     Kind(
         name="psd-d",
-        about="D, the power spectrum of what each codec gets wrong on clean images",
-        rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored.",
+        about="D, the power spectrum of each codec's error on clean images",
+        rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored to fill the plane.",
         needs=(spectra("D"),),
         plot=psd_d,
     ),
     *(
         Kind(
             name=f"psd-{quantity.lower()}",
-            about=f"{quantity}, the power spectrum of decoded less {reference}, under a corruption of each band, "
-            "beside D",
-            rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored. Of each band the corruption with the most spectra.",
+            about=f"{quantity}, the power spectrum of the decoded minus the {reference} images, under one corruption "
+            "of each band, beside D",
+            rule=f"{_AT_POINTS}{_MEAN}The half plane is mirrored to fill the plane. Each band is represented by the "
+            "corruption with the most spectra.",
             needs=(spectra("D", quantity),),
             plot=partial(psd_shifted, quantity=quantity),
         )
@@ -362,9 +364,9 @@ KINDS = (
     PSD_RADIAL,
     Kind(
         name="corruption-spectra",
-        about="The power spectrum of the corrupted less the clean images, with its centroid in cycles/pixel",
-        rule=f"{_MEAN}The half plane is mirrored; curves are means over rings 1/64 cycles per pixel wide, the dot is "
-        "the centroid.",
+        about="The power spectrum of the corrupted minus the clean images, with its centroid in cycles/pixel",
+        rule=f"{_MEAN}Maps mirror the half plane to fill the plane. Curves are means over rings 1/64 cycles per pixel "
+        "wide; the dot is the centroid.",
         needs=(spectra("shift"),),
         plot=corruption_spectra,
     ),

@@ -1,4 +1,4 @@
-"""The look of figures: two widths, three text sizes, colours and maps for all readers, and a legend that fits."""
+"""The look of figures: two widths, three text sizes, accessible colours and colour maps, and a legend that fits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.16  # inches: the widths of the field's conferences and journals
 TEXT, SMALL, TINY = 8, 7, 6  # points: titles and labels; ticks and legends; numbers inside a panel
 
-# Okabe & Ito's colours, which the colour-blind can tell apart, each with a marker of its own for print in black.
+# Okabe & Ito's colours, which colour-blind readers can tell apart, each with its own marker for print in black.
 STYLES = (
     ("#0072B2", "o"),
     ("#D55E00", "s"),
@@ -35,18 +35,18 @@ LINES = ("-", "--", ":")
 BAND_COLOURS = {"low": "#56B4E9", "medium": "#E69F00", "high": "#D55E00", "extra": "#999999"}
 
 POWER, ERROR, SIGNED = "viridis", "magma", "RdBu_r"
-"""Colour maps: of power, of errors in a picture, and of signed values. Their lightness changes evenly, in the last from
-the middle to both ends."""
+"""Colour maps for power, for errors in a picture, and for signed values. Their lightness changes evenly; that of the
+last does so from the middle to both ends."""
 
 INK = "0.25"  # the grey of lines that do not belong to a codec
 
 
 @contextmanager
 def plain() -> Iterator[None]:
-    """Draw and save with these settings only, so that the user's matplotlib settings change no byte."""
+    """Draw and save with these settings only, so that the user's matplotlib settings have no effect."""
     import matplotlib as mpl  # noqa: PLC0415 - heavy
 
-    # Fonts as outlines that journals accept; ids in SVG files from a salt and not from a clock.
+    # Fonts in a format that journals accept; ids in SVG files from a fixed salt, so that files are reproducible.
     rules: dict[Any, Any] = {
         "pdf.fonttype": 42,
         "svg.hashsalt": "codecshift",
@@ -74,7 +74,7 @@ def close_sheet(width: float, height: float) -> Figure:
 
 
 def looks(codecs: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the line style of each codec; after the last colour they repeat, dashed and with hollow marks."""
+    """Return the line style of each codec; after the last colour, colours repeat with dashes and hollow marks."""
     styles = {}
     for place, codec in enumerate(codecs):
         colour, marker = STYLES[place % len(STYLES)]
@@ -85,7 +85,7 @@ def looks(codecs: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def tidy(axis: Axes) -> None:
-    """Give a panel light grid lines, small numbers and no frame above and to the right."""
+    """Give a panel light grid lines, small numbers and no frame at the top and right."""
     axis.grid(visible=True, lw=0.4, color="0.85")
     axis.set_axisbelow(True)
     axis.tick_params(labelsize=SMALL)
@@ -111,7 +111,7 @@ def rate_scale(axis: Axes, rates: Iterable[float], side: str = "x") -> None:
 
 
 def legend(figure: Figure, axes: Iterable[Axes]) -> None:
-    """Put one legend above a figure with every label of its panels once."""
+    """Put one legend above a figure that lists every label of its panels once."""
     entries: dict[str, Artist] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
@@ -125,7 +125,7 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
 def colour_bar(
     figure: Figure, image: ScalarMappable, axes: Iterable[Axes], label: str, extend: str = "neither"
 ) -> None:
-    """Put one colour bar above the panels that share it, its label broken if the figure is narrow."""
+    """Put one colour bar above the panels that share it, with its label broken if the figure is narrow."""
     bar = figure.colorbar(image, ax=list(axes), location="top", aspect=50, shrink=0.8, pad=0.02, extend=extend)
     bar.ax.tick_params(labelsize=SMALL, length=2)
     wide = len(label) * 3.9 < 72 * figure.get_figwidth()
@@ -170,8 +170,8 @@ def readable(name: str) -> str:
 def panel_rows(panels: int, height: float, margin: float, *, share_y: bool = True) -> tuple[Figure, list[Axes]]:
     """Return a figure two columns wide with `panels` equal panels, each `height` inches high, sharing their x axis.
 
-    `margin` is the space above and below them, in inches. Rows are as equal in length as possible; panels at the end of
-    a column have the numbers of the x axis.
+    `margin` is the space above and below them, in inches. Rows are as equal in length as possible. The last panel of
+    each column shows the numbers of the x axis.
     """
     columns = columns_of(panels)
     rows = -(-panels // columns)
@@ -198,14 +198,14 @@ def _panels(figure: Figure, panels: int, rows: int, columns: int, *, share_y: bo
 
 
 def columns_of(panels: int) -> int:
-    """Return the number of panels in a row, at most five, so that few are missing from the last row."""
+    """Return the number of panels in a row, at most five, chosen to leave few gaps in the last row."""
     if panels <= 5:
         return max(1, panels)
     return min((5, 4, 3), key=lambda columns: -panels % columns + 1.5 * (columns == 3))
 
 
 def pages(codecs: Sequence[str], most: int) -> list[tuple[str, list[str]]]:
-    """Return codecs in pages of at most `most`, as even as possible, each with the suffix of its figure's name."""
+    """Return codecs in pages of at most `most`, as even as possible, each as (suffix of the figure's name, codecs)."""
     count = -(-len(codecs) // most)
     if count < 2:
         return [("", list(codecs))]

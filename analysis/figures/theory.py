@@ -27,7 +27,7 @@ UNIT = "(grey level)²"
 def _spectra(material: Material) -> str:
     if material.window != "none":
         return (
-            "spectra without a window are needed, whose sums are squared errors: "
+            "spectra without a window are needed, because only their sums are squared errors: "
             f"{material.command('--spectra --window none --out without-window.sqlite')}"
         )
     table = deviations(material.spectra, CODEC)
@@ -42,7 +42,7 @@ SPECTRA_OF_LINEAR = Need("spectra of the linear codec", _spectra)
 
 
 def theory_linear(material: Material) -> tuple[Drawing, ...]:
-    """Return D, G and R of the linear codec as predicted against as measured, and the balance of every codec."""
+    """Return D, G and R of the linear codec, predicted against measured, and the balance of every codec."""
     table = deviations(material.spectra, CODEC)
     table = table[table["corruption"].isin([CLEAN, *material.bands])]
     ranks = _spread(sorted(set(table["rank"])))
@@ -127,35 +127,35 @@ def _key(axis: Axes, material: Material, corruptions: Sequence[str], ranks: Sequ
 
 
 def _used(material: Material, table: pd.DataFrame, balance: pd.DataFrame) -> str:
-    """Return how many spectra were used: those predicted and balanced, the shifts and the clean images."""
+    """Return how many spectra were used: those of predictions and balances, of shifts and of clean images."""
     spectra = material.spectra[material.spectra["channel"] == "Y"]
     points = {(CODEC, point) for point in table["point"]}
     points |= set(zip(balance["codec"], balance["point"], strict=True))
-    whose = pd.Series(list(zip(spectra["codec"], spectra["point"], strict=True)), index=spectra.index)
+    codec_points = pd.Series(list(zip(spectra["codec"], spectra["point"], strict=True)), index=spectra.index)
     shown = spectra["corruption"].isin([CLEAN, *material.bands])
-    count = int((shown & (whose.isin(list(points)) | (spectra["codec"] == ""))).sum())
+    count = int((shown & (codec_points.isin(list(points)) | (spectra["codec"] == ""))).sum())
     return used_spectra(count, material, "luminance, lossless codecs left out")
 
 
 def _notes(table: pd.DataFrame, balance: pd.DataFrame, *, correlated: bool) -> str:
-    """Return how near the prediction is to the measurement of each quantity, for the caption."""
+    """Return how close the predictions of each quantity are to the measurements, for the caption."""
     sentences = []
     for quantity, part in table.groupby("quantity"):
         sentences.append(f"{quantity} {_nearness(part['deviation'])}")
         if quantity == "G" and correlated:
-            sentences.append(f"G with the correlation known {_nearness(part['correlated_deviation'])}")
+            sentences.append(f"G with the measured correlation {_nearness(part['correlated_deviation'])}")
     severities = ", ".join(map(str, sorted(set(balance["severity"]))))
     return (
-        "Median deviation of the prediction, and how many of the predictions are within a factor of 2 of the "
-        f"measurement: {'; '.join(sentences)}. Severities {severities}. The codec was fitted to other photographs than "
-        "these, whose principal components the prediction takes."
+        "Median deviation of the prediction, and in brackets how many predictions are within a factor of 2 of the "
+        f"measurement: {'; '.join(sentences)}. Severities {severities}. The prediction uses the principal components "
+        "of these images; the codec was fitted to other photographs."
     )
 
 
 def _nearness(deviations: pd.Series[float]) -> str:
-    """Return the median deviation, and how many of those, in percent, are within a factor of 2.
+    """Return the median absolute deviation in percent, and how many deviations are within a factor of 2.
 
-    The largest would say nothing: it is a ratio to a measurement that may be nearly 0, such as G under strong blur.
+    The largest would be misleading: it is a ratio to a measurement that may be nearly 0, such as G under strong blur.
     """
     near = int(deviations.between(-50, 100).sum())
     return f"{deviations.abs().median():.1f} % ({near} of {len(deviations)})"
@@ -164,12 +164,13 @@ def _nearness(deviations: pd.Series[float]) -> str:
 KINDS = (
     Kind(
         name="theory-linear",
-        about="D, G and R of the linear codec in luminance, predicted from spectra over measured, and how far each "
-        "codec is from G + R = 2D + shift, which a linear projector keeps under an independent shift",
-        rule="A mark on the left is a rank, a corruption and a severity: predicted by eigenvalues of the patches' "
-        "covariance, from the mean spectra of the clean images and of the shift, which is taken as independent of "
-        "them (of G, hollow marks; filled ones know the spectrum of what was shown); on the line is agreement. On the "
-        "right the mean over a codec's points and severities.",
+        about="D, G and R of the linear codec in luminance, predicted against measured, and how far each codec "
+        "deviates from G + R = 2D + shift, which holds for a linear projector under an independent shift",
+        rule="Left and middle: each mark is a rank, a corruption and a severity; on the line, prediction and "
+        "measurement agree. Predictions come from the eigenvalues of the patches' covariance, by the mean spectra of "
+        "the clean images and of the shift, which is taken as independent of the images. If G has hollow marks, those "
+        "assume independence and the filled ones use the spectrum of the images shown. Right: each mark is the mean "
+        "over a codec's points and severities.",
         needs=(SPECTRA_OF_LINEAR,),
         plot=theory_linear,
     ),

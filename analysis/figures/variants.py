@@ -24,7 +24,7 @@ def nic_variants(material: Material) -> tuple[Drawing, ...]:
     try:
         (spectra,) = PSD_RADIAL.draw(neural_only)
     except NothingToDraw as reason:
-        return (replace(drawings[0], note=f"Their spectra are not drawn: {reason}"),)
+        return (replace(drawings[0], note=f"The spectra are not drawn: {reason}"),)
     about = "D, G and R of the neural codecs over the distance from frequency 0, by band"
     return (*drawings, replace(spectra, suffix="radial", about=about))
 
@@ -32,10 +32,10 @@ def nic_variants(material: Material) -> tuple[Drawing, ...]:
 KINDS = (
     Kind(
         name="nic-variants",
-        about="The neural codecs against each other: rate curves, and D, G and R by band",
-        rule="Rate curves: a mark is one setting, the mean over images, then over the corruptions and severities of "
-        "the band, all of which it needs. Spectra: each codec at its setting nearest the target rate on clean images. "
-        "Rows and spectra are counted among those of the neural codecs.",
+        about="Neural codecs compared: rate curves, and D, G and R by band",
+        rule="Rate curves: each mark is one setting, the mean over images, then over the corruptions and severities of "
+        "the band; a setting needs all of them. Spectra: each codec is used at its setting nearest the target rate on "
+        "clean images. The numbers of rows and spectra count those of neural codecs only.",
         needs=(NEURAL, ROWS),
         plot=nic_variants,
     ),

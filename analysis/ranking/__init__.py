@@ -1,4 +1,4 @@
-"""Rows into a ranking: how many more bits than an anchor each codec needs once the images shift, with intervals."""
+"""The ranking of codecs: how many more bits than an anchor each needs under corruption, with intervals."""
 
 from .intervals import intervals
 from .leaderboard import NUMBERS, TAILS, Entry, Intervals, Leaderboard, NotComparable

@@ -1,6 +1,6 @@
-"""Rate curves by the thousand: the computations of `rate` for all the resamples of a bootstrap at once.
+"""Rate curves in bulk: the computations of `rate` for all resamples of a bootstrap at once.
 
-Arrays hold operating points first and resamples second, so that a step runs over neighbouring resamples.
+The first axis of arrays is operating points, the second resamples, so that each step works on contiguous memory.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Curves:
     def through(cls, bpp: Floats, quality: Floats) -> Curves:
         """Return the curves through measured points, both of shape (points, resamples).
 
-        Each is the frontier of its points, as `rate.Curve.through` has it, with the same cubics between them as PCHIP:
+        Each curve is the frontier of its points, as in `rate.Curve.through`, with the cubics of PCHIP between them:
         Fritsch and Butland, "A method for constructing local monotone piecewise cubic interpolants", SIAM Journal on
-        Scientific and Statistical Computing 5(2), 1984. A resample of fewer than four points has no curve. Fastest
-        where the points come in the order of their rate.
+        Scientific and Statistical Computing 5(2), 1984. A resample of fewer than four points has no curve. Points in
+        the order of their rate are fastest.
         """
         points, resamples = bpp.shape
         if points >= MINIMUM_POINTS and _rising(bpp, quality):
@@ -39,7 +39,7 @@ class Curves:
         bpp, quality, worth = _frontiers(bpp, quality)
         lowest, highest = np.full(resamples, math.nan), np.full(resamples, math.nan)
         parts = []
-        # Resamples that leave out the same points are worked together: there are few such patterns.
+        # Resamples that leave out the same points are computed together: there are few such patterns.
         pattern_of = 2.0 ** np.arange(points) @ worth
         patterns, firsts = np.unique(pattern_of, return_index=True)
         for pattern, first in zip(patterns, firsts, strict=True):
@@ -52,7 +52,7 @@ class Curves:
         return cls(lowest, highest, tuple(parts))
 
     def between(self, low: Floats, high: Floats) -> Floats:
-        """Return the integral of log rate over quality between bounds that lie on each curve, NaN where it has none."""
+        """Return the integral of log rate over quality between bounds on each curve, NaN where there is no curve."""
         integral = np.full(low.shape, math.nan)
         for part in self.parts:
             integral[part.which] = part.up_to(high[part.which]) - part.up_to(low[part.which])
@@ -68,7 +68,7 @@ def bd_rates(anchor: Curves, test: Curves, *, minimum_overlap: float = 0.0) -> F
     low, high = np.maximum(anchor.lowest, test.lowest), np.minimum(anchor.highest, test.highest)
     shared = high - low
     able = (shared > 0) & (shared >= minimum_overlap * (anchor.highest - anchor.lowest))
-    # Resamples that are not comparable get any bounds on their curves: their result is not used.
+    # Resamples that are not comparable get arbitrary bounds on their curves: their result is not used.
     if able.all():
         difference = test.between(low, high) - anchor.between(low, high)
     else:
@@ -79,9 +79,9 @@ def bd_rates(anchor: Curves, test: Curves, *, minimum_overlap: float = 0.0) -> F
 
 
 def at_rates(target: float, clean_bpp: Floats, values: Floats) -> Floats:
-    """Return in every resample what `rate.at_rate` does: `values` at the setting of `target` bpp on clean images.
+    """Return `values` at the setting of `target` bpp on clean images in every resample, as `rate.at_rate` does.
 
-    Both of shape (points, resamples); NaN where the target is outside what the points span.
+    Both arrays have shape (points, resamples); NaN where the target is outside the range of the points.
     """
     known = np.isfinite(clean_bpp) & np.isfinite(values) & (clean_bpp > 0)
     if not known.all() or (np.diff(clean_bpp, axis=0) < 0).any():
@@ -113,11 +113,11 @@ def _rising(bpp: Floats, quality: Floats) -> bool:
 
 
 def _frontiers(bpp: Floats, quality: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Return the points of each resample by rising rate, and which of them are better than all that are cheaper."""
+    """Return the points of each resample by rising rate, and which of them are better than all cheaper ones."""
     sound = np.isfinite(bpp) & np.isfinite(quality) & (bpp > 0)
     bpp, quality = np.where(sound, bpp, math.inf), np.where(sound, quality, -math.inf)
     if not (bpp[1:] > bpp[:-1]).all():
-        # Of one rate the better first. Points that are not sound come last, and are never better.
+        # Among points of one rate, the better comes first. Unsound points come last, and are never better.
         order = np.lexsort((-quality, bpp), axis=0)
         bpp, quality = (np.take_along_axis(array, order, axis=0) for array in (bpp, quality))
     before = np.full(quality.shape, -math.inf)

@@ -1,4 +1,4 @@
-"""The intervals of a leaderboard: the same numbers over resamples of the images, and their quantiles."""
+"""The confidence intervals of a leaderboard: quantiles of its numbers over resamples of the images."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def intervals(
     seed: int = SEED,
     confidence: float = CONFIDENCE,
 ) -> Intervals:
-    """Return the intervals of a leaderboard's numbers; `rows` and `bands` are those that `rank` made it of.
+    """Return the intervals of a leaderboard's numbers; `rows` and `bands` are the arguments of `rank` that made it.
 
-    A resample is a leaderboard of images drawn with replacement, the same draw for every codec and condition. The
-    conditions that a number averages are those that are comparable over all images, in every resample. In a resample a
-    curve is the frontier of its points. A BD-rate has no value there if a curve has fewer than four points or the two
-    do not overlap; PSNR has none if the curve does not reach the matched rate. A number has no value in a resample if
-    one of its conditions has none; `statistics.interval` says what becomes of those resamples.
+    A resample is a leaderboard of images drawn with replacement, the same draw for every codec and condition. In every
+    resample, a number averages the conditions that are comparable over all images, and a curve is the frontier of its
+    points. A BD-rate has no value in a resample if a curve has fewer than four points or the two curves do not overlap;
+    PSNR has none if the curve does not reach the matched rate. A number has no value in a resample if one of its
+    conditions has none; `statistics.interval` leaves such resamples out.
     """
     tables = PointTables(rows, board.quality)
     weights = bootstrap(len(tables.images), resamples, seed)

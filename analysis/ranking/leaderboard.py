@@ -1,4 +1,4 @@
-"""The leaderboard: an entry per codec, the BD-rates beneath it, the worst cases, and the intervals of its numbers."""
+"""The leaderboard: an entry per codec, the underlying BD-rates, the worst cases, and the intervals of its numbers."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ NUMBERS = (
 )
 """The fields of an entry that are means over conditions, each with an interval."""
 TAILS: Mapping[str, Literal["high", "low"]] = {"score": "high", "inflation": "high", "psnr_clean": "low"}
-"""The numbers whose worst cases are reported, and which end is the bad one."""
+"""The numbers whose worst cases are reported, and which end is the bad end."""
 
 
 class NotComparable(ValueError):
-    """Rows that cannot share a ranking; the message says why, and what to ask for instead."""
+    """Rows that cannot be ranked together; the message says why, and what to ask for instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One codec's line; a number that cannot be computed is NaN.
+    """The line of one codec; a number that cannot be computed is NaN.
 
     `score` is the mean BD-rate in percent against the anchor over the corrupted conditions (over clean images if there
     are no others); `clean`, `low`, `medium` and `high` are the same over those conditions. `inflation` is bpp on
-    corrupted over bpp on clean images at the same operating point, the geometric mean over points and conditions.
+    corrupted images divided by bpp on clean images at the same operating point, a geometric mean over points and
+    conditions.
     `psnr_clean` is the PSNR in dB of the decoded against the clean image at the setting that takes the matched rate on
-    clean images, the mean over conditions. `overlap` is the smallest overlap of its curves with the
-    anchor's, also of those that overlap too little for a BD-rate. `conditions` is the
-    number of conditions compared, `n` the number of images in the condition with the fewest. `reason` says why a codec
-    has no rank. `gap_clean` and `gap` are by how many percent the rate estimated from likelihoods (rows of the codec's
-    "-est") exceeds the real one, on clean images and over the corrupted conditions, the mean over points. `penalty` is
-    the shift penalty: `score` less `clean`, in percentage points. `inflation` and `penalty` are also given by band.
+    clean images, a mean over conditions. `overlap` is the smallest overlap of the codec's curves with the anchor's,
+    including curves that overlap too little for a BD-rate. `conditions` is the number of conditions compared, `n` the
+    number of images in the condition with the fewest. `reason` says why a codec has no rank. `gap_clean` and `gap` say
+    by how many percent the rate estimated from likelihoods (rows of the codec's "-est") exceeds the real rate, on clean
+    images and over the corrupted conditions, as means over points. `penalty` is the shift penalty: `score` minus
+    `clean`, in percentage points. `inflation` and `penalty` are also given by band.
     """
 
     rank: int | None
@@ -71,11 +72,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """The confidence intervals of a leaderboard's numbers, from a paired bootstrap over images, each for itself.
+    """The confidence intervals of a leaderboard's numbers, from a paired bootstrap over images.
 
     `numbers` are by codec and field of NUMBERS. `above` is by how much a codec's score exceeds that of the codec ranked
-    before it, `best` that of the first. `lost` is by codec and number the share of resamples without a value, where
-    there are any. `by_corruption` are the BD-rates, means over severities, by codec and corruption.
+    before it, `best` by how much it exceeds that of the first. `lost` is the share of resamples without a value, by
+    codec and number, if there are any. `by_corruption` are the BD-rates, means over severities, by codec and
+    corruption.
     """
 
     confidence: float
@@ -91,7 +93,7 @@ class Intervals:
 
     @property
     def known(self) -> bool:
-        """Whether there is any interval; there is none with too few images."""
+        """Whether there is any interval; with too few images there is none."""
         return any(interval.known for numbers in self.numbers.values() for interval in numbers.values())
 
     def tied(self, codec: str) -> bool:
@@ -101,7 +103,7 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """A ranking, best codec first, codecs without a rank last, with the numbers it rests on."""
+    """A ranking, best codec first and codecs without a rank last, with the numbers behind it."""
 
     set: str
     anchor: str
@@ -115,9 +117,9 @@ class Leaderboard:
     inflations: Mapping[tuple[str, Condition], float] = field(default_factory=dict)
     """The rate inflation of every codec under every condition that is not clean."""
     psnr_clean: Mapping[tuple[str, Condition], float] = field(default_factory=dict)
-    """The PSNR against clean, in dB, of every codec under every such condition at the matched rate."""
+    """The PSNR against clean in dB, of every codec at the matched rate under every condition that is not clean."""
     tails: Mapping[tuple[str, str], Tail] = field(default_factory=dict)
     """The worst cases of every codec in each number of TAILS, over images x conditions, one case per pair."""
     intervals: Intervals | None = None
     aside: Aside = field(default_factory=Aside)
-    """What the rows hold that is on no curve."""
+    """The points and conditions of the rows that are on no curve."""

@@ -1,4 +1,4 @@
-"""The numbers of an entry as means over conditions: which quantity each averages, and over which conditions."""
+"""The numbers of an entry, each a mean of one quantity over some of the conditions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..rate import BdRate
 from .point_tables import Floats, Mask
 
 BD_RATE, LOG_INFLATION, PSNR_CLEAN = range(3)
-"""The quantities of a codec under each condition: the first axis of the arrays below; conditions are the second."""
+"""The quantities of a codec under each condition: the first axis of the arrays below. The second is conditions."""
 PENALTIES: Mapping[str, str] = {
     "penalty": "score",
     "penalty_low": "low",
     "penalty_medium": "medium",
     "penalty_high": "high",
 }
-"""The shift penalties, and the number from which that on clean images is subtracted."""
+"""The shift penalties, and the number of which each is the excess over clean images."""
 
 Rules = Mapping[str, tuple[int, Mask]]
-"""By number: the quantity that it is a mean of, and the conditions that it is taken over."""
+"""For each number, the quantity that it averages and the conditions that it averages over."""
 
 
 def rules_of(conditions: Iterable[Condition], bands: Mapping[str, str]) -> Rules:
@@ -52,7 +52,7 @@ def estimates(
     inflations: Mapping[tuple[str, Condition], float],
     psnr_clean: Mapping[tuple[str, Condition], float],
 ) -> Floats:
-    """Return the quantities of a codec, shape (3, conditions), NaN where one is not known."""
+    """Return the quantities of a codec, shape (3, conditions), NaN where a value is unknown."""
     keys = [(codec, condition) for condition in conditions]
     return np.array(
         [
@@ -80,7 +80,7 @@ def numbers(rules: Rules, sound: Mask, values: Floats) -> dict[str, Floats]:
 
 
 def fewest(rules: Rules, sound: Mask, counts: NDArray[np.intp]) -> dict[str, int]:
-    """Return how many images each number rests on, in its condition with the fewest; counts as `numbers`' values."""
+    """Return the number of images of each number's condition with the fewest; `counts` has the shape of `sound`."""
     least = {}
     for name, (quantity, members) in rules.items():
         chosen = counts[quantity, members & sound[quantity]]

@@ -38,8 +38,8 @@ class PointTable:
 class PointTables:
     """The tables of every codec and condition of one set's rows (columns as `benchmark.store.read` gives them).
 
-    Of the rows only those count that are on a curve, under conditions with curves: they are `rows`, and `aside` tells
-    what is left (see `on_curve`). `images` are sorted by name, so that the order of the rows changes nothing;
+    Only rows on a curve count, under conditions with curves: they are `rows`, and `aside` describes the others (see
+    `on_curve`). `images` are sorted by name, so that the order of the rows changes nothing;
     `conditions` and `codecs` are in the order of the rows, clean images first; `points` are the names of a codec's
     points, the rows of its tables. Quality is on the axis of `on_axis`.
     """
@@ -85,12 +85,12 @@ class PointTables:
         return self._tables[codec, condition]
 
     def has_curve(self, codec: str, condition: Condition) -> bool:
-        """Return whether a codec was measured at enough points for a curve."""
+        """Return whether a codec was measured at enough points for a curve under a condition."""
         known = ~np.isnan(self.table(codec, condition).bpp)
         return bool(known.any(axis=1).sum() >= MINIMUM_POINTS)
 
     def shared_images(self, anchor: str, codec: str, condition: Condition) -> Mask:
-        """Return the images that codec and anchor both have at all their points."""
+        """Return the images that codec and anchor both have at all of their points."""
         return self.table(codec, condition).complete & self.table(anchor, condition).complete
 
     def paired_images(self, codec: str, condition: Condition) -> Mask:

@@ -33,18 +33,19 @@ def rank(
 ) -> Leaderboard:
     """Return the leaderboard of the rows of one set (columns as `benchmark.store.read` gives them).
 
-    Each codec is compared with the anchor on the images that both have at all their points: mean bpp and mean quality
-    over those images are a point of a curve, two curves give a BD-rate, and the mean of those over the corrupted
-    conditions is the score. A codec that is not comparable under every one of them is listed without a rank. `bands`
-    maps a corruption to "low", "medium" or "high". Which points are on a curve, and which images it takes, `on_curve`
-    says. The default anchor is jpeg2000, else jpeg, else the first codec of real rates, of those with a curve under
-    every condition, or else under any. The leaderboard has no intervals; see `intervals`.
+    Each codec is compared with the anchor on the images that both have at all of their points. Mean bpp and mean
+    quality over those images make a point of a curve, two curves give a BD-rate, and the mean BD-rate over the
+    corrupted conditions is the score. A codec that is not comparable under every one of them is listed without a rank.
+    `bands` maps a corruption to "low", "medium" or "high". `on_curve` decides which points and images make a curve. The
+    default anchor is jpeg2000, else jpeg, else the first codec of real rates. It is chosen among the codecs with a
+    curve under every condition; if there are none, among those with any curve. The leaderboard has no intervals; see
+    `intervals`.
 
-    Raises NotComparable for no rows, rows of several sets, an anchor without a curve, or no codec with one.
+    Raises NotComparable if there are no rows, rows of several sets, an anchor without a curve, or no curve at all.
     """
     sets = sorted(rows["set"].unique())
     if len(sets) != 1:
-        raise NotComparable(f"a leaderboard is of one set: choose one of {', '.join(sets)}" if sets else "no rows")
+        raise NotComparable(f"a leaderboard ranks one set: choose one of {', '.join(sets)}" if sets else "no rows")
     tables = PointTables(rows, quality)
     anchor = _anchor(anchor, tables)
     rules = rules_of(tables.conditions, bands)
@@ -128,7 +129,7 @@ def _bd_rate(tables: PointTables, anchor: str, codec: str, condition: Condition)
 def _at_fixed_settings(
     tables: PointTables, codec: str, condition: Condition, matched_bpp: float
 ) -> tuple[float, float]:
-    """Return the rate inflation, and the PSNR against clean at the setting matched on clean images."""
+    """Return the rate inflation, and the PSNR against clean images at the setting matched on clean images."""
     images = tables.paired_images(codec, condition)
     if not images.any():
         return math.nan, math.nan
@@ -160,13 +161,13 @@ def _gap(tables: PointTables, codec: str, condition: Condition) -> float:
 
 
 def estimate_of(codec: str) -> str:
-    """Return the name under which the same codec's rate is estimated: "NAME-est", "ARCH-est@FILE"."""
+    """Return the name of the codec's rows with estimated rates: "NAME-est" or "ARCH-est@FILE"."""
     base, at, weights = codec.partition("@")
     return f"{base}-est{at}{weights}"
 
 
 def _ranked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Return the entries in order of score, those lacking a condition without a rank at the end."""
+    """Return the entries in order of score; those that lack a condition come last, without a rank."""
     entries = sorted(entries, key=lambda entry: (bool(entry.reason), math.isnan(entry.score), entry.score))
     return tuple(entry if entry.reason else replace(entry, rank=place) for place, entry in enumerate(entries, start=1))
 
@@ -174,9 +175,9 @@ def _ranked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 def _tails(tables: PointTables, anchor: str, matched_bpp: float) -> dict[tuple[str, str], Tail]:
     """Return the worst cases of each codec; a case is one image under one corrupted condition."""
     weights = np.eye(len(tables.images))
-    each = resample(tables, anchor, weights, matched_bpp=matched_bpp, minimum_overlap=MINIMUM_OVERLAP)
+    single = resample(tables, anchor, weights, matched_bpp=matched_bpp, minimum_overlap=MINIMUM_OVERLAP)
     shifted = [index for index, condition in enumerate(tables.conditions) if condition != CLEAN_CONDITION] or [0]
-    cases = {"score": each.bd_rate, "inflation": np.exp(each.log_inflation), "psnr_clean": each.psnr_clean}
+    cases = {"score": single.bd_rate, "inflation": np.exp(single.log_inflation), "psnr_clean": single.psnr_clean}
     return {
         (codec, name): tail(cases[name][index, shifted], worst)
         for index, codec in enumerate(tables.codecs)

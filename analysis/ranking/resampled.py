@@ -15,16 +15,16 @@ from .curves import Curves, at_rates, bd_rates
 from .point_tables import Floats, Mask, PointTable, PointTables, means, shares
 
 BLOCK = 2000
-"""Resamples worked at a time: few enough for a curve's arrays to stay in a core's cache."""
+"""Resamples computed at a time: few enough for a curve's arrays to stay in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
     """Arrays of shape (codecs, conditions, resamples), NaN where a resample has no value.
 
-    `bd_rate` against the anchor in percent; `log_inflation`, of the rate on corrupted over that on clean images, the
-    mean over points; `psnr_clean` in dB, at the setting that takes the matched rate on clean images. The last two are
-    NaN on clean images themselves.
+    `bd_rate` is in percent against the anchor. `log_inflation` is the log of the rate on corrupted images divided by
+    that on clean images, a mean over points. `psnr_clean` is in dB, at the setting that takes the matched rate on clean
+    images. The last two are NaN under the clean condition.
     """
 
     bd_rate: Floats
@@ -35,11 +35,11 @@ class Resampled:
 def resample(
     tables: PointTables, anchor: str, weights: Floats, *, matched_bpp: float, minimum_overlap: float = 0.0
 ) -> Resampled:
-    """Return the quantities in every resample, a row of `weights` each, shape (resamples, images), as from `bootstrap`.
+    """Return the quantities in every resample; `weights` has shape (resamples, images), as from `bootstrap`.
 
-    Codec and anchor are compared on the images that both have at all their points; so are corrupted and clean images of
-    one codec. The same weights serve every codec and condition. With the unit matrix as weights, each resample is
-    one image.
+    Codec and anchor are compared on the images that both have at all of their points. Corrupted images are compared
+    with clean ones on the images that the codec has at all points in both. The same weights serve every codec and
+    condition. With the unit matrix as weights, each resample is one image.
     """
     shape = (len(tables.codecs), len(tables.conditions), len(weights))
     resampled = Resampled(*(np.full(shape, math.nan) for _ in range(3)))
@@ -98,7 +98,7 @@ def _fill(
 
 
 def _curves(table: PointTable, images: Mask, shares: Floats) -> Curves:
-    # In the order of their rate, so that few resamples have points out of order.
+    # Points are sorted by their rate, so that few resamples have points out of order.
     order = np.argsort(table.bpp[:, images].mean(axis=1))
     bpp, quality = (means(values[order][:, images], shares) for values in (table.bpp, table.quality))
     return Curves.through(bpp, quality)

@@ -1,4 +1,4 @@
-"""The commands, and how faults of the user's are told."""
+"""The commands, and how user errors are reported."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ for _group, _commands in COMMANDS.items():
 
 
 def run() -> None:
-    """Run the command line: a fault of the user's is one sentence and exit code 2."""
+    """Run the command line; a user error prints one sentence and ends with exit code 2."""
     sys.path[:] = filter(None, sys.path)  # `python -c` puts the current folder there, as an empty string
     speak_utf8()
     try:
@@ -106,7 +106,7 @@ def run() -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """Return what the user is told of an error, "" where it is a fault of ours."""
+    """Return the message of an error for the user, "" if the error is a bug of ours."""
     if folder_is_gone():
         return FOLDER_IS_GONE
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""Errors whose message is meant for the user, and libraries that this system lacks, in one sentence."""
+"""Which errors have a message for the user, and messages about libraries that are missing on this system."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 FOLDER_IS_GONE = (
     "the current folder has been deleted or moved: change to a folder that exists, and run the command again"
 )
-"""What every failure is told as where that is so: paths, programs and worker processes depend on the folder."""
+"""The message of every failure in a deleted folder: paths, programs and worker processes all depend on the folder."""
 
 FORESEEN = (
     *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.ranking.NotComparable"),
@@ -27,9 +27,9 @@ _HEADERS = {"sqlite3": "SQLite", "lzma": "liblzma", "bz2": "bzip2", "ctypes": "l
 
 
 def foreseen(error: Exception) -> bool:
-    """Say whether the message of an error is meant for the user.
+    """Return whether the message of an error is meant for the user.
 
-    Nothing is imported for that: the module of an error that was raised is loaded, and others may be broken.
+    This imports nothing: the module of an error that was raised is already loaded, and other modules may be broken.
     """
     root = __package__.partition(".")[0]
     for name in FORESEEN:
@@ -41,7 +41,7 @@ def foreseen(error: Exception) -> bool:
 
 
 def folder_is_gone() -> bool:
-    """Say whether the current folder has been deleted, or cannot be reached any more."""
+    """Return whether the current folder has been deleted, or cannot be reached any more."""
     try:
         Path.cwd()
     except OSError:
@@ -50,19 +50,21 @@ def folder_is_gone() -> bool:
 
 
 def unloadable(error: ImportError) -> str:
-    """Return what to do about a library that this system or this Python lacks; "" where the fault is our own."""
-    while isinstance(error.__cause__, ImportError):  # packages raise one of their own, which hides what is lacking
+    """Return what to do about a library that this system or this Python lacks; "" if the error is a bug of ours."""
+    while isinstance(error.__cause__, ImportError):  # packages raise their own error, which hides what is missing
         error = error.__cause__
     name = (error.name or "").partition(".")[0]
     lacking = re.match(r"(lib\S+): cannot open shared object file", str(error))
     if lacking and lacking[1].startswith(("libGL", "libgthread", "libglib", "libSM", "libX")):
         return (
-            f"OpenCV needs {lacking[1]}, which this system lacks: another build of OpenCV was installed over the one "
-            "without a desktop: pip uninstall opencv-python opencv-contrib-python, then pip install --force-reinstall "
-            "--no-deps opencv-python-headless"
+            f"OpenCV needs {lacking[1]}, which this system lacks, because another build of OpenCV was installed over "
+            "the headless one: run pip uninstall opencv-python opencv-contrib-python, then pip install "
+            "--force-reinstall --no-deps opencv-python-headless"
         )
     if lacking:
-        return f"this system lacks {lacking[1]}, which {name or 'a library'} needs: install the package it comes in"
+        return (
+            f"this system lacks {lacking[1]}, which {name or 'a library'} needs: install the package that provides it"
+        )
     module = name.removeprefix("_")
     if module in sys.stdlib_module_names or name in sys.stdlib_module_names:
         return (

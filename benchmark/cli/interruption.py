@@ -1,6 +1,6 @@
-"""Ctrl-C ends the program within a second, whatever it is doing, with exit code 130 and all that it started.
+"""Ctrl-C ends the program and every process it started within a second, with exit code 130.
 
-Only the standard library is imported here: Ctrl-C may come while the commands are being loaded.
+Only the standard library is imported here, because Ctrl-C may come while the commands are being loaded.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from pathlib import Path
 from typing import NoReturn
 
 INTERRUPTED = 130
-"""The exit code of a program that was ended by Ctrl-C: 128 and the number of the signal."""
+"""The exit code of a program that was ended by Ctrl-C: 128 plus the number of the signal."""
 
 GRACE = 0.6
-"""Seconds in which an interrupted command may stop by itself, so that it ends within one second."""
+"""Seconds that an interrupted command has to stop by itself, so that it ends within one second."""
 
 SAVING_GRACE = 60.0
-"""The same, in seconds, for a command that saves its work when it is interrupted."""
+"""The same for a command that saves its work when it is interrupted."""
 
 _grace = GRACE
 
 
 def save_when_interrupted() -> None:
-    """Give this command the time to save its work when it is interrupted."""
+    """Give this command time to save its work when it is interrupted."""
     global _grace  # noqa: PLW0603 - a process runs one command
     _grace = SAVING_GRACE
 
 
 @contextlib.contextmanager
 def ending_on_ctrl_c() -> Iterator[None]:
-    """Raise KeyboardInterrupt on Ctrl-C and SIGTERM, and end the process with exit code 130 whatever comes of it.
+    """Raise KeyboardInterrupt on Ctrl-C and SIGTERM, and end the process with exit code 130 in any case.
 
     Python delivers a signal to the main thread between two of its instructions: while a library computes, that may take
-    seconds. Libraries may also turn KeyboardInterrupt into another exception, or swallow it. A thread is told of the
-    signal at once, and ends the process where the main thread does not.
+    seconds. Libraries may also turn KeyboardInterrupt into another exception, or swallow it. A separate thread
+    therefore receives the signal at once, and ends the process if the main thread does not.
     """
     global _grace  # noqa: PLW0603 - a process runs one command
     _grace = GRACE
@@ -52,7 +52,7 @@ def ending_on_ctrl_c() -> Iterator[None]:
         received.append(number)
         raise KeyboardInterrupt
 
-    # What is ignored stays so: under nohup, or in the background of a script, Ctrl-C is not meant for this process.
+    # Ignored signals stay ignored: under nohup, or in the background of a script, Ctrl-C is not meant for this process.
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -74,7 +74,7 @@ def ending_on_ctrl_c() -> Iterator[None]:
 
 
 def _watch(reader: socket.socket, numbers: frozenset[signal.Signals]) -> None:
-    """End the process some time after one of the signals; return where no more of them can come."""
+    """End the process some time after one of the signals; return once no more can arrive."""
     with reader:
         while received := reader.recv(1):
             if received[0] in numbers:
@@ -94,17 +94,17 @@ def _leave() -> NoReturn:
 
 
 def _end_quickly() -> None:
-    """What is left of the process can be interrupted without a traceback, and collects no garbage."""
+    """Let the rest of the process be interrupted without a traceback, and collect no garbage."""
     gc.freeze()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
 
 def _end_descendants() -> None:
-    """End the processes that this one started, and those that they started, where the system lists them."""
+    """End the processes that this one started, and their descendants, if the system lists them."""
     stopped: list[int] = []
     while new := [process for process in _descendants() if process not in stopped]:
-        for process in new:  # what is stopped starts no more of them
+        for process in new:  # a stopped process starts no others
             with contextlib.suppress(OSError):
                 os.kill(process, signal.SIGSTOP)
         stopped += new
@@ -117,7 +117,7 @@ def _descendants() -> list[int]:
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError):
-            # The name of the program, in brackets, may hold anything.
+            # The program name, in brackets, may contain any character.
             parent = int(entry.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(entry.parent.name))
     family = [os.getpid()]

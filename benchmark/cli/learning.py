@@ -62,7 +62,7 @@ def train(
         show(listings.recipes())
         return
     if recipe is None or data is None or out is None:
-        refuse("expected codecshift train RECIPE --data DIR --out DIR; --list names the recipes")
+        refuse("expected codecshift train RECIPE --data DIR --out DIR; --list shows the recipes")
     changes = {}
     for text in settings or ():
         key, equals, value = text.partition("=")
@@ -99,12 +99,12 @@ def _train(
         say(f"codecshift: {sentence}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        say(f"\nstopped: what was learnt is kept in {out}; the same command goes on from there")
+        say(f"\nstopped: the training so far is saved in {out}; the same command continues from there")
         raise typer.Exit(130) from None
     new = outcome.steps - outcome.before
     if new:
-        begun = f", after {outcome.before} before" if outcome.before else ""
-        say(f"{new} steps in {duration(outcome.wall_s)}{begun}: {out / 'log.csv'}, {out / 'loss.png'}")
+        earlier = f", after {outcome.before} earlier ones" if outcome.before else ""
+        say(f"{new} steps in {duration(outcome.wall_s)}{earlier}: {out / 'log.csv'}, {out / 'loss.png'}")
     else:
         say(f"nothing to do: all {outcome.steps} steps are done")
     for path in outcome.files:
@@ -171,9 +171,9 @@ def convert(
     typer.echo(out)
 
 
-def _refuse_without_extra(deed: str, error: ImportError) -> NoReturn:
-    """Refuse with what to install; raise the error itself where what it is about is installed, and broken."""
+def _refuse_without_extra(task: str, error: ImportError) -> NoReturn:
+    """Refuse with what to install; raise the error itself if the module it names is installed but broken."""
     name = (error.name or "").partition(".")[0]
     if not name or name in sys.stdlib_module_names or find_spec(name):
         raise error
-    refuse(f"{deed} needs {name}, which is not installed: pip install 'codecshift[neural]'")
+    refuse(f"{task} needs {name}, which is not installed: pip install 'codecshift[neural]'")

@@ -75,16 +75,16 @@ def corruptions(
 
     names = list(dict.fromkeys(name for text in corruption or CORRUPTIONS for name in corruptions_named(text)))
     if CLEAN in names:
-        refuse(f"{CLEAN} leaves images as they are: expected a corruption")
+        refuse(f"{CLEAN} means clean images: expected a corruption")
     if severity not in SEVERITIES:
         refuse(f"expected a severity from 1 to 5, got {severity}")
     if measure is None:
         if any(option is not None for option in (out, data_dir, download)):
-            refuse("--out, --data-dir and --download go with --measure SET")
+            refuse("--out, --data-dir and --download need --measure SET")
         show(listings.corruptions(bands.read(), names, severity), format)
         return
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        refuse(f"{out} cannot be written: expected the path of a file in a folder that is there")
+        refuse(f"{out} cannot be written: expected the path of a file in an existing folder")
     folder, fetch = data_folder(data_dir, download)
     with Progress("corrupted images") as progress:
         images = open_set(measure, folder, download=fetch, progress=progress.task)
@@ -142,7 +142,7 @@ def doctor(format: OutputFormat = Format.text, time_limit: ProbeLimit = 30) -> N
 
 
 def _say_faults() -> None:
-    """Say which plugins brought no codec, which codecs are damaged, and why."""
+    """Print which plugins provide no codec and which codecs are damaged, with the reasons."""
     from ...codecs.registry import catalogue
 
     known = catalogue()
@@ -151,7 +151,7 @@ def _say_faults() -> None:
 
 
 def _print_openings(codec: str, openings: Sequence[Opening]) -> None:
-    """Print each reason why a codec does not open once, with the points that it holds for."""
+    """Print each distinct reason why a codec does not open, with the points that it applies to."""
     points: dict[tuple[str, str], list[str]] = {}
     for opening in openings:
         if opening.fault:
@@ -162,10 +162,10 @@ def _print_openings(codec: str, openings: Sequence[Opening]) -> None:
             typer.echo(indent(traceback, "        "))
     slowest = max((opening.seconds for opening in openings), default=0)
     if slowest >= _SLOW:
-        typer.echo(f"{codec} took {slowest:.1f} s to open, which is no part of the laws' time")
+        typer.echo(f"{codec} took {slowest:.1f} s to open; this does not count towards the time of the laws")
 
 
-_SLOW = 1.0  # seconds of opening that are worth a word
+_SLOW = 1.0  # opening times from this many seconds are mentioned
 
 
 def _print_verdicts(codec: str, verdicts: Sequence[Verdict]) -> None:
@@ -183,7 +183,7 @@ def _print_verdicts(codec: str, verdicts: Sequence[Verdict]) -> None:
     if any(verdict.fault.startswith("no answer") for verdict in verdicts):
         typer.echo("A codec that is only slow needs a longer --time-limit.")
     if not verdicts:
-        typer.echo(f"{codec}: no law was tried")
+        typer.echo(f"{codec}: no law was tested")
         return
     passed = sum(verdict.tried and not verdict.fault for verdict in verdicts)
     untried = sum(not verdict.tried for verdict in verdicts)

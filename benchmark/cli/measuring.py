@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..measure.sitting import Tally
     from ..plan.targets import Target
 
-_HIDES_THE_REST_S = 30  # in shorter runs the start of the workers takes most of the time
+_MINIMUM_FOR_OVERHEAD_S = 30  # in shorter runs, starting the workers takes most of the time
 
 
 def run(
@@ -88,7 +88,7 @@ def run(
     )
     targets = [Target.parse(text) for text in match or ()]
     if not spectra and (channels or window):
-        refuse("--channels and --window go with --spectra")
+        refuse("--channels and --window need --spectra")
     settings = spectra_settings(channels or "luminance", window or "none") if spectra else None
     job = prepare(chosen, data_dir, download, codec_file, device, settings)
     path = run_file(out, *(job.sets if sets else (chosen.name,)))
@@ -178,7 +178,10 @@ def heatmap(
         more = {"--retry-failed": retry_failed, "--remeasure-changed": remeasure_changed}
         for option, value in zip((*names, *more), (*values, *more.values()), strict=True):
             if value:
-                refuse(f"{file} is only read: {option} is for measuring, codecshift heatmap --out {quote(str(file))}")
+                refuse(
+                    f"{option} is for measuring, but {file} is only read: to measure into it, use codecshift heatmap "
+                    f"--out {quote(str(file))}"
+                )
         choice = Choice(sets=sets or (), severities=severities, codecs=codec or ())
         show_heatmaps(file, choice, format, figures, shown=window if band or steps else None)
         return
@@ -211,7 +214,7 @@ def merge(
 
 
 def _heatmap_targets(job: Job, match: Sequence[str] | None) -> list[Target]:
-    """Return the targets of the codecs that are named without a point: those asked for, else 0.5 bpp."""
+    """Return the targets for codecs named without a point: those of --match, by default 0.5 bpp."""
     from ..plan.targets import Target
     from ..report.heatmap import TARGET
 
@@ -229,13 +232,13 @@ def _measure(
     remeasure_changed: bool,
     time_limit: float,
 ) -> tuple[Job, Tally]:
-    """Measure what a run file lacks of a job and say how it went; return the job, its points matched, and the tally."""
+    """Measure what a run file lacks of a job and print how it went; return the matched job and the tally."""
     from ..measure.pools.processes import cores
     from ..measure.sitting import run as measure
     from ..report.images import unshown_notes
 
     if job.device:
-        say(f"neural codecs on {job.device.name}, up to {job.device.batch} images together")
+        say(f"neural codecs on {job.device.name}, up to {job.device.batch} images per batch")
     try:
         if targets:
             job = _match(job, targets, path, jobs, retry_failed, remeasure_changed, time_limit)
@@ -252,7 +255,7 @@ def _measure(
                 ),
             )
     except KeyboardInterrupt:
-        say(f"\nstopped: everything measured so far is in {path}; the same command goes on from there")
+        say(f"\nstopped: everything measured so far is in {path}; the same command continues from there")
         raise typer.Exit(130) from None
     for note in tally.notes:
         say(note)
@@ -263,8 +266,8 @@ def _measure(
             f"{tally.done} rows in {duration(tally.wall_s)} with {workers} jobs, {tally.failed} failed, "
             f"{tally.skipped} skipped -> {path}"
         )
-        if tally.wall_s > _HIDES_THE_REST_S:
-            say(f"{tally.overhead(workers):.2f} x the time inside encode, decode and measures")
+        if tally.wall_s > _MINIMUM_FOR_OVERHEAD_S:
+            say(f"total time of all jobs: {tally.overhead(workers):.2f} x the time inside encode, decode and measures")
     else:
         say(f"nothing to do: all {job.rows(unshown)} rows are in {path}")
     for note in unshown_notes(unshown):
@@ -282,7 +285,7 @@ def _match(
     remeasure_changed: bool,
     time_limit: float,
 ) -> Job:
-    """Return the job with matched points in place of ladders, and say what was found; end here where nothing was."""
+    """Return the job with matched points in place of ladders, and print them; end the command if none was found."""
     from ..measure.search import match
 
     with Progress("rows", "looking for what is not measured yet") as progress:

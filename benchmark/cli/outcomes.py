@@ -1,4 +1,4 @@
-"""What is said of a measurement: how long it would take, how it went, and what came of it."""
+"""What is printed about a measurement: how long it would take, how it went, and its results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def say_reasons(reasons: Counter[str]) -> None:
 
 
 def faults_of(path: Path, job: Job) -> Counter[str]:
-    """Return why rows of a job's codecs and sets failed or were skipped in a run file, as a run counts it."""
+    """Return why rows of a job's codecs and sets failed or were skipped in a run file, counted as by a run."""
     from ..store import faults
 
     table = faults(path)
@@ -39,7 +39,7 @@ def faults_of(path: Path, job: Job) -> Counter[str]:
 
 
 def unshown_of(path: Path, job: Job) -> list[Unshown]:
-    """Return the shots of a job's images and conditions that could not be made, as its run file has them."""
+    """Return the shots of a job's images and conditions that could not be made, from its run file."""
     from ...corruptions.corruption import CLEAN
     from ..store import unshown
 
@@ -49,7 +49,7 @@ def unshown_of(path: Path, job: Job) -> list[Unshown]:
 
 
 def say_matches(outcome: Matching, path: Path) -> None:
-    """Say which points a search found, what they achieve, and where they miss the target."""
+    """Print the points that a search found, what they achieve, and how far they miss the target."""
     from ..report.matched import search_report
 
     tally, image_set = outcome.tally, next(iter(outcome.job.sets))
@@ -66,7 +66,7 @@ def say_matches(outcome: Matching, path: Path) -> None:
             say(f"{match.codec}:{match.point.name} is {match.off} off {match.target}: {match.reason}")
     for name, spec in outcome.job.specs.items():
         if spec.lossless:
-            say(f"{name} stays as it is: a lossless codec has no rate or quality to choose")
+            say(f"{name} is not searched: a lossless codec has no rate or quality to match")
     say_reasons(tally.reasons)
 
 
@@ -77,7 +77,7 @@ def print_estimate(job: Job, path: Path, jobs: int | None, retry_failed: bool, t
     from ..measure.search import LOOKS_EXPECTED, foresee
     from ..measure.trial import SECONDS
 
-    say(f"trying parts of what is left, for at most {SECONDS:g} s")
+    say(f"timing a sample of the remaining rows, for at most {SECONDS:g} s")
     workers = jobs or cores()
     foreseen = foresee(job, targets, path, retry_failed=retry_failed) if targets else None
     job = foreseen.job if foreseen else job
@@ -87,26 +87,28 @@ def print_estimate(job: Job, path: Path, jobs: int | None, retry_failed: bool, t
             path,
             workers,
             retry_failed=retry_failed,
-            report=lambda done, total: progress.task("trying", round(done), round(total)),
+            report=lambda done, total: progress.task("timing", round(done), round(total)),
         )
     if foreseen and foreseen.pending:
         rows = foreseen.rows
         time = f", about {duration(guess.seconds * rows / guess.rows)}" if guess.rows else ""
         typer.echo(f"search  {', '.join(map(str, foreseen.pending))}")
-        typer.echo(f"        comes first: about {rows} rows, {LOOKS_EXPECTED} points a search{time}")
-        typer.echo("        the figures below assume the middle of each ladder in place of the setting to be found")
+        typer.echo(f"        runs first: about {rows} rows, {LOOKS_EXPECTED} points per search{time}")
+        typer.echo(
+            "        the numbers below assume the middle of each ladder instead of the setting still to be found"
+        )
     typer.echo(f"plan    {job.plan.name}: {', '.join(job.sets)}; {len(job.plan.conditions())} conditions")
     typer.echo(f"cells   {job.cells()}")
     typer.echo(f"rows    {job.rows()}, of which {job.rows() - guess.rows} are in {path}")
     if job.device:
-        typer.echo(f"device  {job.device.name}, up to {job.device.batch} images together")
+        typer.echo(f"device  {job.device.name}, up to {job.device.batch} images per batch")
     between = f", between {duration(guess.low)} and {duration(guess.high)}," if guess.rows else ""
     typer.echo(f"time    about {duration(guess.seconds)}{between} with {workers} jobs on this machine")
     typer.echo(f"disk    about {guess.nbytes / 1e6:.1f} MB")
 
 
 def print_outcome(path: Path, job: Job) -> None:
-    """Print the leaderboard of each set of a job, or its matched points, or with too few for either a line per cell."""
+    """Print the leaderboard of each set, or the matched points of a search; with too few points, a line per cell."""
     from ...analysis.ranking import NotComparable
     from ..report import leaderboard, matched
     from ..report.evidence import Choice, Evidence
@@ -124,7 +126,7 @@ def print_outcome(path: Path, job: Job) -> None:
             with working("ranking codecs"):
                 board = leaderboard.leaderboard(part)
         except NotComparable as reason:
-            say(f"no leaderboard of {name}: {reason}")
+            say(f"no leaderboard for {name}: {reason}")
             show(leaderboard.points_report(part))
         else:
             show(leaderboard.report(board, part))
@@ -145,6 +147,6 @@ def show_heatmaps(path: Path, choice: Any, form: Format, folder: Path | None, **
 
 
 def end(tally: Tally) -> None:
-    """End with exit code 1 where something was tried and not one row is ok."""
+    """End with exit code 1 if something was measured and no row is ok."""
     if (tally.total or tally.unshown) and tally.failed + tally.skipped == tally.total:
         raise typer.Exit(1)

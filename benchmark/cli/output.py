@@ -41,7 +41,7 @@ def duration(seconds: float) -> str:
 
 
 def speak_utf8() -> None:
-    """Write UTF-8 to files and pipes whatever the locale: readers expect it, and a C locale has no ±."""
+    """Write UTF-8 to files and pipes in every locale: readers expect it, and the C locale has no ±."""
     for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):  # None where the caller closed it
             if stream.isatty():
@@ -51,7 +51,7 @@ def speak_utf8() -> None:
 
 
 def flush() -> None:
-    """Write out what is buffered, so that a full disk is reported as a fault of the command, not of Python's exit."""
+    """Write buffered output, so that a full disk is reported as an error of the command, not at Python's exit."""
     if sys.stdout is None:  # closed by the caller
         return
     try:
@@ -62,5 +62,5 @@ def flush() -> None:
 
 
 def drop_stdout() -> None:
-    """Discard what could not be written: it is still buffered, and Python would try it again at exit."""
+    """Discard output that could not be written: it is still buffered, and Python would write it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

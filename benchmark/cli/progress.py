@@ -1,4 +1,4 @@
-"""Progress on stderr, with the time left: a bar on a terminal, elsewhere a line now and then."""
+"""Progress on stderr with the time left: a bar on a terminal, otherwise an occasional line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from .output import duration, say
 
 SILENCE = 2.5
-"""Seconds after which a command that goes on says what it is doing."""
+"""Seconds after which a command that is still running prints what it is doing."""
 
 _SECONDS_BETWEEN_LINES = 15
 _SHOWN_SEARCHES = 3
@@ -20,7 +20,7 @@ _SHOWN_SEARCHES = 3
 
 @dataclass(slots=True)
 class _Task:
-    """How far a task is, for lines; what was done before it began says nothing of the time that is left."""
+    """How far a task is, for lines; the time left ignores the `first` parts, which were done before it began."""
 
     name: str
     began: float
@@ -41,7 +41,7 @@ class _Task:
 class Progress:
     """The progress of named tasks, counted in `unit`; a context manager.
 
-    Until the first task is told of, `preparing` says what goes on.
+    Until the first task is reported, `preparing` says what is happening.
     """
 
     def __init__(self, unit: str, preparing: str = "") -> None:
@@ -84,7 +84,7 @@ class Progress:
             self._lines.join()
 
     def matching(self, done: int, total: int, searches: Sequence[object]) -> None:
-        """Show how many of the rows wanted so far are done, and which searches go on."""
+        """Show how many of the rows requested so far are done, and which searches are running."""
         hidden = len(searches) - _SHOWN_SEARCHES
         shown = ", ".join(map(str, searches[:_SHOWN_SEARCHES])) + (f" and {hidden} more" if hidden > 0 else "")
         self.show("matching", done, total, shown)
@@ -98,7 +98,7 @@ class Progress:
         if self._live:
             if name not in self._bars:
                 if self._bars and self._task and self._task.total is None:
-                    self._bar.update(self._bars[self._task.name], visible=False)  # what was preparation is over
+                    self._bar.update(self._bars[self._task.name], visible=False)  # the preparation is over
                 self._bars[name] = self._bar.add_task(name, total=total, note=note)
             self._bar.update(self._bars[name], completed=done, total=total, note=note)
         current = self._task
@@ -108,7 +108,7 @@ class Progress:
             current.done, current.total, current.note = done, total, note
 
     def _say_lines(self) -> None:
-        """Say how far the task at hand is: soon, then now and then, until all is done."""
+        """Print how far the current task is: first after SILENCE, then at longer intervals, until it ends."""
         pause: float = SILENCE
         while not self._ended.wait(pause):
             if self._task and (self._task.total is None or self._task.done < self._task.total):
@@ -118,6 +118,6 @@ class Progress:
 
 @contextlib.contextmanager
 def working(name: str) -> Iterator[None]:
-    """Say what is being done, where it takes longer than a moment and has no parts to count."""
+    """Print what is being done, for work without countable parts, if it takes longer than a moment."""
     with Progress("", name):
         yield

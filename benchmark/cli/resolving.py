@@ -1,4 +1,4 @@
-"""What the words of a command stand for: folders, codecs in files, jobs."""
+"""Turns the arguments of a command into folders, codecs, settings and jobs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 def data_folder(data_dir: Path | None, download: bool | None) -> tuple[Path, bool]:
-    """Return where sets lie, and whether to fetch what is missing: by default only into the user's cache."""
+    """Return the folder of image sets, and whether to download missing ones: by default only into the user's cache."""
     from ...corruptions.sets import SetError, default_data_dir
 
     chosen = data_dir is not None or "CODECSHIFT_DATA" in os.environ
     folder = data_dir or default_data_dir()
     if chosen and not folder.is_dir():
-        raise SetError(f"no folder {folder}, which --data-dir or CODECSHIFT_DATA names")
+        raise SetError(f"there is no folder {folder}: correct --data-dir or CODECSHIFT_DATA")
     return folder, not chosen if download is None else download
 
 
 def described(files: Sequence[Path] | None) -> tuple[Spec, ...]:
-    """Return the codecs that files describe; raise BadDescription for a name that is taken."""
+    """Return the codecs that files describe; raise BadDescription if a name is taken."""
     from ...codecs.described import BadDescription, describe
     from ...codecs.registry import catalogue
 
@@ -39,13 +39,13 @@ def described(files: Sequence[Path] | None) -> tuple[Spec, ...]:
     for path in files or ():
         spec = describe(path)
         if spec.name in specs or spec.name in catalogue().specs:
-            raise BadDescription(f"{path}: there is a codec {spec.name!r} already: give it another name")
+            raise BadDescription(f"{path}: a codec named {spec.name!r} already exists: choose another name")
         specs[spec.name] = spec
     return tuple(specs.values())
 
 
 def say_left_out(images: ImageSet) -> None:
-    """Say which files of a folder are not in a set, where there are any."""
+    """Print which files of a folder are left out of a set, if any."""
     if images.left_out:
         say(f"{images.name}: {images.left_out}")
 
@@ -58,7 +58,7 @@ def run_file(out: Path | None, *names: str) -> Path:
 
 
 def spectra_settings(channels: str, window: str) -> Settings:
-    """Return how spectra are taken; raise UnknownName."""
+    """Return the settings of spectra; raise UnknownName for an unknown word."""
     from ...analysis.spectrum import EVERY_CHANNEL, LUMINANCE, WINDOWS, Settings
     from ..plan.names import named
 
@@ -75,10 +75,10 @@ def prepare(
     device: str,
     spectra: Settings | None = None,
 ) -> Job:
-    """Return a plan resolved on this machine, its images fetched where they may be, and say which codecs it lacks."""
+    """Resolve a plan on this machine: download its images if allowed, and print which codecs are missing."""
     from ..measure.job import prepare
 
-    Path.cwd()  # raises where the folder is gone: before anything is fetched or written
+    Path.cwd()  # raises if the current folder is gone, before anything is downloaded or written
     folder, fetch = data_folder(data_dir, download)
     extra = described(codec_files)
     with Progress("download", "looking for images and codecs") as progress:

@@ -51,13 +51,13 @@ def generate(
     from ..sets.order import order as ordered
 
     if out is None and preview is None:
-        refuse("expected --out DIR for the files, or --preview FILE.png for one picture of them")
+        refuse("expected --out DIR to write the files, or --preview FILE.png to draw one image under every corruption")
     if preview is not None and preview.suffix.lower() != ".png":
         refuse(f"expected --preview FILE.png, got {preview}")
     if preview is not None and not preview.parent.is_dir():
         refuse(f"there is no folder {preview.parent} to write {preview.name} in")
     if image is not None and preview is None:
-        refuse("--image chooses what --preview shows: give that too")
+        refuse("--image chooses the image of --preview: add --preview FILE.png")
     folder, fetch = data_folder(data_dir, download)
     with Progress("download", "looking for images") as progress:
         order = ordered(name, folder, corruption or (), severity or (), download=fetch, progress=progress.task)
@@ -74,10 +74,10 @@ def generate(
         with Progress("files") as progress:
             made = make(order, out, jobs=jobs, report=lambda done, total: progress.task("generating", done, total))
     except KeyboardInterrupt:
-        say(f"\nstopped: every file written so far is in {out}; the same command goes on from there")
+        say(f"\nstopped: every file written so far is in {out}; the same command continues from there")
         raise typer.Exit(130) from None
     say(
-        f"{made.total} files, {made.nbytes / 1e6:.1f} MB, {made.kept} of them there before, in "
+        f"{made.total} files, {made.nbytes / 1e6:.1f} MB, {made.kept} of them already there, in "
         f"{duration(made.wall_s)} -> {out}"
     )
     if made.wall_s > 30:
@@ -99,9 +99,9 @@ def verify(
     wrong = {kind: count for kind, count in counts.items() if kind != "bytes"}
     same = total - sum(counts[kind] for kind in ("missing", "unreadable", "pixels"))
     typer.echo(
-        f"{same} of {total} files hold the right pixels"
-        + (f", {counts['bytes']} of them in other bytes" if counts["bytes"] else "")
-        + "".join(f", {count} {'have other pixels' if kind == 'pixels' else kind}" for kind, count in wrong.items())
+        f"{same} of {total} files have the right pixels"
+        + (f", {counts['bytes']} of them stored as different bytes" if counts["bytes"] else "")
+        + "".join(f", {count} {'have wrong pixels' if kind == 'pixels' else kind}" for kind, count in wrong.items())
     )
     if wrong:
         raise typer.Exit(1)

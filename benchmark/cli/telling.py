@@ -19,7 +19,7 @@ from .resolving import data_folder, described
 if TYPE_CHECKING:
     from ..report.evidence import Evidence
 
-_FEWEST_RESAMPLES = 100  # fewer say nothing of the ends of an interval
+_FEWEST_RESAMPLES = 100  # fewer do not determine the ends of an interval
 
 
 class RowsFormat(StrEnum):
@@ -77,23 +77,23 @@ def leaderboard(
 
     drawn = {name: value for name, value in (("resamples", resamples), ("seed", seed)) if value is not None}
     if matched and (anchor or tails or drawn):
-        refuse("--anchor, --tails, --resamples and --seed are of rankings: leave them out with --matched")
+        refuse("--anchor, --tails, --resamples and --seed apply to rankings only: leave them out with --matched")
     if resamples is not None and 0 < resamples < _FEWEST_RESAMPLES:
-        refuse(f"expected 0 resamples, no intervals, or at least {_FEWEST_RESAMPLES}, got {resamples}")
+        refuse(f"expected --resamples 0 (no intervals) or at least {_FEWEST_RESAMPLES}, got {resamples}")
     chosen = Choice(sets=_one(image_set), corruptions=corruption or (), severities=severity or ())
     with working(f"reading {file}"):
         evidence = Evidence.open(file, chosen)
         points = matched_report.matched(evidence)
     if matched:
         if points.empty:
-            refuse(f"{file} holds no matched points: expected rows of codecshift run --match")
+            refuse(f"{file} has no matched points: measure them with codecshift run --match TARGET")
         show(matched_report.report(points, evidence), format)
         return
     try:
         with working("ranking codecs"):
             board = board_report.leaderboard(evidence, anchor=anchor, quality=quality.value, **drawn)
     except NotComparable:
-        # A file of matched points alone has no curves, and still has something to show.
+        # A file with only matched points has no curves, but its points can be shown.
         if format is not Format.text or anchor is not None or points["set"].nunique() != 1:
             raise
         show(matched_report.report(points, evidence))
@@ -113,7 +113,7 @@ def rows(
     from .. import store
 
     if format is RowsFormat.parquet and sys.stdout.isatty():
-        refuse("parquet is not for a terminal: codecshift rows FILE --format parquet > rows.parquet")
+        refuse("parquet is binary and not for a terminal: use codecshift rows FILE --format parquet > rows.parquet")
     with working(f"reading {file}"):
         table = store.read(file)
     try:
@@ -122,7 +122,7 @@ def rows(
         elif format is RowsFormat.json:
             table.to_json(sys.stdout, orient="records", lines=True, double_precision=15)
         else:
-            # pandas takes a buffered stdout for a file of its name, and would write to `<stdout>` in this folder.
+            # Given a buffered stdout, pandas would open a file of its name, `<stdout>`, in this folder.
             sys.stdout.buffer.write(table.to_parquet(None, index=False))
     except BrokenPipeError:  # the reader, `head` for one, has seen enough
         drop_stdout()
@@ -203,8 +203,8 @@ def figures(
             show(drawing.kinds_report(drawing.kinds(only or ())))
         return
     if file is None:
-        refuse("expected a run file: codecshift figures FILE, or --list for what there is to draw")
-    formats = [each.value for each in format or (FigureFormat.png, FigureFormat.pdf)]
+        refuse("expected a run file: codecshift figures FILE, or --list to see which figures exist")
+    formats = [kind.value for kind in format or (FigureFormat.png, FigureFormat.pdf)]
     folder = out or Path("figures")
     _echo_each(
         "drawing figures",
@@ -237,7 +237,7 @@ def export(
     for note in written.notes:
         say(note)
     for path in remove_orphans(folder) if replace else orphans(folder):
-        say(f"{path}: no table names this run, {'removed' if replace else '--replace removes it'}")
+        say(f"{path}: no table refers to this run; {'removed' if replace else '--replace removes it'}")
     for path in written.files:
         typer.echo(path)
 
@@ -253,11 +253,11 @@ def _evidence(file: Path, **choice: Any) -> Evidence:
         return Evidence.open(file, Choice(**choice))
 
 
-def _echo_each(deed: str, paths: Iterable[Path]) -> None:
+def _echo_each(task: str, paths: Iterable[Path]) -> None:
     """Print paths as they are written."""
     paths = iter(paths)
     while True:
-        with working(deed):
+        with working(task):
             path = next(paths, None)
         if path is None:
             return

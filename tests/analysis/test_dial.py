@@ -124,7 +124,7 @@ def test_a_nearer_value_beyond_a_dip_is_found(mirrored: bool) -> None:
 
 
 NOTHING_NEARER = "there is no nearer value on its scale"
-NEIGHBOURS = "the settings next to it are further off"
+NEIGHBOURS = "the neighbouring settings are further off"
 
 
 @settings(deadline=None, max_examples=300)
@@ -146,7 +146,7 @@ def test_a_reason_is_true_whatever_the_scale_is_like(gaps: list[float], rungs: l
         case str(reason) if reason == NEIGHBOURS:
             assert beside <= {*gap.asked}
         case reason:
-            assert reason == f"{MOST_LOOKS} points were looked at, and no more are"
+            assert reason == f"the search stopped after {MOST_LOOKS} points"
             assert found.looks == MOST_LOOKS
     assert all(abs(gaps[int(value)]) >= abs(found.gap) for value in {*gap.asked} | beside & {*gap.asked})
 

@@ -267,11 +267,15 @@ def test_other_corruptions_and_windows_do_not_disturb() -> None:
     ("rows", "window", "fault"),
     [
         (rows_of([]), None, "needs rows of waves of many frequencies: codecshift heatmap"),
-        (rows_of(fourier.every_wave(4)), full_window(8), r"no rows of 9 x 5 .* 1/8 cycle per pixel: there are 5 x 3"),
+        (
+            rows_of(fourier.every_wave(4)),
+            full_window(8),
+            r"no rows of 9 x 5 .* 1/8 cycle per pixel: the file has 5 x 3",
+        ),
         (
             [*rows_of(fourier.every_wave(4)), *rows_of(fourier.every_wave(4), set="other")],
             None,
-            "of one set: choose one of other, some",
+            "shows one set: choose one of other, some",
         ),
     ],
     ids=["no-waves", "other-window", "two-sets"],

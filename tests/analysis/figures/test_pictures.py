@@ -55,7 +55,7 @@ def test_the_image_is_the_one_on_which_rates_come_nearest_the_target(
     table.loc[table["image"] == "a", "bpp"] *= 0.8
     for name in NAMES[1:]:
         (drawing,) = FIGURES[name].draw(material(table, pictures=pictures()))
-        assert "Image b, " in drawing.note
+        assert "of image b. " in drawing.note
 
 
 def test_an_image_that_lacks_a_row_gives_way(
@@ -65,7 +65,7 @@ def test_an_image_that_lacks_a_row_gives_way(
     one = (table["image"] == "a") & (table["codec"] == "webp") & (table["corruption"] == "fog")
     table.loc[one, "status"] = "failed"
     (drawing,) = FIGURES["reconstructions"].draw(material(table, pictures=pictures()))
-    assert "Image b, " in drawing.note
+    assert "of image b. " in drawing.note
     table.loc[table["corruption"] == "fog", "status"] = "failed"
     (drawing,) = FIGURES["reconstructions"].draw(material(table, pictures=pictures()))
     assert len(drawing.figure.axes) == 4 * 5  # no corruption of the low band is left

@@ -82,12 +82,12 @@ def test_intervals_are_lines_about_the_marks(
         assert low < value < high
         assert high - low == pytest.approx(2 * 2.36 * np.std(noise, ddof=1) / 8**0.5 * np.log(2) / 6 * 112, rel=0.25)
     (drawing,) = FIGURES["bd-rate-by-corruption"].draw(material(pd.concat(many)))
-    assert "95% intervals" in drawing.note
+    assert "95% confidence intervals" in drawing.note
 
 
 def test_too_few_images_for_intervals_are_told(material: Callable[..., Material]) -> None:
     (drawing,) = FIGURES["bd-rate-by-corruption"].draw(material())
-    assert drawing.note.endswith("There are too few images for intervals.")
+    assert drawing.note.endswith("There are too few images for confidence intervals.")
 
 
 def test_inflation_is_the_rate_over_the_clean_one_and_the_geometric_mean_over_severities(
@@ -156,7 +156,7 @@ def test_a_codec_without_every_condition_of_a_column_has_no_place_in_it(
     (drawing,) = FIGURES["ranking"].draw(material(unlike(rows)))
     places = {line.get_label(): list(line.get_ydata()) for line in drawing.figure.axes[0].lines}
     assert [math.isnan(place) for place in places["webp"]] == [False, True, False, False, True]
-    assert "Without a place: webp (low, all)." in drawing.note
+    assert "Not ranked in some columns: webp (low, all)." in drawing.note
 
 
 def test_without_clean_rows_there_is_no_ranking(

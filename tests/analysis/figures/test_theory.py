@@ -76,7 +76,7 @@ def test_with_the_spectra_of_what_was_shown_g_is_predicted_both_ways(material: C
     expected = [*zip(part["measured"], part["predicted"], strict=True)]
     expected += [*zip(part["measured"], part["correlated"], strict=True)]
     assert sorted(marks(drawing.figure.axes[1])) == sorted(expected)
-    assert "G with the correlation known" in drawing.note
+    assert "G with the measured correlation" in drawing.note
 
 
 def test_the_caption_counts_spectra_and_tells_deviations(material: Callable[..., Material]) -> None:

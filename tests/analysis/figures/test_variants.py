@@ -31,13 +31,13 @@ def test_without_spectra_there_are_the_curves_and_the_reason(one: Material) -> N
 
 
 def test_one_neural_codec_is_too_few(one: Material) -> None:
-    with pytest.raises(NothingToDraw, match="only jpeg is here"):
+    with pytest.raises(NothingToDraw, match="the file has only jpeg"):
         FIGURES["nic-variants"].draw(replace(one, codecs={"jpeg": {"kind": "neural"}}))
 
 
 def test_an_estimate_of_a_codec_is_no_other_codec(one: Material) -> None:
     table = one.rows.replace({"codec": {"webp": "jpeg-est"}})
-    with pytest.raises(NothingToDraw, match="only jpeg is here"):
+    with pytest.raises(NothingToDraw, match="the file has only jpeg"):
         FIGURES["nic-variants"].draw(
             replace(one, rows=table, codecs={"jpeg": {"kind": "neural"}, "jpeg-est": {"kind": "neural"}})
         )

@@ -49,7 +49,7 @@ def test_a_library_the_system_lacks_is_named(tmp_path: Path, command: Command) -
     (tmp_path / "site" / "cv2" / "__init__.py").write_text(f"raise ImportError({cannot!r})\n", encoding="utf-8")
     done = command(*RUN, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")})
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("codecshift: OpenCV needs libGL.so.1, which this system lacks: ")
+    assert done.stderr.startswith("codecshift: OpenCV needs libGL.so.1, which this system lacks, because ")
     assert "--no-deps opencv-python-headless" in done.stderr
     assert done.stderr.count("\n") == 1
 
@@ -59,7 +59,7 @@ def test_a_library_the_system_lacks_is_named(tmp_path: Path, command: Command) -
     [
         (
             ImportError("libfoo.so.2: cannot open shared object file: No such file or directory", name="numpy"),
-            "this system lacks libfoo.so.2, which numpy needs: install the package it comes in",
+            "this system lacks libfoo.so.2, which numpy needs: install the package that provides it",
         ),
         (
             ModuleNotFoundError("No module named 'pandas'", name="pandas"),

@@ -63,7 +63,7 @@ def test_another_description_does_not_mix_with_its_rows(file: Path, here: Here) 
     [
         ("", r"copier.toml: expected the key 'name'"),
         ("name = ", r"copier.toml is not TOML"),
-        (FILE.replace("copier", "jpeg"), r"there is a codec 'jpeg' already: give it another name"),
+        (FILE.replace("copier", "jpeg"), r"a codec named 'jpeg' already exists: choose another name"),
         (None, r"copier.toml cannot be read: No such file or directory"),
     ],
     ids=["empty", "no-toml", "taken", "missing"],
@@ -84,7 +84,7 @@ def test_two_files_of_one_name_are_refused(file: Path, here: Here, tmp_path: Pat
     (tmp_path / "other.toml").write_text(FILE, encoding="utf-8")
     result = here("run", *SHORT, "--codec-file", file, "--codec-file", "other.toml")
     assert result.returncode == 2
-    assert "other.toml: there is a codec 'copier' already" in result.stderr
+    assert "other.toml: a codec named 'copier' already exists" in result.stderr
 
 
 def test_the_codec_can_be_matched(file: Path, here: Here) -> None:

@@ -28,20 +28,20 @@ def made(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Command)
 
 
 WRONG: dict[str, tuple[Sequence[object], str]] = {
-    "no-target": (["sample-c"], "expected --out DIR for the files, or --preview FILE.png for one picture of them"),
+    "no-target": (["sample-c"], "expected --out DIR to write the files, or --preview FILE.png to draw one image"),
     "set": (["kodac-c", "--out", "o"], "unknown corrupted set 'kodac-c': expected one of "),
     "corruption": (["sample-c", "--out", "o", "--corruption", "fgo"], "did you mean 'fog'?"),
     "clean": (["sample-c", "--out", "o", "--corruption", "none"], "none is the clean image itself"),
     "severity": (["sample-c", "--out", "o", "--severity", 6], "expected a severity from 1 to 5, got 6"),
     "images": (["kodak-c", "--out", "o", "--no-download"], "kodak: 24 of 24 images are missing"),
-    "data-dir": (["kodak-c", "--out", "o", "--data-dir", "nowhere"], "no folder nowhere, which --data-dir"),
+    "data-dir": (["kodak-c", "--out", "o", "--data-dir", "nowhere"], "there is no folder nowhere: correct --data-dir"),
     "folder": (["folder:nowhere", "--out", "o"], "nowhere does not exist"),
     "small": (["folder:small", "--out", "o"], "x of folder:small is 40x31: the corruptions need 32 pixels a side"),
     "taken": (["sample-c", "--out", "small"], "small holds files of another kind (x.png): give another --out"),
     "preview-ending": (["sample-c", "--preview", "p.jpg"], "expected --preview FILE.png, got p.jpg"),
     "preview-image": (["sample-c", "--preview", "p.png", "--image", "rokcet"], "did you mean 'rocket'?"),
     "preview-folder": (["sample-c", "--preview", "no/p.png"], "there is no folder no to write p.png in"),
-    "image-alone": (["sample-c", "--out", "o", "--image", "rocket"], "--image chooses what --preview shows"),
+    "image-alone": (["sample-c", "--out", "o", "--image", "rocket"], "--image chooses the image of --preview"),
 }
 
 
@@ -60,7 +60,7 @@ def test_a_wrong_generate_is_one_sentence_and_writes_nothing(case: str, tmp_path
 
 def test_a_right_set_is_said_to_be_right(made: Path, here: Command) -> None:
     done = here("verify", made, "--jobs", 1)
-    assert (done.returncode, done.stdout) == (0, "2 of 2 files hold the right pixels\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "2 of 2 files have the right pixels\n"), done.stderr
 
 
 def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
@@ -72,7 +72,7 @@ def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
         "bytes       fog/1/suit.png  its pixels are right, its bytes are others",
-        "2 of 2 files hold the right pixels, 1 of them in other bytes",
+        "2 of 2 files have the right pixels, 1 of them stored as different bytes",
     ]
     (copy / "fog/1/hair.png").unlink()
     (copy / "notes.txt").write_text("mine", encoding="utf-8")
@@ -82,7 +82,7 @@ def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
         "missing     fog/1/hair.png",
         "bytes       fog/1/suit.png  its pixels are right, its bytes are others",
         "extra       notes.txt",
-        "1 of 2 files hold the right pixels, 1 of them in other bytes, 1 missing, 1 extra",
+        "1 of 2 files have the right pixels, 1 of them stored as different bytes, 1 missing, 1 extra",
     ]
 
 
@@ -132,7 +132,7 @@ def test_an_interrupted_generate_ends_at_once_and_says_how_to_go_on(
             process.communicate()
     assert process.returncode == 130
     assert err.splitlines()[-1] == (
-        f"stopped: every file written so far is in {out}; the same command goes on from there"
+        f"stopped: every file written so far is in {out}; the same command continues from there"
     )
     assert not (out / MANIFEST).exists()
     assert list(out.glob("*/*/*.png"))

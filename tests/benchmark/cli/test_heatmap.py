@@ -103,9 +103,10 @@ def test_the_words(here: Here, pair: Path) -> None:
         (["--codec", "jpeg:q50", "--match", "psnr=30"], "nothing to match among jpeg:q50"),
         (
             ["r.sqlite", "--images", 2],
-            "r.sqlite is only read: --images is for measuring, codecshift heatmap --out r.sqlite",
+            "--images is for measuring, but r.sqlite is only read: to measure into it, use codecshift heatmap "
+            "--out r.sqlite",
         ),
-        (["r.sqlite", "--jobs", 2], "r.sqlite is only read: --jobs is for measuring"),
+        (["r.sqlite", "--jobs", 2], "--jobs is for measuring, but r.sqlite is only read"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )

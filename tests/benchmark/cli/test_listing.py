@@ -140,7 +140,7 @@ def test_a_codec_that_cannot_be_opened_is_told_once(say: Say, monkeypatch: pytes
     assert lines[0] == "lacking cannot be opened at a, b: KeyError: 'a tensor'"
     assert lines[1].strip() == "Traceback (most recent call last):"
     assert said.out.count("KeyError: 'a tensor'") == 2  # in the sentence, and at the end of the traceback
-    assert lines[-1] == "lacking: no law was tried"
+    assert lines[-1] == "lacking: no law was tested"
     assert "BROKEN" not in said.out
 
 

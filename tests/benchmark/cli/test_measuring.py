@@ -32,7 +32,7 @@ def test_a_run_without_curves_prints_a_line_per_cell(pair: Path, tmp_path: Path,
     said = say(*base)
     assert said.code == 0
     assert re.match(r"2 rows in .* with 1 jobs?\b.*, 0 failed, 0 skipped -> ", said.err)
-    assert "no leaderboard of folder:pair: no codec has the 4 points" in said.err
+    assert "no leaderboard for folder:pair: no codec has the 4 points" in said.err
     table = store.read(path)
     numbers = [f"{table['bpp'].mean():.3f}", *[f"{table['psnr'].mean():.2f}"] * 2, f"{table['ms_ssim'].mean():.4f}"]
     (line,) = (line.split() for line in said.out.splitlines() if line.startswith(" none@0"))

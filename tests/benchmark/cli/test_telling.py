@@ -164,7 +164,7 @@ def test_an_export_says_what_became_of_published_tables(
     orphan = results / "v1" / "runs" / "full.json"
     assert said.err.splitlines() == [
         f"{table}, by lines: 2 replaced by 2",
-        f"{orphan}: no table names this run, removed",
+        f"{orphan}: no table refers to this run; removed",
     ]
     assert not orphan.exists()
     assert "small" in table.read_text(encoding="utf-8")

@@ -166,7 +166,7 @@ def test_a_codec_without_a_scale_is_matched_on_its_ladder(job: Job, tmp_path: Pa
     assert steps.point.name == min(gaps, key=gaps.__getitem__)
     place = "abcd".index(steps.point.name)
     assert {*"abcd"[max(0, place - 1) : place + 2]} <= gaps.keys()
-    assert steps.reason == "the settings next to it are further off"
+    assert steps.reason == "the neighbouring settings are further off"
     assert (fixed.point.name, fixed.looks, fixed.reason) == ("c", 1, "the scale ends there")
 
 
@@ -499,7 +499,7 @@ def test_a_matched_run_says_what_it_found_and_what_it_held(ran: tuple[Path, list
     assert re.search(
         r"^ bpp=0.75 jpeg2000 r0\.\d+ +0\.7\d\d +\d\d\.\d\d +0\.\d{4} +[+-]\d\.\d % 2 +\d+$", err, re.MULTILINE
     )
-    assert "identity stays as it is: a lossless codec has no rate or quality to choose" in err
+    assert "identity is not searched: a lossless codec has no rate or quality to match" in err
     assert re.search(r"^20 rows in .*, 0 failed, 0 skipped -> ", err, re.MULTILINE)
     assert [line for line in (out + err).splitlines() if len(line) > WIDTH and str(path) not in line] == []
     assert re.findall(r"^folder:pair: matched at (\S+) on clean images$", out, re.MULTILINE) == ["bpp=0.75", "psnr=32"]
@@ -542,7 +542,9 @@ def test_without_matched_points_there_is_no_table_of_them(pair: Path, tmp_path: 
     run(prepare(plan([pair], ["jpeg:q50"], CLEAN), NOWHERE), tmp_path / "r.sqlite", jobs=1)
     said = here("leaderboard", "r.sqlite", "--matched")
     assert (said.returncode, said.stdout) == (2, "")
-    assert said.stderr == "codecshift: r.sqlite holds no matched points: expected rows of codecshift run --match\n"
+    assert (
+        said.stderr == "codecshift: r.sqlite has no matched points: measure them with codecshift run --match TARGET\n"
+    )
     assert "no codec has the 4 points" in here("leaderboard", "r.sqlite").stderr
 
 
@@ -550,11 +552,11 @@ def test_a_dry_run_says_that_the_search_comes_first(pair: Path, tmp_path: Path, 
     options = ["--set", f"folder:{pair}", "--codec", "jpeg", "--codec", "webp", "--corruption", "fog", "--severity", 2]
     said = here("run", *options, "--match", "bpp=0.75", "--dry-run")
     assert said.returncode == 0
-    assert said.stderr == "trying parts of what is left, for at most 20 s\n"
+    assert said.stderr == "timing a sample of the remaining rows, for at most 20 s\n"
     first, second, *_ = said.stdout.splitlines()
     assert first == "search  jpeg bpp=0.75, webp bpp=0.75"
     assert re.match(
-        rf" +comes first: about {2 * LOOKS_EXPECTED * 2} rows, {LOOKS_EXPECTED} points a search, about ", second
+        rf" +runs first: about {2 * LOOKS_EXPECTED * 2} rows, {LOOKS_EXPECTED} points per search, about ", second
     )
     assert "rows    4, of which 0 are in" in said.stdout
     assert list(tmp_path.iterdir()) == []

@@ -447,7 +447,8 @@ def test_an_interrupted_command_says_how_to_go_on(
     assert process.returncode == 130
     assert out == ""
     assert (
-        err.splitlines()[-1] == f"stopped: everything measured so far is in {path}; the same command goes on from there"
+        err.splitlines()[-1]
+        == f"stopped: everything measured so far is in {path}; the same command continues from there"
     )
     assert 0 < len(store.read(path)) < ROWS
     assert [path] == list(tmp_path.iterdir())  # the log was folded in

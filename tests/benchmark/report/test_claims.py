@@ -57,7 +57,7 @@ def test_a_run_file_is_judged_as_it_is(measured: Path) -> None:
     (rate,) = (verdict.finding for verdict in found if verdict.claim.name == "H9")
     assert rate.effect.estimate > 20
     assert rate.decision == "undecided"
-    assert "no intervals over 2 images" in rate.reason
+    assert "confidence intervals need at least 6 images, and only 2 can be compared" in rate.reason
 
 
 def test_only_what_is_asked_for_is_judged(measured: Path, command: Here) -> None:

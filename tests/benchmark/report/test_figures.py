@@ -57,7 +57,7 @@ def test_a_caption_says_what_was_used(drawn: Path, tmp_path: Path) -> None:
     (*_, caption) = figures(drawn, tmp_path / "out", "rd-clean")
     text = " ".join(caption.read_text(encoding="utf-8").split())
     assert text.startswith("PSNR and MS-SSIM over bpp on clean images. Set kodak: 1 image.")
-    assert "8 of 8 rows (clean images, measured, of settings that are not lossless)" in text
+    assert "8 of 8 rows (clean images, measured, lossy settings only)" in text
     assert text.endswith("rows measured in all: 8, failed or skipped: 0. Run r.")
 
 

@@ -674,10 +674,10 @@ def test_the_command_runs_neural_codecs_on_the_device(folder: Path, here: Comman
     ]
     tried = here(*arguments, "--dry-run")
     assert tried.returncode == 0, tried.stderr
-    assert "device  cpu: for tests, up to 16 images together" in tried.stdout.splitlines()
+    assert "device  cpu: for tests, up to 16 images per batch" in tried.stdout.splitlines()
     ran = here(*arguments)
     assert ran.returncode == 0, ran.stderr
-    assert "neural codecs on cpu: for tests, up to 16 images together" in ran.stderr.splitlines()
+    assert "neural codecs on cpu: for tests, up to 16 images per batch" in ran.stderr.splitlines()
     assert "15 rows in " in ran.stderr
     (described,) = store.runs(tmp_path / "r.sqlite").values()
     assert described["device"] == "cpu: for tests"
