@@ -147,14 +147,14 @@ def _truncated(path: Path, state: Any) -> None:
 REFUSED: dict[str, tuple[Callable[[Path, Any], object], str]] = {
     "a number of NumPy": (
         lambda path, state: torch.save({"state_dict": state, "best": np.float64(0.5)}, path),
-        r"is refused: it holds numpy\.\S+\.scalar beside tensors, which would have to be unpickled, and that can run "
+        r"is refused: it holds numpy\.\S+\.scalar besides tensors, and unpickling it could run "
         r"any program: save the weights alone with torch\.save\(model\.state_dict\(\), FILE\)",
     ),
     "a path": (
         lambda path, state: torch.save({"state_dict": state, "data": Path("x")}, path),
-        r"is refused: it holds pathlib\.\S+ beside tensors, .* with torch\.save\(model\.state_dict\(\), FILE\)",
+        r"is refused: it holds pathlib\.\S+ besides tensors, .* with torch\.save\(model\.state_dict\(\), FILE\)",
     ),
-    "cut off": (_truncated, r"is refused: it is damaged, or holds more than tensors, .* can run any program"),
+    "cut off": (_truncated, r"is refused: it is damaged, or holds more than tensors, .* could run any program"),
     "empty": (lambda path, _: path.write_bytes(b""), r"is refused: it is damaged, .* can run any program"),
     "text": (lambda path, _: path.write_bytes(b"text"), r"is refused: it is damaged, .* can run any program"),
     "another model": (
@@ -168,7 +168,7 @@ REFUSED: dict[str, tuple[Callable[[Path, Any], object], str]] = {
     ),
     "more than a model": (
         lambda path, state: torch.save({**state, "extra.weight": torch.zeros(1)}, path),
-        r"does not hold the weights of bmshj2018-hyperprior: of N=8, M=12 it has extra\.weight too many",
+        r"does not hold the weights of bmshj2018-hyperprior: with N=8, M=12 it has the unexpected extra\.weight",
     ),
     "none of it": (
         lambda path, _: torch.save({"a": torch.zeros(1)}, path),

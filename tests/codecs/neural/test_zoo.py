@@ -147,9 +147,9 @@ def test_without_a_network_opening_says_so(server: Server, monkeypatch: pytest.M
     monkeypatch.setattr(zoo, "URL", "http://127.0.0.1:9")
     spec, (point,) = find("bmshj2018-hyperprior-mse:q3")
     assert identify(spec)
-    with pytest.raises(CodecUnavailable, match=r"cannot fetch its weights, the connection failed or was cut: http"):
+    with pytest.raises(CodecUnavailable, match=r"cannot download its weights, the connection failed or was cut: http"):
         prepare(spec, [point])
-    with pytest.raises(CodecUnavailable, match="cannot fetch its weights"), open_codec(spec, point):
+    with pytest.raises(CodecUnavailable, match="cannot download its weights"), open_codec(spec, point):
         pass
 
 

@@ -141,7 +141,7 @@ def test_an_unfinished_training_is_not_packed(trained: Callable[[Recipe], Path],
 def test_a_damaged_checkpoint_is_not_packed(trained: Callable[[Recipe], Path], valid: Path, tmp_path: Path) -> None:
     shutil.copytree(trained(TINY), tmp_path / "training")
     (tmp_path / "training" / "best" / "l0.02.safetensors").write_bytes(b"cut")
-    with pytest.raises(TrainingError, match=r"l0\.02\.safetensors is no safetensors file"):
+    with pytest.raises(TrainingError, match=r"l0\.02\.safetensors is not a safetensors file"):
         packing.pack([tmp_path / "training"], tmp_path / "out", valid)
     assert not (tmp_path / "out").exists()
 
