@@ -39,7 +39,9 @@ def test_a_file_is_fetched_whole_and_progress_is_told(server: Any, tmp_path: Pat
 
 def test_a_wrong_hash_is_refused_and_nothing_is_left(server: Any, tmp_path: Path) -> None:
     server.files["/a.bin"] = CONTENT[::-1]
-    with pytest.raises(DownloadError, match=r"^what arrived does not have the expected sha256: http://127.* by hand"):
+    with pytest.raises(
+        DownloadError, match=r"^the downloaded file does not have the expected sha256: http://127.* by hand"
+    ):
         fetch(f"{server.url}a.bin", tmp_path / "a.bin", SHA256)
     assert files_below(tmp_path) == []
 
