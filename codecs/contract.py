@@ -29,7 +29,7 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """A statement about a codec at one point, and the function that raises Broken where it fails."""
+    """A statement about a codec at one point, and the function that raises Broken if it does not hold."""
 
     name: str
     statement: str
@@ -94,9 +94,9 @@ def _fresh_decoder(spec: Spec, point: Point) -> None:
     for image in examples():
         with open_codec(spec, point) as codec:
             data = codec.encode(image)
-            seen = codec.decode(data)
+            decoded = codec.decode(data)
         with open_codec(spec, point) as fresh:
-            if not np.array_equal(fresh.decode(data), seen):
+            if not np.array_equal(fresh.decode(data), decoded):
                 raise Broken(f"a newly opened codec decodes the stream of a {_size(image)} image to different pixels")
 
 
@@ -144,8 +144,8 @@ def _damage(spec: Spec, point: Point) -> None:
             data = codec.encode(image)
             for kept in sorted({1, len(data) // 4, len(data) // 2, len(data) - 1}):
                 name = f"the first {kept} of {len(data)} bytes of a {_size(image)} image"
-                seen = _decoded(codec, name, data[:kept])
-                if seen is not None and (fault := misshapen(seen, image)):
+                decoded = _decoded(codec, name, data[:kept])
+                if decoded is not None and (fault := misshapen(decoded, image)):
                     raise Broken(f"{name}: {fault}, expected DecodeError")
 
 
@@ -335,7 +335,7 @@ def _traceback(error: BaseException | None) -> str:
 
 
 def judge(spec: Spec, trial: Trial) -> str:
-    """Return the smallest counterexample to a law, "" where it holds."""
+    """Return the smallest counterexample to a law, "" if it holds."""
     try:
         if trial.law == RISING_RATE:
             rising_rate(spec, trial.points, [example(192, 256)])

@@ -271,6 +271,6 @@ def _because(spec: Spec, error: Exception) -> str:
 def _resolve(target: str) -> Any:
     """Return the function that "module:function" names, with the argument of "module:function:argument" filled in."""
     module, _, rest = target.partition(":")
-    attribute, given, argument = rest.partition(":")
+    attribute, has_argument, argument = rest.partition(":")
     function = getattr(importlib.import_module(module), attribute)
-    return partial(function, argument) if given else function
+    return partial(function, argument) if has_argument else function

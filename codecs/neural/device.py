@@ -78,8 +78,8 @@ def accelerator() -> torch.device | None:
     import torch  # noqa: PLC0415 - a device may be chosen where torch is not installed
 
     torch.set_num_threads(1)
-    wanted = _chosen[0] if _chosen else "cpu"
-    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+    choice = _chosen[0] if _chosen else "cpu"
+    if choice == "cpu" or (choice == "auto" and not torch.cuda.is_available()):
         return None
     if not torch.cuda.is_available():
         raise CodecUnavailable("torch finds no CUDA device: choose the device 'cpu' or 'auto'")

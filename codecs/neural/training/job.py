@@ -152,14 +152,14 @@ def _claim(out: Path, recipe: Recipe, data: Photographs, start: Sequence[Checkpo
     (out / "state").mkdir(exist_ok=True)
 
 
-def _difference(out: Path, recipe: Recipe, existing: dict[str, Any], wanted: dict[str, Any]) -> str:
+def _difference(out: Path, recipe: Recipe, existing: dict[str, Any], requested: dict[str, Any]) -> str:
     """Return in a few words how the training in a folder differs from the requested one."""
-    if existing.get("recipe") != wanted["recipe"]:
+    if existing.get("recipe") != requested["recipe"]:
         return f"of recipe {existing.get('recipe')!r}"
-    if existing.get("recipe_sha256") == wanted["recipe_sha256"]:
-        if existing.get("data_sha256") != wanted["data_sha256"]:
+    if existing.get("recipe_sha256") == requested["recipe_sha256"]:
+        if existing.get("data_sha256") != requested["data_sha256"]:
             return "of other images"
-        renamed = existing.get("order_sha256") != wanted["order_sha256"]
+        renamed = existing.get("order_sha256") != requested["order_sha256"]
         return "of these images under other names" if renamed else "from other weights"
     try:
         existing_recipe = read(out / "recipe.toml")
@@ -168,8 +168,8 @@ def _difference(out: Path, recipe: Recipe, existing: dict[str, Any], wanted: dic
     return ", ".join(_changed_keys(existing_recipe, recipe)) or "of other settings"
 
 
-def _changed_keys(existing: Recipe, wanted: Recipe) -> Iterator[str]:
+def _changed_keys(existing: Recipe, requested: Recipe) -> Iterator[str]:
     for key in Recipe.__dataclass_fields__:
-        old, new = getattr(existing, key), getattr(wanted, key)
+        old, new = getattr(existing, key), getattr(requested, key)
         if old != new and key not in {"name", "about"}:
             yield f"{key} = {old} there, {new} here"

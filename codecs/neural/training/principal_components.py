@@ -78,7 +78,7 @@ def _stages(chain: nn.Module) -> Iterator[tuple[Any, Callable[[Tensor], Tensor]]
 def _set_components(convolution: Any, inverse: Any, features: Tensor, scale: float) -> None:
     """Set a convolution to the scaled principal components of blocks of features, and another to its inverse.
 
-    Blocks are 2x2, or single pixels where the convolution does not subsample.
+    Blocks are 2x2, or single pixels if the convolution does not subsample.
     """
     channels = features.shape[1]
     size = int(convolution.stride[0])

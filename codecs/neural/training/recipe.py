@@ -283,41 +283,41 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
     raise TrainingError(f"{key} = {value!r}: expected {words.get(kind, 'a list of numbers')}")
 
 
-def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
+def _conditions(parsed: Recipe | Pruning) -> list[tuple[str, str, bool]]:
     """Return (key, expected value in words, whether the value is valid), in the order of the checks."""
-    if isinstance(made, Pruning):
+    if isinstance(parsed, Pruning):
         return [
-            ("by", f"one of {', '.join(PRUNED_BY)}", made.by in PRUNED_BY),
-            ("sparsity", "more than 0 and less than 1", 0 < made.sparsity < 1),
-            ("begin", "a fraction of the steps, from 0", 0 <= made.begin < 1),
-            ("end", "a fraction of the steps, more than begin and at most 1", made.begin < made.end <= 1),
-            ("every", "1 or more", made.every >= 1),
+            ("by", f"one of {', '.join(PRUNED_BY)}", parsed.by in PRUNED_BY),
+            ("sparsity", "more than 0 and less than 1", 0 < parsed.sparsity < 1),
+            ("begin", "a fraction of the steps, from 0", 0 <= parsed.begin < 1),
+            ("end", "a fraction of the steps, more than begin and at most 1", parsed.begin < parsed.end <= 1),
+            ("every", "1 or more", parsed.every >= 1),
         ]
-    kind = ARCHITECTURES.get(made.architecture)
+    kind = ARCHITECTURES.get(parsed.architecture)
     if kind is None:
         return [("architecture", f"one of {', '.join(ARCHITECTURES)}", False)]
-    smallest = SMALLEST_MS_SSIM_CROP if made.loss == "ms-ssim" else 64
-    in_range = all(LOW <= lam <= HIGH for lam in made.lambdas)
+    smallest = SMALLEST_MS_SSIM_CROP if parsed.loss == "ms-ssim" else 64
+    in_range = all(LOW <= lam <= HIGH for lam in parsed.lambdas)
     mse_only = "mse, which the lambda range of a conditional network is made for"
     rates = ("learning_rate", "aux_learning_rate", "gdn_rate", "prior_rate", "clip")
     positive = ("N", "M", "steps", "batch", *rates, "log_every", "save_every")
     counts = ("warm_up", "neighbour_steps", "seed", "keep_seconds", "validation_images")
     return [
-        *((key, "more than 0", _positive(getattr(made, key))) for key in positive),
-        ("lambdas", "one or more numbers above 0", bool(made.lambdas) and all(map(_positive, made.lambdas))),
+        *((key, "more than 0", _positive(getattr(parsed, key))) for key in positive),
+        ("lambdas", "one or more numbers above 0", bool(parsed.lambdas) and all(map(_positive, parsed.lambdas))),
         ("lambdas", f"numbers from {LOW:g} to {HIGH:g}", not kind.conditional or in_range),
-        ("lambdas", "distinct numbers", len({f"{lam:g}" for lam in made.lambdas}) == len(made.lambdas)),
-        ("lambdas", f"{GAINS} numbers, one for each gain", not kind.gain or len(made.lambdas) == GAINS),
-        *((key, f"one of {', '.join(words)}", getattr(made, key) in words) for key, words in CHOICES.items()),
-        ("loss", mse_only, made.loss == "mse" or not kind.conditional),
-        ("initial", f"random for {made.architecture}", made.initial == "random" or kind.principal),
-        ("crop", f"a multiple of 16, at least {smallest}", made.crop % 16 == 0 and made.crop >= smallest),
-        ("drops", "rising fractions of the steps", _rising(made.drops)),
-        ("head_start", "a fraction of the steps, more than 0", 0 < made.head_start <= 1),
-        ("stage_one", "a fraction of the steps", 0 <= made.stage_one <= 1),
-        ("balance", "from 0 to 1", 0 <= made.balance <= 1),
-        *((key, "0 or more", getattr(made, key) >= 0) for key in counts),
-        ("neighbour_rate", "0 or more", 0 <= made.neighbour_rate < math.inf),
+        ("lambdas", "distinct numbers", len({f"{lam:g}" for lam in parsed.lambdas}) == len(parsed.lambdas)),
+        ("lambdas", f"{GAINS} numbers, one for each gain", not kind.gain or len(parsed.lambdas) == GAINS),
+        *((key, f"one of {', '.join(words)}", getattr(parsed, key) in words) for key, words in CHOICES.items()),
+        ("loss", mse_only, parsed.loss == "mse" or not kind.conditional),
+        ("initial", f"random for {parsed.architecture}", parsed.initial == "random" or kind.principal),
+        ("crop", f"a multiple of 16, at least {smallest}", parsed.crop % 16 == 0 and parsed.crop >= smallest),
+        ("drops", "rising fractions of the steps", _rising(parsed.drops)),
+        ("head_start", "a fraction of the steps, more than 0", 0 < parsed.head_start <= 1),
+        ("stage_one", "a fraction of the steps", 0 <= parsed.stage_one <= 1),
+        ("balance", "from 0 to 1", 0 <= parsed.balance <= 1),
+        *((key, "0 or more", getattr(parsed, key) >= 0) for key in counts),
+        ("neighbour_rate", "0 or more", 0 <= parsed.neighbour_rate < math.inf),
     ]
 
 
