@@ -1,4 +1,4 @@
-"""Codecs described in a TOML file: a name, two commands and some points, and no Python."""
+"""Codecs described in a TOML file, without Python: a name, two commands and some operating points."""
 
 from __future__ import annotations
 
@@ -167,12 +167,14 @@ def _variables(table: Mapping[str, Any], folder: Path) -> dict[str, str]:
 def _folder(name: str, folder: Path) -> str:
     place = folder / _placed(name, folder)
     if not place.is_dir():
-        raise ValueError(f"folder = {name!r}: there is no such folder beside the file: make it, or give another path")
+        raise ValueError(
+            f"folder = {name!r}: there is no such folder next to the file: create it, or give another path"
+        )
     return str(place)
 
 
 def _digest_of(names: list[Any], folder: Path) -> str:
-    """Return 12 hexadecimal digits that change with the content of any file named, or in a folder named."""
+    """Return 12 hexadecimal digits that change with the content of any of the named files and folders."""
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"files: expected a list of paths such as ['weights.pth'], got {names}")
     digests = hashlib.sha256()
@@ -182,7 +184,7 @@ def _digest_of(names: list[Any], folder: Path) -> str:
         try:
             contents = [(str(path.relative_to(place)), content.digest(path)) for path in files]
         except FileNotFoundError:
-            raise ValueError(f"files: there is no file or folder {name!r} beside the file: correct the path") from None
+            raise ValueError(f"files: there is no file or folder {name!r} next to the file: correct the path") from None
         except OSError as error:
             raise ValueError(f"files: {name!r} cannot be read: {error.strerror}") from error
         digests.update(repr((name, contents)).encode())

@@ -57,7 +57,10 @@ class Isolated:
         self._end(0 if kind else _FAREWELL)  # after an exception such as Ctrl-C, do not wait
 
     def call(self, function: Callable[Given, Back], *args: Given.args, **kwargs: Given.kwargs) -> Back:
-        """Return what a function of this package returns, as plain data; raise NoAnswer or Raised."""
+        """Call a function of this package in the child process and return its result as plain data.
+
+        Raises NoAnswer if the process dies or hangs, and Raised if the call raises.
+        """
         process = self._process or self._start()
         assert process.stdin is not None  # noqa: S101 - it was started with a pipe
         with contextlib.suppress(OSError):  # if the process has died, `_answer` reports it

@@ -18,7 +18,7 @@ from .protocol import DecodeError, Image, Scale, Spec
 Bases = NDArray[np.float64]
 
 SIDE = 8
-"""Pixels a side of a patch."""
+"""The side of a patch in pixels."""
 SAMPLES = SIDE * SIDE
 
 STEP = 1 / 8

@@ -21,7 +21,7 @@ from .protocol import CodecUnavailable, DecodeError, Image, Scale, Spec
 
 @dataclass(frozen=True, slots=True)
 class PillowCodec:
-    """One file format of Pillow with the options to save it with."""
+    """A file format of Pillow, with the options for saving."""
 
     format: str
     options: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Jpeg2000(PillowCodec):
         return PillowCodec(self.format, options).encode(image)
 
 
-# Full range to full range: 255 becomes 1023, and every 8-bit value comes back as itself.
+# Full range to full range: 255 becomes 1023, and every 8-bit value survives the round trip.
 _TO_10_BITS = np.rint(np.arange(256) * (1023 / 255)).astype(np.uint16)
 _TO_8_BITS = np.rint(np.arange(1024) * (255 / 1023)).astype(np.uint8)
 
@@ -134,7 +134,7 @@ avif_420 = _at_quality("AVIF", subsampling="4:2:0", **_AOM)
 
 @contextmanager
 def jpeg2000(bpp: float) -> Iterator[PillowCodec]:
-    """Open OpenJPEG's irreversible (9/7, ICT) path at a target rate in bits per pixel."""
+    """Open OpenJPEG's irreversible mode (9/7, ICT) at a target rate in bits per pixel."""
     options = {
         "irreversible": True,
         "mct": 1,  # without it Pillow codes R, G and B separately: 4 dB less at 0.6 bpp on kodim07
@@ -224,7 +224,7 @@ def identify_heic() -> str:
     """Return the versions of the encoder, the decoder and the libraries around them."""
     library = _libheif()
     info = library.libheif_info()
-    # In words: x265 HEVC encoder (4.3+1-e9b8812); libde265 HEVC decoder, version 1.1.3
+    # Example texts: x265 HEVC encoder (4.3+1-e9b8812); libde265 HEVC decoder, version 1.1.3
     encoder, decoder = info["encoders"]["x265"].split("(")[-1].rstrip(")"), info["decoders"]["libde265"].split()[-1]
     return f"x265 {encoder}, libde265 {decoder}, libheif {info['libheif']}, pillow-heif {library.__version__}"
 

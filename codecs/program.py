@@ -233,7 +233,7 @@ def _run(command: list[str], data: bytes, program: Program, folder: str | None) 
     if process.returncode:
         code = process.returncode
         ended = f"died of {_signal(-code)}" if code < 0 else f"exit code {code}"
-        # Some programs, VVenC among them, put their complaints on standard output.
+        # Some programs, such as VVenC, write their error messages to standard output.
         text = (complaint.strip() or output.strip()).decode("utf-8", "replace")
         raise Complained(f"{name}: {ended}" + (f": {_gist(text)}" if text else ""), text)
     return output

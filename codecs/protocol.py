@@ -19,7 +19,7 @@ class CodecError(Exception):
 
 
 class DecodeError(CodecError):
-    """The bytes are not a stream this codec can decode."""
+    """The bytes are not a stream that this codec can decode."""
 
 
 class OutOfMemory(CodecError):

@@ -244,7 +244,7 @@ def prepare(spec: Spec, points: Sequence[Point], progress: Callable[[str, int, i
 
 @contextmanager
 def open_codec(spec: Spec, point: Point) -> Iterator[Codec]:
-    """Open a codec at an operating point for the length of a `with` block; raise CodecUnavailable if that fails."""
+    """Open a codec at an operating point for a `with` block; raise CodecUnavailable if that fails."""
     try:
         manager = _resolve(spec.load)(**point.params)
         codec = manager.__enter__()

@@ -93,7 +93,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int, progress: Progress | 
 
 
 def _receive(url: str, output: Path, task: str, progress: Progress | None) -> None:
-    """Stream `url` into a file: pooch's own downloader leaves the connection open when it fails."""
+    """Stream `url` into a file; pooch's own downloader would leave the connection open after a failure."""
     import requests  # noqa: PLC0415 - only a download needs it
 
     # With a content encoding, the bytes received would not add up to the length that the server states.

@@ -70,7 +70,7 @@ class UnreadableImage(ValueError):
 
 
 def read_pixels(path: Path) -> Image:
-    """Return the pixels of an image file, uint8 (H, W, 3), RGB, by the rules at the head of this file.
+    """Return the pixels of an image file, uint8 (H, W, 3), RGB, by the rules in this module's docstring.
 
     Raises UnreadableImage for a file that is missing, not an image, damaged, too large, or of a kind that is refused.
     """

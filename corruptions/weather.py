@@ -170,7 +170,7 @@ def _texture(index: int) -> NDArray[np.uint8]:
 
 
 def fog(image: Image, level: tuple[float, float], rng: np.random.Generator) -> Image:
-    """Mix in a fractal cloud of a given thickness and roughness."""
+    """Blend with a fractal cloud; `level` holds its thickness and how fast its finer structures fade."""
     thickness, fade = level
     height, width = image.shape[:2]
     size = 1 << (max(height, width, 3) - 1).bit_length()

@@ -38,7 +38,7 @@ def save(path: Path, facts: Facts, state: Mapping[str, torch.Tensor]) -> None:
     if facts.architecture not in ARCHITECTURES:
         raise ValueError(f"expected one of {', '.join(ARCHITECTURES)}, got {facts.architecture!r}")
     metadata = as_metadata(facts)
-    # Copies, because safetensors refuses tensors that share memory.
+    # Copy, because safetensors refuses tensors that share memory.
     weights = {
         key: value.detach().to("cpu", copy=True).contiguous()
         for key, value in state.items()

@@ -70,7 +70,7 @@ class Transform(torch.nn.Module):
         self.collected: list[tuple[torch.Tensor, ...]] | None = None
 
     def forward(self, x: torch.Tensor, *conditions: torch.Tensor) -> torch.Tensor:
-        """Return the transform of x (B, C, H, W), on the CPU; `conditions` are the further arguments of the model."""
+        """Return the transform of x (B, C, H, W), on the CPU; `conditions` are further arguments of the transform."""
         if self.collected is not None:
             self.collected.append((x, *conditions))
             return x.new_zeros(1)

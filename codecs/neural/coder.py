@@ -162,8 +162,8 @@ def install(model: Any) -> None:
                 module._quantized_cdf = module._quantized_cdf[:, :1].clone()
         if hasattr(module, "scale_table"):
             module.build_indexes = types.MethodType(_build_indexes, module)
-    # The models that code pixel by pixel name the library's classes in these two functions. Copies of the functions,
-    # for this model alone, resolve the names to the classes above.
+    # Models that code pixel by pixel use the library's coder classes in these two functions. This model gets copies of
+    # the functions in which the class names refer to the classes above.
     for name in ("_compress_ar", "_decompress_ar"):
         if hasattr(model, name):
             function = getattr(type(model), name)

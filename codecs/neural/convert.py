@@ -19,7 +19,7 @@ from .metadata import METRICS, BadCheckpoint, Facts, Metric
 
 
 def convert(path: Path, architecture: str, lam: float | None, out: Path, metric: str = "mse") -> checkpoint.Checkpoint:
-    """Write the weights in `path` as a checkpoint to `out`, and return it; raise BadCheckpoint, with nothing written.
+    """Write the weights in `path` as a checkpoint to `out`, and return it; raise BadCheckpoint and write nothing.
 
     `path` is a .safetensors file, or a file that `read_pickled` reads. `lam` is the lambda of its loss,
     lambda * 255^2 * MSE + bpp or lambda * (1 - MS-SSIM) + bpp; it is None for a model that serves all rates. N and M
@@ -66,7 +66,7 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def read_pickled(path: Path) -> Mapping[str, torch.Tensor]:
-    """Return the weights in a .pth or .pth.tar file as `models.named_as_built` names them; raise CodecUnavailable.
+    """Return the weights in a .pth or .pth.tar file under the names of `models.named_as_built`; raise CodecUnavailable.
 
     The file holds tensors by name, either at the top level, under "state_dict" (as CompressAI's training script saves
     them), or in its only entry that holds named tensors. Such a file is a pickle, and loading a pickle can run any
@@ -88,12 +88,12 @@ def read_pickled(path: Path) -> Mapping[str, torch.Tensor]:
 
 def _refused(error: Exception) -> str:
     """Return why torch refuses a file; torch's own message takes paragraphs, and advises to load the file anyway."""
-    unpickling = "and unpickling it could run any program"
+    unpickling = "unpickling it could run any program"
     if kind := re.search(r"GLOBAL (\S+) was not an allowed global|Unsupported class (\S+)", str(error)):
         name = kind[1] or kind[2]
         weights = "save the weights alone with torch.save(model.state_dict(), FILE)"
-        return f"holds {name} besides tensors, {unpickling}: {weights}"
-    return f"is damaged, or holds more than tensors, {unpickling}"
+        return f"holds {name} besides tensors, and {unpickling}: {weights}"
+    return f"is damaged, or holds more than tensors; {unpickling}"
 
 
 def _weights(content: object) -> Mapping[str, torch.Tensor]:

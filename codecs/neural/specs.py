@@ -191,7 +191,7 @@ def identify_checkpoint(sha256: str) -> str:
 
 
 def identify_ours(family: str) -> str:
-    """Return the versions and the digest of the weights of a family of ours; raise CodecUnavailable."""
+    """Return the versions and the digest of the weights of a packaged family; raise CodecUnavailable."""
     return f"{identify_zoo()}, weights {families.digest(family)}"
 
 

@@ -177,7 +177,7 @@ def outdated(manifest: Manifest) -> list[str]:
 def _is_current(corruption: str, stored: Mapping[str, Any]) -> bool:
     try:
         return recipe(corruption) == stored
-    except (KeyError, ValueError):  # a corruption of another version of this suite
+    except (KeyError, ValueError):  # a corruption that this version does not have
         return False
 
 

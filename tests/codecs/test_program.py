@@ -218,7 +218,7 @@ def test_what_a_program_has_started_ends_with_it(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     grandchild = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
-    with pytest.raises(CodecError, match="no answer within 4 s"):
+    with pytest.raises(CodecError, match="did not finish within 4 s"):
         ProgramCodec(Program(saying(code), COPY, time_limit=4), {}).encode(example(4, 4))
     state = Path(f"/proc/{int(mark.read_text(encoding='utf-8'))}/stat")
     until = time.monotonic() + 20  # it was told to end, and is not ours to wait for
