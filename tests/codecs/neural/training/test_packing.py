@@ -87,7 +87,7 @@ def test_trainings_of_one_lambda_each_become_a_family(
         ((TINY, TINY), "two of these trainings have the same lambda"),
         ((TINY, replace(TINY, lambdas=(0.004,), learning_rate=2e-3)), "differ in more than their lambdas"),
         ((CONDITIONAL, replace(CONDITIONAL, lambdas=(0.01, 0.02))), "hyperprior-lct serves all rates"),
-        ((NEIGHBOUR, replace(NEIGHBOUR, lambdas=(0.004,))), 'with start = "neighbour" lambdas begin with'),
+        ((NEIGHBOUR, replace(NEIGHBOUR, lambdas=(0.004,))), 'with start = "neighbour" networks share weights'),
     ],
 )
 def test_trainings_that_make_no_family_are_not_packed(
@@ -104,7 +104,7 @@ def test_trainings_on_different_photographs_make_no_family(
     others = replace(TINY, lambdas=(0.004,))
     data = photographs(tmp_path / "others", 2, 80, 7)
     train(prepare(others, data, tmp_path / "training", valid=valid, device="cpu"))
-    with pytest.raises(TrainingError, match="learnt from different photographs"):
+    with pytest.raises(TrainingError, match="used different photographs"):
         packing.pack([trained(TINY), tmp_path / "training"], tmp_path / "out", valid)
     assert not (tmp_path / "out").exists()
 
