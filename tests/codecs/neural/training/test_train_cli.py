@@ -104,7 +104,10 @@ def test_wrong_words_need_no_torch(say: Say, data: Path, arguments: tuple[str, .
         ),
         (("--data", "photographs", "--out", "out", "--device", "cuda"), "torch finds no CUDA device"),
         (("--data", "photographs", "--out", "out", "--start", "x.safetensors"), "--set start=checkpoint"),
-        (("--data", "photographs", "--out", "out", "--set", "start=checkpoint"), "expected --start with a .safetensors file"),
+        (
+            ("--data", "photographs", "--out", "out", "--set", "start=checkpoint"),
+            "expected --start with a .safetensors file",
+        ),
         (("--data", "photographs", "--out", "out", "--valid", "photographs"), "2 images of photographs"),
     ],
 )
