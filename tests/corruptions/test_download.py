@@ -142,7 +142,7 @@ def test_an_archive_is_unpacked_flat_and_only_its_images(tmp_path: Path) -> None
         pytest.param({"\\\\host\\share\\escape.png": b"1"}, "points outside the folder", id="UNC"),
         pytest.param({"../escape.txt": b"1"}, "points outside the folder", id="not even an image"),
         pytest.param({"a/x.png": b"1", "b/X.PNG": b"2"}, "two images are called 'X.PNG'", id="same name twice"),
-        pytest.param({"a.png": bytes(101)}, "unpacks to 101 bytes, more than the 100", id="too large"),
+        pytest.param({"a.png": bytes(101)}, "unpacks to 101 bytes, expected at most 100", id="too large"),
     ],
 )
 def test_unsafe_archives_are_refused_whole(members: dict[str, bytes], reason: str, tmp_path: Path) -> None:

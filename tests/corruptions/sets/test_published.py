@@ -352,7 +352,7 @@ def test_clic_of_the_wrong_count_says_what_was_found_where(small_clic: dict[str,
     (root / "mobile" / "a.png").write_bytes(png(1))
     with pytest.raises(SetError, match=r"expected 3 images below .*clic, found 1") as caught:
         open_set("clic2020-test", tmp_path)
-    assert f"https://data.vision.ee.ethz.ch/cvl/clic/test/mobile.zip in {root / 'mobile.zip'}" in str(caught.value)
+    assert f"https://data.vision.ee.ethz.ch/cvl/clic/test/mobile.zip as {root / 'mobile.zip'}" in str(caught.value)
 
 
 def test_nothing_is_downloaded_beside_images_that_could_not_be_made_complete(
