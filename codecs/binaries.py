@@ -1,4 +1,4 @@
-"""Codecs whose programs the user brings: BPG, and the reference software of VVC. Found on PATH or by a variable."""
+"""Codecs whose programs the user installs: BPG, and the reference software of VVC, found on PATH or by a variable."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ VTM = Program(
 )
 CONFIG = "CODECSHIFT_VTM_CONFIG"
 
-_GET_BPG = "bpgenc and bpgdec are built from https://bellard.org/bpg/"
+_GET_BPG = "build bpgenc and bpgdec from https://bellard.org/bpg/"
 _GET_VTM = (
-    "EncoderApp, DecoderApp and cfg/encoder_intra_vtm.cfg are built from "
-    f"https://vcgit.hhi.fraunhofer.de/jvet/VVCSoftware_VTM; name the last in {CONFIG}"
+    "build EncoderApp and DecoderApp from https://vcgit.hhi.fraunhofer.de/jvet/VVCSoftware_VTM, and set "
+    f"{CONFIG} to the path of its cfg/encoder_intra_vtm.cfg"
 )
 
 
@@ -54,7 +54,7 @@ def vtm(qp: int) -> AbstractContextManager[ProgramCodec]:
 def _config() -> str:
     path = os.environ.get(CONFIG, "")
     if not Path(path).is_file():
-        raise CodecUnavailable(f"no file {path}, which {CONFIG} names" if path else f"{CONFIG} is not set")
+        raise CodecUnavailable(f"{CONFIG} names {path}, which is not a file" if path else f"{CONFIG} is not set")
     return path
 
 
@@ -69,12 +69,12 @@ def _version(program: Program, get: str, *arguments: str) -> str:
 
 
 def identify_bpg() -> str:
-    """Return bpgenc's version; raise CodecUnavailable with the way to get it."""
+    """Return bpgenc's version; raise CodecUnavailable, with the way to get bpgenc."""
     return f"bpgenc {_version(BPG, _GET_BPG, '-h')}"
 
 
 def identify_vtm() -> str:
-    """Return the VTM's version and the name of its configuration; raise CodecUnavailable with the way to get them."""
+    """Return the VTM's version and the name of its configuration; raise CodecUnavailable, with the way to get both."""
     version = _version(VTM, _GET_VTM, "--help")
     try:
         return f"VTM {version}, {Path(_config()).name}"

@@ -1,4 +1,4 @@
-"""Full-range Y'CbCr of ITU-R BT.601, for programs that read and write raw planes: 4:4:4, 8 or more bits a sample."""
+"""Full-range Y'CbCr of ITU-R BT.601 as raw 4:4:4 planes of 8 or more bits a sample, for programs that need them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ YCBCR_TO_RGB = np.linalg.inv(RGB_TO_YCBCR)
 
 
 def to_planes(image: Image, bits: int) -> bytes:
-    """Return the planes Y', Cb and Cr, one after the other, of `bits` a sample: a byte each, or two, the low first."""
+    """Return the planes Y', Cb and Cr of an image, in this order; above 8 bits, samples are little-endian uint16."""
     top = 2**bits - 1
     planes = np.tensordot(RGB_TO_YCBCR, image * (top / 255), axes=(1, 2))
     planes[1:] += 2 ** (bits - 1)
@@ -27,7 +27,7 @@ def to_planes(image: Image, bits: int) -> bytes:
 
 
 def from_planes(planes: bytes, width: int, bits: int) -> Image:
-    """Return the uint8 (H, W, 3) RGB image of planes as `to_planes` makes them; raise ValueError unless they fit."""
+    """Return the uint8 (H, W, 3) RGB image of planes from `to_planes`; raise ValueError if the size does not fit."""
     samples: NDArray[np.float64] = np.frombuffer(planes, _sample(bits)).reshape(3, -1, width).astype(np.float64)
     samples[1:] -= 2 ** (bits - 1)
     image = np.tensordot(samples, YCBCR_TO_RGB, axes=(0, 1)) * (255 / (2**bits - 1))

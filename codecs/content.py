@@ -1,4 +1,4 @@
-"""The content of files in digits: each file is read once, and again only after it was written."""
+"""Digests of files: each file is read once, and again only after it has changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 of a file in hexadecimal digits; raise OSError where it cannot be read."""
+    """Return the sha256 of a file in hexadecimal digits; raise OSError if it cannot be read."""
     status = path.stat()
     return _digest(path, status.st_mtime_ns, status.st_size, status.st_ino)
 

@@ -1,4 +1,4 @@
-"""The laws that every codec obeys, as functions: what the tests and `codecshift check` hold a codec to."""
+"""The laws that every codec obeys, as functions: the tests and `codecshift check` apply them to a codec."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .protocol import Batched, Codec, CodecUnavailable, DecodeError, Estimating,
 from .registry import open_codec
 
 SHAPES = ((1, 1), (17, 33), (64, 48), (40, 161))
-"""Rising in area, so that the first counterexample that a law finds is the smallest."""
+"""Heights and widths in order of area, so that the first counterexample to a law is the smallest."""
 
 
 class Broken(Exception):
@@ -29,7 +29,7 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """A statement about a codec at one point, and the function that raises Broken where it fails."""
+    """A statement about a codec at one point, and the function that raises Broken if it does not hold."""
 
     name: str
     statement: str
@@ -38,7 +38,7 @@ class Law:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of one law at one point: `fault` is empty where it holds, and where it was not tried."""
+    """The outcome of one law at one point: `fault` is empty if the law holds or was not tried."""
 
     law: str
     point: str
@@ -73,12 +73,12 @@ def _encoded(codec: Codec, image: Image) -> bytes:
     return data
 
 
-def misshapen(seen: object, shown: Image) -> str:
+def misshapen(decoded: object, image: Image) -> str:
     """Return what is wrong with the type, dtype or shape of a decoded image, "" if nothing."""
-    if not isinstance(seen, np.ndarray):
-        return f"decode returned {type(seen).__name__}, expected a NumPy array"
-    if seen.dtype != np.uint8 or seen.shape != shown.shape:
-        return f"decode returned {seen.dtype} {seen.shape}, expected uint8 {shown.shape}"
+    if not isinstance(decoded, np.ndarray):
+        return f"decode returned {type(decoded).__name__}, expected a NumPy array"
+    if decoded.dtype != np.uint8 or decoded.shape != image.shape:
+        return f"decode returned {decoded.dtype} {decoded.shape}, expected uint8 {image.shape}"
     return ""
 
 
@@ -87,17 +87,17 @@ def _same_bytes(spec: Spec, point: Point) -> None:
         for image in examples():
             first, second, third = codec.encode(image), codec.encode(image), other.encode(image)
             if not first == second == third:
-                raise Broken(f"encoding the same {_size(image)} image again gave other bytes")
+                raise Broken(f"encoding the same {_size(image)} image twice gave different bytes")
 
 
 def _fresh_decoder(spec: Spec, point: Point) -> None:
     for image in examples():
         with open_codec(spec, point) as codec:
             data = codec.encode(image)
-            seen = codec.decode(data)
+            decoded = codec.decode(data)
         with open_codec(spec, point) as fresh:
-            if not np.array_equal(fresh.decode(data), seen):
-                raise Broken(f"a newly opened codec decodes a {_size(image)} stream to other pixels")
+            if not np.array_equal(fresh.decode(data), decoded):
+                raise Broken(f"a newly opened codec decodes the stream of a {_size(image)} image to different pixels")
 
 
 def _batch(spec: Spec, point: Point) -> None:
@@ -107,10 +107,12 @@ def _batch(spec: Spec, point: Point) -> None:
         for image in examples():
             images: list[Image] = [image, image[::-1].copy(), np.subtract(255, image, dtype=np.uint8)]
             streams = codec.encode_batch(images)
-            if streams != [codec.encode(each) for each in images]:
+            if streams != [codec.encode(single) for single in images]:
                 raise Broken(f"encode_batch of three {_size(image)} images differs from encode one by one")
-            together = codec.decode_batch(streams)
-            if not all(np.array_equal(a, codec.decode(b)) for a, b in zip(together, streams, strict=True)):
+            batch = codec.decode_batch(streams)
+            if not all(
+                np.array_equal(together, codec.decode(data)) for together, data in zip(batch, streams, strict=True)
+            ):
                 raise Broken(f"decode_batch of three {_size(image)} streams differs from decode one by one")
 
 
@@ -133,7 +135,7 @@ def _lossless(spec: Spec, point: Point) -> None:
 
 
 def _damage(spec: Spec, point: Point) -> None:
-    """Empty, random and truncated bytes: a DecodeError, or (in the middle, where a format may tolerate it) an image."""
+    """Require DecodeError for empty and random bytes; a truncated stream may also decode to an image of its shape."""
     with open_codec(spec, point) as codec:
         for name, damaged in (("no bytes", b""), ("random bytes", np.random.default_rng(1).bytes(500))):
             if _decoded(codec, name, damaged) is not None:
@@ -142,13 +144,13 @@ def _damage(spec: Spec, point: Point) -> None:
             data = codec.encode(image)
             for kept in sorted({1, len(data) // 4, len(data) // 2, len(data) - 1}):
                 name = f"the first {kept} of {len(data)} bytes of a {_size(image)} image"
-                seen = _decoded(codec, name, data[:kept])
-                if seen is not None and (fault := misshapen(seen, image)):
+                decoded = _decoded(codec, name, data[:kept])
+                if decoded is not None and (fault := misshapen(decoded, image)):
                     raise Broken(f"{name}: {fault}, expected DecodeError")
 
 
 def _decoded(codec: Codec, name: str, damaged: bytes) -> object:
-    """Return what a codec makes of damaged bytes, None where it says that they are."""
+    """Return what a codec decodes from damaged bytes, None if it raises DecodeError."""
     try:
         return codec.decode(damaged)
     except DecodeError:
@@ -158,29 +160,33 @@ def _decoded(codec: Codec, name: str, damaged: bytes) -> object:
 
 
 def _colour(spec: Spec, point: Point) -> None:
-    """Only what is twice as near to another order of the channels is at fault: a codec may be as lossy as it likes."""
+    """Raise Broken if a flat colour comes back at least twice as close to another order of its channels.
+
+    The wide margin allows for codecs that are very lossy.
+    """
     colour = np.array([200, 90, 30], np.uint8)
     image: Image = np.tile(colour, (48, 64, 1))
     with open_codec(spec, point) as codec:
-        seen = codec.decode(codec.encode(image))
-    if misshapen(seen, image):
+        decoded = codec.decode(codec.encode(image))
+    if misshapen(decoded, image):
         return
-    mean = seen.mean(axis=(0, 1))
-    right, *others = (float(np.abs(mean - other).sum()) for other in permutations(colour.tolist()))
+    mean = decoded.mean(axis=(0, 1))
+    right, *others = (float(np.abs(mean - order).sum()) for order in permutations(colour.tolist()))
     if 2 * min(others) < right:
         came = ", ".join(f"{value:.0f}" for value in mean)
-        raise Broken(f"a flat image of RGB (200, 90, 30) comes back as ({came}): the channels in another order")
+        raise Broken(f"a flat image of RGB (200, 90, 30) comes back as ({came}): the channels are in another order")
 
 
 _ROUNDS = 4
 _BLOCKS = 4
-_RUNAWAY = 2**30  # bytes: no need to wait for more of them
+_RUNAWAY = 2**30  # bytes; a codec that has leaked so much needs no further blocks
 
 
 def _memory(spec: Spec, point: Point) -> None:
-    """A codec may fill caches, and an allocator keep what it was given back; only what grows block after block leaks.
+    """Raise Broken if memory grows in every block of calls.
 
-    Each block is four images of 128x96 encoded and decoded, and must leave more behind than two of them, raw.
+    A codec may fill caches, and an allocator may keep freed memory, so growth in a few blocks is no leak. Each block
+    encodes and decodes four images of 128x96; it counts as growth if it leaves behind more than two raw images.
     """
     image = example(96, 128)
     bound = _ROUNDS * image.nbytes // 2
@@ -201,7 +207,7 @@ def _memory(spec: Spec, point: Point) -> None:
 
 def _rounds(codec: Codec, image: Image, times: int) -> None:
     for _ in range(times):
-        image = np.roll(image, 1, axis=1)  # another each time, for what is kept of each image is kept for good
+        image = np.roll(image, 1, axis=1)  # a new image each time, so that a cache by content shows as a leak
         codec.decode(codec.encode(image))
 
 
@@ -222,47 +228,47 @@ def _size(image: Image) -> str:
 
 
 def _estimate(spec: Spec, point: Point) -> None:
-    """What estimates a rate makes no bytes to hold it to: bits and pixels of the right kind, the same each time."""
+    """Check that the estimated bits and pixels are valid and the same each time; there are no bytes to check."""
     with open_codec(spec, point) as codec:
         if not isinstance(codec, Estimating):
-            raise Broken("a codec called estimated does not estimate")
+            raise Broken("its spec says estimated=True, but the opened codec has no method estimate")
         for image in examples():
             before = image.copy()
-            (bits, seen), (again, seen_again) = codec.estimate(image), codec.estimate(image)
+            (bits, pixels), (bits_again, pixels_again) = codec.estimate(image), codec.estimate(image)
             if not 0 <= bits < float("inf"):
                 raise Broken(f"estimate returned {bits} bits for a {_size(image)} image")
-            if fault := misshapen(seen, image):
+            if fault := misshapen(pixels, image):
                 raise Broken(fault.replace("decode", "estimate"))
-            if bits != again or not np.array_equal(seen, seen_again):
-                raise Broken(f"estimating the same {_size(image)} image again gave something else")
+            if bits != bits_again or not np.array_equal(pixels, pixels_again):
+                raise Broken(f"estimating the same {_size(image)} image twice gave different results")
             if not np.array_equal(image, before):
                 raise Broken(f"estimate changed the {_size(image)} image it was given")
 
 
 DAMAGE = "damage"
 LAWS = (
-    Law("shape", "shape and dtype come back, at any size down to 1x1", _shape),
-    Law("same-bytes", "the same image gives the same bytes, from this instance and from another", _same_bytes),
+    Law("shape", "the decoded image has the shape and dtype of the input, at any size down to 1x1", _shape),
+    Law("same-bytes", "the same image always gives the same bytes, also from a second instance", _same_bytes),
     Law("fresh-decoder", "a newly opened codec decodes the stream to the same pixels", _fresh_decoder),
-    Law("batch", "a batch gives what a loop gives", _batch),
+    Law("batch", "a batch gives the same results as a loop", _batch),
     Law("input-untouched", "encode does not write to its input", _input_untouched),
-    Law("lossless", "a codec called lossless returns the very pixels", _lossless),
+    Law("lossless", "a lossless codec returns exactly the same pixels", _lossless),
     Law(DAMAGE, "damaged bytes raise DecodeError", _damage),
-    Law("colour", "the channels come back in their order", _colour),
-    Law("memory", "encode and decode leave nothing behind in memory", _memory),
+    Law("colour", "the colour channels keep their order", _colour),
+    Law("memory", "encode and decode do not leak memory", _memory),
 )
 RISING_RATE = "rising-rate"
 ESTIMATE = "estimate"
 STATEMENTS = {law.name: law.statement for law in LAWS} | {
     RISING_RATE: "the rate rises along the ladder",
-    ESTIMATE: "bits and pixels are estimated, of the right kind, the same each time",
+    ESTIMATE: "the estimated bits and pixels are valid, and the same each time",
 }
-"""What each law says, by its name; the last two are of several points together, and of codecs that make no bytes."""
+"""The statement of each law, by its name. `RISING_RATE` covers several points; `ESTIMATE` is for estimating codecs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One law and the points it is tried at: one of them, or for the rising rate a whole ladder."""
+    """One law and the points it is tried at: a single point, or a whole ladder for `RISING_RATE`."""
 
     law: str
     points: tuple[Point, ...]
@@ -274,30 +280,30 @@ class Trial:
 
 
 def trials(spec: Spec, points: Iterable[Point]) -> list[Trial]:
-    """Return every law at every point, and at last, for several points, that the rate rises along them.
+    """Return every law at every point, followed by `RISING_RATE` if there are several points.
 
-    A codec that estimates its rate makes no bytes that most laws could be held against: it has a law of its own.
+    Most laws are about bytes. A codec that estimates its rate makes none and has a law of its own.
     """
     points = tuple(points)
     if spec.estimated:
         return [Trial(ESTIMATE, (point,)) for point in points]
-    every = [Trial(law.name, (point,)) for point in points for law in LAWS]
-    return every + ([Trial(RISING_RATE, points)] if len(points) > 1 else [])
+    at_each_point = [Trial(law.name, (point,)) for point in points for law in LAWS]
+    return at_each_point + ([Trial(RISING_RATE, points)] if len(points) > 1 else [])
 
 
 OPENINGS = 2 * len(SHAPES)
-"""The most often that a law of one point opens the codec."""
+"""The largest number of times that a law of one point opens the codec."""
 
 
 def ready() -> None:
-    """Do nothing: by then a process has imported the laws."""
+    """Do nothing: a process that answers this call has imported the laws."""
 
 
 def opening(spec: Spec, point: Point) -> dict[str, Any]:
-    """Open a codec twice, and return as plain data how that went.
+    """Open a codec twice, and return the outcome as plain data.
 
-    `first` and `again` are the seconds that it took, with what it imports and without. `fault` says why it did not
-    open, "" where it did; `traceback` is that of what the codec raised, from its own code on.
+    `first` and `again` are the seconds that each opening took; the first includes imports. `fault` is the reason why
+    the codec did not open, "" if it did. `traceback` is that of the exception, starting at the codec's own code.
     """
     seconds = []
     try:
@@ -307,7 +313,9 @@ def opening(spec: Spec, point: Point) -> dict[str, Any]:
                 seconds.append(time.perf_counter() - start)
     except CodecUnavailable as error:
         fault = str(error).removeprefix(f"{spec.name} cannot be opened: ")
-        raised = error.__cause__ if fault != str(error) else None  # else the codec says itself what is lacking
+        raised = (
+            error.__cause__ if fault != str(error) else None
+        )  # otherwise the codec's own message says what is missing
         return {"first": 0.0, "again": 0.0, "fault": fault, "traceback": _traceback(raised)}
     first, again = seconds
     return {"first": first, "again": again, "fault": "", "traceback": ""}
@@ -317,7 +325,7 @@ _OF_OPENING = (registry.__file__, contextlib.__file__, importlib.__file__, "<fro
 
 
 def _traceback(error: BaseException | None) -> str:
-    """Return the traceback of an error without the frames of ours and of Python that led to the codec's code."""
+    """Return the traceback of an error without the leading frames of this package and of Python."""
     if error is None:
         return ""
     formatted = traceback.TracebackException.from_exception(error)
@@ -327,7 +335,7 @@ def _traceback(error: BaseException | None) -> str:
 
 
 def judge(spec: Spec, trial: Trial) -> str:
-    """Return the smallest counterexample to a law, "" where it holds."""
+    """Return the smallest counterexample to a law, "" if it holds."""
     try:
         if trial.law == RISING_RATE:
             rising_rate(spec, trial.points, [example(192, 256)])
@@ -344,18 +352,18 @@ def judge(spec: Spec, trial: Trial) -> str:
 
 
 def check(spec: Spec, points: Iterable[Point]) -> Iterator[Verdict]:
-    """Yield a verdict per law and point, and at last, for several points, that the rate rises along them.
+    """Yield a verdict per law and point, followed by that of `RISING_RATE` if there are several points.
 
-    The codec is worked in this process: one that crashes or hangs takes it along.
+    The codec runs in this process, so a codec that crashes or hangs takes the process with it.
     """
     for trial in trials(spec, points):
         yield Verdict(trial.law, trial.where, judge(spec, trial))
 
 
 def header_bytes(spec: Spec) -> int:
-    """Return the length of an 8x8 black image's stream at the ladder's first point: little but the header."""
+    """Return the length of the stream of an 8x8 black image at the ladder's first point, which is mostly header."""
     if spec.estimated:
-        raise Broken("it makes no stream")
+        raise Broken("it estimates its rate and makes no stream")
     with open_codec(spec, spec.points[0]) as codec:
         return len(_encoded(codec, np.zeros((8, 8, 3), np.uint8)))
 
@@ -364,10 +372,10 @@ _LEAK = 8 * 2**20  # bytes a call on an 8x8 image may leave behind
 
 
 def probe(spec: Spec) -> tuple[int, str]:
-    """Return the header bytes of a codec, and in a word what is wrong with it: the quick part of what `check` finds.
+    """Return the header bytes of a codec and its fault, "" if none: a quick subset of what `check` finds.
 
-    At the ladder's first point: an 8x8 image is encoded, its stream decoded and its pixels compared with what they
-    were; and four times more, to see a gross leak, unless a program has to be started each time.
+    At the ladder's first point, an 8x8 image is encoded and decoded, and the shape of the result and the input are
+    checked. Four more calls reveal a gross leak; they are skipped for a codec that starts a program for each call.
     """
     image = example(8, 8)
     before = image.copy()

@@ -1,4 +1,4 @@
-"""Codecs described in a TOML file: a name, two commands and some points, and no Python."""
+"""Codecs described in a TOML file, without Python: a name, two commands and some operating points."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _KINDS = get_args(get_type_hints(Spec)["kind"])
 
 
 class BadDescription(ValueError):
-    """A file that describes no codec; the message names the file, and says what was expected."""
+    """A file that does not describe a codec; the message names the file and says what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What a file says: the codec, its two commands, and the command that tells its version."""
+    """The content of a file: the codec, its two commands, and the command that prints its version."""
 
     spec: Spec
     program: Program
@@ -52,20 +52,23 @@ _IN_WORDS = {
 def describe(path: Path) -> Spec:
     """Return the codec that a TOML file describes; raise BadDescription.
 
-    Keys: `name`; `encode` and `decode`, lists of arguments as `Program` has them, in which {here} stands for the folder
-    of the file; `points`, a list of values on `scale` or of tables with a `name` and parameters; and where they differ
-    from the defaults `scale` (prefix, parameter, low, high, integer, rising), `picture`, `suffix`, `bare`, `multiple`,
-    `minimum`, `time_limit`, `version` (a command that prints it), `lossless`, `env` (a table of environment variables),
-    `folder` (where the commands work), `files` (files, or folders of them, whose content identifies the codec beside
-    that of the file itself), and for the fairness table `kind` ("classical" or "neural"), `chroma`, `bit_depth`,
-    `colour`, `effort`, `threads` and `settings`. Paths are relative to the folder of the file, and {here} stands for it
-    in `version`, `env`, `folder` and `files` too.
+    Required keys: `name`; `encode` and `decode`, lists of arguments as in `Program`; `points`, a list of values on
+    `scale` or of tables with a `name` and parameters.
+
+    Optional keys: `scale` (prefix, parameter, low, high, integer, rising), `picture`, `suffix`, `bare`, `multiple`,
+    `minimum`, `time_limit`, `version` (a command that prints the version), `lossless`, `env` (a table of environment
+    variables), `folder` (the working folder of the commands), and `files` (files, or folders of files, whose content
+    identifies the codec together with the TOML file). For the fairness table: `kind` ("classical" or "neural"),
+    `chroma`, `bit_depth`, `colour`, `effort`, `threads` and `settings`.
+
+    Paths are relative to the folder of the TOML file. {here} stands for that folder in the commands and in `version`,
+    `env`, `folder` and `files`.
     """
     return read(path).spec
 
 
 def read(path: Path) -> Described:
-    """Return all that a file says; raise BadDescription."""
+    """Return the whole content of a file; raise BadDescription."""
     path = path.absolute()
     try:
         text = path.read_bytes()
@@ -99,7 +102,7 @@ def _described(table: Mapping[str, Any], path: Path, digest: str) -> Described:
     points = tuple(_point(entry, scale) for entry in table["points"])
     names = [point.name for point in points]
     if len(set(names)) < len(names):
-        raise ValueError("two points have one name")
+        raise ValueError("two points have the same name: rename one")
     for point in points:
         _known(program, {*_FILLED_IN, *point.params})
     if table.get("kind", _KINDS[0]) not in _KINDS:
@@ -118,7 +121,7 @@ def _described(table: Mapping[str, Any], path: Path, digest: str) -> Described:
         **{"settings": " ".join(table["encode"]), **{key: table[key] for key in _FACTS if key in table}},
     )
     if set(spec.name) & set(": ,/@"):
-        raise ValueError(f"a codec's name has no colon, comma, slash, @ or space, got {spec.name!r}")
+        raise ValueError(f"expected a codec name without colon, comma, slash, @ or space, got {spec.name!r}")
     return Described(spec, program, ask)
 
 
@@ -136,7 +139,9 @@ def _command(key: str, arguments: list[Any], folder: Path) -> tuple[str, ...]:
         raise ValueError(f'{key}: expected a list of strings such as ["program", "-q", "{{quality}}"], got {arguments}')
     program, *rest = arguments
     if names_in(program) - {"here"}:
-        raise ValueError(f"{key}: expected a program's name or path, in which only {{here}} is known, got {program!r}")
+        raise ValueError(
+            f"{key}: expected a program's name or path, with {{here}} as its only placeholder, got {program!r}"
+        )
     program = program.format(here=folder)
     if os.sep in program:
         program = str(folder / program)
@@ -144,7 +149,7 @@ def _command(key: str, arguments: list[Any], folder: Path) -> tuple[str, ...]:
 
 
 def _placed(text: str, folder: Path) -> str:
-    """Return text with the folder of the file in place of {here}: where no other name in braces is known."""
+    """Return text with {here} replaced by the folder of the file; other braces stay as they are."""
     return text.replace("{here}", str(folder))
 
 
@@ -162,12 +167,14 @@ def _variables(table: Mapping[str, Any], folder: Path) -> dict[str, str]:
 def _folder(name: str, folder: Path) -> str:
     place = folder / _placed(name, folder)
     if not place.is_dir():
-        raise ValueError(f"folder = {name!r}: there is no such folder beside the file: make it, or give another path")
+        raise ValueError(
+            f"folder = {name!r}: there is no such folder next to the file: create it, or give another path"
+        )
     return str(place)
 
 
 def _digest_of(names: list[Any], folder: Path) -> str:
-    """Return 12 hexadecimal digits that change with the content of any file named, or in a folder named."""
+    """Return 12 hexadecimal digits that change with the content of any of the named files and folders."""
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"files: expected a list of paths such as ['weights.pth'], got {names}")
     digests = hashlib.sha256()
@@ -177,7 +184,7 @@ def _digest_of(names: list[Any], folder: Path) -> str:
         try:
             contents = [(str(path.relative_to(place)), content.digest(path)) for path in files]
         except FileNotFoundError:
-            raise ValueError(f"files: there is no file or folder {name!r} beside the file: correct the path") from None
+            raise ValueError(f"files: there is no file or folder {name!r} next to the file: correct the path") from None
         except OSError as error:
             raise ValueError(f"files: {name!r} cannot be read: {error.strerror}") from error
         digests.update(repr((name, contents)).encode())
@@ -188,25 +195,25 @@ def _sound(program: Program) -> None:
     if program.picture not in PICTURES:
         raise ValueError(f"picture = {program.picture!r}: expected one of {', '.join(PICTURES)}")
     if program.multiple < 1 or program.minimum < 1 or program.time_limit <= 0:
-        raise ValueError("multiple, minimum and time_limit are more than 0")
+        raise ValueError("expected multiple, minimum and time_limit above 0")
     if program.picture in RAW and not program.bare:
         raise ValueError(
-            f"picture = {program.picture!r} does not tell its size: with bare = true a header in front of the stream "
-            "does, and {width} and {height} can be used in the commands"
+            f"picture = {program.picture!r} does not store its size: set bare = true, which adds a header with the "
+            "size to the stream, and use {width} and {height} in the commands"
         )
     if not program.bare and (program.multiple, program.minimum) != (1, 1):
-        raise ValueError("multiple and minimum go with bare = true: the size before is kept in the header")
+        raise ValueError("multiple and minimum need bare = true, which adds a header with the original size")
 
 
 def _known(program: Program, names: Iterable[str]) -> None:
-    """Raise ValueError where a command has a name in braces that nothing stands for."""
+    """Raise ValueError if a command has a name in braces that is not known."""
     known = set(names)
     for key, command in (("encode", program.encode), ("decode", program.decode)):
         for argument in command[1:]:
             for name in sorted(names_in(argument)):
                 if name not in known:
                     raise ValueError(
-                        f"{key}: {{{name}}} is none of {', '.join(sorted(known))}; {{{{ stands for a brace"
+                        f"{key}: got {{{name}}}, expected one of {', '.join(sorted(known))}; {{{{ stands for a brace"
                     )
                 if name in {"width", "height"} and key == "decode" and not program.bare:
                     raise ValueError(f"decode: {{{name}}} is only known with bare = true")
@@ -225,7 +232,7 @@ def _scale(table: Mapping[str, Any]) -> Scale:
 
 def _taken(parameter: str) -> str:
     names = ", ".join(sorted(_FILLED_IN))
-    return f"{parameter!r} is a name that commands use already ({names}): call the parameter something else"
+    return f"{parameter!r} is a built-in placeholder of commands ({names}): rename the parameter"
 
 
 def _point(entry: Any, scale: Scale | None) -> Point:
@@ -233,7 +240,7 @@ def _point(entry: Any, scale: Scale | None) -> Point:
         if not isinstance(entry.get("name"), str):
             raise ValueError(f"points: expected a name in {entry}")
         if set(entry["name"]) & set(": ,/@"):
-            raise ValueError(f"a point's name has no colon, comma, slash, @ or space, got {entry['name']!r}")
+            raise ValueError(f"expected a point name without colon, comma, slash, @ or space, got {entry['name']!r}")
         params = {key: value for key, value in entry.items() if key != "name"}
         if taken := sorted(_FILLED_IN & params.keys()):
             raise ValueError(f"points: {_taken(taken[0])}")
@@ -249,20 +256,20 @@ def _read_again(argument: str) -> Described:
     digest, _, path = argument.partition("@")
     described = read(Path(path))
     if not described.spec.load.endswith(f":{digest}@{path}"):
-        named = ", or a file it names," if "-" in digest else ""
-        raise CodecUnavailable(f"{path}{named} has changed since the run began: start the run again")
+        or_files = ", or a file it names," if "-" in digest else ""
+        raise CodecUnavailable(f"{path}{or_files} has changed since the run began: start the run again")
     return described
 
 
 def load(argument: str, /, **params: int | float | str) -> AbstractContextManager[ProgramCodec]:
     """Open the codec of a file, `argument` being "digest@path"; raise CodecUnavailable if the file has changed."""
     described = _read_again(argument)
-    # Filled in with the parameters: a brace in the folder's name is then no brace of the command.
+    # Passed as a parameter, because a brace in the folder's name must not count as a brace of the command.
     return opened(described.program, here=str(Path(argument.partition("@")[2]).parent), **params)
 
 
 def identify(argument: str) -> str:
-    """Return the digests of the file and of those it names, and what the version command says.
+    """Return the output of the version command, and the digests of the file and of the files it names.
 
     Raises CodecUnavailable.
     """

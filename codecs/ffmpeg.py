@@ -1,4 +1,4 @@
-"""HEVC and VVC intra pictures through the ffmpeg inside the package imageio-ffmpeg: x265 and VVenC, by pipes."""
+"""HEVC and VVC intra coding with x265 and VVenC, through pipes to the ffmpeg inside the package imageio-ffmpeg."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from functools import cache, partial
 from .program import Program, answer, opened
 from .protocol import CodecUnavailable, Scale, Spec
 
-# zscale (the library zimg) converts to 10 bit and back without loss; ffmpeg's own scaler stops at 56 dB.
+# zscale (the library zimg) converts to 10 bits and back without loss; ffmpeg's own scaler reaches only 56 dB.
 _TO_YCBCR = "format=gbrp,zscale=matrix=470bg:rangein=full:range=full:filter=spline36,format={pixels}"
 _TO_RGB = "zscale=matrixin=470bg:rangein=full:matrix=gbr:range=full:filter=spline36,format=gbrp,format=rgb24"
 
 _QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin", "-threads", "1", "-filter_threads", "1")
 
-# One thread and no rows in parallel: the bytes depend on nothing but the pixels, and no row starts its statistics anew.
-# `info=0` leaves out the 700 bytes in which x265 tells of itself; `ipratio=1` makes qp the QP of an intra picture.
+# One thread and no parallel rows, so that the bytes depend on the pixels alone and no row resets its statistics.
+# `info=0` omits the 700 bytes in which x265 describes itself; `ipratio=1` makes qp the QP of an intra picture.
 _X265 = "qp={qp}:ipratio=1:pools=none:frame-threads=1:wpp=0:info=0:keyint=1:bframes=0:rc-lookahead=0:log-level=error"
 
-# A group of one picture spares the lists of reference pictures in the header; without `alfspeed=0` VVenC would then
-# put a warning into the stream. `intraqpoffset=0` makes qp the QP of an intra picture.
+# A group of one picture keeps lists of reference pictures out of the header. With it, VVenC writes a warning into the
+# stream unless `alfspeed=0`. `intraqpoffset=0` makes qp the QP of an intra picture.
 _VVENC = "threads=1:verbosity=1:intraperiod=1:gopsize=1:alfspeed=0:accessunitdelimiter=0:intraqpoffset=0"
 
 
@@ -31,7 +31,7 @@ def _program(
             *("ffmpeg", *_QUIET, "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "{width}x{height}", "-i", "pipe:0"),
             *("-vf", _TO_YCBCR.replace("{pixels}", pixels), *encoder, "-f", stream, "pipe:1"),
         ),
-        # What `probesize` and `analyzeduration` leave out is a first decoding of the picture only to learn its size.
+        # `probesize` and `analyzeduration` keep ffmpeg from decoding the picture a first time to learn its size.
         decode=(
             *("ffmpeg", *_QUIET, "-probesize", "32", "-analyzeduration", "0", "-f", stream, "-i", "pipe:0"),
             *("-vf", _TO_RGB, "-f", "rawvideo", "pipe:1"),
@@ -58,7 +58,7 @@ VVC = _program(
     ("-c:v", "libvvenc", "-preset", "fast", "-qpa", "0", "-qp", "{qp}", "-vvenc-params", _VVENC),
     multiple=8,
     minimum=32,
-    overflow="Error submitting video frame",  # ffmpeg gives it a byte a pixel; noise at a low QP takes more
+    overflow="Error submitting video frame",  # ffmpeg's buffer has a byte per pixel; noise at a low QP takes more
 )
 
 
@@ -70,11 +70,11 @@ vvc = partial(opened, VVC)
 
 @cache
 def _identify(encoder: str, options: tuple[str, ...], version: str) -> str:
-    """Return the version of an encoder, by the pattern `version` in its output, and that of ffmpeg."""
+    """Return the versions of an encoder, matched by the pattern `version` in its output, and of ffmpeg."""
     for kind, name in (("encoder", encoder), ("filter", "zscale")):
         if f"{kind} {name}".casefold() not in answer("ffmpeg", "-hide_banner", "-h", f"{kind}={name}").casefold():
             raise CodecUnavailable(
-                f"this ffmpeg has no {kind} {name}: install the wheel that has, pip install -U imageio-ffmpeg, "
+                f"this ffmpeg has no {kind} {name}: install a wheel that has it, pip install -U imageio-ffmpeg, "
                 "or name another ffmpeg in CODECSHIFT_FFMPEG"
             )
     source = ("-f", "lavfi", "-i", "color=s=64x64", "-frames:v", "1", "-c:v", encoder)
@@ -86,12 +86,12 @@ def _identify(encoder: str, options: tuple[str, ...], version: str) -> str:
 
 
 def identify_x265() -> str:
-    """Return the versions of x265 and ffmpeg; raise CodecUnavailable where one is not there."""
+    """Return the versions of x265 and ffmpeg; raise CodecUnavailable if either is missing."""
     return _identify("libx265", ("-x265-params", "log-level=info"), r"HEVC encoder version (\S+)")
 
 
 def identify_vvenc() -> str:
-    """Return the versions of VVenC and ffmpeg; raise CodecUnavailable where one is not there."""
+    """Return the versions of VVenC and ffmpeg; raise CodecUnavailable if either is missing."""
     return _identify(
         "libvvenc", ("-pix_fmt", "yuv420p10le", "-vvenc-params", "verbosity=4"), r"libvvenc version: (\S+)"
     )

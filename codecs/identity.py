@@ -1,4 +1,4 @@
-"""Raw pixels as a codec: what the harness itself costs, and the "no compression" rows."""
+"""Raw pixels as a codec, which measures the cost of the harness and gives the "no compression" rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Identity:
         return _SIZE.pack(*image.shape[:2]) + image.tobytes()
 
     def decode(self, data: bytes) -> Image:
-        """Return the very pixels; raise DecodeError unless the length is right."""
+        """Return the original pixels; raise DecodeError unless the length is right."""
         if len(data) < _SIZE.size:
             raise DecodeError(f"expected at least {_SIZE.size} bytes, got {len(data)}")
         height, width = _SIZE.unpack_from(data)

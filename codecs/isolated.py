@@ -1,4 +1,4 @@
-"""Calls worked in a child process, which may die or hang without harm to the caller: how codecs of others are met."""
+"""Calls that run in a child process, so that third-party codecs may crash or hang without harm to the caller."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Back = TypeVar("Back")
 
 _THREADS = ("BLIS", "MKL", "NUMBA", "NUMEXPR", "OMP", "OPENBLAS", "OPJ", "RAYON")
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _THREADS} | {"VECLIB_MAXIMUM_THREADS": "1"}
-"""What libraries read, when they are first loaded, to learn how many threads they may start."""
+"""Environment variables that libraries read on loading, to learn how many threads they may start."""
 
-_START_LIMIT = 60.0  # seconds for a bare interpreter on a machine that is busy
-_ORPHANED = 10.0  # seconds after the limit at which a child that nobody ended ends itself
-_FAREWELL = 1.0  # seconds a child has to end by itself when nothing more is wanted of it
+_START_LIMIT = 60.0  # seconds for the start of the interpreter on a busy machine
+_ORPHANED = 10.0  # seconds after the limit when a child ends itself if its parent has not ended it
+_FAREWELL = 1.0  # seconds that a child gets to end by itself after its last call
 _MOST_HELD = LEAST_SHARE
 _SERVE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 
@@ -39,10 +39,10 @@ class Raised(Exception):
 
 
 class Isolated:
-    """A child process that works one call after another: a context manager.
+    """A child process that runs one call after another; a context manager.
 
-    The process is started when the first call is made, and after one that took it with it, or left it with much memory,
-    anew. Arguments are pickled; what comes back is JSON, so that no class of a plugin is ever looked for here.
+    The process starts at the first call, and is replaced after a call that crashed it, timed out, or left it with much
+    memory. Arguments are pickled. Results return as JSON, so that unpickling never imports a plugin here.
     """
 
     def __init__(self, limit: float) -> None:
@@ -54,17 +54,20 @@ class Isolated:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._end(0 if kind else _FAREWELL)  # Ctrl-C waits for nobody
+        self._end(0 if kind else _FAREWELL)  # after an exception such as Ctrl-C, do not wait
 
     def call(self, function: Callable[Given, Back], *args: Given.args, **kwargs: Given.kwargs) -> Back:
-        """Return what a function of this package returns, as plain data; raise NoAnswer or Raised."""
+        """Call a function of this package in the child process and return its result as plain data.
+
+        Raises NoAnswer if the process dies or hangs, and Raised if the call raises.
+        """
         process = self._process or self._start()
         assert process.stdin is not None  # noqa: S101 - it was started with a pipe
-        with contextlib.suppress(OSError):  # a process that has died shows in its answer
+        with contextlib.suppress(OSError):  # if the process has died, `_answer` reports it
             pickle.dump((function, args, kwargs, self.limit + _ORPHANED), process.stdin)
             process.stdin.flush()
         answer = self._answer(process, self.limit)
-        if answer["resident"] > _MOST_HELD:  # a codec that leaks must not fill the machine call by call
+        if answer["resident"] > _MOST_HELD:  # a leak must not fill the memory call by call
             self._end(_FAREWELL)
         if "raised" in answer:
             raise Raised(answer["raised"])
@@ -78,7 +81,7 @@ class Isolated:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **ONE_THREAD},
-            start_new_session=True,  # so that the programs a codec started can be ended with it
+            start_new_session=True,  # so that programs started by a codec can be ended with it
         )
         self._process, self._lines = process, queue.SimpleQueue()
         threading.Thread(target=_pass_on, args=(process.stdout, self._lines.put), daemon=True).start()
@@ -89,7 +92,7 @@ class Isolated:
         try:
             line = self._lines.get(timeout=limit)
         except queue.Empty:
-            # A program that the process started may hold its end of the pipe open after its death.
+            # The process may be dead although the pipe is open: a program that it started can keep the pipe open.
             code = process.poll()
             self._end(0)
             raise NoAnswer(ended(code, limit) if code is not None else f"no answer within {limit:g} s") from None
@@ -100,7 +103,7 @@ class Isolated:
         return answer
 
     def _end(self, patience: float) -> int:
-        """End the process, and what it started, and return the code it ended with."""
+        """End the process and everything it started, and return its exit code."""
         process, self._process = self._process, None
         if process is None:
             return 0
@@ -115,12 +118,12 @@ class Isolated:
 
 
 def search_path() -> list[str]:
-    """Return where this process looks for modules, without the current folder, which `python -c` puts first."""
+    """Return the module search path of this process, without the current folder that `python -c` puts first."""
     return [str(place) for place in sys.path if place]
 
 
 def ended(code: int, limit: float) -> str:
-    """Return in words how a process ended that was lost: by itself, by a signal, or by the alarm after `limit`."""
+    """Return in words how a process ended: by itself, by a signal, or by the alarm after `limit` seconds."""
     if code >= 0:
         return f"its process ended with exit code {code}"
     if -code == getattr(signal, "SIGALRM", None):
@@ -129,7 +132,7 @@ def ended(code: int, limit: float) -> str:
 
 
 def _pass_on(stream: IO[bytes], put: Callable[[bytes], None]) -> None:
-    """Put each line of a stream, and an empty one at its end."""
+    """Call `put` with each line of a stream, and with b"" at its end."""
     with stream:
         for line in stream:
             put(line)
@@ -137,28 +140,28 @@ def _pass_on(stream: IO[bytes], put: Callable[[bytes], None]) -> None:
 
 
 def serve() -> None:
-    """Work calls from standard input until it ends: what the child process does."""
+    """Run the calls from standard input until it ends; this is the main function of the child process."""
     calls = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    # What a codec prints is not an answer, and what it reads is not a call.
+    # A codec must not print into the answers or read from the calls.
     os.dup2(2, 1)
     with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123 - a file descriptor is wanted
         os.dup2(nothing.fileno(), 0)
 
-    def say(**answer: object) -> None:
+    def reply(**answer: object) -> None:
         answers.write(json.dumps(answer | {"resident": resident()}) + "\n")
         answers.flush()
 
-    say()
+    reply()
     while True:
         try:
             function, args, kwargs, limit = pickle.load(calls)  # noqa: S301 - from the process that started this one
         except EOFError:
             break
-        # The process that started this one ends it if it must; where that was killed, the kernel does.
+        # Usually the parent ends this process after the limit. If the parent was killed, this alarm does.
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, limit)
         try:
-            say(value=function(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - SystemExit and worse come from codecs too
-            say(raised=f"{type(error).__name__}: {error}")
+            reply(value=function(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - a codec may raise SystemExit and the like
+            reply(raised=f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""A linear codec, for theory: each 8x8 patch is projected on a few principal components of photographs."""
+"""A linear codec for theory: it projects each 8x8 patch onto a few principal components of photographs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .protocol import DecodeError, Image, Scale, Spec
 Bases = NDArray[np.float64]
 
 SIDE = 8
-"""Pixels a side of a patch."""
+"""The side of a patch in pixels."""
 SAMPLES = SIDE * SIDE
 
 STEP = 1 / 8
-"""The step of the coefficients in grey levels. It leaves a mean squared error of 0.005 in blue, where it weighs most;
-rounding the pixels to 8 bits leaves 0.083."""
+"""The quantisation step of the coefficients in grey levels. It causes a mean squared error of at most 0.005 (in blue);
+rounding the pixels to 8 bits causes 0.083."""
 
 _MOST_EXPANSION = 1032  # no zlib stream expands further
 _BASES = Path(__file__).parent / "bases" / "linear.npy"
@@ -32,15 +32,17 @@ _BASES = Path(__file__).parent / "bases" / "linear.npy"
 def fit(photographs: Iterable[Image]) -> Bases:
     """Return the principal components of 8x8 patches of photographs in Y', Cb and Cr, shape (3, 64, 64).
 
-    Component [p, i] is the i-th of plane p, a patch row by row, of unit norm; the components of a plane are orthogonal.
-    The first is the constant patch, so that the projection on any number of them is linear and keeps every flat field
-    wherever black lies; the others are the eigenvectors of the covariance of what is left, the largest variance first.
-    All patches at every third pixel count, each photograph with the same total variance in each plane, and their
-    covariance is averaged over mirror images and the transposed, which have no preference. A plane that is zero in all
-    photographs raises ValueError.
+    Component [p, i] is the i-th component of plane p: a patch in raster order, of unit norm. The components of a plane
+    are orthogonal. The first is the constant patch, so that a projection onto any number of components preserves flat
+    areas and does not depend on the black level. The others are the eigenvectors of the covariance of the remainder,
+    in order of falling variance.
 
-    The bases in `bases/linear.npy` are those of the photographs astronaut, chelsea, coffee, camera, brick, grass and
-    gravel of scikit-image (all of them CC0 or in the public domain), the last four grey and so of no say in Cb and Cr.
+    Patches start at every third pixel. Each photograph is scaled to the same total variance in each plane. The
+    covariance is averaged over mirror images and transposition. Raises ValueError if a plane is zero in all
+    photographs.
+
+    The bases in `bases/linear.npy` are computed from the photographs astronaut, chelsea, coffee, camera, brick, grass
+    and gravel of scikit-image (all CC0 or in the public domain). The last four are grey and do not affect Cb and Cr.
     """
     covariances = np.zeros((3, SAMPLES, SAMPLES))
     for photograph in photographs:
@@ -66,7 +68,7 @@ def _symmetric(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _components(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     constant = np.full(SAMPLES, 1 / SIDE)
-    # A component and its transpose have the same variance: the hint of a preference keeps them from being mixed.
+    # A component and its transpose have the same variance. A tiny preference for one keeps them from being mixed.
     upside_down = np.flip(np.eye(SAMPLES).reshape(SIDE, SIDE, SAMPLES), axis=0).reshape(SAMPLES, SAMPLES)
     covariance = covariance / np.trace(covariance) + 1e-9 * upside_down
     inside = np.eye(SAMPLES) - np.outer(constant, constant)
@@ -79,18 +81,18 @@ def _components(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @cache
 def bases() -> Bases:
-    """Return the bases that the codec projects on, shape (3, 64, 64), as `fit` gives them; not to be written to."""
+    """Return the bases that the codec projects onto, shape (3, 64, 64) as `fit` returns them; read-only."""
     loaded: Bases = np.load(_BASES)
     loaded.flags.writeable = False
     return loaded
 
 
 class Linear:
-    """The projection of every patch of Y', Cb and Cr on the first `rank` components of its plane.
+    """The projection of every patch of Y', Cb and Cr onto the first `rank` components of its plane.
 
-    Sides that are no multiple of 8 are continued by their last pixels. Coefficients are rounded to multiples of STEP
-    and deflated; what is decoded is rounded and clipped to 8 bits. Both roundings and the clipping are all that parts
-    the codec from a linear projector: in luminance, 0.04 of mean squared error and what lies beyond black and white.
+    Images are padded to multiples of 8 by repeating the last pixels. Coefficients are rounded to multiples of STEP and
+    deflated; decoded pixels are rounded and clipped to 8 bits. The codec differs from a linear projection only by the
+    two roundings (a mean squared error of 0.04 in luminance) and by the clipping at black and white.
     """
 
     def __init__(self, rank: int) -> None:
@@ -105,12 +107,12 @@ class Linear:
         planes = np.tensordot(RGB_TO_YCBCR, centred, axes=(1, 2))
         patches = planes.reshape(3, down, SIDE, across, SIDE).transpose(0, 2, 4, 1, 3).reshape(3, SAMPLES, -1)
         coefficients = np.rint(bases()[:, : self.rank] @ patches / STEP).astype("<i2")
-        # The high bytes apart from the low ones, which are nearly noise.
+        # High bytes and low bytes are stored separately, because the low bytes are nearly noise.
         payload = np.frombuffer(coefficients.tobytes(), np.uint8).reshape(-1, 2).T.tobytes()
         return pack(height, width, bytes([self.rank]) + zlib.compress(payload, 6))
 
     def decode(self, data: bytes) -> Image:
-        """Return the uint8 (H, W, 3) image of a stream of any rank; raise DecodeError if it is none."""
+        """Return the uint8 (H, W, 3) image of a stream of any rank; raise DecodeError if `data` is not a stream."""
         height, width, payload = unpack(data)
         rank = payload[0] if payload else 0
         if not 1 <= rank <= SAMPLES:
@@ -130,16 +132,16 @@ def _patches(height: int, width: int) -> tuple[int, int]:
 
 
 def _inflated(data: bytes, length: int) -> bytes:
-    """Return what deflated to `data`; raise DecodeError unless it is whole and of this length."""
+    """Return the bytes inflated from `data`; raise DecodeError unless they are complete and of this length."""
     if length > _MOST_EXPANSION * len(data):
-        raise DecodeError(f"expected {length} bytes of coefficients, more than {len(data)} bytes can hold")
+        raise DecodeError(f"expected {length} bytes of coefficients, more than {len(data)} deflated bytes can contain")
     stream = zlib.decompressobj()
     try:
         inflated = stream.decompress(data, length + 1)
     except zlib.error as error:
         raise DecodeError(str(error)) from error
     if len(inflated) != length or not stream.eof or stream.unused_data:
-        raise DecodeError(f"expected {length} bytes of coefficients, got {len(inflated)} or more around them")
+        raise DecodeError(f"expected exactly {length} bytes of coefficients, got {len(inflated)} or data after them")
     return inflated
 
 
@@ -162,7 +164,7 @@ SPECS = (
         name="linear",
         load="codecshift.codecs.linear:load",
         identify="codecshift.codecs.linear:identify",
-        # Ranks at which all components of about one frequency are in.
+        # Ranks that include all components of about the same frequency.
         points=RANK.ladder(1, 3, 6, 10, 15, 21, 36, 48),
         scale=RANK,
         chroma="4:4:4",

@@ -1,4 +1,4 @@
-"""What memory this process holds, and how much of the machine's is its share."""
+"""The memory that this process uses, and its share of the machine's memory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import os
 from pathlib import Path
 
 _STATM = Path("/proc/self/statm")
-_CGROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may have, which is less than what its machine has
+_CGROUP = Path("/sys/fs/cgroup/memory.max")  # the limit of a container, which can be less than the machine's memory
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 LEAST_SHARE = 2 * 2**30
-"""Bytes: a worker with a large image or a neural codec holds more than 1 GiB without leaking any."""
+"""Bytes that each process may always use. A worker with a large image or a neural codec needs more than 1 GiB."""
 
 
 def resident() -> int:
-    """Return the bytes of physical memory this process holds, 0 where the system does not tell."""
+    """Return the bytes of physical memory that this process uses, 0 if the system does not report them."""
     try:
         return int(_STATM.read_bytes().split()[1]) * _PAGE
     except OSError:
@@ -24,16 +24,16 @@ def resident() -> int:
 
 
 def settled() -> int:
-    """Return the bytes this process holds when all that nothing refers to any more has gone back to the system."""
+    """Return the bytes that this process uses after unreferenced memory has gone back to the system."""
     gc.collect()
-    # Else what leaks fills, unseen, the holes that others left in the heap. Only glibc has this.
+    # Without trimming, a leak could hide in free holes of the heap. Only glibc has malloc_trim.
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
     return resident()
 
 
 def machine() -> int:
-    """Return the bytes of physical memory that the machine, or the container around this process, has; 0 if unknown."""
+    """Return the bytes of physical memory of the machine, or of the container of this process; 0 if unknown."""
     try:
         whole = os.sysconf("SC_PHYS_PAGES") * _PAGE
     except (AttributeError, ValueError, OSError):
@@ -45,5 +45,5 @@ def machine() -> int:
 
 
 def share(processes: int) -> int:
-    """Return the bytes that each of several processes may hold: half of the machine's, but not less than 2 GiB."""
+    """Return the bytes that each of several processes may use: together half of the machine's, but at least 2 GiB."""
     return max(LEAST_SHARE, machine() // (2 * processes))

@@ -1,4 +1,4 @@
-"""The codecs that work in process, on one thread: Pillow's own, and HEIC and JPEG XL from packages beside it."""
+"""Codecs that run in this process, on one thread: Pillow's own, and HEIC and JPEG XL from two other packages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .protocol import CodecUnavailable, DecodeError, Image, Scale, Spec
 
 @dataclass(frozen=True, slots=True)
 class PillowCodec:
-    """One file format of Pillow with the options to save it with."""
+    """A file format of Pillow, with the options for saving."""
 
     format: str
     options: Mapping[str, Any]
@@ -33,32 +33,32 @@ class PillowCodec:
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> Image:
-        """Return the pixels of a file of this format, and of no other."""
+        """Return the pixels of a file; raise DecodeError unless it is in this format."""
         try:
             with PIL.Image.open(io.BytesIO(data), formats=[self.format]) as picture:
                 return np.array(picture.convert("RGB"))
-        except Exception as error:  # on damaged bytes Pillow's plugins raise whatever they stumble over
-            raise DecodeError(f"not a {self.format} stream that decodes: {error}") from error
+        except Exception as error:  # on damaged bytes Pillow's plugins may raise anything
+            raise DecodeError(f"not a valid {self.format} stream: {error}") from error
 
 
 class Jpeg2000(PillowCodec):
-    """JPEG 2000 at a target rate: OpenJPEG is told a compression ratio, and how often to halve the image."""
+    """JPEG 2000 at a target rate: OpenJPEG takes a compression ratio and the number of resolutions."""
 
     def encode(self, image: Image) -> bytes:
-        """Return a bare codestream (no JP2 boxes), at most six resolutions, fewer where the image is small."""
+        """Return a bare codestream (no JP2 boxes) with at most six resolutions, fewer for small images."""
         halvings = min(image.shape[:2]).bit_length() - 1
         options = {**self.options, "num_resolutions": min(6, halvings + 1)}
         return PillowCodec(self.format, options).encode(image)
 
 
-# Full range to full range: 255 becomes 1023, and every 8-bit value comes back as itself.
+# Full range to full range: 255 becomes 1023, and every 8-bit value survives the round trip.
 _TO_10_BITS = np.rint(np.arange(256) * (1023 / 255)).astype(np.uint16)
 _TO_8_BITS = np.rint(np.arange(1024) * (255 / 1023)).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Heic:
-    """HEVC intra coding in a HEIF file, by way of pillow-heif's own functions: Pillow is not taught the format."""
+    """HEVC intra coding in a HEIF file. It calls pillow-heif directly and does not register the format with Pillow."""
 
     library: Any
     options: Mapping[str, Any]
@@ -67,7 +67,7 @@ class Heic:
         """Return the file's bytes."""
         height, width = image.shape[:2]
         buffer = io.BytesIO()
-        options = {**self.options, "enc_params": dict(self.options["enc_params"])}  # pillow-heif writes into this one
+        options = {**self.options, "enc_params": dict(self.options["enc_params"])}  # pillow-heif modifies it
         self.library.encode("RGB;10", (width, height), _TO_10_BITS[image].tobytes(), buffer, **options)
         return buffer.getvalue()
 
@@ -78,13 +78,13 @@ class Heic:
             if picture.mode != "RGB;10":
                 raise ValueError(f"expected RGB of 10 bits, got {picture.mode}")
             return np.asarray(_TO_8_BITS[np.asarray(picture)], np.uint8)
-        except Exception as error:  # on damaged bytes it raises whatever libheif's error is mapped to
-            raise DecodeError(f"not a HEIC stream that decodes: {error}") from error
+        except Exception as error:  # on damaged bytes pillow-heif may raise anything
+            raise DecodeError(f"not a valid HEIC stream: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class JpegXl:
-    """JPEG XL's lossy path (VarDCT in XYB), by way of pillow-jxl-plugin's encoder and decoder, without the plugin."""
+    """JPEG XL's lossy mode (VarDCT in XYB). It calls pillow-jxl-plugin's encoder and decoder without the plugin."""
 
     library: Any
     options: Mapping[str, Any]
@@ -100,8 +100,8 @@ class JpegXl:
         try:
             _was_jpeg, info, pixels, *_ = self.library.Decoder(num_threads=0)(data)
             return np.frombuffer(pixels, np.uint8).reshape(info.height, info.width, 3).copy()
-        except Exception as error:  # the wrapper raises RuntimeError, the reshaping of other pixels ValueError
-            raise DecodeError("not a JXL stream that decodes to RGB of 8 bits") from error
+        except Exception as error:  # RuntimeError from the wrapper, or ValueError from the reshape
+            raise DecodeError("not a valid JXL stream of 8-bit RGB") from error
 
 
 def _at_quality(format_: str, **options: Any) -> Callable[..., AbstractContextManager[PillowCodec]]:
@@ -115,15 +115,15 @@ def _at_quality(format_: str, **options: Any) -> Callable[..., AbstractContextMa
 jpeg = _at_quality("JPEG")  # libjpeg-turbo with Pillow's defaults: 4:2:0, standard Huffman tables
 jpeg_444 = _at_quality("JPEG", subsampling="4:4:4")
 
-# libwebp's lossy coder at its highest effort: on Kodak 2.2 % fewer bits at equal PSNR than with the default, 4, for 2.4
-# times the work; `use_sharp_yuv` and `exact` change nothing, and Pillow offers no other dial of the lossy coder.
+# libwebp's lossy coder at its highest effort. On Kodak it takes 2.2 % fewer bits at equal PSNR than the default, 4, and
+# 2.4 times as long. `use_sharp_yuv` and `exact` change nothing, and Pillow has no other parameter of the lossy coder.
 webp = _at_quality("WEBP", method=6)
 
 _AOM: Mapping[str, Any] = {
-    "speed": 6,  # 4 takes 7 % fewer bits at equal PSNR on Kodak, and six times the work
+    "speed": 6,  # on Kodak, 4 takes 7 % fewer bits at equal PSNR, and six times as long
     "codec": "aom",
     "range": "full",
-    # One thread and one tile: the bytes then depend on nothing but the pixels.
+    # One thread and one tile, so that the bytes depend on the pixels alone.
     "max_threads": 1,
     "autotiling": False,
     "advanced": {"tune": "psnr"},
@@ -134,10 +134,10 @@ avif_420 = _at_quality("AVIF", subsampling="4:2:0", **_AOM)
 
 @contextmanager
 def jpeg2000(bpp: float) -> Iterator[PillowCodec]:
-    """Open OpenJPEG's irreversible (9/7, ICT) path at a target rate in bits per pixel."""
+    """Open OpenJPEG's irreversible mode (9/7, ICT) at a target rate in bits per pixel."""
     options = {
         "irreversible": True,
-        "mct": 1,  # without it Pillow codes R, G and B apart: 4 dB less at 0.6 bpp on kodim07
+        "mct": 1,  # without it Pillow codes R, G and B separately: 4 dB less at 0.6 bpp on kodim07
         "quality_mode": "rates",
         "quality_layers": [24 / bpp],
         "no_jp2": True,
@@ -147,15 +147,15 @@ def jpeg2000(bpp: float) -> Iterator[PillowCodec]:
 
 @contextmanager
 def heic(quality: int) -> Iterator[Heic]:
-    """Open x265 through libheif: 4:4:4, 10 bits, BT.601 full range, nothing that trades PSNR for looks."""
+    """Open x265 through libheif: 4:4:4, 10 bits, BT.601 full range, psycho-visual options off."""
     x265 = {
         "preset": "slow",
         "tune": "psnr",
-        # libheif would still add 6 to the QP of chroma, for the sake of the psycho-visual options that the tune
-        # switches off: a tenth more bits at equal PSNR on Kodak.
+        # These two are explicit because libheif otherwise adds 6 to the chroma QP for psycho-visual options, although
+        # the tune switches those off: 10 % more bits at equal PSNR on Kodak.
         "x265:psy-rd": "0",
         "x265:psy-rdoq": "0",
-        # One thread: the bytes then depend on nothing but the pixels.
+        # One thread, so that the bytes depend on the pixels alone.
         "x265:wpp": "0",
         "x265:pools": "none",
         "x265:frame-threads": "1",
@@ -164,7 +164,7 @@ def heic(quality: int) -> Iterator[Heic]:
         "quality": quality,
         "chroma": 444,
         "enc_params": x265,
-        "bit_depth": 10,  # 3 % fewer bits at equal PSNR than 8, and no ceiling by rounded YCbCr
+        "bit_depth": 10,  # 3 % fewer bits at equal PSNR than 8 bits, and rounding of YCbCr does not limit PSNR
         "color_primaries": 1,
         "transfer_characteristics": 13,
         "matrix_coefficients": 6,
@@ -175,7 +175,7 @@ def heic(quality: int) -> Iterator[Heic]:
 
 @contextmanager
 def jxl(quality: float) -> Iterator[JpegXl]:
-    """Open libjxl at the effort it recommends; it steers by butteraugli, and offers no measure of fidelity instead."""
+    """Open libjxl at its recommended effort. It optimises butteraugli, and the wrapper offers no alternative."""
     yield JpegXl(_libjxl(), {"quality": quality, "effort": 7})
 
 
@@ -193,7 +193,7 @@ def _libheif() -> Any:
 def _libjxl() -> Any:
     """Return the extension module inside pillow-jxl-plugin.
 
-    The package around it is not imported: that would teach Pillow to open JPEG XL, everywhere in the process.
+    The package itself is not imported, because that registers JPEG XL with Pillow for the whole process.
     """
     package = importlib.util.find_spec("pillow_jxl")
     places = package.submodule_search_locations if package else None
@@ -224,23 +224,23 @@ def identify_heic() -> str:
     """Return the versions of the encoder, the decoder and the libraries around them."""
     library = _libheif()
     info = library.libheif_info()
-    # In words: x265 HEVC encoder (4.3+1-e9b8812); libde265 HEVC decoder, version 1.1.3
+    # Example texts: x265 HEVC encoder (4.3+1-e9b8812); libde265 HEVC decoder, version 1.1.3
     encoder, decoder = info["encoders"]["x265"].split("(")[-1].rstrip(")"), info["decoders"]["libde265"].split()[-1]
     return f"x265 {encoder}, libde265 {decoder}, libheif {info['libheif']}, pillow-heif {library.__version__}"
 
 
 def identify_jxl() -> str:
-    """Return the version of the package that libjxl is linked into; it does not tell libjxl's own."""
+    """Return the version of pillow-jxl-plugin, which libjxl is linked into; it does not report libjxl's version."""
     _libjxl()
     return f"libjxl of pillow-jxl-plugin {importlib.metadata.version('pillow-jxl-plugin')}"
 
 
 _HERE = "codecshift.codecs.pillow"
 _QUALITY = Scale("q", "quality", 1, 100)
-# None of these is a quality of the jpeg_compression corruption (25, 18, 15, 10, 7): encoding again at the very same
-# quality costs almost nothing, and a single such point would stand far outside the rate curve.
+# The ladder avoids the qualities of the jpeg_compression corruption (25, 18, 15, 10, 7). Encoding a JPEG again at the
+# same quality loses almost nothing, so that such a point would lie far off the rate curve.
 _JPEG_LADDER = (4, 9, 16, 27, 40, 55, 70, 80, 88, 93, 96)
-# At 100 the wrapper asks for mathematically lossless coding, which XYB has not.
+# At quality 100 the wrapper requests lossless coding, which XYB does not support.
 _JXL_QUALITY = Scale("q", "quality", 0, 99.9, integer=False)
 _RATE = Scale("r", "bpp", 0.01, 12, integer=False)
 
@@ -249,7 +249,7 @@ _AVIF = {"effort": "speed 6", "settings": "aom, tune=psnr, one tile"}
 
 
 def _spec(name: str, ladder: tuple[float, ...], scale: Scale, *, library: str = "", **facts: Any) -> Spec:
-    """Return the spec of the codec that the function of this name opens, with a library of that name or another."""
+    """Return the spec of the codec that the function `name` opens; `library` selects another `identify` function."""
     return Spec(
         name=name,
         load=f"{_HERE}:{name.replace('-', '_')}",

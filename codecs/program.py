@@ -1,4 +1,4 @@
-"""Codecs that are programs: a command that makes a stream of a picture, and one that makes a picture of the stream."""
+"""Codecs that are programs: one command encodes a picture to a stream, another decodes the stream to a picture."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from . import colour, header
 from .protocol import CodecError, CodecUnavailable, DecodeError, Image
 
 TIME_LIMIT = 240.0
-"""Seconds that one command may take where its codec says nothing else."""
+"""Seconds that one command may take by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """How pixels go to a program and come back: the suffix of the file, and the two conversions.
+    """A format for exchanging pixels with a program: the suffix of the file, and the two conversions.
 
-    `read` is told the width, which raw pixels do not tell.
+    `read` gets the bytes and the width, because raw pixels do not store their width.
     """
 
     suffix: str
@@ -74,25 +74,29 @@ PICTURES: Mapping[str, Picture] = {
     "yuv444p": _planes(8),
     "yuv444p10le": _planes(10),
 }
-"""By name: files that know their size, raw RGB bytes, and raw planes of full-range BT.601, named as ffmpeg does."""
+"""The formats by name: files that store their size, raw RGB, and raw planes of full-range BT.601 (ffmpeg's names)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Two commands, each a list of arguments, the first of which names a program (see `executable`).
+    """Two commands, each a list of arguments; the first argument names a program (see `executable`).
 
-    In an argument, {input} and {output} stand for the paths of files in a private folder, {width} and {height} for the
-    size of the picture, and any other name for the operating point's parameter of that name. A command without {input}
-    reads its standard input; one without {output} writes its standard output: no file, less time.
+    In an argument, {input} and {output} stand for the paths of files in a temporary folder, {width} and {height} for
+    the size of the picture, and any other name for the operating point's parameter of that name. A command without
+    {input} reads its standard input. A command without {output} writes its standard output. Pipes are faster than
+    files.
 
-    `picture` is what encode reads and decode writes, one of PICTURES; `suffix` what the stream's file is called. `bare`
-    is said of streams that do not know the size of their image: our header goes in front, and counts. Sides are
-    extended, by repeating the edge, to a multiple of `multiple` and at least `minimum`; only a bare stream can be cut
-    back. A command that takes more than `time_limit` seconds is ended. `env` are variables of its environment beside
-    those of this process, and `folder` is where it works, "" for the private folder, or without one for that of this
-    process. `overflow` is what an encoder says that has room
-    only for streams of so many bits a pixel: it is then given the picture with its last row repeated below it, two and
-    four times as high, and what is decoded of that is cut off.
+    `picture`, one of PICTURES, is the format that encode reads and decode writes. `suffix` is the suffix of the
+    stream's file. `bare` means that streams do not store the size of their image: a header of ours in front of the
+    stream does, and counts as rate. Sides are extended to a multiple of `multiple` and at least `minimum` by repeating
+    the edge; this needs `bare`, because only then can the decoded image be cropped.
+
+    A command that takes more than `time_limit` seconds is killed. `env` adds variables to the environment of the
+    commands. `folder` is their working folder; "" means the temporary folder if there is one, else the current folder.
+
+    `overflow` is the message of an encoder whose output buffer is limited to some bits per pixel. After this message
+    the encoder gets the picture again, extended to two and then four times its height by repeating the last row; the
+    decoded image is cropped.
     """
 
     encode: tuple[str, ...]
@@ -109,12 +113,12 @@ class Program:
 
     @property
     def path(self) -> str | None:
-        """Where its variables say that programs are looked for; None for where this process looks."""
+        """The PATH to search for programs: that of `env`; None for that of this process."""
         return self.env.get("PATH")
 
 
 class Complained(CodecError):
-    """A program failed; `complaint` is all that it said, of which the message holds the gist."""
+    """A program failed; `complaint` is its whole output, and the message an excerpt of it."""
 
     def __init__(self, message: str, complaint: str) -> None:
         super().__init__(message)
@@ -132,7 +136,7 @@ class ProgramCodec:
         self._decoder = executable(program.decode[0], program.path)
 
     def encode(self, image: Image) -> bytes:
-        """Return the stream; raise CodecError with what the program said where it fails."""
+        """Return the stream; raise CodecError, with an excerpt of the program's output, if the program fails."""
         program, (height, width) = self._program, image.shape[:2]
         tall, wide = self._extended(height), self._extended(width)
         for rows in (tall, 2 * tall, 4 * tall):
@@ -145,11 +149,11 @@ class ProgramCodec:
                 if not program.overflow or program.overflow not in error.complaint or rows == 4 * tall:
                     raise
         if not data:
-            raise CodecError(f"{Path(self._encoder).name} made an empty stream")
+            raise CodecError(f"{Path(self._encoder).name} wrote an empty stream")
         return header.pack(height, width, data) if program.bare else data
 
     def decode(self, data: bytes) -> Image:
-        """Return the picture; raise DecodeError where the program fails or makes another picture than the size says."""
+        """Return the picture; raise DecodeError if the program fails or returns a picture of another size."""
         program, height, width = self._program, 0, 0
         if program.bare:
             height, width, data = header.unpack(data)
@@ -157,7 +161,7 @@ class ProgramCodec:
         sent = (data, program.suffix, self._picture.suffix)
         try:
             image = self._picture.read(self._work(self._decoder, program.decode[1:], sent, tall, wide), wide)
-        except Exception as error:  # whatever a damaged stream makes of the program's answer
+        except Exception as error:  # a damaged stream may lead to any error
             raise DecodeError(str(error)) from error
         if not program.bare:
             return image
@@ -172,7 +176,10 @@ class ProgramCodec:
     def _work(
         self, program: str, arguments: tuple[str, ...], sent: tuple[bytes, str, str], height: int, width: int
     ) -> bytes:
-        """Return what a command makes of the bytes sent, through pipes, or where it names them through files."""
+        """Return the output of a command for the input `sent` (bytes, suffix, suffix of the output).
+
+        Input and output go through pipes, or through files if the command has {input} or {output}.
+        """
         data, suffix, suffix_back = sent
         names = {name for argument in arguments for name in names_in(argument)}
         reads, writes = "input" in names, "output" in names
@@ -190,21 +197,21 @@ class ProgramCodec:
             if not writes:
                 return output
             if not target.is_file():
-                raise CodecError(f"{Path(program).name} ended well and wrote nothing")
+                raise CodecError(f"{Path(program).name} ended with exit code 0 but wrote no output file")
             return target.read_bytes()
 
 
 def names_in(argument: str) -> set[str]:
-    """Return the names in braces of an argument; raise ValueError where a brace is left open."""
+    """Return the names in braces of an argument; raise ValueError for an unclosed brace."""
     return {name for _, name, *_ in string.Formatter().parse(argument) if name is not None}
 
 
 def _run(command: list[str], data: bytes, program: Program, folder: str | None) -> bytes:
-    """Return a command's standard output; raise CodecError, with its messages, unless it exits with 0."""
+    """Return a command's standard output; raise CodecError, with its messages, unless its exit code is 0."""
     name, pipe = Path(command[0]).name, subprocess.PIPE
     with _ending_with_us():
         try:
-            # In a session of its own Ctrl-C does not reach it, and whatever it starts can be ended with it.
+            # In a session of its own it does not receive Ctrl-C, and can be killed together with what it started.
             process = subprocess.Popen(
                 command,
                 stdin=pipe,
@@ -221,19 +228,19 @@ def _run(command: list[str], data: bytes, program: Program, folder: str | None) 
         except BaseException as error:
             _end(process)
             if isinstance(error, subprocess.TimeoutExpired):
-                raise CodecError(f"{name} gave no answer within {program.time_limit:g} s") from None
+                raise CodecError(f"{name} did not finish within {program.time_limit:g} s") from None
             raise
     if process.returncode:
         code = process.returncode
         ended = f"died of {_signal(-code)}" if code < 0 else f"exit code {code}"
-        # Some programs, VVenC among them, put their complaints on standard output.
+        # Some programs, such as VVenC, write their error messages to standard output.
         text = (complaint.strip() or output.strip()).decode("utf-8", "replace")
         raise Complained(f"{name}: {ended}" + (f": {_gist(text)}" if text else ""), text)
     return output
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and all that it started."""
+    """Kill a program and everything it started."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -250,7 +257,7 @@ def _signal(number: int) -> str:
 
 def _gist(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    # Of a long complaint the first lines tell the cause, or where it is a traceback, the last.
+    # In a long message the first lines state the cause, or in a traceback the last lines.
     if len(lines) > 4:
         lines = [*lines[:2], "...", *lines[-2:]]
     share = _LONGEST // max(1, len(lines))
@@ -258,16 +265,16 @@ def _gist(text: str) -> str:
     return whole if len(whole) <= _LONGEST else " | ".join(shorten(line, share, placeholder=" ...") for line in lines)
 
 
-_LONGEST = 400  # characters of a complaint
+_LONGEST = 400  # characters of a program's output in a message
 
 
 class _Stopped(BaseException):
-    """A signal that would have ended this process came while a program ran."""
+    """A signal that would have ended this process arrived while a program ran."""
 
 
 @contextmanager
 def _ending_with_us() -> Iterator[None]:
-    """Before a signal ends this process, end the program it waits for and remove its folder."""
+    """Before a signal ends this process, kill the program it waits for and remove its temporary folder."""
     names = ("SIGTERM", "SIGALRM") if threading.current_thread() is threading.main_thread() else ()
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     deadly = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
@@ -281,7 +288,7 @@ def _ending_with_us() -> Iterator[None]:
         yield
     except _Stopped as stopped:
         if not deadly:
-            raise  # an outer block of this kind took the signal, and ends the process when it has cleaned up
+            raise  # an outer block handles the signal, and ends the process after its own clean-up
         signal.signal(stopped.args[0], signal.SIG_DFL)
         os.kill(os.getpid(), stopped.args[0])
     finally:
@@ -290,28 +297,28 @@ def _ending_with_us() -> Iterator[None]:
 
 
 def executable(name: str, path: str | None = None) -> str:
-    """Return the path of a program; raise CodecUnavailable, naming the places, where it is in none of them.
+    """Return the path of a program; raise CodecUnavailable, with the places searched, if it is not found.
 
-    A path is taken as it is. A name is looked up in the environment variable CODECSHIFT_<NAME>, for example
-    CODECSHIFT_BPGENC, then for "ffmpeg" inside the package imageio-ffmpeg, then on `path`, by default PATH.
+    A path is used as it is. A name is looked up first in the environment variable CODECSHIFT_<NAME>, e.g.
+    CODECSHIFT_BPGENC; then, for "ffmpeg", inside the package imageio-ffmpeg; then on `path`, by default PATH.
     """
     variable = "CODECSHIFT_" + re.sub(r"\W", "_", name).upper()
     if os.sep in name:
-        named, where = name, name
+        command, searched = name, name
     elif variable in os.environ:
-        named, where = os.environ[variable], f"{os.environ[variable]}, which {variable} names"
+        command, searched = os.environ[variable], f"{os.environ[variable]}, which {variable} names"
     else:
-        named, where = _bundled(name) or name, f"{name} on PATH or named by {variable}"
-    program = shutil.which(named, path=path)
+        command, searched = _bundled(name) or name, f"{name} on PATH or named by {variable}"
+    program = shutil.which(command, path=path)
     if program is None:
-        raise CodecUnavailable(f"no program {where}")
+        raise CodecUnavailable(f"no program {searched}")
     return program
 
 
 def _bundled(name: str) -> str | None:
     if name != "ffmpeg":
         return None
-    import imageio_ffmpeg  # noqa: PLC0415 - only wanted where a codec is opened
+    import imageio_ffmpeg  # noqa: PLC0415 - needed only when a codec is opened
 
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
@@ -321,18 +328,18 @@ def _bundled(name: str) -> str | None:
 
 @contextmanager
 def opened(program: Program, /, **params: int | float | str) -> Iterator[ProgramCodec]:
-    """Open a program at an operating point; raise CodecUnavailable where it is not on this machine."""
+    """Open a program at an operating point; raise CodecUnavailable if it is not on this machine."""
     yield ProgramCodec(program, params)
 
 
 def answer(name: str, *arguments: str, env: Mapping[str, str] | None = None, folder: str = "") -> str:
-    """Return what a program prints when asked something, standard error included; raise CodecUnavailable.
+    """Return the output of a program, standard error included; raise CodecUnavailable if it does not run.
 
-    `env` are variables beside those of this process, and `folder` is where the program works, "" for anywhere.
+    `env` adds variables to the environment, and `folder` is the working folder, "" for that of this process.
     """
     env = env or {}
     command = [executable(name, env.get("PATH")), *arguments]
-    around = {**os.environ, **env}
+    environment = {**os.environ, **env}
     try:
         done = subprocess.run(
             command,
@@ -340,7 +347,7 @@ def answer(name: str, *arguments: str, env: Mapping[str, str] | None = None, fol
             timeout=30,
             stdin=subprocess.DEVNULL,
             check=False,
-            env=around,
+            env=environment,
             cwd=folder or None,
         )
     except (OSError, subprocess.SubprocessError) as error:

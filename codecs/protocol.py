@@ -1,4 +1,4 @@
-"""What a codec is: the agreement between this suite and everything that turns pixels into bytes and back."""
+"""The codec protocol: the interface between this suite and everything that turns pixels into bytes and back."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ Image = NDArray[np.uint8]
 
 
 class CodecError(Exception):
-    """A codec could not do what it was asked."""
+    """A codec failed to encode or decode."""
 
 
 class DecodeError(CodecError):
-    """The bytes are not a stream this codec can decode."""
+    """The bytes are not a stream that this codec can decode."""
 
 
 class OutOfMemory(CodecError):
-    """There is no memory left on the device for what was asked; for fewer images at a time there may be."""
+    """The device is out of memory; a smaller batch may still fit."""
 
 
 class CodecUnavailable(CodecError):
-    """The codec exists, but this machine lacks what it needs; the message says what, and how to get it."""
+    """The codec is known, but this machine lacks something it needs; the message says what, and how to get it."""
 
 
 class Codec(Protocol):
     """An opened codec: one operating point, ready for use."""
 
     def encode(self, image: Image) -> bytes:
-        """Return the stream of a uint8 (H, W, 3) image: self-contained, so all of it counts as rate."""
+        """Return the stream of a uint8 (H, W, 3) image. It is self-contained, and all of it counts as rate."""
 
     def decode(self, data: bytes) -> Image:
-        """Return the uint8 (H, W, 3) image of a stream, from nothing but `data`; raise DecodeError if it is none."""
+        """Return the uint8 (H, W, 3) image decoded from `data` alone; raise DecodeError if `data` is not a stream."""
 
 
 @runtime_checkable
 class Batched(Codec, Protocol):
-    """A codec that is faster on several images of one shape; found by isinstance."""
+    """A codec that is faster on batches of images of the same shape; detected by isinstance."""
 
     def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
-        """Return the streams of several images of one shape, each equal to what `encode` would give."""
+        """Return the streams of several images of the same shape, each equal to what `encode` returns."""
 
     def decode_batch(self, data: Sequence[bytes]) -> list[Image]:
-        """Return the images of several streams, each equal to what `decode` would give."""
+        """Return the images of several streams, each equal to what `decode` returns."""
 
 
 @runtime_checkable
 class Estimating(Protocol):
-    """An opened model that tells what rate its likelihoods promise, and makes no bytes; found by isinstance."""
+    """An opened model that estimates its rate from likelihoods and makes no bytes; detected by isinstance."""
 
     def estimate(self, image: Image) -> tuple[float, Image]:
-        """Return the bits estimated for a uint8 (H, W, 3) image, and the image that decoding would give."""
+        """Return the estimated bits of a uint8 (H, W, 3) image, and the image that decoding would return."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One operating point: its name in labels, e.g. "q75", and the arguments it opens the codec with."""
+    """One operating point: its name in labels, e.g. "q75", and the arguments that open the codec at it."""
 
     name: str
     params: Mapping[str, int | float | str] = field(default_factory=dict)
@@ -69,10 +69,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A codec's own dial, e.g. JPEG's quality: any value from `low` to `high` is an operating point.
+    """A codec's quality parameter, e.g. JPEG's quality: any value from `low` to `high` is an operating point.
 
-    A point is called `prefix` and the value, e.g. "q75". `rising` says that a larger value costs more bits;
-    `integer` that only whole values exist.
+    The name of a point is `prefix` and the value, e.g. "q75". With `rising`, a larger value costs more bits; with
+    `integer`, only whole values are allowed.
     """
 
     prefix: str
@@ -108,18 +108,27 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """All that is known of a codec before it is opened: how to open it, and what a fair comparison must state.
+    """A codec before it is opened: how to open it, and the facts that a fair comparison must state.
 
-    `load` names a context manager factory, "module:function"; it is called with the point's parameters and yields the
-    opened codec. `points` is the default ladder, rising in rate. `identify`, "module:function", returns the library
-    and version behind the codec or raises CodecUnavailable; it must be cheap. Both may be "module:function:argument",
-    whose argument, a string, is the first that the function gets. `hint` says how to get a library that opening lacks.
-    `effort` is the encoder's own word for how hard it tries, `threads` how many it may use, and `process` says that
-    every call starts a program, so that timings include that start. `version` rises whenever the bytes or the pixels
-    change for a reason that the library's version does not show. `prepare`, "module:function", fetches what opening
-    needs and this machine lacks: it is called once, before any worker opens the codec, with (spec, points, progress),
-    progress being None or a function of (what is being done, bytes done, bytes in all), and raises CodecUnavailable.
-    `estimated` says that what is opened is `Estimating`: its rates are no lengths of streams.
+    How to open it:
+
+    - `load`, "module:function", names a context manager factory. It is called with the point's parameters and yields
+      the opened codec.
+    - `points` is the default ladder, in order of rising rate.
+    - `identify`, "module:function", returns the library and version behind the codec or raises CodecUnavailable. It
+      must be cheap. `load` and `identify` may also be "module:function:argument": the string `argument` is then passed
+      as the first argument.
+    - `prepare`, "module:function", downloads what opening needs and this machine lacks, or raises CodecUnavailable. It
+      is called once, before any worker opens the codec, with (spec, points, progress); `progress` is None or a function
+      of (task, bytes done, bytes in total).
+    - `hint` says how to install a library that is missing on opening.
+
+    What a comparison must state:
+
+    - `effort` is the encoder's own name for its effort setting, and `threads` the number of threads it may use.
+    - `process` means that every call starts a program, so that timings include its start.
+    - `version` rises whenever the bytes or pixels change for a reason that the library's version does not show.
+    - `estimated` means that the opened codec is `Estimating`: its rates are not lengths of streams.
     """
 
     name: str
@@ -143,5 +152,5 @@ class Spec:
 
     @property
     def on_device(self) -> bool:
-        """Whether it computes where `--device` says: a program finds its device itself."""
+        """Whether the codec computes on the device of `--device`; a program chooses its device itself."""
         return self.kind == "neural" and not self.process

@@ -1,4 +1,4 @@
-"""The table of codecs: those of this package and those of installed plugins, found by label and opened by point."""
+"""The table of codecs, built in or from installed plugins: a label finds a codec, and a point opens it."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from .protocol import Codec, CodecUnavailable, Point, Scale, Spec
 BUILT_IN = (*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *binaries.SPECS, *linear.SPECS)
 NEURAL = neural.SPECS
 ESTIMATED = {spec.name: spec for spec in neural.ESTIMATES}
-"""Found by their labels, and listed nowhere: their rates are no lengths of streams."""
+"""Codecs whose rates are estimates and not lengths of streams. Labels find them, but no list shows them."""
 PLUGINS = "codecshift.codecs"
 """The entry point group: each entry names a Spec, a sequence of them, or a function that returns either."""
 
 SCAN_LIMIT = 20.0
-"""Seconds in which a plugin must have been imported; torch takes ten of them on a cold disk."""
+"""Seconds that importing a plugin may take; torch takes ten of them on a cold disk."""
 
 _AT_HAND = {**{spec.name: spec for spec in (*BUILT_IN, *NEURAL)}, **ESTIMATED}
 
 
 class UnknownCodec(LookupError):
-    """A label that no codec answers to; the message says what was expected and the nearest name."""
+    """A label that names no codec; the message says what was expected and suggests the nearest name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The codecs by name, and what was wrong with each plugin that could not be taken in.
+    """The codecs by name, with what is wrong with those that cannot be used.
 
-    `damaged` says the same of each codec that comes with the package and whose files are damaged, by its name.
-    `libraries` holds what each plugin's codec said of its library when the plugin was looked at, and `unavailable` why
-    one cannot be used here.
+    `faults` holds, by plugin, why it could not be loaded. `damaged` holds, by codec, what is wrong with the files of a
+    codec that comes with the package. `libraries` holds the library that each plugin codec reported when its plugin was
+    scanned, `unavailable` why a plugin codec cannot be used on this machine.
     """
 
     specs: Mapping[str, Spec]
@@ -53,10 +53,10 @@ class Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """Return the built-in codecs and those of the plugins installed; a broken plugin is a fault, not an exception.
+    """Return the built-in codecs and those of installed plugins; a broken plugin is a fault, not an exception.
 
-    Plugins are imported in a process of their own, never in this one: one that dies, exits or hangs on being imported
-    is a fault too. Where none is installed, no process is started.
+    Plugins are imported in a child process, never in this one. A plugin that crashes, exits or hangs while it is
+    imported is a fault too. Without plugins, no process is started.
     """
     specs = {spec.name: spec for spec in (*BUILT_IN, *NEURAL)}
     faults: dict[str, str] = {}
@@ -72,23 +72,25 @@ def catalogue() -> Catalogue:
             except (NoAnswer, Raised) as fault:
                 faults[title] = str(fault)
                 continue
-            taken = []
+            clashes = []
             for facts in offered_facts:
                 spec = from_plain(facts["spec"])
                 if spec.name in offered:
-                    taken.append(f"the name {spec.name!r} is taken by {offered[spec.name]}")
+                    clashes.append(f"the name {spec.name!r} is taken by {offered[spec.name]}")
                     continue
                 specs[spec.name] = spec
                 offered[spec.name] = source
                 (libraries if facts["available"] else unavailable)[spec.name] = facts["library"]
-            if taken:
-                faults[title] = "; ".join(taken)
-    sealed = MappingProxyType
-    return Catalogue(sealed(specs), sealed(faults), sealed(neural.DAMAGED), sealed(libraries), sealed(unavailable))
+            if clashes:
+                faults[title] = "; ".join(clashes)
+    read_only = MappingProxyType
+    return Catalogue(
+        read_only(specs), read_only(faults), read_only(neural.DAMAGED), read_only(libraries), read_only(unavailable)
+    )
 
 
 def offers(name: str, value: str) -> list[dict[str, Any]]:
-    """Import what an entry point names, and return its codecs as plain data with what they say of their libraries."""
+    """Import the object of an entry point, and return its codecs and their libraries as plain data."""
     offer = importlib.metadata.EntryPoint(name, value, PLUGINS).load()
     if callable(offer):
         offer = offer()
@@ -97,7 +99,7 @@ def offers(name: str, value: str) -> list[dict[str, Any]]:
     return [{"spec": fact, **_library(spec)} for spec, fact in zip(specs, facts, strict=True)]
 
 
-# --- a Spec as plain data and back: what a process that imported a plugin tells one that must not
+# --- a Spec as plain data and back, to pass it from the process that imports a plugin to this one
 
 _HINTS = get_type_hints(Spec)
 _TYPES = {field.name: _HINTS[field.name] for field in fields(Spec) if _HINTS[field.name] in {str, int, bool}}
@@ -105,7 +107,7 @@ _KINDS = get_args(_HINTS["kind"])
 
 
 def plain(spec: object) -> dict[str, Any]:
-    """Return a Spec as JSON can hold it; raise TypeError or ValueError where it is none that can be used."""
+    """Return a Spec as data that JSON can store; raise TypeError or ValueError if it is not a valid Spec."""
     if not isinstance(spec, Spec):
         raise TypeError(f"expected a codecshift Spec, got {type(spec).__name__}")
     for name, kind in _TYPES.items():
@@ -113,14 +115,14 @@ def plain(spec: object) -> dict[str, Any]:
         if not isinstance(value, kind):
             raise TypeError(f"expected {name} of a Spec to be {kind.__name__}, got {value!r}")
     if not spec.name or set(spec.name) & set(": ,/@"):
-        raise ValueError(f"a codec's name has no colon, comma, slash, @ or space, got {spec.name!r}")
+        raise ValueError(f"expected a codec name without colon, comma, slash, @ or space, got {spec.name!r}")
     if spec.kind not in _KINDS:
         raise ValueError(f"expected kind of codec {spec.name!r} to be one of {', '.join(_KINDS)}, got {spec.kind!r}")
     if not spec.points:
         raise ValueError(f"codec {spec.name!r} has no operating points")
     names = [_checked(spec, point).name for point in spec.points]
-    if twice := next((name for name in names if names.count(name) > 1), ""):
-        raise ValueError(f"codec {spec.name!r} has two points called {twice!r}")
+    if duplicate := next((name for name in names if names.count(name) > 1), ""):
+        raise ValueError(f"codec {spec.name!r} has two points called {duplicate!r}")
     if spec.scale is not None and not isinstance(spec.scale, Scale):
         raise TypeError(f"expected a Scale in codec {spec.name!r}, got {type(spec.scale).__name__}")
     return {
@@ -131,7 +133,7 @@ def plain(spec: object) -> dict[str, Any]:
 
 
 def from_plain(facts: Mapping[str, Any]) -> Spec:
-    """Return the Spec that `plain` was given."""
+    """Return the Spec that `plain` converted."""
     points = tuple(Point(name, params) for name, params in facts["points"])
     scale = Scale(**facts["scale"]) if facts["scale"] else None
     return Spec(**{**facts, "points": points, "scale": scale})
@@ -155,19 +157,19 @@ def _library(spec: Spec) -> dict[str, Any]:
 
 
 def find(label: str, extra: Iterable[Spec] = ()) -> tuple[Spec, tuple[Point, ...]]:
-    """Return the codec and the points that a label names: "jpeg" its whole ladder, "jpeg:q75" that one point.
+    """Return the codec and the points that a label names: "jpeg" is its whole ladder, "jpeg:q75" a single point.
 
-    Any value on the codec's own scale is a point, not only those of the ladder. `extra` are codecs that are known
-    beside those of the catalogue. "ARCH@file.safetensors" is a checkpoint, as `codecs.neural.specs.named` has it, and
-    "NAME-est" the codec NAME with its rate estimated. Raises UnknownCodec, and CodecUnavailable where the files of a
-    codec that comes with the package are damaged.
+    Any value on the codec's scale is a valid point, not only those of the ladder. `extra` are codecs besides those of
+    the catalogue. "ARCH@file.safetensors" is a checkpoint (see `codecs.neural.specs.named`), and "NAME-est" is the
+    codec NAME with an estimated rate. Raises UnknownCodec, and CodecUnavailable if the files of a codec that comes with
+    the package are damaged.
     """
     if "@" in label:
         return _checkpoint(label)
     name, colon, point = label.partition(":")
     if fault := neural.DAMAGED.get(name.removesuffix(neural.ESTIMATE)):
         raise CodecUnavailable(f"{name} is damaged: {fault}")
-    # Plugins are looked at only for a name that is not built in: a slow one costs nothing where it is not wanted.
+    # Plugins are scanned only for a name that is not built in, so a slow plugin costs nothing to other codecs.
     near = {**_AT_HAND, **{spec.name: spec for spec in extra}}
     spec = near.get(name) or catalogue().specs.get(name)
     if spec is None:
@@ -187,7 +189,7 @@ def _why_unknown(name: str, near: Iterable[str]) -> str:
     known = catalogue()
     for title, fault in known.faults.items():
         if name and title.startswith(f"{name} "):
-            return f": the plugin {title} could not be taken in: {fault}"
+            return f": the plugin {title} could not be loaded: {fault}"
     return f"{did_you_mean(name, {**dict.fromkeys(near), **known.specs})}: codecshift codecs lists the codecs"
 
 
@@ -209,7 +211,7 @@ def find_point(spec: Spec, name: str) -> Point:
 def identify(spec: Spec) -> str:
     """Return the library and version behind a codec, "" if it does not say; raise CodecUnavailable with the reason.
 
-    No plugin's code runs: its answer was had with its specs.
+    No code of a plugin runs: its answer was recorded when the plugin was scanned.
     """
     if not ours(spec) and spec == catalogue().specs.get(spec.name):
         if spec.name in catalogue().unavailable:
@@ -219,7 +221,7 @@ def identify(spec: Spec) -> str:
 
 
 def ours(spec: Spec) -> bool:
-    """Say whether all the code behind a codec is this package's."""
+    """Return whether all code of a codec belongs to this package."""
     return all(not target or target.startswith("codecshift.") for target in (spec.load, spec.identify))
 
 
@@ -235,14 +237,14 @@ def _ask(spec: Spec) -> str:
 
 
 def prepare(spec: Spec, points: Sequence[Point], progress: Callable[[str, int, int], None] | None = None) -> None:
-    """Fetch what opening a codec at these points needs and this machine lacks; raise CodecUnavailable."""
+    """Download whatever opening a codec at these points needs and this machine lacks; raise CodecUnavailable."""
     if spec.prepare:
         _resolve(spec.prepare)(spec, points, progress)
 
 
 @contextmanager
 def open_codec(spec: Spec, point: Point) -> Iterator[Codec]:
-    """Open a codec at an operating point for the length of a `with` block; raise CodecUnavailable if that fails."""
+    """Open a codec at an operating point for a `with` block; raise CodecUnavailable if that fails."""
     try:
         manager = _resolve(spec.load)(**point.params)
         codec = manager.__enter__()
@@ -260,15 +262,15 @@ def open_codec(spec: Spec, point: Point) -> Iterator[Codec]:
 
 
 def _because(spec: Spec, error: Exception) -> str:
-    # The loader of shared libraries raises an OSError without a number; one with a number is about a file.
-    lacking = isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is None)
-    hint = f"; {spec.hint}" if spec.hint and lacking else ""
+    # The loader of shared libraries raises an OSError without errno; an OSError with errno is about a file.
+    library_missing = isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is None)
+    hint = f"; {spec.hint}" if spec.hint and library_missing else ""
     return f"{spec.name} cannot be opened: {type(error).__name__}: {error}{hint}"
 
 
 def _resolve(target: str) -> Any:
     """Return the function that "module:function" names, with the argument of "module:function:argument" filled in."""
     module, _, rest = target.partition(":")
-    attribute, given, argument = rest.partition(":")
+    attribute, has_argument, argument = rest.partition(":")
     function = getattr(importlib.import_module(module), attribute)
-    return partial(function, argument) if given else function
+    return partial(function, argument) if has_argument else function

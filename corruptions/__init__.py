@@ -1,1 +1,1 @@
-"""Ways to spoil a picture, and the sets of pictures they are applied to."""
+"""Image corruptions, and the sets of images that they are applied to."""

@@ -1,10 +1,11 @@
-"""Blur: what lenses, motion and frosted glass take away.
+"""Blur: the effects of lenses, motion and frosted glass.
 
-Formulas and levels: Hendrycks & Dietterich 2019. The pixels are those of imagecorruptions 1.1.2 given the same random
-state; a function whose docstring says more has exceptions. Every result is truncated to 8 bits, so the last bit of a
-double decides whether a flat area of value v becomes v or v - 1. Long sums are therefore first estimated in single
-precision, which settles every sample that is further from a whole level than the rounding errors can reach, and only
-the doubtful rest is summed in double precision and in imagecorruptions' own order.
+Formulas and levels: Hendrycks & Dietterich 2019. The pixels equal those of imagecorruptions 1.1.2 for the same random
+state, with exceptions that the functions' docstrings state.
+
+Every result is truncated to 8 bits, so the last bit of a double decides whether a flat area of value v becomes v or
+v - 1. Long sums are therefore first estimated in single precision. This decides every sample that is further from a
+whole level than rounding errors can reach. Only the rest is summed in double precision and in imagecorruptions' order.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from .grey import UNIT, UNIT32, Floats, Sample, doubtful, looked_up, on_unit_sca
 Float = TypeVar("Float", np.float32, np.float64)
 
 HALF_LAST_BIT = 255 * 2.0**-24
-"""The largest error of rounding a grey level, 0..255, to single precision, and so of each step of an estimate."""
+"""The largest error of rounding a grey level, 0..255, to single precision; each step of an estimate adds as much."""
 
 DEFOCUS_BLUR = ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))
 """Radius of the disk and standard deviation of its soft rim, pixels."""
 
 GLASS_BLUR = ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2))
-"""Standard deviation of the blur before and after, reach of a displacement, rounds of displacements."""
+"""Standard deviation of the blurs before and after, reach of a displacement (pixels), rounds of displacements."""
 
 MOTION_BLUR = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
 """Radius and standard deviation of the trail, pixels."""
@@ -48,9 +49,9 @@ GAUSSIAN_BLUR = (1, 2, 3, 4, 6)
 def gaussian(field: NDArray[Any], sigma: float) -> NDArray[Any]:
     """Return `field`, float and (H, W), smoothed with a sampled Gaussian of `sigma` pixels, borders replicated.
 
-    Bit for bit what scipy.ndimage.gaussian_filter gives: the kernel is cut at 4 sigma, sums are made in double
-    precision from the centre, then from the outermost pair of neighbours inwards, first down the columns and then along
-    the rows, and both passes are stored in the precision of `field`.
+    The result equals that of scipy.ndimage.gaussian_filter bit for bit. The kernel is cut off at 4 sigma. Sums are in
+    double precision: first the centre, then pairs of neighbours from the outermost inwards. The first pass runs along
+    the columns, the second along the rows, and both are stored in the precision of `field`.
     """
     height, width = field.shape
     half = _half_gaussian(sigma)
@@ -66,7 +67,7 @@ def gaussian(field: NDArray[Any], sigma: float) -> NDArray[Any]:
 
 
 def gaussian_levels(image: Image, sigma: float) -> Image:
-    """Return `image` / 255 smoothed like `gaussian` does, as truncated 8-bit levels."""
+    """Return `image` / 255 smoothed as by `gaussian`, as truncated 8-bit levels."""
     height, width, channels = image.shape
     row = width * channels
     half = _half_gaussian(sigma)
@@ -75,7 +76,7 @@ def gaussian_levels(image: Image, sigma: float) -> Image:
     stride = lines.shape[1]
     kernel = np.array(half[:0:-1] + half, dtype=np.float32)
     estimate = cv2.sepFilter2D(image, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
-    # Per pass a rounding for each pair and product, and one each for kernel, centre and result.
+    # Each pass has one rounding for each pair and product, and one each for kernel, centre and result.
     slack = 2 * (len(half) + 3) * HALF_LAST_BIT
     out = np.empty_like(image)
     for rows in strips(height, row):
@@ -98,13 +99,13 @@ def gaussian_levels(image: Image, sigma: float) -> Image:
 
 
 def _framed(field: NDArray[Sample], margin: int) -> NDArray[Sample]:
-    """Return the lines of `field`, (H, W) or (H, W, C), within a replicated frame of `margin` pixels."""
+    """Return `field`, (H, W) or (H, W, C), as lines, extended on all sides by `margin` replicated pixels."""
     framed = cv2.copyMakeBorder(field, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     return np.asarray(framed, dtype=field.dtype).reshape(len(framed), -1)
 
 
 def _half_gaussian(sigma: float) -> list[float]:
-    """Return the weights of the sampled Gaussian from the centre outwards; all of them, both sides, sum to one."""
+    """Return the weights of the sampled Gaussian from the centre outwards; the full kernel sums to one."""
     radius = int(4 * sigma + 0.5)
     offsets = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 / (sigma * sigma) * offsets**2)
@@ -114,10 +115,10 @@ def _half_gaussian(sigma: float) -> list[float]:
 
 
 def _pairs(flat: Floats, half: list[float], step: int) -> Floats:
-    """Correlate one dimension of an array, laid flat, with the symmetric kernel `half`; `step` leads along it.
+    """Correlate one dimension of a flattened array with the symmetric kernel `half`; `step` is that dimension's stride.
 
-    Entry i of the result belongs to the window that begins at entry i; the last entries, whose windows would end
-    outside, hold nothing. NumPy adds contiguous runs several times faster than windows of rows.
+    Entry i of the result belongs to the window that begins at entry i. The last entries, whose windows would end
+    outside, are undefined. NumPy adds contiguous runs several times faster than windows of rows.
     """
     reach = (len(half) - 1) * step
     count = flat.size - 2 * reach
@@ -147,17 +148,17 @@ def defocus_blur(image: Image, level: tuple[int, float], _rng: np.random.Generat
 
 
 def glass_blur(image: Image, level: tuple[float, int, int], rng: np.random.Generator) -> Image:
-    """Look through frosted glass: blur, copy pixels from random neighbours, blur again.
+    """Simulate frosted glass: blur, copy pixels from random neighbours, blur again.
 
-    `level` is the standard deviation of both blurs, the reach d of a displacement and the number of rounds. Same pixels
-    as imagecorruptions 1.1.2 given the same random state. There the two sides of a "swap" are views of one array, so it
-    is a copy, x[h, w] = x[h + dy, w + dx] with -d <= dx, dy < d, made one pixel after the other from the bottom right.
-    A copy of a pixel that was itself overwritten before therefore hands on *its* source: here every chain of copies is
-    followed to its end at once.
+    `level` is the standard deviation of both blurs, the reach d of a displacement and the number of rounds. The pixels
+    equal those of imagecorruptions 1.1.2 for the same random state. There, the two sides of a "swap" are views of the
+    same array, so that it is a copy, x[h, w] = x[h + dy, w + dx] with -d <= dx, dy < d. Copies run pixel by pixel from
+    the bottom right, so a copy may read a pixel that was itself overwritten before. Here, each such chain of copies is
+    followed to its original source.
     """
     sigma, reach, rounds = level
     height, width = image.shape[:2]
-    # Pixels travel as one number each.
+    # Each pixel is packed into one number.
     pixels = np.asarray(cv2.cvtColor(gaussian_levels(image, sigma), cv2.COLOR_RGB2RGBA), dtype=np.uint8)
     packed = pixels.view(np.uint32).reshape(-1)
     for _ in range(rounds):
@@ -167,15 +168,16 @@ def glass_blur(image: Image, level: tuple[float, int, int], rng: np.random.Gener
 
 
 def _sources(height: int, width: int, reach: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return, for every pixel in raster order, the pixel whose old value it holds after one round of copies."""
-    # The loop runs over h = H-d .. d+1 and w = W-d .. d+1, and draws dx before dy.
+    """Return, for every pixel in raster order, the index of the pixel whose old value it has after one round."""
+    # imagecorruptions loops over h = H-d .. d+1 and w = W-d .. d+1, and draws dx before dy.
     steps = rng.integers(-reach, reach, size=(height - 2 * reach, width - 2 * reach, 2))[::-1, ::-1]
     pixel = np.arange(height * width)
     source = pixel.copy()
     looped = source.reshape(height, width)[reach + 1 : height - reach + 1, reach + 1 : width - reach + 1]
     looped += steps[..., 0]
     looped += steps[..., 1] * width
-    # A pixel later in raster order was overwritten before. Those outside the loop are their own source and end a chain.
+    # A source later in raster order was overwritten earlier. Pixels outside the loop are their own source, which ends a
+    # chain.
     pending = np.flatnonzero(source > pixel)
     origin = source.copy()
     before = origin[pending]
@@ -188,14 +190,14 @@ def _sources(height: int, width: int, reach: int, rng: np.random.Generator) -> N
 
 
 def motion_blur(image: Image, level: tuple[int, float], rng: np.random.Generator) -> Image:
-    """Drag the picture along a random direction within 45 degrees of the horizontal; `level` as in `trail`."""
+    """Drag the image along a random direction within 45 degrees of the horizontal; `level` is (radius, sigma)."""
     radius, sigma = level
     height, width, channels = image.shape
     path = trail(radius, sigma, rng.uniform(-45, 45), height, width)
     lines, starts = _margined(image, path)
     flat, stride, row = lines.reshape(-1), lines.shape[1], width * channels
     single = flat.astype(np.float32)
-    # One rounding for each weight, product and sum; the weights sum to one at most.
+    # One rounding for each weight, product and sum; the weights sum to at most one.
     slack = (len(starts) + 3) * HALF_LAST_BIT
     out = np.empty_like(image)
     for rows in strips(height, row):
@@ -217,13 +219,13 @@ def motion_blur(image: Image, level: tuple[int, float], rng: np.random.Generator
 
 
 def _capped(levels: Floats) -> NDArray[np.uint8]:
-    """Return grey levels as 8-bit ones, clipped and truncated."""
+    """Return grey levels clipped and truncated to 8 bits."""
     return np.clip(levels, 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """The copies that make a motion blur: where each is read, rows down and columns right, and how much it counts."""
+    """The shifted copies that make up a motion blur: the shift of each, (rows down, columns right), and its weight."""
 
     moves: tuple[tuple[int, int], ...]
     weights: tuple[float, ...]
@@ -232,7 +234,7 @@ class Trail:
 def trail(radius: int, sigma: float, angle: float, height: int, width: int) -> Trail:
     """Return the trail of 2*radius + 1 copies along `angle` (degrees), weighted with half a Gaussian of `sigma` pixels.
 
-    A trail longer than the picture, `height` x `width`, stops at its border and leaves the picture darker, as in
+    If the trail is longer than the image, `height` x `width`, it stops at the border, and the result is darker, as in
     imagecorruptions 1.1.2.
     """
     count = 2 * radius + 1
@@ -265,10 +267,10 @@ def dragged(field: Floats, path: Trail) -> Floats:
 
 
 def _margined(field: NDArray[Sample], path: Trail) -> tuple[NDArray[Sample], list[int]]:
-    """Return `field`, (H, W) or (H, W, C), as lines with replicated margins, and where, laid flat, each copy starts.
+    """Return `field`, (H, W) or (H, W, C), as lines with replicated margins, and the flat index where each copy starts.
 
-    Copies are read as contiguous runs over the margins, which NumPy adds several times faster than windows of rows;
-    one spare line at the bottom keeps the last run inside.
+    Copies are contiguous runs that include the margins, because NumPy adds those several times faster than windows of
+    rows. One spare line at the bottom keeps the last run inside the array.
     """
     channels = field[0, 0].size
     rows, columns = (tuple(move[axis] for move in path.moves) for axis in range(2))
@@ -279,7 +281,7 @@ def _margined(field: NDArray[Sample], path: Trail) -> tuple[NDArray[Sample], lis
 
 
 def _weighted_sum(weights: Iterable[float], parts: Iterable[NDArray[Float]]) -> NDArray[Float]:
-    """Return the sum of `parts` times `weights`, added in this order and in their precision."""
+    """Return the sum of `parts` times `weights`, added in this order and in the precision of `parts`."""
     pairs = zip(weights, parts, strict=True)
     weight, part = next(pairs)
     total = part * weight
@@ -297,11 +299,11 @@ class Line:
     index: NDArray[np.intp]
     weight: Floats
     outside: NDArray[np.intp]
-    """The outputs that rounding puts beyond the last input; they are black."""
+    """The output samples that rounding places beyond the last input; they are black."""
 
 
 def line(size: int, factor: float) -> Line:
-    """Return how the middle of an axis of `size` samples is stretched by `factor`, as scipy.ndimage.zoom does it."""
+    """Return the zoom of the middle of an axis of `size` samples by `factor`, as in scipy.ndimage.zoom."""
     crop = math.ceil(size / float(factor))
     start = (size - crop) // 2
     stretched = round(crop * factor)
@@ -311,19 +313,20 @@ def line(size: int, factor: float) -> Line:
 
 
 def zoom_blur(image: Image, level: tuple[float, ...], _rng: np.random.Generator) -> Image:
-    """Average the picture with its enlargements by the factors in `level`, as when zooming during the exposure.
+    """Average the image with its enlargements by the factors in `level`, like a zoom during the exposure.
 
-    Same pixels as imagecorruptions 1.1.2. Each enlargement is interpolated in double precision in another order and
-    then rounded to single precision, like there: the chance that a sample rounds the other way is about 1e-8, and that
-    this moves a pixel by one level is about 1e-5 of that; none was seen.
+    The pixels equal those of imagecorruptions 1.1.2, except with a tiny probability. Each enlargement is interpolated
+    in double precision, but in another order, and then rounded to single precision as there. A sample rounds
+    differently with a probability of about 1e-8, and this changes a pixel by one level in about 1e-5 of these cases. No
+    such case has been seen.
     """
     height, width = image.shape[:2]
-    # The first factor is 1, the picture itself.
+    # The first factor is 1, the image itself.
     double = UNIT32.astype(np.float64)
     pixels = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), dtype=np.uint8).view(np.uint32).reshape(height, width)
 
     def columns(lines: slice, taps: NDArray[np.intp]) -> Floats:
-        # Pixels are gathered as one number each: a third of the work.
+        # Each pixel is gathered as one number, which is a third of the work.
         taken = pixels[lines].take(taps, axis=1, mode="clip")[..., None].view(np.uint8)
         taken = np.asarray(cv2.cvtColor(taken, cv2.COLOR_RGBA2RGB), dtype=np.uint8)
         return looked_up(taken, double).reshape(len(taken), -1)
@@ -346,7 +349,7 @@ def zoom_blur(image: Image, level: tuple[float, ...], _rng: np.random.Generator)
             wide += step
             for column in outside:
                 wide[:, column : column + 3] = 0
-            # The vertical step as a matrix of two weights a row: one product instead of five passes.
+            # The vertical step is a matrix with two weights per row: one product instead of five passes.
             band = np.zeros((len(total), len(wide)))
             line_of = np.arange(len(total))
             band[line_of, index - index[0]] = 1 - down.weight[rows]

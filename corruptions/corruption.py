@@ -1,4 +1,4 @@
-"""A corruption is a named, versioned, seeded function that spoils a clean picture at one of five severities."""
+"""A corruption is a named, versioned, seeded function that degrades a clean image at one of five severities."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with (the task, what is done of it, what there is to do, which is 0 if unknown)."""
+"""Called with (task, amount done, total amount); the total is 0 if unknown."""
 
 Band = Literal["low", "medium", "high", "extra"]
-"""The paper's groups of corruptions, by the part of the spectrum they touch; `extra` is outside the fifteen."""
+"""The paper's groups of corruptions, by the part of the spectrum they affect; `extra` are outside the fifteen."""
 
 CLEAN = "none"
-"""The name that stands for no corruption, with severity 0: the clean image itself."""
+"""The name for no corruption, with severity 0: the clean image itself."""
 
 SEVERITIES = (1, 2, 3, 4, 5)
 MINIMUM_SIDE = 32
@@ -32,7 +32,7 @@ class Corruption:
 
     `apply(image, level, rng)` is pure: it does not write to `image`, and `rng` is its only source of randomness.
     `levels` holds its parameters for severities 1 to 5. `version` rises whenever a pixel of the output may change.
-    `prepare` downloads the files that `apply` reads, unless they are on this machine, and raises DownloadError.
+    `prepare` downloads the files that `apply` reads if they are not on this machine; it raises DownloadError.
     """
 
     name: str
@@ -43,10 +43,10 @@ class Corruption:
     prepare: Callable[[Progress | None], None] | None = None
 
     def __call__(self, image: Image, severity: int, rng: np.random.Generator) -> Image:
-        """Return `image` spoiled at `severity` (1 to 5): a new uint8 array of the same shape.
+        """Return `image` corrupted at `severity` (1 to 5): a new uint8 array of the same shape.
 
-        Raises ValueError for a severity outside 1..5, or an image that is not uint8 (H, W, 3) of at least 32 pixels a
-        side.
+        Raises ValueError for a severity outside 1..5, for an image that is not uint8 (H, W, 3), and for an image with a
+        side below 32 pixels.
         """
         if severity not in SEVERITIES:
             raise ValueError(f"expected a severity from 1 to 5, got {severity}")

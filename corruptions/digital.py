@@ -1,7 +1,7 @@
-"""Digital: what processing, resampling and storage do.
+"""Digital: the effects of processing, resampling and storage.
 
-Formulas and levels: Hendrycks & Dietterich 2019. The pixels are those of imagecorruptions 1.1.2 given the same random
-state; a function whose docstring says more has exceptions.
+Formulas and levels: Hendrycks & Dietterich 2019. The pixels equal those of imagecorruptions 1.1.2 for the same random
+state, with exceptions that the functions' docstrings state.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .grey import UNIT, UNIT32, Floats, looked_up, on_unit_scale, strips, trunca
 from .hsv import adjusted
 
 CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
-"""The part of every deviation from the mean that stays."""
+"""The share of each sample's deviation from the mean that is kept."""
 
 ELASTIC_TRANSFORM = (250 * 0.05, 250 * 0.065, 250 * 0.085, 250 * 0.1, 250 * 0.12)
 """Amplification of the smoothed displacements."""
 
 PIXELATE = (0.6, 0.5, 0.4, 0.3, 0.25)
-"""Scale of the coarse picture."""
+"""Scale of the coarse image."""
 
 JPEG_COMPRESSION = (25, 18, 15, 10, 7)
 """JPEG quality."""
@@ -37,26 +37,27 @@ _BLOCK = 48  # lines smoothed at a time
 
 
 def contrast(image: Image, level: float, _rng: np.random.Generator) -> Image:
-    """Pull every sample towards the mean of its channel; the share `level` of its deviation stays."""
+    """Pull every sample towards the mean of its channel, and keep the share `level` of its deviation."""
     means = np.mean(on_unit_scale(image), axis=(0, 1))
     shades = truncated((UNIT[:, None] - means) * level + means)
     return np.asarray(cv2.LUT(image, shades[None]), dtype=np.uint8)
 
 
 def elastic_transform(image: Image, level: float, rng: np.random.Generator) -> Image:
-    """Stretch and squeeze the picture by smooth random displacements, `level` times their smoothed draw.
+    """Stretch and squeeze the image by smooth random displacements.
 
-    Displacements are drawn from +-H/200 and smoothed over a hundredth of each side. Same pixels as imagecorruptions
-    1.1.2 given the same random state. Sums are made in double precision in another order and then rounded to single
-    precision, like there: the chance that a displacement or a sample rounds the other way is about 1e-8, and that this
-    moves a pixel by one level is about 1e-4 of that; none was seen.
+    Displacements are drawn uniformly from -H/200 to H/200, smoothed over a hundredth of each side, and multiplied by
+    `level`. The pixels equal those of imagecorruptions 1.1.2 for the same random state, except with a tiny probability.
+    Sums are in double precision, but in another order, and then rounded to single precision as there. A displacement
+    or sample rounds differently with a probability of about 1e-8, and this changes a pixel by one level in about 1e-4
+    of these cases. No such case has been seen.
     """
     height, width = image.shape[:2]
     bound = height * 0.005
     across, down = (
         (_smoothed(rng.uniform(-bound, bound, size=(height, width))) * level).astype(np.float32) for _ in range(2)
     )
-    # Mirrored margins as wide as the largest displacement: the neighbours of every position are then one step apart.
+    # With mirrored margins as wide as the largest displacement, the neighbours of every position are one step apart.
     beside, beyond = (math.ceil(np.abs(shift).max()) + 1 for shift in (across, down))
     mirrored = cv2.copyMakeBorder(image, beyond, beyond, beside, beside, cv2.BORDER_REFLECT)
     stride = width + 2 * beside
@@ -86,10 +87,10 @@ def elastic_transform(image: Image, level: float, rng: np.random.Generator) -> I
 
 
 def _smoothed(field: Floats) -> Floats:
-    """Return `field` smoothed with a Gaussian of a hundredth of each side, cut at 3 of them, mirrored at its borders.
+    """Return `field` smoothed with a Gaussian whose sigma is 1 % of each side, cut off at 3 sigma, borders mirrored.
 
-    A band matrix times the field in blocks: the sums of scipy.ndimage.gaussian_filter in another order, so equal to
-    about 1e-15, and several times as fast.
+    It multiplies blocks of the field by a band matrix. These are the sums of scipy.ndimage.gaussian_filter in another
+    order: equal to about 1e-15, and several times as fast.
     """
     height, width = field.shape
     return _banded(_banded(field, height * 0.01).T, width * 0.01).T
@@ -113,27 +114,27 @@ def _banded(lines: Floats, sigma: float) -> Floats:
     return out
 
 
-def _between(planes: Floats, pixel: NDArray[np.intp], way: Floats) -> Floats:
-    """Return the values, one plane each, that lie `way` from each `pixel` to the one after it."""
+def _between(planes: Floats, pixel: NDArray[np.intp], fraction: Floats) -> Floats:
+    """Return the interpolated values, for each plane, at `fraction` of the way from each `pixel` to the next one."""
     value = planes.take(pixel, axis=1, mode="clip")
     step = planes.take(pixel + 1, axis=1, mode="clip")
     step -= value
-    step *= way
+    step *= fraction
     value += step
     return value
 
 
 def pixelate(image: Image, level: float, _rng: np.random.Generator) -> Image:
-    """Shrink the picture to `level` of its sides by averaging, and enlarge it again by repetition."""
+    """Shrink the sides of the image by the factor `level` with averaging, and enlarge it again by repeating pixels."""
     height, width = image.shape[:2]
     coarse = PIL.Image.fromarray(image).resize((int(width * level), int(height * level)), PIL.Image.Resampling.BOX)
     return np.array(coarse.resize((width, height), PIL.Image.Resampling.NEAREST))
 
 
 def jpeg_compression(image: Image, level: int, _rng: np.random.Generator) -> Image:
-    """Store the picture as a JPEG of quality `level` and read it back.
+    """Store the image as a JPEG of quality `level` and read it back.
 
-    Same pixels as imagecorruptions 1.1.2 beside the same Pillow.
+    The pixels equal those of imagecorruptions 1.1.2 with the same Pillow.
     """
     stored = io.BytesIO()
     PIL.Image.fromarray(image).save(stored, "JPEG", quality=level)
@@ -141,6 +142,6 @@ def jpeg_compression(image: Image, level: int, _rng: np.random.Generator) -> Ima
 
 
 def saturate(image: Image, level: tuple[float, float], _rng: np.random.Generator) -> Image:
-    """Multiply the S of HSV and add to it."""
+    """Multiply the S of HSV by a factor and add an offset."""
     factor, offset = level
     return adjusted(image, lambda saturation: np.clip(saturation * factor + offset, 0, 1), lambda value: value)

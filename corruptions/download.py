@@ -1,4 +1,4 @@
-"""Downloading a set's files over HTTP with a hash check, and unpacking zip archives, completely or not at all."""
+"""Downloading files over HTTP with a hash check, and unpacking zip archives; both complete or leave nothing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .corruption import Progress
 from .pixels import SUFFIXES
 
 ATTEMPTS = 3
-"""How often a download is started before it is given up."""
+"""The number of times that a download is tried."""
 
 _CHUNK = 1 << 18
 
 
 class DownloadError(OSError):
-    """A file that could not be fetched or unpacked; the sentence says why, and what to do by hand."""
+    """A file could not be downloaded or unpacked; the message says why, and what to do by hand."""
 
 
 def user_cache() -> Path:
-    """Return codecshift's folder in the user's cache, or in the temporary folder for a user without a home."""
+    """Return codecshift's folder in the user's cache, or in the temporary folder if the user has no home folder."""
     import pooch  # noqa: PLC0415 - importing a room stays cheap
 
     try:
@@ -37,11 +37,12 @@ def user_cache() -> Path:
 def fetch(url: str, target: Path, sha256: str, *, progress: Progress | None = None) -> None:
     """Download `url` to `target`, which appears only when it is complete and its sha256 matches.
 
-    A cut connection is retried from the start, `ATTEMPTS` times in total. Raises DownloadError and leaves no files.
+    After a lost connection the download restarts from the beginning, with `ATTEMPTS` attempts in total. Raises
+    DownloadError and leaves no files.
     """
     import pooch  # noqa: PLC0415 - only a download needs it
 
-    pooch.get_logger().setLevel("WARNING")  # its notes would run through the caller's progress bar
+    pooch.get_logger().setLevel("WARNING")  # its messages would disturb the caller's progress bar
     files = pooch.create(
         path=target.parent,
         base_url="",
@@ -55,7 +56,7 @@ def fetch(url: str, target: Path, sha256: str, *, progress: Progress | None = No
 
     try:
         files.fetch(target.name, downloader=receive)
-        target.chmod(0o644)  # pooch's temporary files are its user's alone, but data folders are shared
+        target.chmod(0o644)  # pooch's files are readable by their user only, but data folders may be shared
     except (OSError, ValueError) as error:
         raise DownloadError(f"{_reason(error)}: {url}; to do it by hand, save that file as {target}") from error
 
@@ -63,15 +64,15 @@ def fetch(url: str, target: Path, sha256: str, *, progress: Progress | None = No
 def unpack(archive: Path, folder: Path, *, max_bytes: int, progress: Progress | None = None) -> None:
     """Unpack the image files of a zip archive into `folder`, without subfolders; it appears only when complete.
 
-    Other files and hidden files are left out. An archive is refused if any name in it would leave `folder`, if it holds
-    a link, if two of its images share a name, or if it unpacks to more than `max_bytes`. Raises DownloadError and
-    leaves no files.
+    Other files and hidden files are skipped. An archive is refused if a name in it points outside `folder`, if it
+    contains a link, if two of its images have the same name, or if it unpacks to more than `max_bytes`. Raises
+    DownloadError and leaves no files.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with (
             zipfile.ZipFile(archive) as packed,
-            # Hidden, so that what a killed process leaves there is never taken for images.
+            # Hidden, so that files left by a killed process are never taken for images of the set.
             tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary,
         ):
             members = _members(packed, max_bytes)
@@ -79,7 +80,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int, progress: Progress | 
             fresh = Path(temporary, folder.name)
             fresh.mkdir()
             for name, member in members.items():
-                # zipfile reads no more than the declared size, and compares the checksum.
+                # zipfile reads at most the declared size, and verifies the checksum.
                 with packed.open(member) as source, (fresh / name).open("wb") as target:
                     shutil.copyfileobj(source, target, _CHUNK)
                 done += member.file_size
@@ -87,15 +88,15 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int, progress: Progress | 
                     progress(f"unpacking {archive.name}", done, total)
             fresh.rename(folder)
     except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        # RuntimeError is zipfile's word for encrypted members, and for compressions it lacks.
+        # zipfile raises RuntimeError for encrypted members and for unsupported compressions.
         raise DownloadError(f"cannot unpack {archive}: {_reason(error)}") from error
 
 
 def _receive(url: str, output: Path, task: str, progress: Progress | None) -> None:
-    """Stream `url` into a file: pooch's own downloader leaves the connection open when it fails."""
+    """Stream `url` into a file; pooch's own downloader would leave the connection open after a failure."""
     import requests  # noqa: PLC0415 - only a download needs it
 
-    # Unpacked on the way, the bytes would not add up to the length that the server states.
+    # With a content encoding, the bytes received would not add up to the length that the server states.
     headers = {"Accept-Encoding": "identity", "User-Agent": "codecshift"}
     with requests.get(url, stream=True, timeout=30, headers=headers) as response, output.open("wb") as file:
         response.raise_for_status()
@@ -125,7 +126,7 @@ def _members(packed: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipIn
         members[path.name] = member
     total = sum(member.file_size for member in members.values())
     if total > max_bytes:
-        raise ValueError(f"it unpacks to {total} bytes, more than the {max_bytes} expected at most")
+        raise ValueError(f"it unpacks to {total} bytes, expected at most {max_bytes}")
     return members
 
 
@@ -145,5 +146,5 @@ def _reason(error: Exception) -> str:
         case OSError(errno=int(code)):
             reason = os.strerror(code)
         case ValueError() if "does not match the known hash" in reason:
-            reason = "what arrived does not have the expected sha256"
+            reason = "the downloaded file does not have the expected sha256"
     return reason

@@ -1,4 +1,4 @@
-"""The grey scale: 8-bit levels on the unit scale, truncation back to 8 bits, and the strips that filters work in."""
+"""The grey scale: 8-bit levels on the unit scale, truncation back to 8 bits, and the strips that filters process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ UNIT: Floats = np.arange(256) / 255.0
 """The 256 grey levels on the unit scale."""
 
 UNIT32: NDArray[np.float32] = UNIT.astype(np.float32)
-"""The same in single precision, where imagecorruptions works in it."""
+"""The same in single precision, for the corruptions where imagecorruptions uses single precision."""
 
 STRIP = 24576
-"""Numbers in one strip: 192 KiB of float64, so that a handful of such arrays share a second-level cache."""
+"""Numbers in one strip: 192 KiB of float64, so that several such arrays fit into a second-level cache."""
 
 
 def strips(height: int, row: int) -> Iterator[slice]:
@@ -42,7 +42,7 @@ def on_unit_scale(levels: NDArray[np.uint8]) -> Floats:
 
 
 def in_three(plane: NDArray[Sample]) -> NDArray[Sample]:
-    """Return `plane`, shape (H, W), as three equal channels, (H, W, 3); broadcasting along so short an axis is slow."""
+    """Return `plane`, shape (H, W), as three equal channels, (H, W, 3); broadcasting along a short axis is slow."""
     return np.asarray(cv2.merge([plane] * 3), dtype=plane.dtype)
 
 

@@ -1,4 +1,4 @@
-"""What the header of an image file says and Pillow does not pass on: depth and EXIF of a PNG, the sign of samples."""
+"""Header fields of image files that Pillow does not report: depth and EXIF of a PNG, signed samples of JPEG 2000."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 _SIGNATURE = 8  # bytes before the first chunk
-_CHECKSUM = 4  # bytes behind every chunk
-_LARGEST_CHUNK = 1 << 24  # bytes that are read of one: a length beyond is damage
+_CHECKSUM = 4  # bytes after every chunk
+_LARGEST_CHUNK = 1 << 24  # bytes; a larger length means damage
 _SOC_AND_SIZ = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream and of its first segment
 
 
 class PngHeader(NamedTuple):
-    """The bits per sample of a PNG, and of the chunks before its pixels the transparency and the first EXIF block."""
+    """The bits per sample of a PNG, and its transparency and first EXIF block from the chunks before the pixels."""
 
     depth: int
     transparency: bytes
@@ -21,10 +21,11 @@ class PngHeader(NamedTuple):
 
 
 def png_header(path: Path) -> PngHeader:
-    """Return what the chunks of a PNG before its pixels say, b"" for a chunk that is not there; damage ends the search.
+    """Return the header fields in the chunks of a PNG before its pixels, b"" for a missing chunk; stop at damage.
 
-    Pillow keeps the last of several EXIF blocks, and finds those behind the pixels only when it decodes these. By the
-    standard (PNG, third edition, 11.3.3.5) there is one before the pixels; libpng too takes the first.
+    Pillow keeps the last of several EXIF blocks, and finds blocks after the pixels only while decoding the pixels.
+    According to the standard (PNG, third edition, 11.3.3.5) there is one block, before the pixels. libpng also takes
+    the first.
     """
     chunks: dict[bytes, bytes] = {}
     with path.open("rb") as file:
@@ -43,7 +44,7 @@ def png_header(path: Path) -> PngHeader:
 def is_signed_jpeg2000(path: Path) -> bool:
     """Return whether a component of a JPEG 2000 file has signed samples (Ssiz in ISO 15444-1, A.5.1).
 
-    Pillow adds half their range to them without saying so.
+    Pillow silently adds half of the range to such samples.
     """
     content = path.read_bytes()
     start = content.find(_SOC_AND_SIZ)

@@ -1,7 +1,7 @@
-"""Brightness and saturation are changed in HSV: the hue stays, and one of the two other coordinates moves.
+"""Changes of brightness and saturation in HSV, which keep the hue and change one of the two other coordinates.
 
-Every step rounds where skimage.color.rgb2hsv and hsv2rgb round, so that the truncated pixels are the same. Of the three
-samples of a pixel the largest is V, the smallest V(1-S), and only the one between needs the hue.
+Every step rounds where skimage.color.rgb2hsv and hsv2rgb round, so that the truncated pixels are the same. The largest
+of the three samples of a pixel is V, the smallest is V(1-S), and only the middle one needs the hue.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .grey import UNIT, Floats, looked_up, on_unit_scale, strips, truncated
 Plane = NDArray[np.uint8]
 
 NONZERO = 1e-300
-"""Stands in for a divisor of zero, where the dividend is zero too: grey pixels have neither hue nor saturation."""
+"""Replaces a divisor of zero when the dividend is zero too: grey pixels have neither hue nor saturation."""
 
-# In the sextants of the hue from red (0) over yellow, green, cyan and blue to magenta (5): which channel holds V and
-# which V(1-S), as masks.
+# Masks of the channel that holds V, and of the channel that holds V(1-S), in the six sextants of the hue: red (0),
+# yellow, green, cyan, blue and magenta (5).
 HIGHEST = np.array([[255, 0, 0, 0, 0, 255], [0, 255, 255, 0, 0, 0], [0, 0, 0, 255, 255, 0]], dtype=np.uint8)
 LOWEST = np.array([[0, 0, 255, 255, 0, 0], [0, 0, 0, 0, 255, 255], [255, 255, 0, 0, 0, 0]], dtype=np.uint8)
 
@@ -42,7 +42,7 @@ def adjusted(image: Image, saturation: Callable[[Floats], Floats], value: Callab
 
         top = looked_up(largest, values)
         lowest = truncated(top * (1 - share))
-        # In even sextants the sample between rises with the hue, in odd ones it falls.
+        # The middle sample rises with the hue in even sextants, and falls in odd ones.
         rising = (~sextant & 1).astype(np.float64)
         share *= np.abs(np.subtract(rising, fraction, out=rising), out=rising)
         middle = truncated(top * np.subtract(1, share, out=share))
@@ -56,7 +56,7 @@ def adjusted(image: Image, saturation: Callable[[Floats], Floats], value: Callab
 
 
 def _hue(red: Plane, green: Plane, blue: Plane, largest: Plane, spread: Floats) -> tuple[Plane, Floats]:
-    """Return the hue's sextant, 0..5, and how far into the sextant it lies, 0..1; greys have 0 and 0.
+    """Return the hue's sextant, 0..5, and its position inside the sextant, 0..1; greys have 0 and 0.
 
     `spread` is the difference between the largest and the smallest sample on the unit scale.
     """

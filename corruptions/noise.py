@@ -1,7 +1,7 @@
-"""Noise: what sensors and channels add to each sample on its own.
+"""Noise of sensors and channels, independent for each sample.
 
-Formulas and levels: Hendrycks & Dietterich 2019. The pixels are those of imagecorruptions 1.1.2 given the same random
-state; a function whose docstring says more has exceptions.
+Formulas and levels: Hendrycks & Dietterich 2019. The pixels equal those of imagecorruptions 1.1.2 for the same random
+state, with exceptions that the functions' docstrings state.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def gaussian_noise(image: Image, level: float, rng: np.random.Generator) -> Imag
 def shot_noise(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Replace every sample by a Poisson count whose mean at white is `level`.
 
-    Same pixels as imagecorruptions 1.1.2 given the same random state. The counts are whole numbers, so what follows the
-    draw is a table; the draw is the cost.
+    The pixels equal those of imagecorruptions 1.1.2 for the same random state. The counts are whole numbers, so a table
+    maps them to levels, and nearly all time goes into the draw.
     """
     shades = truncated(np.arange(level + 1) / float(level))
     out = np.empty_like(image)
@@ -53,12 +53,13 @@ def shot_noise(image: Image, level: int, rng: np.random.Generator) -> Image:
 def impulse_noise(image: Image, level: float, rng: np.random.Generator) -> Image:
     """Replace a share `level` of all samples by black or white with equal chance (salt and pepper).
 
-    Same pixels as imagecorruptions 1.1.2 when `rng` stands in for the scikit-image generator that it leaves unseeded.
+    The pixels equal those of imagecorruptions 1.1.2 if `rng` replaces the scikit-image generator that it leaves
+    unseeded.
     """
     replaced = np.empty(image.shape, dtype=np.bool_)
     for rows in strips(image.shape[0], image[0].size):
         replaced[rows] = rng.random(image[rows].shape) <= level
-    # The rest goes to the unit scale and back, and v / 255 * 255 falls just below v for some v.
+    # The other samples go to the unit scale and back, because v / 255 * 255 is just below v for some v.
     out = looked_up(image, truncated(UNIT.copy()))
     for rows in strips(image.shape[0], image[0].size):
         salt = rng.random(image[rows].shape) <= 0.5

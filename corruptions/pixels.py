@@ -1,20 +1,20 @@
-"""The one door through which pixels come in: an image file in, 8-bit RGB out, by declared rules.
+"""Reading of image files: every format becomes 8-bit RGB, by the following rules.
 
-- EXIF orientation is applied, once; a file whose EXIF block cannot be parsed is taken as it lies. Of several EXIF
-  blocks in a PNG the first counts, and none that comes after the pixels. HEIF and JPEG XL have an orientation of their
-  own, beside which EXIF does not count.
-- Alpha (RGBA, LA, a palette's or a colour key's transparency) is composited over white: round((a*c + (255-a)*255)/255).
+- EXIF orientation is applied once. A file whose EXIF block cannot be parsed is read without rotation. In a PNG with
+  several EXIF blocks, the first counts; blocks after the pixels do not count. HEIF and JPEG XL have their own
+  orientation, and EXIF orientation is ignored in them.
+- Alpha (RGBA, LA, transparency of a palette or a colour key) is composited over white: round((a*c + (255-a)*255)/255).
   A colour key is compared at the full depth of the file, 1 to 16 bits.
-- Gray and palette images become RGB; a 1-bit image is black and white.
-- 16-bit gray v becomes round(v*255/65535); 12-bit gray TIFF round(v*255/4095). Of 16-bit samples beside others
-  (colour, gray with alpha) Pillow gives the high byte, floor(v/256), which is at most one level away. Both rules give
-  8-bit pixels that were widened to 16 bits (v*257) back exactly.
-- 32-bit integer, signed and floating-point images are refused: nothing in the file says which value is white.
-- CMYK goes through Pillow's plain conversion. ICC profiles are ignored everywhere, so samples are taken as sRGB.
-- Of an animation or a multi-page file the first frame counts.
-- More than `MAX_PIXELS` pixels are refused by the header alone, before anything is decoded, except of JPEG XL, whose
-  reader decodes a file when it opens it.
-- Truncated and damaged files are refused wherever the format can tell; a JPEG without checksums often cannot.
+- Gray and palette images become RGB; a 1-bit image becomes black and white.
+- 16-bit gray v becomes round(v*255/65535), and 12-bit gray TIFF becomes round(v*255/4095). For 16-bit colour and gray
+  with alpha, Pillow returns the high byte, floor(v/256), which differs by at most one level. Both rules restore 8-bit
+  pixels that were widened to 16 bits (v*257) exactly.
+- 32-bit integer, signed and floating-point images are refused, because nothing in the file says which value is white.
+- CMYK goes through Pillow's plain conversion. ICC profiles are ignored everywhere: samples are read as sRGB.
+- Only the first frame of an animation or a multi-page file is read.
+- A file with more than `MAX_PIXELS` pixels is refused by its header, before it is decoded; only JPEG XL files are
+  decoded first, because their reader decodes on opening.
+- Truncated and damaged files are refused if the format can detect the damage; a JPEG without checksums often cannot.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from .corruption import Image
 from .headers import is_signed_jpeg2000, png_header
 
 MAX_PIXELS = 89_478_485
-"""The largest image that is read, in pixels: Pillow's bound, 256 MiB of RGB; a larger one is a decompression bomb."""
+"""The largest image that is read, in pixels. It is Pillow's limit for decompression bombs: 256 MiB of RGB."""
 
 SUFFIXES = frozenset({".apng", ".bmp", ".dib", ".gif", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"}) | {
     *(".avif", ".heic", ".heif", ".hif", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg"),
     *(".jpx", ".jxl", ".mpo", ".qoi", ".tga", ".webp"),
 }
-"""The file name endings, in lower case, by which an image file is told from other files."""
+"""The file name endings of image files, in lower case."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "JPEG2000", "GIF", "BMP", "DIB", "PPM", "QOI")
-"""What Pillow reads by itself and the rules above cover; a file is told by its content, whatever its ending."""
+"""The formats that Pillow reads by itself and the rules above cover. A file's content decides, not its ending."""
 
 _PLUGIN_FORMATS = ("HEIF", "JXL")
-"""What Pillow reads once it is taught to, which takes a tenth of a second."""
+"""The formats that Pillow reads with plugins, whose import takes a tenth of a second."""
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -59,25 +59,25 @@ _TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-"""What undoes each EXIF orientation; from 5 on, height and width change places."""
+"""The operation that undoes each EXIF orientation; from 5 on, height and width are swapped."""
 
 _NO_WHITE = "nothing says which value is white"
 _UNSIGNED = {1, 4}  # of TIFF's SampleFormat: unsigned, and undefined, which is read as unsigned
 
 
 class UnreadableImage(ValueError):
-    """A file that holds no image we can read; the sentence names the file (without its folder) and the reason."""
+    """A file cannot be read as an image; the message names the file (without its folder) and the reason."""
 
 
 def read_pixels(path: Path) -> Image:
-    """Return the pixels of an image file, uint8 (H, W, 3), RGB, by the rules at the head of this file.
+    """Return the pixels of an image file, uint8 (H, W, 3), RGB, by the rules in this module's docstring.
 
     Raises UnreadableImage for a file that is missing, not an image, damaged, too large, or of a kind that is refused.
     """
     with _opened(path) as picture:
-        turn = None if picture.format == "TIFF" else _TURNS.get(_orientation(picture))  # Pillow turns that itself
+        turn = None if picture.format == "TIFF" else _TURNS.get(_orientation(picture))  # Pillow rotates a TIFF itself
         if _is_signed(picture, path):
-            raise ValueError(f"signed samples are not read: {_NO_WHITE}")
+            raise ValueError(f"signed samples are not supported: {_NO_WHITE}")
         picture.load()
         if picture.mode == "F" or picture.mode.startswith("I"):
             turned = picture if turn is None else picture.transpose(turn)
@@ -92,20 +92,20 @@ def read_pixels(path: Path) -> Image:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) as `read_pixels` would give them, from the header alone.
+    """Return the (height, width) that `read_pixels` would return, from the header alone.
 
     Raises UnreadableImage for a file that is missing, has no image header, or is too large.
     """
     with _opened(path) as picture:
         width, height = picture.size
         sideways = _orientation(picture) >= 5
-        if picture.format == "TIFF":  # its tag is in the size already, an orientation from elsewhere is not
+        if picture.format == "TIFF":  # the size already includes the TIFF tag, but no orientation from elsewhere
             sideways &= getattr(picture, "tag_v2", {}).get(_ORIENTATION, 1) < 5
         return (width, height) if sideways else (height, width)
 
 
 def pixel_digest(image: Image) -> str:
-    """Return the sha256, in hex, of an image's pixels: of the line "HxWx3" and the bytes row by row.
+    """Return the sha256, in hex, of an image's pixels: of the line "HxWx3" followed by the bytes row by row.
 
     Raises ValueError for an array that is not uint8 (H, W, 3).
     """
@@ -117,9 +117,9 @@ def pixel_digest(image: Image) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[PIL.Image.Image]:
-    """Open an image file, and turn whatever goes wrong with it inside the block into one UnreadableImage."""
+    """Open an image file for a `with` block, and turn every error in the block into an UnreadableImage."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata is not the caller's business; damage to pixels raises
+        warnings.simplefilter("ignore")  # about odd metadata, which does not matter to the caller; damaged pixels raise
         try:
             with _open(path) as picture:
                 width, height = picture.size
@@ -131,24 +131,24 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
         except PIL.UnidentifiedImageError as error:
             raise UnreadableImage(f"{path.name}: not an image, or its header is damaged") from error
         except PIL.Image.DecompressionBombError as error:
-            raise UnreadableImage(f"{path.name}: larger than the {MAX_PIXELS} pixels that are read") from error
+            raise UnreadableImage(f"{path.name}: larger than the limit of {MAX_PIXELS} pixels") from error
         except MemoryError as error:
             raise UnreadableImage(f"{path.name}: does not fit into memory") from error
-        except Exception as error:  # Pillow's readers let out whatever a damaged file makes them trip over
-            # The system's messages carry the whole path, which must not reach a row: keep the reason alone.
+        except Exception as error:  # Pillow's readers may raise anything on a damaged file
+            # The system's messages contain the whole path, which must not be stored in rows: keep only the reason.
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise UnreadableImage(f"{path.name}: {reason}") from error
 
 
 def _open(path: Path) -> PIL.Image.Image:
-    """Open an image file of a format that the rules cover."""
-    # A TGA file does not say that it is one, so that much else can be taken for it.
+    """Open an image file in one of the formats that the rules cover."""
+    # TGA has no signature, so many other files could be mistaken for it.
     formats = (*_FORMATS, "TGA") if path.suffix.lower() == ".tga" else _FORMATS
     try:
         return PIL.Image.open(path, formats=formats)
     except PIL.UnidentifiedImageError:
         import pillow_heif  # noqa: PLC0415 - few files need it, and it takes a tenth of a second
-        import pillow_jxl.JpegXLImagePlugin  # noqa: PLC0415 - importing it teaches Pillow to read JPEG XL
+        import pillow_jxl.JpegXLImagePlugin  # noqa: PLC0415 - the import registers JPEG XL with Pillow
 
         pillow_jxl.JpegXLImagePlugin.DECODE_THREADS = 0
         pillow_heif.options.DECODE_THREADS = 1
@@ -157,20 +157,20 @@ def _open(path: Path) -> PIL.Image.Image:
 
 
 def _orientation(picture: PIL.Image.Image) -> int:
-    """Return the orientation that is still to be applied, 1 (upright) where there is none or it cannot be read."""
-    # Both readers have turned the picture, unless they made of a JPEG XL file the JPEG that it was once.
+    """Return the orientation that is still to be applied, 1 (upright) if there is none or it cannot be read."""
+    # Both readers rotate the image themselves, except for a JPEG XL file that they restore to its original JPEG.
     if picture.format == "HEIF" or (picture.format == "JXL" and not getattr(picture, "jpeg", False)):
         return 1
     try:
-        # A PNG's own method would decode the whole file in search of a block behind the pixels, which does not count.
+        # The PNG class's own getexif would decode the whole file in search of a block after the pixels.
         orientation = PIL.Image.Image.getexif(picture).get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 - a damaged EXIF block, of which Pillow raises anything, leaves the pixels whole
+    except Exception:  # noqa: BLE001 - Pillow may raise anything on a damaged EXIF block, but the pixels are fine
         return 1
     return orientation if orientation in _TURNS else 1
 
 
 def _is_signed(picture: PIL.Image.Image, path: Path) -> bool:
-    """Return whether the samples are signed or floating-point numbers that Pillow would take for unsigned ones."""
+    """Return whether the samples are signed or floating-point numbers that Pillow would read as unsigned ones."""
     if picture.format == "JPEG2000":
         return is_signed_jpeg2000(path)
     formats = getattr(picture, "tag_v2", {}).get(339, ())  # only a TIFF has tags
@@ -178,9 +178,9 @@ def _is_signed(picture: PIL.Image.Image, path: Path) -> bool:
 
 
 def _with_key_as_alpha(picture: PIL.Image.Image, path: Path) -> PIL.Image.Image:
-    """Return a decoded picture whose colour key, if it is a PNG with one, is on the scale of its 8-bit samples.
+    """Return a decoded picture; for a PNG with a colour key, the key or an alpha channel fits its 8-bit samples.
 
-    Of 16-bit colours Pillow has kept the high bytes alone: where they match the key, the low ones decide.
+    For 16-bit colours Pillow keeps only the high bytes. A pixel matches the key only if its low bytes match too.
     """
     if picture.format != "PNG" or picture.mode == "P" or "transparency" not in picture.info:
         return picture
@@ -194,22 +194,22 @@ def _with_key_as_alpha(picture: PIL.Image.Image, path: Path) -> PIL.Image.Image:
         picture.info["transparency"] = tuple(key.tolist())
         return picture
     with PIL.Image.open(path) as low:
-        low.tile = [part._replace(args="RGB;16L") for part in low.tile]  # which takes the second byte of each two
+        low.tile = [part._replace(args="RGB;16L") for part in low.tile]  # reads the second byte of each sample
         high_bytes, low_bytes = np.asarray(picture), np.asarray(low)
     matches = (np.equal(high_bytes, key >> 8) & np.equal(low_bytes, key & 255)).all(axis=-1)
     return PIL.Image.fromarray(np.dstack([high_bytes, np.where(matches, np.uint8(0), np.uint8(255))]))
 
 
 def _from_deep_gray(picture: PIL.Image.Image, values: NDArray[Any]) -> Image:
-    """Return gray `values` of more than 8 bits as RGB; `picture` says what they mean, or ValueError is raised."""
+    """Return gray `values` of more than 8 bits as RGB; raise ValueError if `picture` does not state their scale."""
     if picture.mode == "F":
-        raise ValueError(f"floating-point images are not read: {_NO_WHITE}")
+        raise ValueError(f"floating-point images are not supported: {_NO_WHITE}")
     if picture.mode == "I" and picture.format not in {"PNG", "PPM"}:
-        raise ValueError(f"32-bit images are not read: {_NO_WHITE}")
+        raise ValueError(f"32-bit images are not supported: {_NO_WHITE}")
     tags = getattr(picture, "tag_v2", {})  # only a TIFF has tags
     peak = 4095 if tags.get(258) == (12,) else 65535
     table = np.rint(np.arange(peak + 1) * 255 / peak).astype(np.uint8)
-    if tags.get(262) == 0:  # white is zero, which Pillow undoes for 8 bits only
+    if tags.get(262) == 0:  # white is zero, which Pillow inverts only for 8 bits
         table = table[::-1].copy()
     key = picture.info.get("transparency")
     if isinstance(key, int):

@@ -1,4 +1,4 @@
-"""The table of corruptions, and applying one by name: the fifteen in the paper's order, then the four held out."""
+"""The table of corruptions, in which a name finds one: the paper's fifteen in its order, then the four extra ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FIFTEEN: tuple[str, ...] = tuple(row.name for row in _ROWS if row.band != "extra
 def find(name: str) -> Corruption:
     """Return the corruption called `name`: a row of the table, or a Fourier perturbation such as "fourier_3_m5".
 
-    Raises KeyError for any other name; ValueError for a name with the prefix of Fourier perturbations that is not one.
+    Raises KeyError for any other name, and ValueError for a name that starts with "fourier_" but names no perturbation.
     """
     if name.startswith(fourier.PREFIX):
         return fourier.fourier(*fourier.parse(name))
@@ -48,7 +48,7 @@ def find(name: str) -> Corruption:
 
 
 def corrupt(clean: Image, image_set: str, image: str, corruption: str, severity: int) -> Image:
-    """Return the clean image `image` of a set under a corruption, uint8 (H, W, 3): the same pixels on every call.
+    """Return `clean`, the image called `image` of a set, under a corruption, uint8 (H, W, 3); the same on every call.
 
     The generator is seeded from "image_set/image/corruption@severity". Raises as `find` and `Corruption` do.
     """
@@ -56,7 +56,7 @@ def corrupt(clean: Image, image_set: str, image: str, corruption: str, severity:
 
 
 def prepare(names: Iterable[str], progress: Progress | None = None) -> None:
-    """Download the files that these corruptions read, unless they are on this machine. Raises DownloadError."""
+    """Download the files that these corruptions read, unless they are already on this machine. Raises DownloadError."""
     for name in dict.fromkeys(names):
         corruption = find(name)
         if corruption.prepare:

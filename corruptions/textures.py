@@ -1,8 +1,8 @@
-"""The photographs of frost, read from the wheel of imagecorruptions, which is stored without being installed.
+"""The photographs of frost, read from the wheel of imagecorruptions, which is downloaded but not installed.
 
-Installing imagecorruptions brings opencv-python, the build of OpenCV for desktops. It needs libGL, which servers and
-slim images lack, and it writes into the same folder as the headless build that this suite uses. The wheel itself is
-2 MB of data and Python, so it is downloaded without its requirements and its photographs are read where it lies.
+Installing imagecorruptions would also install opencv-python, the desktop build of OpenCV. That build needs libGL, which
+servers and slim images lack, and it overwrites the headless build that this suite uses. The wheel itself is 2 MB, so it
+is downloaded without its requirements, and the photographs are read from it directly.
 """
 
 from __future__ import annotations
@@ -26,51 +26,51 @@ _TIME_LIMIT = 300  # seconds that pip may take
 
 
 class TexturesMissing(FileNotFoundError):
-    """The wheel is not on this machine, or is not the one expected; the sentence names the command that fetches it."""
+    """The wheel is missing or damaged; the message contains the command that downloads it."""
 
 
 def folders() -> tuple[Path, ...]:
-    """Return the folders searched for the wheel: that of the virtual environment, if any, then the user's cache."""
+    """Return the folders to search for the wheel: one in the virtual environment, if any, then the user's cache."""
     environment = [Path(sys.prefix, "share", "codecshift")] if sys.prefix != sys.base_prefix else []
     return *environment, user_cache()
 
 
 def wheel() -> Path | None:
-    """Return the wheel on this machine, None if there is none. Its bytes are checked when it is read."""
+    """Return the path of the wheel, None if it is not on this machine. Its bytes are checked when it is read."""
     return next((folder / WHEEL for folder in folders() if (folder / WHEEL).is_file()), None)
 
 
 def read(member: str) -> bytes:
     """Return one file of the wheel, e.g. "imagecorruptions/frost/frost1.png".
 
-    Raises TexturesMissing where the wheel is not on this machine or has other bytes than the published one.
+    Raises TexturesMissing if the wheel is not on this machine, or differs from the published one.
     """
     path = wheel()
     if path is None:
-        raise TexturesMissing(f"frost needs photographs of the package imagecorruptions: {by_hand()}")
+        raise TexturesMissing(f"frost needs photographs from the package imagecorruptions, run: {by_hand()}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-        raise TexturesMissing(f"{path} is damaged: delete it, then {by_hand()}")
+        raise TexturesMissing(f"{path} is damaged: delete it, then run: {by_hand()}")
     with zipfile.ZipFile(path) as packed:
         return packed.read(member)
 
 
 def target() -> Path:
-    """Return the folder that the wheel is kept in: the first that can be written to."""
+    """Return the folder to store the wheel in: the first of `folders` that is writable."""
     return next((folder for folder in folders() if _writable(folder)), folders()[-1])
 
 
 def by_hand() -> str:
-    """Return the command that fetches the wheel, for a user to paste."""
+    """Return the command that downloads the wheel, for a user to paste."""
     command = (sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(target()))
     return shlex.join((*command, f"imagecorruptions=={VERSION}"))
 
 
 def fetch(progress: Progress | None = None) -> None:
-    """Download the wheel with pip, unless it is on this machine. Raises DownloadError."""
+    """Download the wheel with pip, unless it is already on this machine. Raises DownloadError."""
     if wheel() is not None:
         return
     if progress is not None:
-        progress("fetching photographs of frost", 0, 0)
+        progress("downloading photographs of frost", 0, 0)
     folder = target()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def fetch(progress: Progress | None = None) -> None:
                 lines = [line for line in done.stderr.splitlines() if line.strip()]
                 raise DownloadError(_sentence(lines[-1].strip() if lines else f"pip ended with {done.returncode}"))
             if hashlib.sha256(fetched.read_bytes()).hexdigest() != SHA256:
-                raise DownloadError(_sentence("what arrived does not have the expected sha256"))
+                raise DownloadError(_sentence("the downloaded file does not have the expected sha256"))
             fetched.chmod(0o644)
             fetched.replace(folder / WHEEL)
     except subprocess.TimeoutExpired:
@@ -116,4 +116,4 @@ def _writable(folder: Path) -> bool:
 
 
 def _sentence(reason: str) -> str:
-    return f"frost needs photographs of imagecorruptions, which could not be fetched ({reason}): {by_hand()}"
+    return f"frost needs photographs from imagecorruptions, which could not be downloaded ({reason}), run: {by_hand()}"

@@ -1,7 +1,7 @@
-"""Weather: snow, frost, fog, light, and mud on the lens.
+"""Weather: snow, frost, fog, light, and water or mud on the lens.
 
-Formulas and levels: Hendrycks & Dietterich 2019. The pixels are those of imagecorruptions 1.1.2 given the same random
-state; a function whose docstring says more has exceptions.
+Formulas and levels: Hendrycks & Dietterich 2019. The pixels equal those of imagecorruptions 1.1.2 for the same random
+state, with exceptions that the functions' docstrings state.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .textures import read
 
 @dataclass(frozen=True, slots=True)
 class Snow:
-    """How much snow falls, in flakes of what size, and how white it makes the day."""
+    """The amount of snow, the size and the motion of its flakes, and the share `keep` of the clear image."""
 
     mean: float
     deviation: float
@@ -36,7 +36,7 @@ class Snow:
 
 @dataclass(frozen=True, slots=True)
 class Spatter:
-    """How much liquid hits the lens, in drops of what size, how strongly it covers, and whether it is mud."""
+    """The amount of liquid on the lens, the size of its drops, how strongly it covers, and whether it is mud."""
 
     mean: float
     deviation: float
@@ -55,13 +55,13 @@ SNOW = (
 )
 
 FROST = ((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75))
-"""Weights of the picture and of the frost."""
+"""Weights of the image and of the frost."""
 
 FOG = ((1.5, 2), (2.0, 2), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))
-"""Thickness of the fog, and how fast its finer structure fades (the smaller, the rougher)."""
+"""Thickness of the fog, and how fast its finer structures fade (a smaller value gives a rougher cloud)."""
 
 BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5)
-"""What is added to V."""
+"""Offset of V in HSV."""
 
 SPATTER = (
     Spatter(mean=0.65, deviation=0.3, sigma=4, threshold=0.69, strength=0.6, mud=False),
@@ -72,26 +72,26 @@ SPATTER = (
 )
 
 FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
-"""The textures that are drawn from; the package has a sixth, which imagecorruptions never draws."""
+"""The textures to draw from; the package contains a sixth, which imagecorruptions never uses."""
 
 WATER = (175 / 255.0, 238 / 255.0, 238 / 255.0)
 MUD = (63 / 255.0, 42 / 255.0, 20 / 255.0)
 
 
 def snow(image: Image, level: Snow, rng: np.random.Generator) -> Image:
-    """Let it snow: whiten the picture and lay a layer of blown flakes and its mirror image over it.
+    """Add snow: whiten the image, and add a layer of motion-blurred flakes and the layer's mirror image.
 
-    Same pixels as imagecorruptions 1.1.2 given the same random state; the flakes are enlarged with sums in another
-    order, which would matter to a flake within 1e-16 of the threshold or of half a level.
+    The pixels equal those of imagecorruptions 1.1.2 for the same random state. The flakes are enlarged with sums in
+    another order, which could only affect a flake within 1e-16 of the threshold or of half a level.
     """
     height, width = image.shape[:2]
     flakes = _enlarged(rng.normal(size=(height, width), loc=level.mean, scale=level.deviation), level.flake)
     flakes[flakes < level.threshold] = 0
     np.clip(flakes, 0, 1, out=flakes)
-    # The enlarged layer can be a little larger than the picture: it is blown first and cropped after.
+    # The enlarged layer can be a little larger than the image, so it is blurred first and cropped afterwards.
     path = trail(level.radius, level.sigma, rng.uniform(-135, -45), *flakes.shape)
-    blown = dragged(flakes, path)[:height, :width]
-    layer = np.round(blown * 255).astype(np.uint8)
+    blurred = dragged(flakes, path)[:height, :width]
+    layer = np.round(blurred * 255).astype(np.uint8)
     mirrored = np.ascontiguousarray(layer[::-1, ::-1])
     out = np.empty_like(image)
     for rows in strips(height, width * 3):
@@ -110,7 +110,7 @@ def snow(image: Image, level: Snow, rng: np.random.Generator) -> Image:
 
 
 def _enlarged(field: Floats, factor: float) -> Floats:
-    """Return the middle of `field`, shape (H, W), enlarged by linear interpolation, as scipy.ndimage.zoom does it."""
+    """Return the middle of `field`, shape (H, W), enlarged by linear interpolation as in scipy.ndimage.zoom."""
     down, right = (line(size, factor) for size in field.shape)
     first = down.index[0]
     part = field[first : down.index[-1] + 2]
@@ -127,10 +127,10 @@ def _enlarged(field: Floats, factor: float) -> Floats:
 
 
 def frost(image: Image, level: tuple[float, float], rng: np.random.Generator) -> Image:
-    """Cover the picture with a random part of one of five photographs of frost; `level` weighs picture and frost.
+    """Add a random part of one of five photographs of frost; `level` holds the weights of image and frost.
 
-    Same pixels as imagecorruptions 1.1.2 given the same random state. Raises TexturesMissing where the photographs are
-    not on this machine.
+    The pixels equal those of imagecorruptions 1.1.2 for the same random state. Raises TexturesMissing if the
+    photographs are not on this machine.
     """
     height, width = image.shape[:2]
     texture = _fitted(int(rng.integers(5)), height, width)
@@ -138,7 +138,7 @@ def frost(image: Image, level: tuple[float, float], rng: np.random.Generator) ->
     left = rng.integers(0, texture.shape[1] - width)
     crop = texture[top : top + height, left : left + width]
     keep, cover = level
-    # A sum of one of 256 and one of 256: 65536 results.
+    # A pair of 8-bit levels has 65536 possible sums.
     mixture = np.clip(keep * np.arange(256)[:, None] + cover * np.arange(256), 0, 255).astype(np.uint8).reshape(-1)
     out = np.empty_like(image)
     for rows in strips(height, width * 3):
@@ -151,7 +151,7 @@ def frost(image: Image, level: tuple[float, float], rng: np.random.Generator) ->
 
 @lru_cache(maxsize=10)
 def _fitted(index: int, height: int, width: int) -> Image:
-    """Return frost texture `index` enlarged so that a picture of `height` x `width` fits in with a tenth to spare."""
+    """Return frost texture `index`, enlarged if needed to be 10 % larger than an image of `height` x `width`."""
     texture = _texture(index)
     rows, columns = texture.shape[:2]
     scale = max(1.0, height / rows, width / columns) * 1.1
@@ -163,14 +163,14 @@ def _fitted(index: int, height: int, width: int) -> Image:
 
 @lru_cache(maxsize=len(FROST_FILES))
 def _texture(index: int) -> NDArray[np.uint8]:
-    """Return frost photograph `index` as stored, BGR."""
+    """Return frost photograph `index` as it is stored, in BGR."""
     stored = np.frombuffer(read(f"imagecorruptions/frost/{FROST_FILES[index]}"), dtype=np.uint8)
     texture = cv2.imdecode(stored, cv2.IMREAD_COLOR)
     return np.asarray(texture, dtype=np.uint8)
 
 
 def fog(image: Image, level: tuple[float, float], rng: np.random.Generator) -> Image:
-    """Mix in a fractal cloud of a given thickness and roughness."""
+    """Blend with a fractal cloud; `level` holds its thickness and how fast its finer structures fade."""
     thickness, fade = level
     height, width = image.shape[:2]
     size = 1 << (max(height, width, 3) - 1).bit_length()
@@ -190,8 +190,8 @@ def fog(image: Image, level: tuple[float, float], rng: np.random.Generator) -> I
 def _plasma(size: int, fade: float, rng: np.random.Generator) -> Floats:
     """Return a fractal height map, (size, size) in 0..1, by the diamond-square algorithm on a torus.
 
-    Every round doubles the sides: first the middles of the squares, then the middles of the edges, each the mean of
-    four neighbours plus a uniform deviation of `wobble`**2. `wobble` falls by the factor `fade` from round to round.
+    Every round doubles the sides. It sets first the middles of the squares, then the middles of the edges, each to the
+    mean of four neighbours plus a uniform deviation of up to `wobble`**2. Each round divides `wobble` by `fade`.
     """
     wobble = 100.0
     heights = np.zeros((1, 1))
@@ -214,7 +214,7 @@ def _plasma(size: int, fade: float, rng: np.random.Generator) -> Floats:
 
 
 def _paired(heights: Floats, shift: int, axis: int) -> Floats:
-    """Return heights + np.roll(heights, shift, axis) for a shift of one, without the copy."""
+    """Return heights + np.roll(heights, shift, axis) for a shift of 1 or -1, without the copy that np.roll makes."""
     lines = heights if axis == 0 else heights.T
     pairs = np.empty_like(lines)
     first, last = (0, -1) if shift > 0 else (-1, 0)
@@ -225,7 +225,7 @@ def _paired(heights: Floats, shift: int, axis: int) -> Floats:
 
 
 def _deviated(sums: Floats, wobble: float, rng: np.random.Generator) -> Floats:
-    """Return a quarter of `sums` plus `wobble` times a uniform draw from +-`wobble`; writes to `sums`."""
+    """Return `sums` / 4 plus `wobble` times a uniform draw from -`wobble` to `wobble`; writes to `sums`."""
     sums /= 4
     deviation = rng.uniform(-wobble, wobble, sums.shape)
     deviation *= wobble
@@ -239,10 +239,10 @@ def brightness(image: Image, level: float, _rng: np.random.Generator) -> Image:
 
 
 def spatter(image: Image, level: Spatter, rng: np.random.Generator) -> Image:
-    """Let drops of water or mud hit the lens.
+    """Put drops of water or mud on the lens.
 
-    Same pixels as imagecorruptions 1.1.2 given the same random state; where no drop falls (small pictures), the
-    picture stays, while imagecorruptions divides zero by zero.
+    The pixels equal those of imagecorruptions 1.1.2 for the same random state. If no drop falls, which happens on small
+    images, the image is unchanged, while imagecorruptions divides zero by zero.
     """
     noise = rng.normal(size=image.shape[:2], loc=level.mean, scale=level.deviation)
     liquid = gaussian(noise, level.sigma)
@@ -251,7 +251,7 @@ def spatter(image: Image, level: Spatter, rng: np.random.Generator) -> Image:
 
 
 def _wet(image: Image, liquid: Floats, level: Spatter) -> Image:
-    """Return `image` behind drops of water: the rims of the drops shine in pale turquoise."""
+    """Return `image` behind drops of water, whose rims shine in pale turquoise."""
     drops = (liquid * 255).astype(np.uint8)
     rim = cv2.distanceTransform(255 - cv2.Canny(drops, 50, 150), cv2.DIST_L2, 5)
     _, rim = cv2.threshold(rim, 20, 20, cv2.THRESH_TRUNC)

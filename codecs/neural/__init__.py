@@ -1,1 +1,1 @@
-"""CompressAI's models as codecs: the only place that imports torch, and only when one of its codecs is opened."""
+"""CompressAI's models as codecs; only this package imports torch, and only when one of its codecs is opened."""

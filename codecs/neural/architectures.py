@@ -1,4 +1,4 @@
-"""The known architectures by their names in CompressAI, with what must be known of each without importing torch."""
+"""The known architectures by their names in CompressAI, with the properties that are needed without torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ LOW, HIGH = 0.0012, 0.26
 class Architecture:
     """A model class, by its name in compressai.models or in `conditional`, and its properties.
 
-    Images are padded to a multiple of `multiple`, the subsampling of the smallest latent. One set of weights serves a
-    range of rates with `gain`, by a gain on its latents, and with `conditional`, by lambda as an input. `principal`
-    says that training may start from principal components: four stages of stride 2, nearly linear at first.
+    Images are padded to a multiple of `multiple`, the subsampling of the smallest latent. With `gain` or `conditional`,
+    one set of weights serves a range of rates: through a gain on its latents, or through lambda as an input.
+    `principal` means that training can start from principal components: the transforms have four stages of stride 2 and
+    are nearly linear at first.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors files with the weights of a model, and metadata that say which model."""
+"""Checkpoints: safetensors files with the weights of a model, and metadata that identify the model."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Checkpoint(Facts):
 def save(path: Path, facts: Facts, state: Mapping[str, torch.Tensor]) -> None:
     """Write a checkpoint; the file appears complete or not at all, and replaces an older one.
 
-    The entropy coder's tables are left out, since `build` computes them from the weights. Raises ValueError where
-    `path` does not end in .safetensors or the architecture is unknown, OSError where the file cannot be written.
+    The entropy coder's tables are omitted, because `build` computes them from the weights. Raises ValueError if `path`
+    does not end in .safetensors or the architecture is unknown, OSError if the file cannot be written.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -38,7 +38,7 @@ def save(path: Path, facts: Facts, state: Mapping[str, torch.Tensor]) -> None:
     if facts.architecture not in ARCHITECTURES:
         raise ValueError(f"expected one of {', '.join(ARCHITECTURES)}, got {facts.architecture!r}")
     metadata = as_metadata(facts)
-    # Copies, because safetensors refuses tensors that share memory.
+    # Copy, because safetensors refuses tensors that share memory.
     weights = {
         key: value.detach().to("cpu", copy=True).contiguous()
         for key, value in state.items()
@@ -52,7 +52,7 @@ def save(path: Path, facts: Facts, state: Mapping[str, torch.Tensor]) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # a temporary file is its user's alone
+        Path(temporary).chmod(0o644)  # a temporary file is readable by its user only
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -69,7 +69,7 @@ def read(path: Path) -> Checkpoint:
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one: {error}") from error
+        raise BadCheckpoint(f"{path} is not a safetensors file, or is damaged: {error}") from error
     digest = sha256(data).hexdigest()
     return Checkpoint(facts.architecture, facts.config, facts.lam, facts.metric, facts.about, state, digest)
 

@@ -1,4 +1,4 @@
-"""A CompressAI model at one operating point as a codec: images to latents to bytes, and back from the bytes alone."""
+"""A CompressAI model at one operating point as a codec: from images over latents to bytes, and back."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .coder import String
 from .device import computing
 
 AHEAD = 8
-"""How many images an accelerator transforms together, which its memory limits."""
+"""The number of images that an accelerator transforms together; its memory limits this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """The rate argument of a variable-rate model: its name, and its range, which indices divide evenly in log.
+    """The rate argument of a variable-rate model: its name, and its range, divided by indices evenly in log.
 
-    The stream holds the index, 2 bytes, so that it decodes whatever value the decoder was opened with.
+    The stream stores the index in 2 bytes, so that decoding does not depend on the value the decoder was opened with.
     """
 
     argument: str
@@ -49,7 +49,7 @@ GAIN = Dial("inputscale", 0.05, 2.0)
 
 
 def dial_of(architecture: str) -> Dial | None:
-    """Return the dial of an architecture, None where one set of weights has one rate."""
+    """Return the dial of an architecture, None if one set of weights has one rate."""
     facts = ARCHITECTURES[architecture]
     return LAMBDA if facts.conditional else GAIN if facts.gain else None
 
@@ -57,8 +57,8 @@ def dial_of(architecture: str) -> Dial | None:
 class Transform(torch.nn.Module):
     """One of a model's two large transforms, on a device while the rest of the model is on the CPU.
 
-    Where `ahead` holds a batch, its images are transformed together, and returned by one call after the other. While
-    `collected` is a list, inputs are appended to it and nothing is computed.
+    If `ahead` is a batch, its images are transformed together, and each call returns one result. While `collected` is a
+    list, inputs are appended to it and nothing is computed.
     """
 
     def __init__(self, inner: torch.nn.Module, device: torch.device) -> None:
@@ -70,7 +70,7 @@ class Transform(torch.nn.Module):
         self.collected: list[tuple[torch.Tensor, ...]] | None = None
 
     def forward(self, x: torch.Tensor, *conditions: torch.Tensor) -> torch.Tensor:
-        """Return the transform of x (B, C, H, W), on the CPU; `conditions` are the further arguments of the model."""
+        """Return the transform of x (B, C, H, W), on the CPU; `conditions` are further arguments of the transform."""
         if self.collected is not None:
             self.collected.append((x, *conditions))
             return x.new_zeros(1)
@@ -86,13 +86,13 @@ class Transform(torch.nn.Module):
 
 
 class Pixels:
-    """Conversion between images and the tensors of a model: floats in 0..1, edges repeated to a multiple."""
+    """Conversion between images and model tensors: floats in 0..1, padded to a multiple by repeating the edges."""
 
     def __init__(self, multiple: int) -> None:
         self.multiple = multiple
 
     def cells(self, height: int, width: int) -> tuple[int, int]:
-        """Return the sides in multiples, rounded up."""
+        """Return both sides divided by the multiple, rounded up."""
         return -(-height // self.multiple), -(-width // self.multiple)
 
     def tensor(self, image: Image) -> torch.Tensor:
@@ -107,16 +107,16 @@ class Pixels:
         """Return a tensor (3, H, W) as an image: clamped, rounded, without the padding; raise CodecError for NaN."""
         x = x[:, :height, :width]
         if bool(x.isnan().any()):
-            raise CodecError("what the model reconstructs is not a number")
+            raise CodecError("the model's reconstruction is not a number (NaN)")
         pixels: Image = (x.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
         return pixels
 
 
 class NeuralCodec:
-    """A model with its tables computed, padding images to `multiple`; a model with a dial is set to `value`.
+    """A codec from a model whose tables are computed: pads images to `multiple`, and sets the dial, if any, to `value`.
 
     The two large transforms run on the accelerator `device`, if there is one, `AHEAD` images at a time. On the CPU a
-    batch is a loop: there a batch of convolutions takes as long as its images one by one.
+    batch is a loop, because a batch of convolutions takes as long there as its images one by one.
     """
 
     def __init__(
@@ -143,19 +143,19 @@ class NeuralCodec:
         self._counts = [strings[0].count for strings in smallest["strings"]]
 
     def encode(self, image: Image) -> bytes:
-        """Return the stream of an image; raise CodecError where its latents cannot be coded."""
+        """Return the stream of an image; raise CodecError if its latents cannot be coded."""
         bitstream.check_size(*image.shape[:2])
         with computing(self._device):
             return self._packed(image, self._compressed(self._pixels.tensor(image)))
 
     def decode(self, data: bytes) -> Image:
-        """Return the image of a stream; raise DecodeError where it is damaged, Desync where its symbols are wrong."""
+        """Return the image of a stream; raise DecodeError if it is damaged, Desync if its symbols are wrong."""
         stream = self._unpacked(data)
         with computing(self._device):
             return self._pixels.image(self._decompressed(stream)[0], stream.height, stream.width)
 
     def encode_batch(self, images: Sequence[Image]) -> list[bytes]:
-        """Return the streams of images of one shape; `device` says which bytes depend on the device."""
+        """Return the streams of images of the same shape; module `device` explains which bytes depend on the device."""
         if self._device is None:
             return [self.encode(image) for image in images]
         for image in images:
@@ -177,10 +177,10 @@ class NeuralCodec:
         return [job.result() for job in jobs]
 
     def decode_batch(self, data: Sequence[bytes]) -> list[Image]:
-        """Return the images of streams, which are of one shape."""
-        streams = [self._unpacked(each) for each in data]
+        """Return the images of several streams; streams of different shapes are decoded one by one."""
+        streams = [self._unpacked(packed) for packed in data]
         if self._device is None or len({(stream.height, stream.width, stream.dial) for stream in streams}) > 1:
-            return [self.decode(each) for each in data]
+            return [self.decode(packed) for packed in data]
         synthesis: Transform = self._model.g_s
         images = []
         with computing(self._device):
@@ -194,9 +194,9 @@ class NeuralCodec:
                     _, *conditions = synthesis.collected[0]
                 finally:
                     synthesis.collected = None
-                seen = synthesis.compute(latents, *conditions)
+                decoded = synthesis.compute(latents, *conditions)
                 images += [
-                    self._pixels.image(x, stream.height, stream.width) for x, stream in zip(seen, batch, strict=True)
+                    self._pixels.image(x, stream.height, stream.width) for x, stream in zip(decoded, batch, strict=True)
                 ]
         return images
 
@@ -213,7 +213,7 @@ class NeuralCodec:
         return bitstream.unpack(data, len(self._counts), dialled=self._dial is not None)
 
     def _decompressed(self, stream: Stream) -> torch.Tensor:
-        """Return the reconstruction (1, 3, H, W), padded; raise Desync where the symbols are not the encoder's."""
+        """Return the padded reconstruction (1, 3, H, W); raise Desync if the symbols are not the encoder's."""
         rows, columns = self._pixels.cells(stream.height, stream.width)
         strings = [
             String(data, count * rows * columns) for data, count in zip(stream.strings, self._counts, strict=True)
@@ -224,17 +224,17 @@ class NeuralCodec:
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, IndexError, AssertionError) as error:
-            raise DecodeError(f"the model cannot make an image of this stream: {error}") from error
+            raise DecodeError(f"the model cannot decode this stream: {error}") from error
         if coder.checksum(strings) != stream.checksum:
             raise Desync(
-                "the latents decode to other symbols than were encoded; a stream needs its encoder's weights, and a "
-                "machine that computes the same numbers from them"
+                "the latents decode to other symbols than were encoded: decode with the encoder's weights, on a "
+                "machine that computes the same numbers"
             )
-        seen: torch.Tensor = out["x_hat"]
-        return seen
+        reconstruction: torch.Tensor = out["x_hat"]
+        return reconstruction
 
     def _options(self, index: int | None) -> Mapping[str, Any]:
-        """Return the rate argument of the model, and update its tables where they depend on the rate."""
+        """Return the rate argument of the model, and update its tables if they depend on the rate."""
         if self._dial is None or index is None:
             return {}
         value = self._dial.value(index)
@@ -249,7 +249,7 @@ class NeuralCodec:
 
 
 def _scaled(shape: Any, rows: int, columns: int) -> Any:
-    """Return the shapes of latents, nested as the model nests them, of an image of rows x columns smallest images."""
+    """Return the shapes of the latents, in the model's nesting, of an image of rows x columns smallest images."""
     if isinstance(shape, Mapping):
         return {name: _scaled(inner, rows, columns) for name, inner in shape.items()}
     if isinstance(shape, list):
@@ -261,10 +261,10 @@ def _scaled(shape: Any, rows: int, columns: int) -> Any:
 class NeuralEstimate:
     """A model that estimates its rate from likelihoods and makes no bytes.
 
-    The estimate leaves out escape codes, the finite precision of tables, and the header, and its likelihoods have a
-    floor. In the models that code pixel by pixel (mbt2018, cheng2020-anchor and -attn), CompressAI's estimate rounds
-    the latents themselves and not their distance from the predicted mean, so its image is close to the decoded one,
-    not equal to it.
+    The estimate omits escape codes, the finite precision of tables, and the header, and its likelihoods have a floor.
+    In models that code pixel by pixel (mbt2018, cheng2020-anchor and -attn), CompressAI's estimate rounds the latents
+    themselves instead of their distance from the predicted mean. Its image is then close to the decoded image, but not
+    equal.
     """
 
     def __init__(

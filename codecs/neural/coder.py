@@ -3,11 +3,11 @@
 CompressAI's models quantise latents, look up each symbol's table, and pass both to an entropy coder. This module
 replaces that coder by one that calls the same C++ code, makes the same bytes, and differs in four ways:
 
-- A string is a `String`, an object that keeps its symbols. A model "decodes" at once what it has just encoded, as most
-  models do with their hyper-latents and some with all latents; the coding itself can run later, in a thread.
+- A string is a `String`, an object that keeps its symbols. Most models decode their hyper-latents, and some all
+  latents, right after encoding them; with the symbols at hand this costs nothing, and the coding can run in a thread.
 - The symbols give the checksum that detects a desync.
-- The C++ decoder reads past the end of a stream. It finds zeros there.
-- The C++ encoder never ends on symbols near 2^31, which a latent that is NaN becomes. They are refused.
+- The C++ decoder can read past the end of a stream. Here it finds zeros there.
+- The C++ encoder never returns for symbols near 2^31, which NaN latents turn into. Here they are refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ans = compressai("ans")
 
 
 class String:
-    """The symbols of one latent of one image, or the bytes they are coded as; either is computed on demand."""
+    """The symbols of one latent of one image and the bytes that code them; each is computed on demand."""
 
     def __init__(self, data: bytes, count: int) -> None:
         self.symbols = array("i")
@@ -48,7 +48,7 @@ class String:
         string.symbols = array("i", symbols)
         string._code = lambda: bytes(_ans.RansEncoder().encode_with_indexes(symbols, indexes, *tables))
         if not symbols or not -_LARGEST_SYMBOL < string.values.min() <= string.values.max() < _LARGEST_SYMBOL:
-            raise CodecError("the model's latents are no numbers, or too large to code")
+            raise CodecError("the model's latents are not numbers, or are too large to code")
         return string
 
     @property
@@ -65,9 +65,9 @@ class String:
 
     @property
     def padded(self) -> bytes:
-        """The bytes, followed by as many zeros as a decoder of damaged bytes can read.
+        """The bytes, followed by as many zeros as the decoder can read past the end of damaged bytes.
 
-        In zeros the decoder reads at most a word per symbol, and no escape code.
+        In zeros the decoder reads at most one word per symbol, and no escape code.
         """
         return self._data + bytes(4 * self.count + _BEHIND)
 
@@ -83,7 +83,7 @@ def checksum(strings: Iterable[String]) -> int:
 
 
 class Coder:
-    """Replaces the entropy coder of one entropy model, and keeps its tables as the C++ code takes them."""
+    """Replaces the entropy coder of one entropy model, and keeps its tables in the format of the C++ code."""
 
     name = "ans"
 
@@ -98,7 +98,7 @@ class Coder:
         return String.encoded(symbols, indexes, self._tables)
 
     def decode_with_indexes(self, string: String, indexes: list[int], *_tables: object) -> NDArray[np.int32]:
-        """Return the symbols of a string, decoded unless they are known."""
+        """Return the symbols of a string, and decode them if they are not yet known."""
         if string.count != len(indexes):
             raise Desync(f"expected {string.count} symbols in a string, the model asks for {len(indexes)}")
         if not string.symbols:
@@ -162,8 +162,8 @@ def install(model: Any) -> None:
                 module._quantized_cdf = module._quantized_cdf[:, :1].clone()
         if hasattr(module, "scale_table"):
             module.build_indexes = types.MethodType(_build_indexes, module)
-    # The models that code pixel by pixel name the library's classes in these two functions. Copies of the functions,
-    # for this model alone, resolve the names to the classes above.
+    # Models that code pixel by pixel use the library's coder classes in these two functions. This model gets copies of
+    # the functions in which the class names refer to the classes above.
     for name in ("_compress_ar", "_decompress_ar"):
         if hasattr(model, name):
             function = getattr(type(model), name)
@@ -173,5 +173,5 @@ def install(model: Any) -> None:
 
 
 def _build_indexes(self: Any, scales: torch.Tensor) -> torch.Tensor:
-    """Return the number of scales in the table, the last excluded, below each scale; the library takes 63 steps."""
+    """Return how many scales of the table, except the last, lie below each scale; the library needs 63 steps for it."""
     return torch.bucketize(self.lower_bound_scale(scales), self.scale_table[:-1], out_int32=True)

@@ -1,4 +1,4 @@
-"""CompressAI, imported so that it works: beside any build of torchvision, and without its import's warnings."""
+"""Importing CompressAI: without its warnings, and with any build of torchvision."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _SCHEMAS = (
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
 _declared: list[Any] = []
-"""What keeps the schemas declared: torch forgets them when this object goes."""
+"""Keeps the schemas declared: torch drops them when this object is deleted."""
 
 
 def compressai(name: str = "") -> ModuleType:
-    """Return CompressAI's module of this name, e.g. "models", or with "" the package itself; raise ImportError."""
+    """Return CompressAI's module of this name, e.g. "models", or the package itself for ""; raise ImportError."""
     with warnings.catch_warnings():
-        # What it and torchvision use of torch is partly deprecated, which is nothing that a user of ours can mend.
+        # CompressAI and torchvision use deprecated parts of torch, which users of this package cannot change.
         warnings.simplefilter("ignore")
         _declare()
         return importlib.import_module(f"compressai.{name}" if name else "compressai")
 
 
 def _declare() -> None:
-    """Declare two operators of torchvision where its own library cannot: a CPU torch beside a CUDA torchvision.
+    """Declare two operators of torchvision if its own library cannot, e.g. with a CPU torch and a CUDA torchvision.
 
-    CompressAI imports torchvision, which on import registers shapes for these two; neither is ever called.
+    CompressAI imports torchvision, which registers shapes for these two operators on import. Neither is ever called.
     """
     if _declared or importlib.util.find_spec("torchvision") is None:
         return

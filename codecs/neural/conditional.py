@@ -20,15 +20,15 @@ _utils, _entropy = compressai("models.utils"), compressai("entropy_models")
 
 
 def condition(lam: Tensor) -> Tensor:
-    """Return log lambda scaled to -1..1 as a float32 column (B, 1), of lambdas of shape (B,)."""
+    """Return log lambda scaled to -1..1 as a float32 column (B, 1), for lambdas of shape (B,)."""
     return ((lam.double().log() - _MIDDLE) / _HALF).clamp(-1, 1).float().view(-1, 1)
 
 
 class Film(nn.Module):
     """A scale and a shift per channel, from a small network of log lambda (Perez et al. 2018; Dosovitskiy & D. 2020).
 
-    y = x * lambda^power * exp(s(log lambda)) + t(log lambda), lambda relative to the middle of the range. s and t begin
-    at 0, so that a new network scales by lambda^power alone.
+    y = x * lambda^power * exp(s(log lambda)) + t(log lambda), with lambda relative to the middle of its range. s and t
+    are initially 0, so that a new network scales by lambda^power alone.
     """
 
     def __init__(self, channels: int, power: float = 0.0, hidden: int = 64) -> None:
@@ -75,9 +75,9 @@ class Chain(nn.Sequential):
 class ConditionalHyperprior(_models.CompressionModel):  # type: ignore[misc, name-defined]  # CompressAI has no types
     """A scale hyperprior (Balle et al. 2018) of N and M channels with every convolution modulated by lambda.
 
-    Trained with a lambda per image it is one network for all rates (Dosovitskiy & Djolonga 2020). The latents and the
-    scales of their prior are multiplied by lambda^1/2, since the optimal quantisation step goes with lambda^-1/2 at
-    high rate; the network learns the deviation from that.
+    Trained with one lambda per image, it serves all rates (Dosovitskiy & Djolonga 2020). The latents and the scales of
+    their prior are multiplied by lambda^1/2, because the optimal quantisation step is proportional to lambda^-1/2 at
+    high rate. The network learns the deviation from that.
     """
 
     def __init__(self, N: int, M: int) -> None:  # noqa: N803 - the field's names

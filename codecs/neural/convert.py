@@ -1,4 +1,4 @@
-"""Weights that other programs wrote: read without running code, and converted into checkpoints."""
+"""Conversion of weights from other programs into checkpoints, without running code from their files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .metadata import METRICS, BadCheckpoint, Facts, Metric
 
 
 def convert(path: Path, architecture: str, lam: float | None, out: Path, metric: str = "mse") -> checkpoint.Checkpoint:
-    """Write the weights in `path` as a checkpoint to `out`, and return it; raise BadCheckpoint, with nothing written.
+    """Write the weights in `path` as a checkpoint to `out`, and return it; raise BadCheckpoint and write nothing.
 
-    `path` is a .safetensors file, or what `read_pickled` reads. `lam` is the lambda of its loss, lambda * 255^2 * MSE +
-    bpp or lambda * (1 - MS-SSIM) + bpp, and None for a model for all rates. N and M follow from the shapes of the
-    weights, and the model is built once before anything is written.
+    `path` is a .safetensors file, or a file that `read_pickled` reads. `lam` is the lambda of its loss,
+    lambda * 255^2 * MSE + bpp or lambda * (1 - MS-SSIM) + bpp; it is None for a model that serves all rates. N and M
+    follow from the shapes of the weights. The model is built once, as a test, before anything is written.
     """
     if architecture not in ARCHITECTURES:
         raise BadCheckpoint(f"expected one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
@@ -32,14 +32,14 @@ def convert(path: Path, architecture: str, lam: float | None, out: Path, metric:
         if lam is not None:
             raise BadCheckpoint(f"one file of {architecture} serves all rates: leave out its lambda")
     elif lam is None or not 0 < lam < float("inf"):
-        raise BadCheckpoint(f"expected the lambda of the loss, by which its point is named, e.g. {LOW:g} or {HIGH:g}")
+        raise BadCheckpoint(f"expected the lambda of the loss, which names its point, e.g. {LOW:g} or {HIGH:g}")
     known: Metric | None = next((name for name in METRICS if name == metric), None)
     if known is None:
         raise BadCheckpoint(f"expected a metric, {' or '.join(METRICS)}, got {metric!r}")
     if out.suffix != ".safetensors":
         raise BadCheckpoint(f"expected a path that ends in .safetensors, got {out.name!r}")
     if out.exists():
-        raise BadCheckpoint(f"there is a file {out} already: choose another name")
+        raise BadCheckpoint(f"{out} exists already: choose another name")
     state = _state(path)
     try:
         config = models.infer(architecture, state)
@@ -66,15 +66,15 @@ def _state(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def read_pickled(path: Path) -> Mapping[str, torch.Tensor]:
-    """Return the weights in a .pth or .pth.tar file as `models.named_as_built` names them; raise CodecUnavailable.
+    """Return the weights in a .pth or .pth.tar file under the names of `models.named_as_built`; raise CodecUnavailable.
 
-    The file holds tensors by name, or holds them under "state_dict" as CompressAI's training script saves them, or as
-    its only entry of that kind. Such a file is a pickle, which can run any program when it is loaded. It is therefore
-    read with torch's `weights_only`, which refuses everything but tensors and containers.
+    The file holds tensors by name, either at the top level, under "state_dict" (as CompressAI's training script saves
+    them), or in its only entry that holds named tensors. Such a file is a pickle, and loading a pickle can run any
+    program. It is therefore read with torch's `weights_only`, which refuses everything but tensors and containers.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of storages of an older kind
+            warnings.simplefilter("ignore")  # about storages of an older kind
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CodecUnavailable(f"{path} cannot be read: {error.strerror}") from error
@@ -87,17 +87,17 @@ def read_pickled(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def _refused(error: Exception) -> str:
-    """Return why torch does not load a file, in our words: its own take paragraphs, and advise to load it anyway."""
-    unpickling = "which would have to be unpickled, and that can run any program"
+    """Return why torch refuses a file; torch's own message takes paragraphs, and advises to load the file anyway."""
+    unpickling = "unpickling it could run any program"
     if kind := re.search(r"GLOBAL (\S+) was not an allowed global|Unsupported class (\S+)", str(error)):
         name = kind[1] or kind[2]
         weights = "save the weights alone with torch.save(model.state_dict(), FILE)"
-        return f"holds {name} beside tensors, {unpickling}: {weights}"
-    return f"is damaged, or holds more than tensors, {unpickling}"
+        return f"holds {name} besides tensors, and {unpickling}: {weights}"
+    return f"is damaged, or holds more than tensors; {unpickling}"
 
 
 def _weights(content: object) -> Mapping[str, torch.Tensor]:
-    """Return the tensors by name in what a file holds; raise ValueError."""
+    """Return the named tensors in the content of a file; raise ValueError if there are none."""
     entries = content if isinstance(content, Mapping) else {}
     choices = [content, entries.get("state_dict")]
     nested = [value for value in entries.values() if _named_tensors(value)]
@@ -105,8 +105,8 @@ def _weights(content: object) -> Mapping[str, torch.Tensor]:
     for choice in choices:
         if _named_tensors(choice):
             return choice
-    had = f"the entries {', '.join(map(str, entries))}" if entries else type(content).__name__
-    raise ValueError(f"expected tensors by name, or one entry such as state_dict that holds them, got {had}")
+    got = f"the entries {', '.join(map(str, entries))}" if entries else type(content).__name__
+    raise ValueError(f"expected tensors by name, or one entry such as state_dict that holds them, got {got}")
 
 
 def _named_tensors(content: object) -> TypeGuard[Mapping[str, torch.Tensor]]:

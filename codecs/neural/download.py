@@ -1,4 +1,4 @@
-"""Downloads of CompressAI's published weights: each file is fetched once, and its hash checked."""
+"""Downloads of CompressAI's published weights; each file is downloaded once, and its hash is checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..protocol import CodecUnavailable
 from . import zoo
 
 Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, bytes done, bytes in all); bytes in all are 0 where the size is not known."""
+"""Called with (task, bytes done, bytes in total); the total is 0 if the size is not known."""
 
 FOLDER = "CODECSHIFT_WEIGHTS"
 """The environment variable that names a folder to use instead of the user's cache."""
@@ -23,7 +23,7 @@ _CHUNK = 1 << 18
 
 
 def folder() -> Path:
-    """Return the folder of the weights: $CODECSHIFT_WEIGHTS, else one in the user's cache."""
+    """Return the folder of the weights: $CODECSHIFT_WEIGHTS, else a folder in the user's cache."""
     if os.environ.get(FOLDER):
         return Path(os.environ[FOLDER]).expanduser()
     import pooch  # noqa: PLC0415 - importing a room stays cheap
@@ -35,10 +35,10 @@ def folder() -> Path:
 
 
 def fetched(name: str, progress: Progress | None = None) -> Path:
-    """Return the path of a file of the zoo, downloaded if it is missing; raise CodecUnavailable.
+    """Return the path of a file of the zoo, and download it if it is missing; raise CodecUnavailable.
 
-    The file appears complete and with the hash in its name, or not at all. Processes that want the same file at the
-    same time wait for the first.
+    The file appears only when it is complete and matches the hash in its name. If several processes need the same file
+    at the same time, one downloads it and the others wait.
     """
     path = folder() / f"{name}.pth.tar"
     if path.is_file():
@@ -53,7 +53,7 @@ def fetched(name: str, progress: Progress | None = None) -> Path:
                 _download(url, path, name.rpartition("-")[2], progress)
     except (OSError, ValueError) as error:
         raise CodecUnavailable(
-            f"cannot fetch its weights, {_reason(error)}: {url}; to do it by hand, save that file as {path}"
+            f"cannot download its weights, {_reason(error)}: {url}; to do it by hand, save that file as {path}"
         ) from error
     return path
 
@@ -66,22 +66,22 @@ def _download(url: str, path: Path, digest: str, progress: Progress | None) -> N
             try:
                 received = _receive(url, Path(temporary), f"downloading {path.name}", progress)
             except OSError as error:
-                # A refusal by the server is final; after a cut connection another attempt may succeed.
+                # An error response of the server is final; after a lost connection another attempt may succeed.
                 if attempt == ATTEMPTS or getattr(error, "response", None) is not None:
                     raise
                 continue
             if received.startswith(digest):
                 break
             if attempt == ATTEMPTS:
-                raise ValueError(f"what arrived has a sha256 of {received[:8]}..., expected {digest}...")
-        Path(temporary).chmod(0o644)  # a temporary file is its user's alone, but caches may be shared
+                raise ValueError(f"the downloaded file has the sha256 {received[:8]}..., expected {digest}...")
+        Path(temporary).chmod(0o644)  # a temporary file is readable by its user only, but caches may be shared
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
 
 
 def _receive(url: str, target: Path, task: str, progress: Progress | None) -> str:
-    """Stream `url` into a file and return its sha256; raise OSError where the connection fails or is cut."""
+    """Stream `url` into a file and return its sha256; raise OSError if the connection fails or is cut."""
     import requests  # noqa: PLC0415 - only a download needs it
 
     digest = hashlib.sha256()

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "checkpoints"
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the packaged families, e.g. "hyperprior-cs", whether or not their files are whole."""
+    """Return the names of the packaged families, e.g. "hyperprior-cs", including families with damaged files."""
     return tuple(sorted(path.name for path in FOLDER.iterdir() if path.is_dir())) if FOLDER.is_dir() else ()
 
 
@@ -28,9 +28,9 @@ def files(family: str) -> tuple[Path, ...]:
 
 
 def whole(family: str) -> dict[Path, metadata.Facts]:
-    """Return what each checkpoint of a family says of itself, the lowest lambda first.
+    """Return the metadata of each checkpoint of a family, in order of lambda.
 
-    Raises BadCheckpoint where one is damaged, or is lacking by the recipe that made the family.
+    Raises BadCheckpoint if a checkpoint that the family's recipe names is missing or damaged.
     """
     path = FOLDER / family / "recipe.toml"
     try:
@@ -38,12 +38,12 @@ def whole(family: str) -> dict[Path, metadata.Facts]:
         architecture, lambdas = recipe["architecture"], [float(lam) for lam in recipe["lambdas"]]
         dialled = ARCHITECTURES[architecture].gain or ARCHITECTURES[architecture].conditional
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadCheckpoint(f"{path} is lacking or damaged") from error
+        raise BadCheckpoint(f"{path} is missing or damaged") from error
     expected = [family] if dialled else [f"l{lam:g}" for lam in sorted(lambdas)]
     facts = {path: metadata.read_facts(path) for path in (FOLDER / family / f"{stem}.safetensors" for stem in expected)}
     for path, (stem, known) in zip(facts, zip(expected, facts.values(), strict=True), strict=True):
         if known.architecture != architecture or (not dialled and f"l{known.lam or 0:g}" != stem):
-            raise BadCheckpoint(f"{path} is a checkpoint of something else")
+            raise BadCheckpoint(f"{path} is not the checkpoint that the recipe of {family} names")
     return facts
 
 

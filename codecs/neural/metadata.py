@@ -16,21 +16,22 @@ Metric = Literal["mse", "ms-ssim"]
 METRICS: tuple[Metric, ...] = ("mse", "ms-ssim")
 
 FORMAT = "1"
-"""The version of the keys, written under "codecshift" in the metadata of every file."""
+"""The version of the metadata format, stored under "codecshift" in every file."""
 
-_LARGEST_HEADER = 1 << 26  # bytes; safetensors itself allows 100 MB, and ours take some tens of kB
+_LARGEST_HEADER = 1 << 26  # bytes; safetensors allows 100 MB, and our headers take tens of kB
 _RESERVED = ("codecshift", "architecture", "config", "lambda", "metric")
 
 
 class BadCheckpoint(ValueError):
-    """A file is no codecshift checkpoint; the message names the file and says what was expected."""
+    """A file is not a codecshift checkpoint; the message names the file and says what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The metadata of a checkpoint: `lam` is the lambda of its loss, None for a model for all rates.
+    """The metadata of a checkpoint.
 
-    `config` holds the constructor's arguments, e.g. {"N": 128, "M": 192}, and `about` all other entries.
+    `lam` is the lambda of the loss, None for a model that serves all rates. `config` holds the constructor's arguments,
+    e.g. {"N": 128, "M": 192}, and `about` all other entries.
     """
 
     architecture: str
@@ -41,7 +42,7 @@ class Facts:
 
 
 def as_metadata(facts: Facts) -> dict[str, str]:
-    """Return the metadata as safetensors stores it, as strings; raise ValueError where `about` uses a reserved name."""
+    """Return the metadata as strings, as safetensors stores it; raise ValueError if `about` uses a reserved name."""
     if taken := sorted(set(_RESERVED) & set(facts.about)):
         raise ValueError(f"expected other names than {', '.join(_RESERVED)} in about, got {taken[0]!r}")
     return {
@@ -58,8 +59,8 @@ def read_facts(path: Path) -> Facts:
     """Return the metadata in a .safetensors file; raise BadCheckpoint."""
     if path.suffix != ".safetensors":
         raise BadCheckpoint(
-            f"{path}: expected a .safetensors file; files that must be unpickled (.pth, .pt, .ckpt) can run any "
-            "program when they are loaded, and are refused: `codecshift convert` reads their tensors, and nothing else"
+            f"{path}: expected a .safetensors file; pickle files (.pth, .pt, .ckpt) are refused, because loading them "
+            "can run any program: `codecshift convert` reads only their tensors"
         )
     try:
         with path.open("rb") as file:
@@ -68,16 +69,16 @@ def read_facts(path: Path) -> Facts:
             length = os.fstat(file.fileno()).st_size
         tensors = json.loads(header) if header else {}
         metadata = tensors.pop("__metadata__", {}) if header else None
-        lacking = 8 + size + max((facts["data_offsets"][1] for facts in tensors.values()), default=0) - length
+        missing_bytes = 8 + size + max((facts["data_offsets"][1] for facts in tensors.values()), default=0) - length
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, AttributeError, RecursionError, KeyError, IndexError, TypeError):
-        metadata, lacking = None, 0
-    if metadata is not None and lacking:
-        wrong = f"{lacking} bytes are lacking" if lacking > 0 else f"{-lacking} bytes are too many"
-        raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one: {wrong}")
+        metadata, missing_bytes = None, 0
+    if metadata is not None and missing_bytes:
+        fault = f"{missing_bytes} bytes are missing" if missing_bytes > 0 else f"it is {-missing_bytes} bytes too long"
+        raise BadCheckpoint(f"{path} is not a safetensors file, or is damaged: {fault}")
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise BadCheckpoint(f"{path} is no safetensors file, or a damaged one")
+        raise BadCheckpoint(f"{path} is not a safetensors file, or is damaged")
     try:
         return _facts(metadata)
     except ValueError as error:
@@ -91,7 +92,8 @@ def _facts(metadata: Mapping[str, str]) -> Facts:
         )
     if metadata["codecshift"] != FORMAT:
         raise ValueError(
-            f"expected metadata of version {FORMAT}, got {metadata['codecshift']!r}: a newer codecshift wrote this file"
+            f"expected metadata of version {FORMAT}, got {metadata['codecshift']!r}: a newer codecshift wrote this "
+            "file, pip install -U codecshift"
         )
     missing = [key for key in _RESERVED if key not in metadata]
     if missing:
@@ -110,7 +112,7 @@ def _facts(metadata: Mapping[str, str]) -> Facts:
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 of a file in hexadecimal digits; raise BadCheckpoint where it cannot be read."""
+    """Return the sha256 of a file in hexadecimal digits; raise BadCheckpoint if it cannot be read."""
     try:
         return content.digest(path)
     except OSError as error:

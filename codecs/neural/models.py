@@ -17,24 +17,24 @@ State = Mapping[str, torch.Tensor]
 Config = Mapping[str, int]
 
 TABLES = ("_offset", "_quantized_cdf", "_cdf_length", "scale_table")
-"""The entropy coder's buffers, which `update` computes from the weights."""
+"""The buffers of the entropy coder, which `update` computes from the weights."""
 
 _CONSTANTS = (".bound", ".pedestal", ".scale_bound")
-"""Constant buffers, taken from a new model: stored in half precision, a constant of 1e-9 would be 0."""
+"""Constant buffers. They are taken from a new model, because in half precision a constant of 1e-9 would become 0."""
 
 
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
-"""What torch calls the model inside DataParallel, `compile`, FSDP and a checkpointed layer."""
+"""torch's names for the model inside DataParallel, `compile`, FSDP and a checkpointed layer."""
 
 _BESIDE = ("QuantOffset", "n_averaged")
-"""Of no model: left by older variable-rate training, and by averaging of weights."""
+"""Tensors that belong to no model, left by older variable-rate training and by averaging of weights."""
 
 
 def named_as_built(state: State) -> dict[str, torch.Tensor]:
-    """Return weights under the names of the model alone, as CompressAI has them at present.
+    """Return weights under the names that CompressAI's model uses at present.
 
-    Whatever torch wrapped the model or its layers in, in any nesting, is left out of the names. Raises ValueError where
-    two tensors then have one name.
+    The names of torch's wrappers around the model or its layers are removed, however nested. Raises ValueError if two
+    tensors then have the same name.
     """
     renamed: dict[str, torch.Tensor] = {}
     rename = compressai("zoo.pretrained").rename_key
@@ -50,7 +50,7 @@ def named_as_built(state: State) -> dict[str, torch.Tensor]:
 def infer(architecture: str, state: State) -> dict[str, int]:
     """Return the constructor's arguments N and, except for cheng2020, M, from the shapes of weights.
 
-    Raises ValueError where the weights lack the layers in question.
+    Raises ValueError if the weights lack the layers that these sizes follow from.
     """
     layers = {"N": "g_a.0.weight", "M": "g_a.6.weight"}
     if architecture.startswith("cheng2020"):
@@ -59,14 +59,14 @@ def infer(architecture: str, state: State) -> dict[str, int]:
         layers["M"] = "g_a.13.weight"
     elif ARCHITECTURES[architecture].conditional:
         layers = {"N": "g_a.0.convolution.weight", "M": "g_a.3.convolution.weight"}
-    lacking = [name for name in layers.values() if name not in state or not state[name].ndim]
-    if lacking:
-        raise ValueError(f"it lacks {lacking[0]}")
+    missing = [name for name in layers.values() if name not in state or not state[name].ndim]
+    if missing:
+        raise ValueError(f"it lacks {missing[0]}")
     return {size: state[name].shape[0] for size, name in layers.items()}
 
 
 def groups(channels: int) -> list[int]:
-    """Return ELIC's uneven groups of M channels: its authors' for M > 128, smaller ones in proportion otherwise."""
+    """Return the sizes of ELIC's uneven groups of M channels: the paper's for M > 128, else proportionally smaller."""
     first = [16, 16, 32, 64] if channels > 128 else [max(1, channels * share // 20) for share in (1, 1, 2, 4)]
     return [*first, channels - sum(first)]
 
@@ -78,9 +78,9 @@ def construct(architecture: str, config: Config, **options: Any) -> torch.nn.Mod
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(f"expected one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
-    wanted = ("N",) if architecture.startswith("cheng2020") else ("N", "M")
-    if set(config) != set(wanted):
-        raise ValueError(f"expected {' and '.join(wanted)} in the config of {architecture}, got {dict(config)}")
+    expected = ("N",) if architecture.startswith("cheng2020") else ("N", "M")
+    if set(config) != set(expected):
+        raise ValueError(f"expected {' and '.join(expected)} in the config of {architecture}, got {dict(config)}")
     if architecture.startswith("elic2022"):
         if config["M"] < 5:
             raise ValueError(f"expected M of at least 5 for the five groups of {architecture}, got {config['M']}")
@@ -104,7 +104,7 @@ def _class(architecture: str) -> Callable[..., Any]:
 def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
     """Return a model with these weights, ready to code: on the CPU, in eval mode, its tables computed.
 
-    Raises ValueError where the weights are not those of such a model.
+    Raises ValueError if the weights do not fit the model.
     """
     options: dict[str, Any] = {}
     if architecture.startswith("elic2022"):
@@ -126,7 +126,7 @@ def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
         model.load_state_dict({**buffers, **weights})
     except (RuntimeError, KeyError) as error:
         size = ", ".join(f"{key}={value}" for key, value in sorted(config.items(), reverse=True))
-        raise ValueError(f"of {size} it {_difference(error)}") from error
+        raise ValueError(f"with {size} it {_difference(error)}") from error
     model.eval()
     gaussian = compressai("entropy_models").GaussianConditional
     for module in model.modules():
@@ -141,18 +141,18 @@ def loaded(architecture: str, config: Config, state: State) -> torch.nn.Module:
 
 @cache
 def _gaussian_tables() -> dict[str, torch.Tensor]:
-    """Return the tables of Gaussians on CompressAI's scales, which all models share and which take long to compute."""
+    """Return the tables of Gaussians on CompressAI's scales; all models share them, and they take long to compute."""
     gaussian = compressai("entropy_models").GaussianConditional(None)
     gaussian.update_scale_table(compressai("models.base").get_scale_table(), force=True)
     return {name: getattr(gaussian, name) for name in TABLES}
 
 
 def _difference(error: RuntimeError | KeyError) -> str:
-    """Return how weights differ from those of a model, of what torch says in a line for each of hundreds of tensors."""
+    """Return a short summary of torch's error message, which has a line for each of hundreds of tensors."""
     text = str(error)
     if isinstance(error, KeyError):
         return f"lacks {error.args[0]}"
-    for start, words in (("Missing key(s)", "lacks {}"), ("Unexpected key(s)", "has {} too many")):
+    for start, words in (("Missing key(s)", "lacks {}"), ("Unexpected key(s)", "has the unexpected {}")):
         if start in text:
             names = re.findall(r'"([^"]+)"', text.partition(start)[2].partition("\n")[0])
             return words.format(_first(names))

@@ -1,4 +1,4 @@
-"""Opening of neural codecs: what their specs name. This module imports torch."""
+"""The functions that open neural codecs, named in their specs. This module imports torch."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .metadata import BadCheckpoint
 
 Params = Mapping[str, int | float | str]
 Loader = Callable[[str, Params], tuple[str, torch.nn.Module]]
-"""Returns the architecture and the model that a spec's argument and a point's parameters name."""
+"""Returns the architecture and the model for a spec's argument and a point's parameters."""
 
 Opened = TypeVar("Opened", NeuralCodec, NeuralEstimate)
 
 
 def _load_zoo(name: str, params: Params) -> tuple[str, torch.nn.Module]:
-    """Load a codec of CompressAI's zoo; its weights are fetched if this machine lacks them."""
+    """Load a codec of CompressAI's zoo, and download its weights if they are not on this machine."""
     path = download.fetched(published.file(name, params))
     architecture = name.removesuffix("-mse").removesuffix("-ms-ssim")
     try:
@@ -54,7 +54,7 @@ def _load_checkpoint(path: Path, architecture: str = "", digest: str = "") -> tu
     try:
         loaded = checkpoint.read(path)
         if not loaded.digest.startswith(digest) or loaded.architecture != (architecture or loaded.architecture):
-            raise CodecUnavailable(f"{path} has changed since the run began")
+            raise CodecUnavailable(f"{path} has changed since the run began: start the run again")
         return loaded.architecture, checkpoint.build(loaded)
     except BadCheckpoint as error:
         raise CodecUnavailable(str(error)) from error

@@ -16,7 +16,7 @@ from .architectures import ARCHITECTURES, HIGH, LOW
 from .metadata import BadCheckpoint, Facts, digest, read_facts
 
 ESTIMATE = "-est"
-"""The end of the name (before an @) of a codec whose rate is estimated from likelihoods."""
+"""The suffix of the name (before an @) of a codec whose rate is estimated from likelihoods."""
 
 LAMBDA = Scale("l", "lam", LOW, HIGH, integer=False)
 GAIN = Scale("g", "gain", 0.1, 1, integer=False)
@@ -63,7 +63,7 @@ def _trained(name: str) -> str:
 
 
 def estimated(spec: Spec) -> Spec:
-    """Return the codec with the same weights whose rate is estimated."""
+    """Return a codec with the same weights that estimates its rate."""
     base, at, stem = spec.name.partition("@")
     module, function, argument = spec.load.split(":", 2)
     return replace(
@@ -78,23 +78,24 @@ def estimated(spec: Spec) -> Spec:
 def named(label: str) -> tuple[Spec, str]:
     """Return the codec of a label such as "ARCH@file.safetensors" or "ARCH@folder:l0.013", and the point's name or "".
 
-    In rows the codec is called "ARCH@file" or "ARCH@folder". Raises BadCheckpoint where the label names none.
+    In rows the codec is called "ARCH@file" or "ARCH@folder". Raises BadCheckpoint if the label names no checkpoint.
     """
-    architecture, _, place = label.partition("@")
-    wanted = architecture.removesuffix(ESTIMATE)
-    if wanted not in ARCHITECTURES:
-        raise BadCheckpoint(f"expected an architecture before the @, one of {', '.join(ARCHITECTURES)}, got {wanted!r}")
+    prefix, _, place = label.partition("@")
+    architecture = prefix.removesuffix(ESTIMATE)
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise BadCheckpoint(f"expected an architecture before the @, one of {known}, got {architecture!r}")
     path, point = Path(place).expanduser(), ""
     if not path.exists() and ":" in place:
         before, _, point = place.rpartition(":")
         path = Path(before).expanduser()
     if path.is_dir():
-        spec = _folder(wanted, path.absolute())
+        spec = _folder(architecture, path.absolute())
     elif path.is_file():
-        spec = _file(wanted, path.absolute())
+        spec = _file(architecture, path.absolute())
     else:
         raise BadCheckpoint(f"expected a .safetensors file or a folder of them after the @, found none at {path}")
-    return (estimated(spec) if architecture != wanted else spec), point
+    return (estimated(spec) if prefix != architecture else spec), point
 
 
 def _file(architecture: str, path: Path) -> Spec:
@@ -106,7 +107,7 @@ def _file(architecture: str, path: Path) -> Spec:
 
 
 def _variable(architecture: str, lambdas: tuple[Point, ...]) -> tuple[tuple[Point, ...], Scale | None]:
-    """Return the points and the scale of a model for all rates, neither for other models."""
+    """Return the points and the scale of a model that serves all rates, and ((), None) for other models."""
     if ARCHITECTURES[architecture].conditional:
         return lambdas, LAMBDA
     return (_GAINS, GAIN) if ARCHITECTURES[architecture].gain else ((), None)
@@ -127,7 +128,7 @@ def _folder(architecture: str, folder: Path) -> Spec:
         for facts, path, sha256 in files
     )
     if len({point.name for point in points}) < len(points):
-        raise BadCheckpoint(f"{folder}: two of its files would be points of one name: rename them")
+        raise BadCheckpoint(f"{folder}: two of its files would give points of the same name: rename one")
     whole = hashlib.sha256("".join(sha256 for _, _, sha256 in files).encode()).hexdigest()[:16]
     name, load = f"{architecture}@{_plain(folder.name)}", f"folder:{architecture}@{folder}"
     return _spec(name, load, f"identify_checkpoint:{whole}", points, None, _settings(files[0][0]))
@@ -146,7 +147,7 @@ def _settings(facts: Facts) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a name with the characters replaced that labels and file names cannot hold."""
+    """Return a name without the characters that labels and file names cannot contain."""
     return re.sub(r"[^\w.+\-]", "-", name)
 
 
@@ -159,7 +160,7 @@ def _ours(family: str) -> Spec:
 
 
 def packaged() -> tuple[tuple[Spec, ...], dict[str, str]]:
-    """Return the codecs that come with the package, and by name what is wrong with those whose files are damaged."""
+    """Return the codecs that come with the package, and, by name, what is wrong with those with damaged files."""
     sound, damaged = [], {}
     for family in families.names():
         try:
@@ -175,12 +176,12 @@ ESTIMATES = tuple(map(estimated, SPECS))
 
 
 def identify_zoo() -> str:
-    """Return the versions of CompressAI and torch; raise CodecUnavailable where they are not installed."""
+    """Return the versions of CompressAI and torch; raise CodecUnavailable if they are not installed."""
     missing = [name for name in ("torch", "compressai", "safetensors") if importlib.util.find_spec(name) is None]
     if missing:
         raise CodecUnavailable(f"{' and '.join(missing)} not installed: {_HINT}")
     versions = {name: importlib.metadata.version(name) for name in ("compressai", "torch")}
-    # "+cpu" and "+cu130" are builds of one version, whose streams are the same: see `device`.
+    # "+cpu" and "+cu130" are builds of the same version, and make the same streams: see `device`.
     return ", ".join(f"{name} {version.partition('+')[0]}" for name, version in versions.items())
 
 
@@ -190,12 +191,12 @@ def identify_checkpoint(sha256: str) -> str:
 
 
 def identify_ours(family: str) -> str:
-    """Return the versions and the digest of the weights of a family of ours; raise CodecUnavailable."""
+    """Return the versions and the digest of the weights of a packaged family; raise CodecUnavailable."""
     return f"{identify_zoo()}, weights {families.digest(family)}"
 
 
 def prepare(spec: Spec, points: Sequence[Point], progress: download.Progress | None = None) -> None:
-    """Fetch the weights that points of a codec of the zoo need; raise CodecUnavailable."""
+    """Download the weights that a zoo codec needs at these points; raise CodecUnavailable."""
     name = spec.load.split(":", 2)[2]
     for file in dict.fromkeys(zoo.file(name, point.params) for point in points):
         download.fetched(file, progress)

@@ -1,11 +1,11 @@
-"""CompressAI's model zoo: the names of its files, as release 1.2.8 lists them."""
+"""CompressAI's model zoo: the names of its files as of release 1.2.8."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 URL = "https://compressai.s3.amazonaws.com/models/v1"
-"""Where CompressAI keeps its files. A name ends in the first eight digits of the file's sha256."""
+"""The folder of CompressAI's files. The name of a file ends in the first eight digits of its sha256."""
 
 
 def _files(stem: str, hashes: str) -> tuple[str, ...]:
@@ -42,16 +42,16 @@ FIXED: Mapping[str, tuple[str, ...]] = {
     "cheng2020-attn-mse": _files("cheng2020_attn-mse", "465f2b64 e0805385 2d07bbdf f7b0ccf2 26c8920e 730501f2"),
     "cheng2020-attn-ms-ssim": _files("cheng2020_attn-ms-ssim", "c5381d91 5dad201d 5c9be841 8b2f647e 5ca1f34c 216423ec"),
 }
-"""By architecture and metric: the files of qualities 1, 2, ..., rising in rate; each name lacks ".pth.tar"."""
+"""By architecture and metric: the files of qualities 1, 2, ... in order of rate, without ".pth.tar"."""
 
 VARIABLE: Mapping[str, str] = {
     "bmshj2018-hyperprior-vbr-mse": "bmshj2018-hyperprior-mse-vbr-cddd26be",
     "mbt2018-mean-vbr-mse": "mbt2018-mean-mse-vbr-45d095e9",
     "mbt2018-vbr-mse": "mbt2018-mse-vbr-f12581a1",
 }
-"""By architecture and metric: the one file of a model that serves a range of rates."""
+"""By architecture and metric: the single file of a model that serves a range of rates."""
 
 
 def file(name: str, params: Mapping[str, int | float | str]) -> str:
-    """Return the file that a codec of the zoo is opened with at a point with these parameters."""
+    """Return the weights file of a zoo codec at the point with these parameters."""
     return VARIABLE[name] if name in VARIABLE else FIXED[name][int(params["quality"]) - 1]

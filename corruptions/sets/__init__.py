@@ -1,4 +1,4 @@
-"""Image sets: the clean pictures of every measurement, and corrupted sets kept as files.
+"""Image sets: the clean images of every measurement, and corrupted sets stored as files.
 
 Names: `sample`, `kodak`, `clic2020-test`, `folder:PATH`, `folder:PATH@cropHxW`, `generated:DIR`. A corrupted set such
 as `kodak-c` is derived from its clean set. `generated:DIR` is a clean set whose corrupted images are files in DIR.

@@ -1,4 +1,4 @@
-"""A corrupted set as files: one PNG per image and condition, and a manifest with what made them and their digests."""
+"""A corrupted set as files: one PNG per image and condition, and a manifest with their origin and digests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..pixels import UnreadableImage, pixel_digest, read_pixels
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
-"""The folder, inside a set that is being made, for work in progress; a finished set has none."""
+"""The folder for work in progress inside an unfinished set; a finished set does not have it."""
 
 FORMAT = "codecshift corrupted set"
 VERSION = 1
@@ -23,14 +23,14 @@ SEEDS = (
     "PCG64 seeded with the 16-byte blake2b of the UTF-8 name set/image/corruption@severity, read as a little-endian "
     "integer"
 )
-PNG_LEVEL = 2  # measured on Kodak-C: level 6 takes three times as long to save 3 % of the bytes
+PNG_LEVEL = 2  # on Kodak-C, level 6 takes three times as long for 3 % fewer bytes
 
 Place = tuple[str, str, int]
-"""Which file of a set: (image id, corruption, severity)."""
+"""Identifies a file of a set: (image id, corruption, severity)."""
 
 
 class GeneratedError(ValueError):
-    """A folder that is not, or cannot become, the corrupted set asked for; one sentence says why."""
+    """A folder is not, or cannot become, the requested corrupted set; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A clean image that a set was made from: the sha256 of its file, and its size after the set's view."""
+    """A clean image of a corrupted set: the sha256 of its file, and its size after the set's view."""
 
     id: str
     sha256: str
@@ -54,10 +54,10 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a corrupted set is made of; times, paths and the number of workers are not part of it.
+    """The content and origin of a corrupted set, without times, paths or the number of workers.
 
-    `digest` is that of the clean set, `recipes` holds each corruption's version, band and levels, `made_with` the
-    versions of the libraries. `files` is incomplete while the set is unfinished.
+    `digest` is the digest of the clean set. `recipes` holds each corruption's version, band and levels, and `made_with`
+    the versions of the libraries. `files` is incomplete while the set is unfinished.
     """
 
     set: str
@@ -70,11 +70,11 @@ class Manifest:
     files: Mapping[Place, Stored]
 
     def places(self) -> list[Place]:
-        """Return every file of the finished set, condition by condition."""
+        """Return the places of all files of the finished set, condition by condition."""
         return [(original.id, *condition) for condition in self.conditions for original in self.images]
 
     def difference(self, other: Manifest) -> str:
-        """Return why files of two manifests may not share a folder, "" if they may."""
+        """Return why files of two manifests must not share a folder, "" if they may."""
         if self.set != other.set:
             return f"{self.set}, not {other.set}"
         if self.digest != other.digest:
@@ -89,7 +89,7 @@ class Manifest:
         return ""
 
     def text(self) -> str:
-        """Return the manifest as it is written: JSON, one file a line, with a digest of itself."""
+        """Return the text of the manifest file: JSON, one line per file, with a digest of its own content."""
         body = self._body()
         parts = {key: _lines(value) if isinstance(value, list) else json.dumps(value) for key, value in body.items()}
         parts["sha256"] = json.dumps(_digest(body))
@@ -114,18 +114,18 @@ class Manifest:
 
     @classmethod
     def parse(cls, text: str) -> Manifest:
-        """Return the manifest in `text`; raise GeneratedError with a predicate whose subject the caller adds."""
+        """Return the manifest in `text`; raise GeneratedError, whose message the caller prefixes with the path."""
         try:
             body = json.loads(text)
             if body["format"] != FORMAT:
-                raise GeneratedError("is the manifest of something else")
+                raise GeneratedError("is not the manifest of a corrupted set")
             if body["version"] > VERSION:
                 raise GeneratedError(
                     f"was written by a newer codecshift (format {body['version']}, this one knows {VERSION}): "
                     "upgrade with pip install -U codecshift"
                 )
             if _digest({key: value for key, value in body.items() if key != "sha256"}) != body["sha256"]:
-                raise GeneratedError("was changed after it was written: its own digest is not right")
+                raise GeneratedError("was changed after it was written: its digest does not match its content")
             conditions = [label.rpartition("@") for label in body["conditions"]]
             manifest = cls(
                 set=body["set"]["name"],
@@ -143,16 +143,16 @@ class Manifest:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             if isinstance(error, GeneratedError):
                 raise
-            raise GeneratedError("is damaged: it is no manifest that codecshift wrote") from error
+            raise GeneratedError("is damaged, or was not written by codecshift") from error
 
 
 def file_of(place: Place) -> str:
-    """Return the path of a file inside its set's folder, "fog/3/kodim01.png"; an image id may hold folders of its own.
+    """Return the path of a file inside its set's folder, e.g. "fog/3/kodim01.png"; image ids may contain folders.
 
-    Raises GeneratedError for a name that would leave the folder.
+    Raises GeneratedError for a name that points outside the folder.
     """
     image, corruption, severity = place
-    # Windows takes a backslash for a slash; elsewhere it is a letter like any other.
+    # On Windows a backslash separates folders; elsewhere it is an ordinary character.
     parts = (corruption, *PureWindowsPath(image).parts)
     if image.startswith("/") or ".." in parts or "/" in corruption:
         raise GeneratedError(f"names a file outside its folder, {image!r}")
@@ -160,7 +160,7 @@ def file_of(place: Place) -> str:
 
 
 def recipe(corruption: str) -> dict[str, Any]:
-    """Return what determines a corruption's pixels, as written in a manifest: version, band and levels."""
+    """Return the entry of a corruption in a manifest: version, band and levels, which determine its pixels."""
     from ..table import find  # noqa: PLC0415 - the table imports every filter, which listing sets does not need
 
     row = find(corruption)
@@ -170,19 +170,19 @@ def recipe(corruption: str) -> dict[str, Any]:
 
 
 def outdated(manifest: Manifest) -> list[str]:
-    """Return the corruptions of a set whose recipe differs from that of this version, or is unknown to it."""
+    """Return the corruptions of a set whose recipe differs from this version's, or is unknown to this version."""
     return [name for name, stored in manifest.recipes.items() if not _is_current(name, stored)]
 
 
 def _is_current(corruption: str, stored: Mapping[str, Any]) -> bool:
     try:
         return recipe(corruption) == stored
-    except (KeyError, ValueError):  # a corruption of another version of this suite
+    except (KeyError, ValueError):  # a corruption that this version does not have
         return False
 
 
 def in_order(conditions: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    """Return (corruption, severity) pairs without repeats, in the order of the table, those outside it last."""
+    """Return the distinct (corruption, severity) pairs in the order of the table, with unknown corruptions last."""
     from ..table import CORRUPTIONS  # noqa: PLC0415 - as above
 
     order = {name: number for number, name in enumerate(CORRUPTIONS)}
@@ -190,21 +190,21 @@ def in_order(conditions: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ..
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of the finished set in `folder`; raise GeneratedError where there is none."""
+    """Return the manifest of the finished set in `folder`; raise GeneratedError if there is none."""
     path = folder / MANIFEST
     if not folder.is_dir():
-        raise GeneratedError(f"{folder} is {'a file' if folder.exists() else 'not there'}, expected a folder")
+        raise GeneratedError(f"{folder} {'is a file' if folder.exists() else 'does not exist'}, expected a folder")
     if not path.is_file():
         if (folder / UNFINISHED).is_dir():
-            raise GeneratedError(f"{folder} is not finished: the same codecshift generate goes on with it")
-        raise GeneratedError(f"{folder} is no corrupted set: it holds no {MANIFEST}")
+            raise GeneratedError(f"{folder} is not finished: run the same codecshift generate again to resume")
+        raise GeneratedError(f"{folder} is not a corrupted set: it has no {MANIFEST}")
     try:
         manifest = Manifest.parse(path.read_text(encoding="utf-8"))
-        lacking = [place for place in manifest.places() if place not in manifest.files]
-        if lacking:
-            raise GeneratedError(f"says nothing of {file_of(lacking[0])}")
+        missing = [place for place in manifest.places() if place not in manifest.files]
+        if missing:
+            raise GeneratedError(f"does not list {file_of(missing[0])}")
     except UnicodeDecodeError as error:
-        raise GeneratedError(f"{path} is damaged: it is no manifest that codecshift wrote") from error
+        raise GeneratedError(f"{path} is damaged, or was not written by codecshift") from error
     except GeneratedError as error:
         raise GeneratedError(f"{path} {error}") from error
     return manifest
@@ -212,14 +212,14 @@ def read_manifest(folder: Path) -> Manifest:
 
 @dataclass(frozen=True, slots=True)
 class StoredSet:
-    """The corrupted images of a set that are kept as files in a folder, and the versions of what made them."""
+    """The corrupted images of a set that are stored as files in a folder, and the versions of the libraries used."""
 
     folder: Path
     files: Mapping[Place, Stored]
     made_with: Mapping[str, str]
 
     def lacks(self, conditions: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-        """Return those of the (corruption, severity) pairs that the folder does not hold."""
+        """Return the (corruption, severity) pairs that are not in the folder."""
         stored = {place[1:] for place in self.files}
         return [condition for condition in conditions if condition not in stored]
 

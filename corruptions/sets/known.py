@@ -1,4 +1,4 @@
-"""The known sets: their names, sizes, terms and addresses, and the errors for a set that is unknown or missing."""
+"""The known sets: their names, sizes, terms and addresses, and the errors for an unknown or missing set."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ CLIC_URL = "https://data.vision.ee.ethz.ch/cvl/clic/test/"
 
 
 class UnknownSet(LookupError):
-    """A name that is no set's."""
+    """A name that names no set."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        """Keep the `name` that was given and the `known` names."""
+        """Store the unknown `name` and the `known` names."""
         super().__init__(name, known)
         self.name = name
         self.known = tuple(known)
 
     def __str__(self) -> str:
-        """Return what was expected, and the nearest name."""
+        """Return the message: the expected names, and the nearest one."""
         clean = self.name.removesuffix("-c")
         if clean in self.known:
-            return f"{self.name} is {clean} under the corruptions: use --set {clean}"
-        near = difflib.get_close_matches(self.name.partition(":")[0], self.known, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else ""
+            return f"{self.name} is {clean} with corruptions applied: use --set {clean}"
+        nearest = difflib.get_close_matches(self.name.partition(":")[0], self.known, n=1, cutoff=0.4)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
         return f"expected a set ({', '.join(self.known)}), got {self.name!r}{hint}"
 
 
 class SetMissing(SetError):
-    """A known set whose images are not on this machine, but can be downloaded."""
+    """The images of a known set are not on this machine, but can be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a set before it is opened; `images` is 0 where the number depends on the folder."""
+    """The facts about a set before it is opened; `images` is 0 if the number depends on the folder."""
 
     name: str
     images: int
@@ -53,14 +53,14 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
             Known(
                 name="sample",
                 images=4,
-                about="photographs that come inside scikit-image: astronaut, chelsea, coffee, rocket (once a JPEG)",
+                about="photographs that come inside scikit-image: astronaut, chelsea, coffee, rocket (from a JPEG)",
                 terms="public domain and CC0",
                 url="https://scikit-image.org/docs/stable/api/skimage.data.html",
             ),
             Known(
                 name="kodak",
                 images=24,
-                about="the Kodak Lossless True Color Image Suite, 768x512 and 512x768, as they are",
+                about="the Kodak Lossless True Color Image Suite, 768x512 and 512x768, uncropped",
                 terms="released by Eastman Kodak for unrestricted usage",
                 url="https://r0k.us/graphics/kodak/",
             ),
@@ -81,11 +81,11 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
             Known(
                 name="generated:DIR",
                 images=0,
-                about="what codecshift generate wrote to DIR, beside the clean images it was made from",
+                about="corrupted images that codecshift generate wrote to DIR, and their clean images",
                 terms="those of the clean images",
                 url="",
             ),
         )
     }
 )
-"""The known sets by name, in the order in which they are shown."""
+"""The known sets by name, in display order."""

@@ -1,4 +1,4 @@
-"""Listing image files: which files of a folder are images, their ids, their digests, and the manifest of both."""
+"""Listing image files: the images in a folder, their ids and digests, and the manifest that stores both."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..corruption import Progress
 from ..pixels import SUFFIXES
 
 _SIDECARS = frozenset({".aae", ".db", ".ini", ".thm", ".xmp"})
-"""The endings of what cameras, editors and file managers lay beside images: nobody expects them to be measured."""
+"""The endings of files that cameras, editors and file managers store next to images; they are skipped silently."""
 
 _SHOWN_KINDS = 6
 
 
 def files_below(root: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files below a folder at any depth, hidden ones left aside: images, by their endings, and others."""
+    """Return (images, other files) below a folder at any depth; endings tell images, and hidden files are skipped."""
     files = sorted(
         path
         for path in root.rglob("*")
@@ -32,7 +32,7 @@ def files_below(root: Path) -> tuple[list[Path], list[Path]]:
 
 
 def left_out(others: Sequence[Path]) -> str:
-    """Return how many files are no images, and of which kinds; "" where there are none beside sidecars of images."""
+    """Return how many of the other files are left out, and of which kinds, "" if all are sidecars of images."""
     kinds = Counter(path.suffix.lower() or "without an ending" for path in others)
     counts = sorted((-count, kind) for kind, count in kinds.items() if kind not in _SIDECARS)
     if not counts:
@@ -45,7 +45,7 @@ def left_out(others: Sequence[Path]) -> str:
 
 
 def distinct_ids(short: Sequence[str], full: Sequence[str]) -> list[str]:
-    """Return the short name of each image as its id, or its full name where two images share the short one."""
+    """Return the id of each image: its short name, or its full name if two images share the short name."""
     counts = Counter(short)
     ids = [brief if counts[brief] == 1 else whole for brief, whole in zip(short, full, strict=True)]
     return ids if len(set(ids)) == len(ids) else list(full)
@@ -58,7 +58,7 @@ def file_digest(path: Path) -> str:
 
 
 def file_digests(files: Sequence[Path], task: str, progress: Progress | None) -> list[str]:
-    """Return the sha256 of each file; "" for an unreadable file, whose error is raised when it is loaded."""
+    """Return the sha256 of each file; "" for an unreadable file, which raises its error when it is loaded."""
     sizes = [path.stat().st_size for path in files]
     digests: list[str] = []
     for path, done in zip(files, accumulate(sizes), strict=True):
@@ -78,7 +78,7 @@ def read_rows(manifest: Path) -> list[dict[str, str]]:
 
 
 def write_rows(manifest: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    """Write a CSV manifest atomically. An unwritable folder is ignored: the manifest only saves time."""
+    """Write a CSV manifest atomically; do nothing if the folder is not writable, as the manifest only saves time."""
     partial = manifest.with_name(f".{manifest.name}.{os.getpid()}")
     try:
         with partial.open("w", newline="", encoding="utf-8") as lines:

@@ -1,4 +1,4 @@
-"""Opening a set by its name: published sets, folders of images, and corrupted sets kept as files."""
+"""Opening a set by its name: published sets, folders of images, and corrupted sets stored as files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FOLDER = re.compile(r"folder:(?P<path>.+?)(?:@crop(?P<height>[1-9]\d*)x(?P<widt
 
 
 def default_data_dir() -> Path:
-    """Return the folder where sets are kept: $CODECSHIFT_DATA, else codecshift's folder in the user's cache."""
+    """Return the folder of the sets: $CODECSHIFT_DATA, else codecshift's folder in the user's cache."""
     chosen = os.environ.get("CODECSHIFT_DATA")
     return Path(chosen).expanduser() if chosen else user_cache()
 
@@ -33,17 +33,16 @@ def open_set(
     mirror: str | None = None,
     progress: Progress | None = None,
 ) -> ImageSet:
-    """Return the set called `name`, its files found, checked and listed.
+    """Return the set called `name`, with its files found, checked and listed.
 
-    `data_dir` is the folder that holds the folders `kodak` and `clic`. With `download`, missing files are fetched into
-    it, from the folder at the URL `mirror` if given, else from the set's own address. `progress` is called during long
-    steps.
+    `data_dir` contains the folders `kodak` and `clic`. With `download`, missing files are downloaded into it, from the
+    folder at the URL `mirror` if given, else from the set's own address. `progress` is called during long steps.
 
-    The clean images of `generated:DIR` are found in the same way. If they are of a folder PATH, they are looked for in
-    `data_dir` under the name that PATH ends in.
+    The clean images of `generated:DIR` are found in the same way. If they come from a folder PATH, they are expected in
+    `data_dir`, in a folder with the last name of PATH.
 
-    Raises UnknownSet for a name outside the grammar, SetError for files that are missing or not the right ones,
-    GeneratedError for a DIR that holds no corrupted set, and DownloadError.
+    Raises UnknownSet for an unknown name, SetError for files that are missing or wrong, GeneratedError for a DIR
+    without a corrupted set, and DownloadError.
     """
     home = data_dir.expanduser().absolute()
     if name == "sample":
@@ -90,21 +89,21 @@ def _open_generated(name: str, home: Path, download: bool, mirror: str | None, p
     folder = Path(name.removeprefix("generated:")).expanduser().absolute()
     manifest = read_manifest(folder)
     if changed := outdated(manifest):
-        raise SetError(f"{name}: {', '.join(changed)} of this codecshift is not the one it was made with: make it anew")
+        raise SetError(f"{name} was made with other versions of {', '.join(changed)}: generate it again")
     clean = manifest.set
     if parsed := _FOLDER.fullmatch(clean):
         clean_folder = home / parsed["path"]
         if not clean_folder.is_dir():
             raise SetError(
-                f"{name} was made from {clean}: looked for its clean images in {clean_folder}; "
-                f"--data-dir names the folder that holds {parsed['path']}"
+                f"{name} was made from {clean}, but its clean images are not in {clean_folder}: "
+                f"set --data-dir to the folder that contains {parsed['path']}"
             )
         clean = f"folder:{clean_folder}" + clean[parsed.end("path") :]
     images = open_set(clean, home, download=download, mirror=mirror, progress=progress)
     if (images.name, images.digest) != (manifest.set, manifest.digest):
         raise SetError(
-            f"{name} was made from other images of {manifest.set} than those found: the digest of its set is "
-            f"{manifest.digest[:12]}, theirs is {images.digest[:12]}"
+            f"{name} was made from other images of {manifest.set} than those found: expected a set with the digest "
+            f"{manifest.digest[:12]}, got {images.digest[:12]}"
         )
     stored = StoredSet(folder, manifest.files, manifest.made_with)
     return replace(images, note=f"{images.note}, corrupted as files", generated=stored)

@@ -1,4 +1,4 @@
-"""The published sets: `sample`, `kodak` and `clic2020-test` are found or downloaded, and checked by their digests."""
+"""The published sets `sample`, `kodak` and `clic2020-test`: found or downloaded, and checked by their digests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIC_VIEW = View(512, 768)
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One of the zip archives of a set, and the subfolder `part` that its images go to."""
+    """One of the zip archives of a set, and the subfolder `part` for its images."""
 
     part: str
     file: str
@@ -54,25 +54,25 @@ def manifest_rows(name: str) -> list[dict[str, str]]:
 
 
 def open_sample() -> ImageSet:
-    """Return the photographs inside scikit-image; raise SetError where it is not installed."""
+    """Return the photographs inside scikit-image; raise SetError if it is not installed."""
     spec = importlib.util.find_spec("skimage")  # finding it is cheap, importing it is not
     if spec is None or not spec.submodule_search_locations:
-        raise SetError("sample needs the photographs inside scikit-image, which is not installed")
+        raise SetError("sample needs the photographs inside scikit-image: pip install scikit-image")
     folder = Path(spec.submodule_search_locations[0], "data")
     rows = manifest_rows("sample")
     missing = [row["file"] for row in rows if not (folder / row["file"]).is_file()]
     if missing:
-        raise SetError(f"sample needs {missing[0]} of scikit-image, looked for in {folder}")
+        raise SetError(f"sample needs {missing[0]} of scikit-image, which is not in {folder}: reinstall scikit-image")
     return _checked_set("sample", folder, rows)
 
 
 def open_kodak(folder: Path, url: str, download: bool, progress: Progress | None) -> ImageSet:
-    """Return the Kodak images in `folder`; with `download`, missing ones are fetched from the folder at `url`."""
+    """Return the Kodak images in `folder`; with `download`, missing ones are downloaded from the folder at `url`."""
     rows = manifest_rows("kodak")
     missing = [row for row in rows if not (folder / row["file"]).is_file()]
     if missing and not download:
         raise SetMissing(
-            f"kodak: {len(missing)} of {len(rows)} images are missing, looked for {folder / missing[0]['file']}: "
+            f"kodak: {len(missing)} of {len(rows)} images are missing, e.g. {folder / missing[0]['file']}: "
             f"allow the download (--download), or save {_join(url, missing[0]['file'])} there and the others likewise"
         )
     for row in missing:
@@ -81,7 +81,7 @@ def open_kodak(folder: Path, url: str, download: bool, progress: Progress | None
 
 
 def _checked_set(name: str, folder: Path, rows: Sequence[Mapping[str, str]]) -> ImageSet:
-    """Return the set of a manifest's rows; each file has the right bytes, or else the right pixels."""
+    """Return the set of a manifest's rows; raise SetError for a file with neither the right bytes nor pixels."""
     return ImageSet(name, tuple(_checked(name, folder, row) for row in rows), note=KNOWN[name].about)
 
 
@@ -95,25 +95,25 @@ def _checked(name: str, folder: Path, row: Mapping[str, str]) -> Source:
             raise SetError(f"{name}: {path} is damaged: {error}") from error
         if not same:
             raise SetError(
-                f"{name}: {path} is not the {row['id']} expected: neither its bytes nor its pixels are right"
+                f"{name}: {path} is not the published {row['id']}: its bytes and its pixels differ, replace it"
             )
     return Source.of_file(row["id"], path, sha256, None, row["pixels"])
 
 
 def open_clic(root: Path, url: str, download: bool, progress: Progress | None) -> ImageSet:
-    """Return the CLIC images below `root`; with `download`, missing archives are fetched from the folder at `url`."""
+    """Return the CLIC images below `root`; with `download`, missing archives come from the folder at `url`."""
     expected = sum(archive.images for archive in CLIC_ARCHIVES)
     files = files_below(root)[0]
     unpacked = sum(archive.images for archive in CLIC_ARCHIVES if (root / archive.part).exists())
-    if len(files) == unpacked < expected:  # else there are images that fetching could not make complete
+    if len(files) == unpacked < expected:  # otherwise there are images that a download would not complete
         for archive in CLIC_ARCHIVES:
             _fill(root, archive, url, download, progress)
         files = files_below(root)[0]
     if len(files) != expected:
-        parts = ", ".join(f"{_join(url, archive.file)} in {root / archive.file}" for archive in CLIC_ARCHIVES)
+        parts = " and ".join(f"{_join(url, archive.file)} as {root / archive.file}" for archive in CLIC_ARCHIVES)
         raise SetMissing(
             f"clic2020-test: expected {expected} images below {root}, found {len(files)}: "
-            f"allow the download (--download), or put {parts}, or the images of both in that folder"
+            f"allow the download (--download), or save {parts}, or put the images of both into that folder"
         )
     rows = _clic_rows(root, files, progress)
     sources = [Source.of_file(row["id"], root / row["file"], row["sha256"], CLIC_VIEW) for row in rows]
@@ -121,7 +121,7 @@ def open_clic(root: Path, url: str, download: bool, progress: Progress | None) -
 
 
 def _fill(root: Path, archive: Archive, url: str, download: bool, progress: Progress | None) -> None:
-    """Make the subfolder of an archive, unless it exists or the archive can neither be found nor fetched."""
+    """Create the subfolder of an archive, unless it exists or the archive is missing and may not be downloaded."""
     if (root / archive.part).exists():
         return
     path = root / archive.file
@@ -131,33 +131,33 @@ def _fill(root: Path, archive: Archive, url: str, download: bool, progress: Prog
             return
         fetch(_join(url, archive.file), path, archive.sha256, progress=progress)
     elif path.stat().st_size != archive.nbytes or file_digest(path) != archive.sha256:
-        raise SetError(f"{path} is not the archive expected, which has {archive.nbytes} bytes: remove it")
-    # PNG does not shrink when zipped, so twice the archive is a generous bound.
+        raise SetError(f"{path} is not the expected archive of {archive.nbytes} bytes: remove it")
+    # Zipping does not shrink PNG, so twice the archive's size is a generous bound.
     unpack(path, root / archive.part, max_bytes=2 * archive.nbytes, progress=progress)
     if fetched:
-        path.unlink()  # all of it is unpacked; an archive that the user put there stays
+        path.unlink()  # it is fully unpacked; an archive that the user put there stays
 
 
 def _clic_rows(root: Path, files: Sequence[Path], progress: Progress | None) -> list[dict[str, str]]:
-    """Return (id, file, nbytes, sha256) for each image, from manifest.csv beside them if it lists just these files.
+    """Return (id, file, nbytes, sha256) for each image, from manifest.csv in `root` if it lists exactly these files.
 
-    Hashing 1.6 GB at every start would be slow, so only the sizes are compared here; the hash of a file is compared
-    when it is loaded. Without such a manifest, the files are hashed and the manifest is written if the folder allows.
+    Hashing 1.6 GB at every start would be slow, so only sizes are compared here; the hash of a file is compared when it
+    is loaded. Without such a manifest, the files are hashed, and the manifest is written if the folder is writable.
     Raises SetError for a file whose size has changed.
     """
     names = [path.relative_to(root).as_posix() for path in files]
     manifest = root / "manifest.csv"
     try:
         rows = read_rows(manifest)
-        whole = sorted(row["file"] for row in rows) == sorted(names) and all(row["sha256"] for row in rows)
+        is_valid = sorted(row["file"] for row in rows) == sorted(names) and all(row["sha256"] for row in rows)
         sizes = {row["file"]: int(row["nbytes"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
-        whole = False  # missing or damaged: it is made again
-    if whole:
+        is_valid = False  # missing or damaged: it is written again
+    if is_valid:
         for path, name in zip(files, names, strict=True):
             if path.stat().st_size != sizes[name]:
                 raise SetError(
-                    f"{path} has changed since {manifest} was made: restore it, or remove both to fetch anew"
+                    f"{path} has changed since {manifest} was written: restore it, or remove both to download again"
                 )
         return rows
     full_names = [str(PurePosixPath(name).with_suffix("")) for name in names]

@@ -146,7 +146,7 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(programs: Path, name: s
 def test_vtm_wants_its_configuration(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, _ = find("vtm")
     monkeypatch.setenv(CONFIG, str(programs / "gone.cfg"))
-    with pytest.raises(CodecUnavailable, match=rf"no file .*gone.cfg, which {CONFIG} names; .*https://"):
+    with pytest.raises(CodecUnavailable, match=rf"{CONFIG} names .*gone.cfg, which is not a file; .*https://"):
         identify(spec)
     monkeypatch.delenv(CONFIG)
     with pytest.raises(CodecUnavailable, match=f"{CONFIG} is not set"), open_codec(spec, Point("x", {"qp": 30})):

@@ -318,7 +318,7 @@ def test_the_fault_is_the_counterexample(plugged: Callable[..., Spec]) -> None:
     faults = {verdict.law: verdict.fault for verdict in contract.check(plugged(Shrinks), [Point("only")])}
     assert faults["damage"].startswith("the first 4832 of 19328 bytes of a 161x40 image: decode returned uint8 (1, 1, ")
     faults = {verdict.law: verdict.fault for verdict in contract.check(plugged(Swaps), [Point("only")])}
-    expected = "a flat image of RGB (200, 90, 30) comes back as (30, 90, 200): the channels in another order"
+    expected = "a flat image of RGB (200, 90, 30) comes back as (30, 90, 200): the channels are in another order"
     assert faults["colour"] == expected
     faults = {verdict.law: verdict.fault for verdict in contract.check(plugged(Keeps), [Point("only")])}
     found = re.fullmatch(

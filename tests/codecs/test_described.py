@@ -233,28 +233,32 @@ def test_a_file_of_another_name_in_its_folder_is_another_codec(path: Path) -> No
     ("old", "new", "message"),
     [
         ('name = "packer"', "", "expected the key 'name'"),
-        ('name = "packer"', 'name = "a:b"', "a codec's name has no colon, comma, slash, @ or space, got 'a:b'"),
+        ('name = "packer"', 'name = "a:b"', "expected a codec name without colon, comma, slash, @ or space, got 'a:b'"),
         ('name = "packer"', "name = 3", "name = 3: expected text"),
         ("points = [64, 16, 4]", "points = []", "expected the key 'points'"),
         ("points = [64, 16, 4]", "points = [200]", "expected s1 to s128 in whole steps, got 200"),
-        ("points = [64, 16, 4]", "points = [4, 4]", "two points have one name"),
+        ("points = [64, 16, 4]", "points = [4, 4]", "two points have the same name"),
         ("points = [64, 16, 4]", "points = ['a']", "expected values on a scale, or tables like"),
         ("points = [64, 16, 4]", "points = [{ step = 3 }]", "points: expected a name in"),
         (
             "points = [64, 16, 4]",
             "points = [{ name = 'x', step = 3, input = 2 }]",
-            r"points: 'input' is a name that commands use already \(height, here, input, output, width\)",
+            r"points: 'input' is a built-in placeholder of commands \(height, here, input, output, width\)",
         ),
-        ('parameter = "step"', 'parameter = "width"', "scale: 'width' is a name that commands use already"),
-        ("points = [64, 16, 4]", "points = [{ name = 'x' }]", r"encode: \{step\} is none of height, here, input"),
+        ('parameter = "step"', 'parameter = "width"', "scale: 'width' is a built-in placeholder of commands"),
+        (
+            "points = [64, 16, 4]",
+            "points = [{ name = 'x' }]",
+            r"encode: got \{step\}, expected one of height, here, input",
+        ),
         ("scale = {", "scael = {", r"unknown key 'scael': expected .* \(did you mean 'scale'\?\)"),
         ("low = 1, ", "", "scale: expected the key 'low'"),
         ("low = 1", "low = true", "low = True: expected a number"),
-        ("{step}", "{level}", r"encode: \{level\} is none of .*step"),
+        ("{step}", "{level}", r"encode: got \{level\}, expected one of .*step"),
         ("{step}", "{step", "expected '}' before end of string"),
-        ("bare = true", "bare = false", r"picture = 'rgb24' does not tell its size: with bare = true"),
+        ("bare = true", "bare = false", r"picture = 'rgb24' does not store its size: set bare = true"),
         ('picture = "rgb24"', 'picture = "bmp"', "picture = 'bmp': expected one of png, ppm, rgb24"),
-        ("bare = true", "bare = true\nmultiple = 0", "multiple, minimum and time_limit are more than 0"),
+        ("bare = true", "bare = true\nmultiple = 0", "expected multiple, minimum and time_limit above 0"),
         ('"decode"]', '"decode", 3]', "decode: expected a list of strings"),
         ("bare = true", 'bare = true\nkind = "learned"', "kind = 'learned': expected classical or neural"),
         ("bare = true", 'bare = true\nknd = "neural"', r"unknown key 'knd': .* \(did you mean 'kind'\?\)"),
@@ -262,8 +266,8 @@ def test_a_file_of_another_name_in_its_folder_is_another_codec(path: Path) -> No
         ("bare = true", "bare = true\nenv = { A = 1 }", r"env: expected text for A, such as A = '1', got 1"),
         ("bare = true", "bare = true\nenv = { 'A=B' = 'x' }", "env: expected the name of a variable, got 'A=B'"),
         ("bare = true", 'bare = true\nenv = { A = "a\\u0000b" }', "env: expected text for A without a zero byte"),
-        ("bare = true", "bare = true\nfolder = 'gone'", "folder = 'gone': there is no such folder beside the file"),
-        ("bare = true", "bare = true\nfiles = ['gone']", "files: there is no file or folder 'gone' beside the file"),
+        ("bare = true", "bare = true\nfolder = 'gone'", "folder = 'gone': there is no such folder next to the file"),
+        ("bare = true", "bare = true\nfiles = ['gone']", "files: there is no file or folder 'gone' next to the file"),
         ("bare = true", "bare = true\nfiles = []", r"files: expected a list of paths such as \['weights.pth'\]"),
         ("bare = true", "bare = true\nfiles = [3]", r"files: expected a list of paths such as \['weights.pth'\]"),
         ("bare = true", "bare = true\nfiles = 'a'", "files = 'a': expected a list"),
@@ -279,7 +283,7 @@ def test_what_is_wrong_in_a_file_is_told(path: Path, old: str, new: str, message
 
 def test_sizes_are_for_bare_streams(path: Path) -> None:
     rewritten(path, 'picture = "rgb24"\nbare = true', 'picture = "png"\nmultiple = 8')
-    with pytest.raises(BadDescription, match="multiple and minimum go with bare = true"):
+    with pytest.raises(BadDescription, match="multiple and minimum need bare = true"):
         describe(path)
     rewritten(path, "multiple = 8", "")
     rewritten(path, '"decode"]', '"decode", "{width}"]')

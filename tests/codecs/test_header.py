@@ -30,10 +30,10 @@ def test_a_truncated_stream_is_none(height: int, width: int, payload: bytes, dat
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "ends in its header"),
+        (b"", "has no complete header"),
         (bytes([0, 5, 0]), "an image of 5x0 pixels"),
         (bytes([5, 0, 0]), "an image of 0x5 pixels"),
-        (bytes([255] * 20), "does not begin with one"),
+        (bytes([255] * 20), "has no complete header"),
         (header.pack(3, 4, b"abc") + b"d", "expected 3 bytes after the header, got 4"),
     ],
     ids=["nothing", "no-rows", "no-columns", "endless", "left-over"],

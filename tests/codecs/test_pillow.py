@@ -342,7 +342,7 @@ with ThreadPoolExecutor(4) as pool:
 def test_a_truncated_stream_is_refused(spec: Spec, share: float) -> None:
     label = at_middle(spec)
     data = tried(label)[0]
-    with open_codec(spec, find(label)[1][0]) as codec, pytest.raises(DecodeError, match=r"^not a \w+ stream"):
+    with open_codec(spec, find(label)[1][0]) as codec, pytest.raises(DecodeError, match=r"^not a valid \w+ stream"):
         codec.decode(data[: int(len(data) * share)])
 
 

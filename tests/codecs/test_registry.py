@@ -208,9 +208,9 @@ def test_a_library_is_asked_for_with_the_spec(offered: Callable[[Any], list[dict
         pytest.param({"name": "mine"}, "TypeError: expected a codecshift Spec, got dict", id="a-dict"),
         pytest.param(lambda: [made("one"), 5], "TypeError: expected a codecshift Spec, got int", id="one-is-none"),
         pytest.param(5, "TypeError: expected a codecshift Spec, got int", id="no-sequence"),
-        pytest.param(made("two:words"), "ValueError: a codec's name has no colon", id="colon"),
-        pytest.param(made("two words"), "ValueError: a codec's name has no colon", id="space"),
-        pytest.param(made(""), "ValueError: a codec's name has no colon", id="no-name"),
+        pytest.param(made("two:words"), "ValueError: expected a codec name without colon", id="colon"),
+        pytest.param(made("two words"), "ValueError: expected a codec name without colon", id="space"),
+        pytest.param(made(""), "ValueError: expected a codec name without colon", id="no-name"),
         pytest.param(made("x", effort=5), "TypeError: expected effort of a Spec to be str, got 5", id="number"),
         pytest.param(
             made("x", bit_depth="8"), "TypeError: expected bit_depth of a Spec to be int, got '8'", id="depth"
@@ -335,7 +335,7 @@ def test_asking_for_what_a_broken_plugin_may_have_offered_says_why(installed: Ca
     installed("raises")
     with pytest.raises(UnknownCodec) as caught:
         find("raises:q5")
-    expected = "the plugin raises (registry-plugin) could not be taken in: RuntimeError: no licence"
+    expected = "the plugin raises (registry-plugin) could not be loaded: RuntimeError: no licence"
     assert str(caught.value) == f"unknown codec 'raises': {expected}"
 
 

@@ -39,7 +39,9 @@ def test_a_file_is_fetched_whole_and_progress_is_told(server: Any, tmp_path: Pat
 
 def test_a_wrong_hash_is_refused_and_nothing_is_left(server: Any, tmp_path: Path) -> None:
     server.files["/a.bin"] = CONTENT[::-1]
-    with pytest.raises(DownloadError, match=r"^what arrived does not have the expected sha256: http://127.* by hand"):
+    with pytest.raises(
+        DownloadError, match=r"^the downloaded file does not have the expected sha256: http://127.* by hand"
+    ):
         fetch(f"{server.url}a.bin", tmp_path / "a.bin", SHA256)
     assert files_below(tmp_path) == []
 
@@ -140,7 +142,7 @@ def test_an_archive_is_unpacked_flat_and_only_its_images(tmp_path: Path) -> None
         pytest.param({"\\\\host\\share\\escape.png": b"1"}, "points outside the folder", id="UNC"),
         pytest.param({"../escape.txt": b"1"}, "points outside the folder", id="not even an image"),
         pytest.param({"a/x.png": b"1", "b/X.PNG": b"2"}, "two images are called 'X.PNG'", id="same name twice"),
-        pytest.param({"a.png": bytes(101)}, "unpacks to 101 bytes, more than the 100", id="too large"),
+        pytest.param({"a.png": bytes(101)}, "unpacks to 101 bytes, expected at most 100", id="too large"),
     ],
 )
 def test_unsafe_archives_are_refused_whole(members: dict[str, bytes], reason: str, tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def test_other_corruptions_fetch_nothing(bare):
 
 def test_without_a_network_the_reason_and_the_command_are_one_sentence(index, bare):
     shutil.rmtree(index)
-    with pytest.raises(DownloadError, match=r"could not be fetched \(.+\): .*python.* -m pip download") as failure:
+    with pytest.raises(
+        DownloadError, match=r"could not be downloaded \(.+\), run: .*python.* -m pip download"
+    ) as failure:
         textures.fetch()
     assert "\n" not in str(failure.value)
     assert list(bare.iterdir()) == []
@@ -74,7 +76,7 @@ def test_without_a_network_the_reason_and_the_command_are_one_sentence(index, ba
 
 def test_other_bytes_are_refused_when_they_arrive_and_when_they_lie_there(index, bare):
     (index / textures.WHEEL).write_bytes((index / textures.WHEEL).read_bytes() + b"\0")
-    with pytest.raises(DownloadError, match=r"could not be fetched"):
+    with pytest.raises(DownloadError, match=r"could not be downloaded"):
         textures.fetch()
     assert list(bare.iterdir()) == []
     (bare / textures.WHEEL).write_bytes(b"damaged")

@@ -1,4 +1,4 @@
-"""Faster training on a device: transforms in bfloat16, and entropy bottlenecks that do not wait for CUDA."""
+"""Faster training: transforms in bfloat16, and entropy bottlenecks that do not wait for the CUDA device."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..compat import compressai
 def use_bfloat16(network: nn.Module, device_type: str) -> None:
     """Make the transforms of a network compute in bfloat16, in place; the weights stay in float32.
 
-    The last layers of the analysis and the synthesis, and everything that makes likelihoods, stay in float32: bfloat16
-    resolves a latent of 100 to half a quantisation step only.
+    The last layers of the analysis and the synthesis, and everything that computes likelihoods, stay in float32: at a
+    latent of 100, bfloat16 resolves only half a quantisation step.
     """
     for transform in (network.g_a, network.g_s):
-        assert isinstance(transform, nn.Sequential)  # noqa: S101 - so it is in all of CompressAI
+        assert isinstance(transform, nn.Sequential)  # noqa: S101 - true for all models of CompressAI
         *layers, last = transform
         for layer in layers:
             layer.forward = torch.autocast(device_type, torch.bfloat16)(layer.forward)
@@ -31,10 +31,10 @@ def _in_float32(forward: Callable[..., Tensor], x: Tensor, *conditions: Any) -> 
 
 
 def avoid_synchronisation(network: nn.Module) -> None:
-    """Make the entropy bottlenecks of a network compute the same without waiting for the device, in place.
+    """Replace the forward pass of a network's entropy bottlenecks by one that does not wait for the device, in place.
 
-    CompressAI's permute by indices that are on the device, and so wait for all queued work, four times a step: two
-    networks could not train beside each other.
+    CompressAI's bottlenecks permute by indices on the device, and so wait for all queued work four times per step. Two
+    networks could then not train in parallel.
     """
     bottleneck = compressai("entropy_models").EntropyBottleneck
     for module in network.modules():

@@ -1,4 +1,4 @@
-"""Preparation of a training: its photographs and initial weights are read, and its folder is claimed."""
+"""Preparation of a training: reading its photographs and start weights, and claiming its folder."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ from .validation import validation_images
 class Job:
     """A training that is ready to run: every input is read, the folder `out` is claimed, and the device exists.
 
-    `valid` holds the validation images, and `start` the checkpoint that each network starts from, None for no
-    checkpoint.
+    `valid` holds the validation images. `start` holds, for each network, the checkpoint that it starts from, or None.
     """
 
     recipe: Recipe
@@ -53,7 +52,7 @@ def prepare(
 ) -> Job:
     """Read everything that a training needs, then claim its folder.
 
-    Raises TrainingError, with nothing written, where an input is missing or wrong or the folder holds something else.
+    Raises TrainingError, and writes nothing, if an input is missing or wrong, or if the folder holds anything else.
     """
     torch_device = choose_device(device)
     _check_constructible(recipe)
@@ -65,7 +64,7 @@ def prepare(
         shared = set(candidates.hashes) & set(training_images.hashes)
         if shared:
             raise TrainingError(
-                f"{len(shared)} of the images of {valid} are among those of {data}: nothing is held out"
+                f"{len(shared)} images of {valid} are also in {data}: expected validation images outside the training"
             )
         held_out = validation_images(recipe, candidates)
     _claim(out, recipe, training_images, checkpoints)
@@ -80,7 +79,7 @@ def choose_device(name: str) -> torch.device:
         raise TrainingError(f"expected --device cpu, cuda or auto, got {name!r}")
     kind, _, number = name.partition(":")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("there is no CUDA device here that torch can use: --device cpu, or auto")
+        raise TrainingError("torch finds no CUDA device: use --device cpu or auto")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise TrainingError(f"there is no device {name}: expected a number below {torch.cuda.device_count()}")
     return torch.device(name)
@@ -98,9 +97,9 @@ def _start_checkpoints(recipe: Recipe, start: Path | None) -> tuple[Checkpoint |
     """Return the checkpoint that each network starts from; raise TrainingError."""
     if (start is None) != (recipe.start != "checkpoint"):
         raise TrainingError(
-            f"recipe {recipe.name!r} begins with trained weights: expected --start FILE.safetensors, or their folder"
+            f"recipe {recipe.name!r} starts from trained weights: expected --start with a .safetensors file or folder"
             if start is None
-            else f"--start is for recipes with start = 'checkpoint', got {recipe.start!r}: --set start=checkpoint"
+            else f"--start needs a recipe with start = 'checkpoint', got {recipe.start!r}: add --set start=checkpoint"
         )
     if start is None:
         return (None,) * len(recipe.stems)
@@ -111,7 +110,7 @@ def _start_checkpoints(recipe: Recipe, start: Path | None) -> tuple[Checkpoint |
 
 def _start_checkpoint(recipe: Recipe, path: Path) -> Checkpoint:
     if not path.is_file():
-        raise TrainingError(f"there is no file {path} to begin with")
+        raise TrainingError(f"there is no file {path} to start from")
     try:
         loaded = checkpoint.read(path)
     except BadCheckpoint as error:
@@ -119,14 +118,14 @@ def _start_checkpoint(recipe: Recipe, path: Path) -> Checkpoint:
     converts = ARCHITECTURES[recipe.architecture].conditional and loaded.architecture == "bmshj2018-hyperprior"
     if (loaded.architecture != recipe.architecture and not converts) or dict(loaded.config) != recipe.config:
         raise TrainingError(
-            f"{path} holds {loaded.architecture} of {dict(loaded.config)}: expected {recipe.architecture} of "
+            f"{path} holds {loaded.architecture} with {dict(loaded.config)}: expected {recipe.architecture} with "
             f"{recipe.config}"
         )
     return replace(loaded, state=conditioned(loaded.state, loaded.lam)) if converts else loaded
 
 
 def _claim(out: Path, recipe: Recipe, data: Photographs, start: Sequence[Checkpoint | None]) -> None:
-    """Create the folder of a training, or accept one that holds this very training; raise TrainingError."""
+    """Create the folder of a training, or accept a folder that holds the same training; raise TrainingError."""
     identity = {
         "recipe": recipe.name,
         "recipe_sha256": recipe.digest(),
@@ -145,7 +144,7 @@ def _claim(out: Path, recipe: Recipe, data: Photographs, start: Sequence[Checkpo
             difference = _difference(out, recipe, existing, identity)
             raise TrainingError(f"{out} holds another training ({difference}); choose another --out")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise TrainingError(f"{out} holds something else than a training: choose another --out")
+        raise TrainingError(f"{out} holds something other than a training: choose another --out")
     out.mkdir(parents=True, exist_ok=True)
     if not file.is_file():
         file.write_text(json.dumps(identity, indent=1), encoding="utf-8")
@@ -153,14 +152,14 @@ def _claim(out: Path, recipe: Recipe, data: Photographs, start: Sequence[Checkpo
     (out / "state").mkdir(exist_ok=True)
 
 
-def _difference(out: Path, recipe: Recipe, existing: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Return in a few words how the training in a folder differs from the one wanted."""
-    if existing.get("recipe") != wanted["recipe"]:
+def _difference(out: Path, recipe: Recipe, existing: dict[str, Any], requested: dict[str, Any]) -> str:
+    """Return in a few words how the training in a folder differs from the requested one."""
+    if existing.get("recipe") != requested["recipe"]:
         return f"of recipe {existing.get('recipe')!r}"
-    if existing.get("recipe_sha256") == wanted["recipe_sha256"]:
-        if existing.get("data_sha256") != wanted["data_sha256"]:
+    if existing.get("recipe_sha256") == requested["recipe_sha256"]:
+        if existing.get("data_sha256") != requested["data_sha256"]:
             return "of other images"
-        renamed = existing.get("order_sha256") != wanted["order_sha256"]
+        renamed = existing.get("order_sha256") != requested["order_sha256"]
         return "of these images under other names" if renamed else "from other weights"
     try:
         existing_recipe = read(out / "recipe.toml")
@@ -169,8 +168,8 @@ def _difference(out: Path, recipe: Recipe, existing: dict[str, Any], wanted: dic
     return ", ".join(_changed_keys(existing_recipe, recipe)) or "of other settings"
 
 
-def _changed_keys(existing: Recipe, wanted: Recipe) -> Iterator[str]:
+def _changed_keys(existing: Recipe, requested: Recipe) -> Iterator[str]:
     for key in Recipe.__dataclass_fields__:
-        old, new = getattr(existing, key), getattr(wanted, key)
+        old, new = getattr(existing, key), getattr(requested, key)
         if old != new and key not in {"name", "about"}:
             yield f"{key} = {old} there, {new} here"

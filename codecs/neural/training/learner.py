@@ -24,13 +24,13 @@ from .recipe import Diverged
 
 
 class Learner:
-    """The network at place `index` of a recipe's lambdas while it is trained; it exists after `start` or `build`.
+    """The network for the lambda at `index` of a recipe, in training; `start` or `build` creates it.
 
     Every step draws its crops, lambdas and noise from a generator seeded by (seed, index, step). A step is therefore
-    the same after a restart, and whichever other networks are trained beside this one.
+    the same after a restart, and does not depend on networks that are trained in parallel.
 
-    `busy` is true during a step, when weights and optimizers do not belong together. `saved_step` is the step of the
-    state on disk, `published` that of the checkpoint, and `best` the best validation score so far.
+    `busy` is true during a step, while weights and optimizers are inconsistent. `saved_step` is the step of the state
+    on disk, `published` the step of the checkpoint, and `best` the best validation score so far.
     """
 
     def __init__(self, job: Job, index: int, lam: float | None) -> None:
@@ -44,7 +44,7 @@ class Learner:
         self.step = self.published = 0
         self.saved_step = -1
         self.best = math.inf
-        make_stream: Any = torch.cuda.Stream  # torch leaves it untyped
+        make_stream: Any = torch.cuda.Stream  # untyped in torch
         self.stream: Any = make_stream(job.device) if job.device.type == "cuda" else None
 
     def start(self, state: dict[str, Tensor] | None) -> None:
@@ -60,7 +60,7 @@ class Learner:
         self.started = True
 
     def build(self, *, fresh: bool) -> None:
-        """Build the network with random weights, or where `fresh` with the initial weights of the recipe."""
+        """Build the network with random weights, or with the recipe's initial weights if `fresh`."""
         recipe, device = self.recipe, self.job.device
         torch.manual_seed(int(np.random.default_rng((recipe.seed, self.index, 2**32 - 1)).integers(2**63)))
         self.network = construct(recipe.architecture, recipe.config).to(device).train()
@@ -71,7 +71,7 @@ class Learner:
         if device.type == "cuda":
             avoid_synchronisation(self.network)
         elif recipe.precision == "bfloat16":
-            # oneDNN's layout for bfloat16 images; a step then takes half the time of float32.
+            # oneDNN's layout for bfloat16 images, with which a step takes half the time of float32.
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if recipe.precision == "bfloat16":
             use_bfloat16(self.network, device.type)
@@ -85,7 +85,7 @@ class Learner:
         self.count = 0
 
     def add_optimizer(self, factors: dict[str, Tensor] | None = None) -> None:
-        """Make the optimizer of the weights, with the given step factors or with those of the present weights."""
+        """Create the optimizer of the weights, with the given step factors or those of the current weights."""
         recipe = self.recipe
         self.factors = factors or step_factors(
             self.network, relative=recipe.rates == "relative", gdn=recipe.gdn_rate, prior=recipe.prior_rate
@@ -108,7 +108,7 @@ class Learner:
             cost = terms(output, x, lam, recipe.loss, image_weights(recipe, lam))
             network: Any = self.network
             aux: Tensor = network.aux_loss()
-            # One backward pass serves both: quantiles get gradients from `aux` alone, all others from the loss alone.
+            # One backward pass serves both: quantiles get gradients only from `aux`, other weights only from the loss.
             loss: Any = cost.loss + aux
             loss.backward()
             if self.pruner:
@@ -125,7 +125,7 @@ class Learner:
         self.busy = False
 
     def on_stream(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context that queues work on this network's CUDA stream, beside the streams of the others."""
+        """Return the context that queues work on this network's own CUDA stream."""
         return torch.cuda.stream(self.stream) if self.stream else contextlib.nullcontext()
 
     def synchronise(self) -> None:
@@ -134,13 +134,13 @@ class Learner:
             torch.cuda.synchronize(self.job.device)
 
     def means(self) -> dict[str, float]:
-        """Return the means since the last row of the log; raise Diverged where the loss is not finite."""
+        """Return the means since the last row of the log; raise Diverged if the loss is not finite."""
         self.synchronise()
         loss, bpp, mse, ms_ssim, aux = (float(total) / max(self.count, 1) for total in self.sums)
         if not (math.isfinite(loss) and math.isfinite(aux)):
             raise Diverged(
-                f"the loss of {self.stem} is no longer a number after step {self.step}: stopped, and what was kept "
-                f"before remains in {self.job.out}; a lower learning_rate or clip may help"
+                f"the loss of {self.stem} is no longer a number after step {self.step}: stopped, with earlier saves "
+                f"kept in {self.job.out}; try a lower learning_rate or clip"
             )
         psnr = 10 * math.log10(255**2 / mse) if mse else math.nan
         return {"loss": loss, "bpp": bpp, "mse": mse, "psnr": psnr, "ms_ssim": ms_ssim, "aux": aux}

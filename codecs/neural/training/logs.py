@@ -1,4 +1,4 @@
-"""The logs of a training: two CSV files that a resumed training continues without gaps, and their plot."""
+"""The logs of a training: two CSV files, which a resumed training continues without gaps, and their plot."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 TRAINING_COLUMNS = ("step", "lambda", "loss", "bpp", "mse", "psnr", "ms_ssim", "aux", "lr", "sparsity", "seconds")
-"""Columns of log.csv: means over the steps since the previous row; `lambda` is empty in a network for all rates."""
+"""Columns of log.csv: means over the steps since the previous row; `lambda` is empty for a network for all rates."""
 
 VALIDATION_COLUMNS = ("step", "lambda", "bpp_real", "psnr", "bpp_est", "loss")
 """Columns of valid.csv: means over the validation images, with real bytes and 8-bit pixels."""
 
 
 def append(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, float | int | str]]) -> None:
-    """Append rows to a CSV file, and the header where the file is new; NaN is written as an empty field."""
+    """Append rows to a CSV file, with a header if the file is new; NaN is written as an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if not path.exists() or not path.stat().st_size:
@@ -29,9 +29,9 @@ def append(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, float
 
 
 def drop_rows(path: Path, done: Mapping[str, int]) -> None:
-    """Drop the rows after the `done` steps of each lambda, given as its text in the column; 0 for other lambdas.
+    """Drop the rows after the `done` step of their lambda; keys of `done` are texts in the column, others have step 0.
 
-    An incomplete last line, from a killed process, is dropped too.
+    An incomplete last line, left by a killed process, is dropped too.
     """
     if not path.exists():
         return
@@ -56,12 +56,12 @@ def read(path: Path) -> list[dict[str, float]]:
 
 
 def draw(folder: Path, title: str) -> None:
-    """Plot log.csv and valid.csv as loss.png: the loss by step, and the real rate and PSNR of every save."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - only a save draws
+    """Plot log.csv and valid.csv as loss.png: the loss over steps, and the real rate and PSNR of every save."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - only saving draws
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    canvas: Any = FigureCanvasAgg(figure)  # matplotlib leaves its methods untyped
+    canvas: Any = FigureCanvasAgg(figure)  # its methods are untyped in matplotlib
     loss, curve = figure.subplots(1, 2)
     for lam, rows in _by_lambda(read(folder / "log.csv")).items():
         loss.plot([row["step"] for row in rows], [row["loss"] for row in rows], lw=1, label=lam or "any lambda")
@@ -71,7 +71,7 @@ def draw(folder: Path, title: str) -> None:
         (line,) = curve.plot([row["bpp_real"] for row in rows], [row["psnr"] for row in rows], lw=0.6, label=lam)
         for row, alpha in zip(rows, shade, strict=True):
             curve.plot(row["bpp_real"], row["psnr"], "o", ms=4, color=line.get_color(), alpha=alpha)
-    curve.set(xlabel="bpp, real bytes", ylabel="PSNR, dB", title="validation, save by save (darker is later)")
+    curve.set(xlabel="bpp, real bytes", ylabel="PSNR, dB", title="validation at every save (darker is later)")
     for axes in (loss, curve):
         axes.grid(alpha=0.3)
         if axes.has_data():

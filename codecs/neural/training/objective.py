@@ -1,4 +1,4 @@
-"""The rate-distortion objective, and the forward pass at the lambdas of each kind of network."""
+"""The rate-distortion objective, and the forward pass of each kind of network at its lambdas."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .recipe import Recipe
 class Terms:
     """The objective of one batch: `loss`, to be minimised, and the means of its parts over the batch.
 
-    `bpp` is bits per pixel by the likelihoods, `mse` in squared 8-bit levels (0..255^2), `ms_ssim` NaN unless it is in
-    the loss.
+    `bpp` is the bits per pixel estimated from the likelihoods. `mse` is in squared 8-bit levels (0..255^2). `ms_ssim`
+    is NaN unless it is part of the loss.
     """
 
     loss: Tensor
@@ -35,10 +35,10 @@ def forward(
 ) -> tuple[Any, Tensor]:
     """Return the output of a recipe's network for a batch, and the lambda of each image (B,); `progress` is in 0..1.
 
-    A network with one lambda, `lam`, has that for all images. Where it is None, a conditional network takes lambda as
-    an input, drawn log-uniformly for each image. A gain-based one has a gain for each of its lambdas, one of which is
-    drawn for each batch; in the first part of the training, `stage_one`, it learns the highest rate alone, with
-    CompressAI's noise in place of rounding (Kamisli, Racape & Choi 2024).
+    A network for a single lambda uses `lam` for all images. For networks that serve all rates `lam` is None. A
+    conditional network takes lambda as an input, drawn log-uniformly for each image. A gain-based network has one gain
+    per lambda, and one lambda is drawn for each batch. In the first part of its training, `stage_one`, it learns only
+    the highest rate, with CompressAI's noise in place of rounding (Kamisli, Racape & Choi 2024).
     """
     if lam is not None:
         return network(x), x.new_full((len(x),), lam)
@@ -54,9 +54,10 @@ def forward(
 def image_weights(recipe: Recipe, lam: Tensor) -> Tensor | float:
     """Return the weight of each image in the objective (B,): (lambda / middle)^-balance in a network for all rates.
 
-    The weights do not change the optimum at each lambda. They change how soon it is reached, and the compromise where
-    one network cannot serve all lambdas. A young network has the same error at every lambda: with balance 0 the few
-    images with the highest lambda alone direct it, with balance 1 errors count the same at all lambdas.
+    The weights do not change the optimum at each lambda. They change how soon it is reached, and the compromise if one
+    network cannot serve all lambdas equally well. Early in training, the error is the same at every lambda. With
+    balance 0, the few images with the highest lambdas then dominate; with balance 1, errors count the same at all
+    lambdas.
     """
     if not recipe.variable:
         return 1.0
@@ -65,7 +66,7 @@ def image_weights(recipe: Recipe, lam: Tensor) -> Tensor | float:
 
 
 def bits_per_pixel(likelihoods: Mapping[str, Tensor], pixels: int) -> Tensor:
-    """Return the sum of -log2 of the likelihoods of each image of a batch, divided by its pixels: (B,)."""
+    """Return the bits per pixel of each image of a batch (B,): the sum of -log2 of its likelihoods over its pixels."""
     bits = sum((-values.float().log2().flatten(1).sum(1) for values in likelihoods.values()), start=torch.zeros(()))
     return bits / pixels
 
@@ -73,8 +74,8 @@ def bits_per_pixel(likelihoods: Mapping[str, Tensor], pixels: int) -> Tensor:
 def terms(output: Mapping[str, Any], x: Tensor, lam: Tensor, loss: str, weight: Tensor | float = 1.0) -> Terms:
     """Return the objective for images x (B, 3, H, W) in 0..1 at lambdas (B,), and its parts.
 
-    "mse": mean of lambda * 255^2 * MSE + bpp. "ms-ssim": mean of lambda * (1 - MS-SSIM) + bpp. `weight` is of each
-    image, or of all.
+    With `loss` "mse" it is the mean of lambda * 255^2 * MSE + bpp, with "ms-ssim" the mean of
+    lambda * (1 - MS-SSIM) + bpp. `weight` is a weight per image, or one for all images.
     """
     x_hat = output["x_hat"].float()
     bpp = bits_per_pixel(output["likelihoods"], x.shape[2] * x.shape[3])

@@ -1,8 +1,8 @@
 """Adam and SOAP with a step factor for each parameter, which can follow the size of the weights.
 
-Adam moves every weight by about its learning rate, whatever the size of the weight. Networks that start from principal
-components hold tensors a thousand times as large as others: one rate either destroys the small tensors or leaves the
-large ones where they are. Shazeer & Stern (2018) and You et al. (2020) scale rates for the same reason.
+Adam moves every weight by about the learning rate, regardless of the weight's size. In networks that start from
+principal components, some tensors are a thousand times as large as others, so a single rate either destroys the small
+tensors or barely moves the large ones. Shazeer & Stern (2018) and You et al. (2020) scale rates for the same reason.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 TYPICAL = 0.017
-"""PyTorch's initial root mean square of the weights of a 5x5 convolution of 48 channels: its factor is 1."""
+"""PyTorch's initial root mean square of the weights of a 5x5 convolution of 48 channels; this size has factor 1."""
 
 _NORMS = (".beta", ".gamma")
 _PRIOR = ("h_a.", "h_s.", "entropy_bottleneck.")
@@ -24,9 +24,9 @@ _PRIOR = ("h_a.", "h_s.", "entropy_bottleneck.")
 def step_factors(network: nn.Module, *, relative: bool, gdn: float, prior: float) -> dict[str, Tensor]:
     """Return the factor of each parameter's step, by name: tensors that broadcast to the parameter.
 
-    `gdn` applies to GDN's parameters, and `prior` to the entropy bottleneck and the hyper-transforms. Where `relative`,
+    `gdn` applies to GDN's parameters, and `prior` to the entropy bottleneck and the hyper-transforms. With `relative`,
     the factor of a convolution is the root mean square of its weights relative to `TYPICAL`. In the hyper-transforms
-    each row and column has its own, because channels of latents differ a hundredfold in size.
+    each row and column has its own factor, because channels of latents differ a hundredfold in size.
     """
     factors = {name: torch.tensor(gdn if name.endswith(_NORMS) else 1.0) for name, _ in network.named_parameters()}
     for name, module in network.named_modules():
@@ -43,7 +43,7 @@ def _rms(weight: Tensor, *axes: int) -> Tensor:
 
 
 def _sizes(weight: Tensor) -> Tensor:
-    """Return the product of the sizes of rows and columns, as in Adafactor, in the shape of 1x1 weights."""
+    """Return the product of the root mean squares of rows and columns, as in Adafactor, shaped like 1x1 weights."""
     return _rms(weight, 1, 2, 3) * _rms(weight, 0, 2, 3) / _rms(weight).clamp(min=1e-12)
 
 
@@ -52,9 +52,9 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """Return an optimizer whose steps are multiplied by the factor of each parameter.
 
-    "adam" is PyTorch's. "soap" is SOAP (Vyas et al. 2024), Adam in the eigenbases of the gradients' covariances, which
-    suits layers whose inputs differ in size as principal components do. It has its authors' settings, except no weight
-    decay and new bases only every 20 steps.
+    "adam" is PyTorch's Adam. "soap" is SOAP (Vyas et al. 2024): Adam in the eigenbases of the gradients' covariances.
+    It suits layers whose inputs differ in size, as principal components do. It uses its authors' settings, except for
+    no weight decay and new bases only every 20 steps.
     """
     values = list(parameters.values())
     if kind == "adam":

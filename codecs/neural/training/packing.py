@@ -1,4 +1,4 @@
-"""Packing of finished trainings for publication: the best checkpoints, in half precision where that is as good."""
+"""Packing of finished trainings for publication: the best checkpoints, in half precision if that costs no quality."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .recipe import Recipe, TrainingError, as_toml, read
 from .validation import Score, validate, validation_images
 
 RATE, PSNR = 1e-3, 0.01
-"""The change of rate (relative) and of PSNR (dB) on the validation images that half precision may cause."""
+"""The largest change of rate (relative) and PSNR (dB) on the validation images that half precision may cause."""
 
 KEPT = "## Measured"
-"""The heading of the hand-written part of a card, which is kept when a family is packed again."""
+"""The heading of the hand-written part of a card; this part is kept when a family is packed again."""
 
 LOSSES = {"mse": "lambda · 255² · MSE + bpp", "ms-ssim": "lambda · (1 - MS-SSIM) + bpp"}
 OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
@@ -32,7 +32,7 @@ _ENTROPY = "entropy_bottleneck."
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A packed checkpoint at one lambda: its scores before and after packing, and whether it is in half precision."""
+    """A packed checkpoint at one lambda: its scores before and after packing, and whether it uses half precision."""
 
     file: str
     steps: str
@@ -47,9 +47,9 @@ def pack(
     """Write the best checkpoints of trainings to `out`, with recipe, logs and model card; return what was packed.
 
     A checkpoint is stored in half precision, except for its small entropy models, if that keeps the rate within 0.1 %
-    and the PSNR within 0.01 dB on the images in `valid`. A network for all rates is named after the folder `out`.
-    Several trainings become one family if they differ in their lambdas alone. Raises TrainingError for a folder that
-    holds no training, a training that is not finished, and trainings that make no family.
+    and the PSNR within 0.01 dB on the images in `valid`. A network that serves all rates is named after the folder
+    `out`. Several trainings become one family if they differ only in their lambdas. Raises TrainingError for a folder
+    without a training, for an unfinished training, and for trainings that cannot form one family.
     """
     recipes = [_recipe(training) for training in trainings]
     recipe = _joined(recipes)
@@ -58,7 +58,7 @@ def pack(
     for training, part in zip(trainings, recipes, strict=True):
         best |= _best(training, part)
     if len({trained.about.get("data_sha256") for trained in best.values()}) > 1:
-        raise TrainingError("these trainings learnt from different photographs: no family is made of them")
+        raise TrainingError("these trainings used different photographs, so they cannot form one family")
     packed = []
     out.mkdir(parents=True, exist_ok=True)
     for stem, trained in best.items():
@@ -77,7 +77,7 @@ def pack(
 
 
 def halved(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the weights of the transforms in half precision, and all else as it is: constants of 1e-9 would be 0."""
+    """Return the state with the transforms' weights in half precision, where constants of 1e-9 would become 0."""
     return {
         name: value.half() if name.endswith(_HALVED) and _ENTROPY not in name else value
         for name, value in state.items()
@@ -100,33 +100,33 @@ def _pack(trained: Checkpoint, recipe: Recipe, images: tuple[Image, ...], target
 
 
 def _recipe(training: Path) -> Recipe:
-    """Return the recipe of the training in a folder; raise TrainingError where there is none."""
+    """Return the recipe of the training in a folder; raise TrainingError if there is no training."""
     try:
         name = str(json.loads((training / "training.json").read_text(encoding="utf-8"))["recipe"])
         return replace(read(training / "recipe.toml"), name=name)
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise TrainingError(f"{training} holds no training: expected what codecshift train wrote") from error
+        raise TrainingError(f"{training} holds no training: expected a folder of codecshift train") from error
 
 
 def _joined(recipes: Sequence[Recipe]) -> Recipe:
-    """Return the recipe of the family that trainings make; raise TrainingError where they make none."""
+    """Return the recipe of the family that trainings form; raise TrainingError if they cannot form one."""
     first, *others = recipes
     if not others:
         return first
     lambdas = tuple(lam for recipe in recipes for lam in recipe.lambdas)
     if any(replace(recipe, name=first.name, lambdas=first.lambdas) != first for recipe in others):
-        raise TrainingError("these trainings differ in more than their lambdas: no family is made of them")
+        raise TrainingError("these trainings differ in more than their lambdas, so they cannot form one family")
     if first.variable:
-        raise TrainingError(f"a {first.architecture} serves all rates: its family is one training")
+        raise TrainingError(f"one network of {first.architecture} serves all rates: pack a single training")
     if first.start == "neighbour":
-        raise TrainingError('with start = "neighbour" lambdas begin with each other\'s weights: train them together')
+        raise TrainingError('with start = "neighbour" networks share weights: train all lambdas in one training')
     if len(set(lambdas)) < len(lambdas):
-        raise TrainingError("two of these trainings have the same lambda: a family has one network for each")
+        raise TrainingError("two of these trainings have the same lambda: expected one network for each lambda")
     return replace(first, lambdas=lambdas)
 
 
 def _best(training: Path, recipe: Recipe) -> dict[str, Checkpoint]:
-    """Return the best checkpoint of each network by the stem of its file; raise TrainingError where one is missing."""
+    """Return the best checkpoint of each network by the stem of its file; raise TrainingError if one is missing."""
     validated = {(f"{row['lambda']:g}", int(row["step"])) for row in logs.read(training / "valid.csv")}
     for index, lam in enumerate(recipe.lambdas):
         steps = recipe.steps_of(0 if recipe.variable else index)
@@ -143,21 +143,20 @@ def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: l
     size = ", ".join(f"{key} = {value}" for key, value in recipe.config.items())
     steps = f"{recipe.steps} steps"
     if recipe.start == "neighbour" and recipe.neighbour_steps:
-        steps += (
-            f" at the first lambda, {recipe.neighbour_steps} at each other, which begins with its neighbour's weights"
-        )
+        others = f"{recipe.neighbour_steps} at each other lambda, starting from its neighbour's weights"
+        steps += f" at the first lambda, {others}"
     if trainings > 1:
         steps += f" at each lambda, in {trainings} trainings"
     lines = [
         f"# {family}",
         "",
-        f"{recipe.about[:1].upper()}{recipe.about[1:]}. Ours, and not the weights of any paper.",
+        f"{recipe.about[:1].upper()}{recipe.about[1:]}. Trained for codecshift; not the weights of any paper.",
         "",
         f"- architecture: `{recipe.architecture}`, {size}",
         f"- data: {about.get('images', '?')} photographs (digest {about.get('data_sha256', '?')[:16]}), crops of "
-        f"{recipe.crop}x{recipe.crop}, {recipe.batch} a step",
+        f"{recipe.crop}x{recipe.crop}, {recipe.batch} per step",
         f"- training: {steps}; {OPTIMIZERS[recipe.optimizer]} at {recipe.learning_rate:g}; loss "
-        f"{LOSSES[recipe.loss]}; `recipe.toml` holds the rest, `log.csv` the course",
+        f"{LOSSES[recipe.loss]}; all settings are in `recipe.toml`, the losses in `log.csv`",
         f"- hardware: {about.get('device', '?')}, {recipe.precision}",
         "",
         f"On {images} validation photographs, real bytes, means over images:",
@@ -165,9 +164,9 @@ def _card(family: str, recipe: Recipe, first: Checkpoint, images: int, packed: l
         "| lambda | steps | bpp | PSNR, dB | on disk |",
         "| ---: | ---: | ---: | ---: | :--- |",
         *(
-            f"| {each.after.lam:g} | {each.steps} | {each.after.bpp_real:.4f} | {each.after.psnr:.3f} "
-            f"| {'float16' if each.half else 'float32'} |"
-            for each in packed
+            f"| {entry.after.lam:g} | {entry.steps} | {entry.after.bpp_real:.4f} | {entry.after.psnr:.3f} "
+            f"| {'float16' if entry.half else 'float32'} |"
+            for entry in packed
         ),
         "",
     ]

@@ -1,4 +1,4 @@
-"""Training photographs: read once, kept as bytes on the device, and cropped at random there."""
+"""Training photographs: they are read once, stored as bytes on the device, and cropped there at random."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .recipe import TrainingError
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
 
 Report = Callable[[str, int, int], None]
-"""Called with (what is being done, images done, images in all)."""
+"""Called with (task, images done, images in total)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Photographs:
     """Images in one byte tensor on a device: image i starts at `starts`[i] and is `heights`[i] x `widths`[i] x 3.
 
-    `hashes` holds the sha256 of each file. `digest` is the sha256 of the sorted hashes, so that it depends neither on
-    names nor on order.
+    `hashes` holds the sha256 of each file. `digest` is the sha256 of the sorted hashes, so it depends neither on names
+    nor on order.
     """
 
     pixels: torch.Tensor
@@ -54,7 +54,7 @@ def load(folder: Path, device: torch.device, crop: int = 1, report: Report | Non
     for a folder without images, a file that cannot be read, and images with a side below `crop`.
     """
     if not folder.is_dir():
-        raise TrainingError(f"there is no folder {folder}: expected one with images")
+        raise TrainingError(f"there is no folder {folder}: expected a folder with images")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not paths:
         raise TrainingError(f"no images in {folder}: expected {', '.join(sorted(SUFFIXES))}")
@@ -69,14 +69,14 @@ def load(folder: Path, device: torch.device, crop: int = 1, report: Report | Non
                 report("reading", done + 1, len(paths))
     if small:
         shown = ", ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
-        raise TrainingError(f"smaller than the crop of {crop}x{crop}: {shown}; take them out, or --set crop=...")
+        raise TrainingError(f"smaller than the crop of {crop}x{crop}: {shown}; remove them, or lower --set crop=...")
     sizes = np.array([image.size for image in images], np.int64)
     pixels = torch.from_numpy(np.concatenate([image.reshape(-1) for image in images]))
     try:
         pixels = pixels.to(device)
     except torch.OutOfMemoryError as error:
         raise TrainingError(
-            f"the images in {folder} take {pixels.numel() / 2**30:.1f} GiB, more than {device} has free: take some out"
+            f"the images in {folder} take {pixels.numel() / 2**30:.1f} GiB, more than {device} has free: remove some"
         ) from error
     return Photographs(
         pixels,
@@ -91,7 +91,7 @@ def load(folder: Path, device: torch.device, crop: int = 1, report: Report | Non
 def crops(photographs: Photographs, batch: int, crop: int, rng: np.random.Generator) -> torch.Tensor:
     """Return random crops, randomly flipped left to right: float32 (batch, 3, crop, crop) in 0..1, on the device.
 
-    One gather cuts the whole batch, so that only a few numbers per crop are copied to the device.
+    A single gather operation cuts the whole batch, so that only a few numbers per crop are copied to the device.
     """
     chosen = rng.integers(len(photographs), size=batch)
     heights, widths = photographs.heights[chosen], photographs.widths[chosen]

@@ -1,8 +1,8 @@
 """Initial weights that make the transforms of a network the principal components of photographs.
 
-A network with random weights spends thousands of steps on finding any transform, and on making its latents large
+A network with random weights needs thousands of steps to find a useful transform, and to make its latents large
 compared with the rounding. The Karhunen-Loeve transform is the optimal linear transform of a Gaussian source, and the
-layers of these networks are nearly linear at first: four stages of 2x2 blocks make a transform of 16x16 pixels.
+layers of these networks are nearly linear at first. Four stages of 2x2 blocks form a transform of 16x16 pixels.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pixel_unshuffle
 
 NOISE = 0.1
-"""The fraction of the random weights that is kept, so that channels without a component can learn something."""
+"""The factor by which the random weights are kept, so that channels without a component can still learn."""
 
 PIXELS = 2**21
-"""Pixels of photographs to compute the components from: 32 crops of 256x256."""
+"""The number of pixels that the components are computed from: 32 crops of 256x256."""
 
 HYPER = 4.0
 """The initial standard deviation of the widest hyper-latent."""
 
 TRUST = 0.7
-"""The initial weight, in a hyperprior, of the neighbourhood's size against the channel's mean size."""
+"""The initial weight of the neighbourhood's size in a hyperprior's prediction; the rest is the channel's mean size."""
 
 LIFT = 2.0
 """The initial mean of the features of the hyper-transforms, in standard deviations above 0."""
 
-_SCALES = (0.25, 0.5, 0.5)  # of all stages but the last: small enough that GDN and its inverse are nearly linear
+_SCALES = (0.25, 0.5, 0.5)  # of all stages except the last; small, so that GDN and its inverse are nearly linear
 
 
 def step(lam: float) -> float:
-    """Return the optimal step at lambda of a uniform quantiser of orthonormal coefficients of pixels in 0..1.
+    """Return the optimal step, at lambda, of a uniform quantiser of orthonormal coefficients of pixels in 0..1.
 
-    At high rate an error of d = step^2 / 12 per coefficient costs -log2(d) / 2 bits; with three of them a pixel,
-    lambda 255^2 d / 3 + bits is least at d = 3 / (2 ln 2 lambda 255^2).
+    At high rate, an error of d = step^2 / 12 per coefficient costs -log2(d) / 2 bits. A pixel has three coefficients,
+    so lambda 255^2 d / 3 + bits is smallest at d = 3 / (2 ln 2 lambda 255^2).
     """
     return math.sqrt(12 * 3 / (2 * math.log(2) * lam * 255**2))
 
@@ -46,9 +46,9 @@ def step(lam: float) -> float:
 def initialise(network: Any, images: Tensor, lam: float) -> None:
     """Set the weights of a factorized prior or a hyperprior of Balle et al., in place.
 
-    `images` (B, 3, H, W) in 0..1, sides multiples of 16, must be enough for covariances of 4 N values. `lam` sets the
-    scale of the latents, and the densities of the prior are as wide as the latents. A conditional network gets the
-    weights for the middle of its range; its modulation stays as it is.
+    `images` (B, 3, H, W) are in 0..1, with sides that are multiples of 16; they must have enough pixels for covariances
+    of 4 N values. `lam` sets the scale of the latents. The densities of the prior are set as wide as the latents. A
+    conditional network gets the weights for the middle of its range, and keeps its modulation.
     """
     analysis, synthesis = list(_stages(network.g_a)), list(_stages(network.g_s))
     features = images
@@ -78,7 +78,7 @@ def _stages(chain: nn.Module) -> Iterator[tuple[Any, Callable[[Tensor], Tensor]]
 def _set_components(convolution: Any, inverse: Any, features: Tensor, scale: float) -> None:
     """Set a convolution to the scaled principal components of blocks of features, and another to its inverse.
 
-    Blocks are 2x2, or single pixels where the convolution does not subsample.
+    Blocks are 2x2, or single pixels if the convolution does not subsample.
     """
     channels = features.shape[1]
     size = int(convolution.stride[0])
@@ -100,7 +100,7 @@ def _set_components(convolution: Any, inverse: Any, features: Tensor, scale: flo
     transposed = isinstance(inverse, nn.ConvTranspose2d)
     tied = inverse.weight if transposed else inverse.weight.transpose(0, 1)
     tied[:count] = 0
-    # A block of a single pixel meets the middle tap in a correlation as in a transposed convolution.
+    # For blocks of a single pixel, the middle tap is the same in a correlation and in a transposed convolution.
     tied[:count, :, block, block] = taps / scale
     inverse.bias.copy_(mean.float())
 
@@ -108,9 +108,9 @@ def _set_components(convolution: Any, inverse: Any, features: Tensor, scale: flo
 def _set_hyperprior(network: Any, y: Tensor) -> Tensor:
     """Set a hyperprior to code the mean size of latents y in 4x4 blocks, as principal components; return its latents.
 
-    Each channel is first divided by its mean size. A Gaussian whose mean absolute value is a has the standard deviation
-    sqrt(pi / 2) a. The hyper-synthesis predicts it as `TRUST` of the way from the channel's mean size to the decoded
-    size of the neighbourhood.
+    Each channel is first divided by its mean size. A Gaussian with the mean absolute value a has the standard deviation
+    sqrt(pi / 2) a. The hyper-synthesis predicts a as `TRUST` times the decoded size of the neighbourhood plus
+    1 - `TRUST` times the channel's mean size.
     """
     spread = y.abs().mean(dim=(0, 2, 3)).clamp(min=0.1)
     (first, _), *pooling = _stages(network.h_a)
@@ -118,7 +118,7 @@ def _set_hyperprior(network: Any, y: Tensor) -> Tensor:
     features = y.abs() / spread.view(1, -1, 1, 1)
     _set_components(first, last, features, 1.0)
     features = first(features)
-    lift = LIFT * features.std(dim=(0, 2, 3))  # nearly all features are then above 0, where ReLU is linear
+    lift = LIFT * features.std(dim=(0, 2, 3))  # raises nearly all features above 0, where ReLU is linear
     first.bias += lift
     features = torch.relu(features + lift.view(1, -1, 1, 1))
     last.weight.mul_(TRUST)
@@ -141,7 +141,7 @@ def _set_hyperprior(network: Any, y: Tensor) -> Tensor:
 
 
 def _set_pooling(convolution: Any, tap: float) -> None:
-    """Set a convolution of stride 2 to the same tap on the 2x2 block of each channel: a mean, or its inverse."""
+    """Set a convolution of stride 2 to the same tap on the 2x2 block of each channel: averaging, or its inverse."""
     convolution.weight.mul_(NOISE)
     convolution.bias.zero_()
     channels = torch.arange(convolution.weight.shape[0])
@@ -149,7 +149,7 @@ def _set_pooling(convolution: Any, tap: float) -> None:
 
 
 def _fit_density(bottleneck: Any, latents: Tensor) -> None:
-    """Set the density of each channel to nearly a logistic one of the channel's standard deviation."""
+    """Set the density of each channel to approximately a logistic density with the channel's standard deviation."""
     values = latents.transpose(0, 1).flatten(1)
     scale = values.std(dim=1).clamp(min=0.1) * math.sqrt(3) / math.pi
     for matrix in bottleneck.matrices:

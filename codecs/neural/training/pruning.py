@@ -1,4 +1,4 @@
-"""Gradual pruning: the smallest weights of all convolutions are set to zero, more of them step by step."""
+"""Gradual pruning: a growing share of the smallest weights of all convolutions is set to zero."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def sparsity(network: nn.Module) -> float:
 def scores(weights: list[Tensor], by: str) -> Tensor:
     """Return the scores of the weights of all tensors, concatenated: the lowest scores are pruned first.
 
-    `by` is "magnitude", over all tensors together, or "lamp": w^2 over the sum of all u^2 with |u| >= |w| in the same
-    tensor (Lee et al. 2021), which is independent of a tensor's scale and always keeps its largest weight.
+    `by` is "magnitude", over all tensors together, or "lamp": w^2 divided by the sum of all u^2 with |u| >= |w| in the
+    same tensor (Lee et al. 2021). LAMP scores do not depend on a tensor's scale, and always keep its largest weight.
     """
     if by == "magnitude":
         return torch.cat([weight.abs().flatten() for weight in weights])
@@ -59,7 +59,7 @@ class Pruner:
     def mask_gradients(self) -> None:
         """Set the gradients of pruned weights to zero.
 
-        In an optimizer that rotates gradients, such as SOAP, they would otherwise affect the steps of other weights.
+        In an optimizer that rotates gradients, such as SOAP, these gradients would otherwise affect other weights.
         """
         for weight, mask in zip(self.weights, self.masks, strict=True):
             if weight.grad is not None:

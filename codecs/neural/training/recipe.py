@@ -1,4 +1,4 @@
-"""Training recipes: everything that decides what a network learns, read from TOML, checked, and with a digest."""
+"""Training recipes: the TOML files with everything that decides what a network learns; they are checked and hashed."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ CHOICES = {
     "rates": ("absolute", "relative"),
     "initial": ("random", "principal"),
 }
-"""The keys whose value is one of a few words."""
+"""The allowed values of the keys that take one of a few words."""
 PRUNED_BY = ("magnitude", "lamp")
-GAINS = 8  # of CompressAI's gain-based networks
-SMALLEST_MS_SSIM_CROP = 176  # five scales of an 11x11 window want more than 160 pixels
+GAINS = 8  # the number of gains of CompressAI's gain-based networks
+SMALLEST_MS_SSIM_CROP = 176  # five scales of an 11x11 window need more than 160 pixels
 
-# These decide how a training is observed, not what is learnt: they may change when it resumes.
+# These keys decide how a training is observed, not what it learns, so they may change when it resumes.
 _OBSERVATION = ("about", "save_every", "keep_seconds", "validation_images")
 
 Table = TypeVar("Table", "Recipe", "Pruning")
 
 
 class TrainingError(ValueError):
-    """A training cannot start as asked; the message says what was expected."""
+    """A training cannot start; the message says what was expected."""
 
 
 class Diverged(RuntimeError):
-    """The loss of a training is not finite any more; the message says where, and what is kept."""
+    """The loss of a training is no longer finite; the message says at which step, and what is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
     """Gradual pruning to `sparsity`, between the fractions `begin` and `end` of the steps, every `every` steps.
 
-    `by` is "magnitude", which prunes the smallest weights of all tensors, or "lamp", which compares a weight with the
-    larger weights of its tensor and so suits tensors of very different scale.
+    `by` is "magnitude", which prunes the smallest weights of all tensors, or "lamp", which compares each weight with
+    the larger weights of its own tensor and therefore suits tensors of very different scale.
     """
 
     sparsity: float
@@ -62,27 +62,28 @@ class Pruning:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How networks of one architecture are trained: one for each of `lambdas`, or a single one for all of them.
+    """The training of networks of one architecture: one network for each of `lambdas`, or one network for all of them.
 
     Loss: lambda * 255^2 * MSE + bpp, or with `loss` = "ms-ssim" lambda * (1 - MS-SSIM) + bpp. A network for all rates
-    weights the loss at a lambda by lambda^-`balance`. A gain-based network spends the fraction `stage_one` of the steps
-    at its highest rate alone.
+    weights the loss at each lambda by lambda^-`balance`. A gain-based network spends the fraction `stage_one` of the
+    steps at its highest rate only.
 
-    Learning rate: that of `optimizer`, "adam" or "soap" (Vyas et al. 2024, fewer and longer steps), rises for the first
-    `warm_up` steps. With `schedule` "drops" it falls tenfold at each of the fractions `drops` of the steps, with
-    "cosine" along half a cosine to 0. It is multiplied by `gdn_rate` for the parameters of GDN, whose inverse explodes
-    where they grow too fast, and by `prior_rate` for the entropy bottleneck and the hyper-transforms. With `rates` =
-    "relative" it is proportional to the size of the weights (see `optimizers`).
+    Learning rate: `optimizer` is "adam" or "soap" (Vyas et al. 2024, fewer and longer steps). Its learning rate rises
+    during the first `warm_up` steps. With `schedule` = "drops", it then falls tenfold at each of the fractions `drops`
+    of the steps; with "cosine", it falls to 0 along half a cosine. It is multiplied by `gdn_rate` for the parameters of
+    GDN, because the inverse GDN explodes if they grow too fast, and by `prior_rate` for the entropy bottleneck and the
+    hyper-transforms. With `rates` = "relative", it is proportional to the size of the weights (see `optimizers`).
 
     Start: `initial` weights are "random", or "principal", the principal components of the photographs (factorized and
-    scale hyperpriors only). With `start` = "neighbour" a network takes the weights of the network with the nearest
-    lambda before its own, after the fraction `head_start` of the latter's steps, rescaled to its lambda (see
-    `rescaling`). It then takes `neighbour_steps` (0: `steps`) at `neighbour_rate` times the root of the first lambda
-    over its own (0: at `learning_rate`). With "checkpoint" it takes the weights of a file; a conditional network can
-    take those of a scale hyperprior.
+    scale hyperpriors only). With `start` = "neighbour", a network starts from the weights of its neighbour: of the
+    networks before it, the one with the nearest lambda. It waits until the neighbour has taken the fraction
+    `head_start` of its steps, and rescales the weights to its own lambda (see `rescaling`). It then takes
+    `neighbour_steps` steps (0: `steps`) at `neighbour_rate` times the square root of the first lambda over its own (0:
+    at `learning_rate`). With `start` = "checkpoint", it starts from the weights in a file; a conditional network can
+    start from those of a scale hyperprior.
 
-    Saves: every `save_every` steps the network is validated and its checkpoint written; every `keep_seconds` the state
-    to resume from is written. `precision` = "bfloat16" applies to the transforms alone, on CUDA devices and on
+    Saves: every `save_every` steps, the network is validated and its checkpoint is written. Every `keep_seconds`, the
+    state to resume from is written. `precision` = "bfloat16" applies to the transforms only, on CUDA devices and on
     processors that compute in bfloat16 (AVX-512 BF16, AMX).
     """
 
@@ -129,7 +130,7 @@ class Recipe:
 
     @property
     def stems(self) -> dict[str, float | None]:
-        """The stem of each network's files with its lambda, or with None for a single network for all rates."""
+        """The stem of each network's files, with the network's lambda; None for a network that serves all rates."""
         return {self.name: None} if self.variable else {f"l{lam:g}": lam for lam in self.lambdas}
 
     @property
@@ -138,20 +139,21 @@ class Recipe:
         return {"N": self.N} if self.architecture.startswith("cheng2020") else {"N": self.N, "M": self.M}
 
     def neighbour(self, index: int) -> int | None:
-        """Return the index of the lambda before the one at `index` that is nearest to it, None for the first."""
+        """Return the index of the nearest of the lambdas before the one at `index`, None for the first."""
         target = math.log(self.lambdas[index])
         return min(range(index), key=lambda other: abs(math.log(self.lambdas[other]) - target), default=None)
 
     def steps_of(self, index: int) -> int:
-        """Return the steps of the network of the lambda at `index`."""
+        """Return the number of steps of the network for the lambda at `index`."""
         return self.neighbour_steps if index and self.start == "neighbour" and self.neighbour_steps else self.steps
 
     def rate_at(self, step: int, index: int = 0) -> float:
-        """Return the learning rate, after `step` steps, of the network of the lambda at `index`."""
+        """Return the learning rate, after `step` steps, of the network for the lambda at `index`."""
         steps = self.steps_of(index)
         peak = self.learning_rate
         if index and self.start == "neighbour" and self.neighbour_rate:
-            # Gradient noise adds an error to the images that grows with the square of the rate, weighted by lambda.
+            # Gradient noise adds an error to the images that grows with the square of the learning rate. Lambda weights
+            # this error in the loss, so the rate falls with the root of lambda.
             peak = self.neighbour_rate * math.sqrt(self.lambdas[0] / self.lambdas[index])
         warmth = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         if self.schedule == "cosine":
@@ -159,7 +161,7 @@ class Recipe:
         return float(warmth * peak * 0.1 ** sum(step >= round(drop * steps) for drop in self.drops))
 
     def digest(self) -> str:
-        """Return the sha256 of everything that decides what is learnt."""
+        """Return the sha256 of everything that decides what the network learns."""
         facts = {key: value for key, value in dataclasses.asdict(self).items() if key not in _OBSERVATION}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -176,7 +178,7 @@ def find(name: str) -> Recipe:
     known = names()
     if name not in known:
         hint = did_you_mean(name, known)
-        raise TrainingError(f"unknown recipe {name!r}: expected a file .toml or one of {', '.join(known)}{hint}")
+        raise TrainingError(f"unknown recipe {name!r}: expected a .toml file or one of {', '.join(known)}{hint}")
     return read(FOLDER / f"{name}.toml")
 
 
@@ -190,7 +192,7 @@ def read(path: Path) -> Recipe:
         raise TrainingError(f"{path} is not TOML: {error}") from error
     try:
         if "name" in table:
-            raise TrainingError("a recipe is named by its file: leave out 'name'")
+            raise TrainingError("a recipe is named after its file: leave out 'name'")
         return _parsed(Recipe, {"name": path.stem, **table})
     except TrainingError as error:
         raise TrainingError(f"{path.name}: {error}") from None
@@ -209,7 +211,7 @@ def changed(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
         if dot and parent != "pruning":
             raise TrainingError(f"unknown key {name!r}: {_expected(name, _keys(Recipe))}")
         if name == "name":
-            raise TrainingError("a recipe is named by its file: 'name' cannot be set")
+            raise TrainingError("a recipe is named after its file: 'name' cannot be set")
         target = table.setdefault("pruning", {}) if dot else table
         if not isinstance(target, dict):
             raise TrainingError(f"pruning = {target!r}: expected a table")
@@ -218,7 +220,7 @@ def changed(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
 
 
 def as_toml(recipe: Recipe) -> str:
-    """Return the text of a TOML file that `read` returns as this recipe."""
+    """Return the recipe as the text of a TOML file that `read` can read."""
 
     def lines(facts: Mapping[str, Any]) -> list[str]:
         # JSON and TOML write strings, numbers, booleans and lists the same way.
@@ -234,7 +236,7 @@ def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return text  # a bare word is a string, which saves quoting it for TOML inside the quotes for the shell
+        return text  # a bare word is a string, so that it needs no TOML quotes inside those of the shell
 
 
 def _parsed(kind: type[Table], table: Mapping[str, Any]) -> Table:
@@ -247,7 +249,7 @@ def _parsed(kind: type[Table], table: Mapping[str, Any]) -> Table:
         facts[key] = _typed(key, value, keys[key])
     for field in dataclasses.fields(kind):
         if field.default is dataclasses.MISSING and field.name not in facts:
-            raise TrainingError(f"expected the key {field.name!r}")
+            raise TrainingError(f"the key {field.name!r} is missing")
     parsed = kind(**facts)
     for key, expected, holds in _conditions(parsed):
         if not holds:
@@ -281,41 +283,41 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
     raise TrainingError(f"{key} = {value!r}: expected {words.get(kind, 'a list of numbers')}")
 
 
-def _conditions(made: Recipe | Pruning) -> list[tuple[str, str, bool]]:
-    """Return (key, what is expected of its value, whether it holds), in the order of the checks."""
-    if isinstance(made, Pruning):
+def _conditions(parsed: Recipe | Pruning) -> list[tuple[str, str, bool]]:
+    """Return (key, expected value in words, whether the value is valid), in the order of the checks."""
+    if isinstance(parsed, Pruning):
         return [
-            ("by", f"one of {', '.join(PRUNED_BY)}", made.by in PRUNED_BY),
-            ("sparsity", "more than 0 and less than 1", 0 < made.sparsity < 1),
-            ("begin", "a fraction of the steps, from 0", 0 <= made.begin < 1),
-            ("end", "a fraction of the steps, more than begin and at most 1", made.begin < made.end <= 1),
-            ("every", "1 or more", made.every >= 1),
+            ("by", f"one of {', '.join(PRUNED_BY)}", parsed.by in PRUNED_BY),
+            ("sparsity", "more than 0 and less than 1", 0 < parsed.sparsity < 1),
+            ("begin", "a fraction of the steps, from 0", 0 <= parsed.begin < 1),
+            ("end", "a fraction of the steps, more than begin and at most 1", parsed.begin < parsed.end <= 1),
+            ("every", "1 or more", parsed.every >= 1),
         ]
-    kind = ARCHITECTURES.get(made.architecture)
+    kind = ARCHITECTURES.get(parsed.architecture)
     if kind is None:
         return [("architecture", f"one of {', '.join(ARCHITECTURES)}", False)]
-    smallest = SMALLEST_MS_SSIM_CROP if made.loss == "ms-ssim" else 64
-    in_range = all(LOW <= lam <= HIGH for lam in made.lambdas)
-    mse_only = "mse, which the range of lambdas of a conditional network is of"
+    smallest = SMALLEST_MS_SSIM_CROP if parsed.loss == "ms-ssim" else 64
+    in_range = all(LOW <= lam <= HIGH for lam in parsed.lambdas)
+    mse_only = "mse, which the lambda range of a conditional network is made for"
     rates = ("learning_rate", "aux_learning_rate", "gdn_rate", "prior_rate", "clip")
     positive = ("N", "M", "steps", "batch", *rates, "log_every", "save_every")
     counts = ("warm_up", "neighbour_steps", "seed", "keep_seconds", "validation_images")
     return [
-        *((key, "more than 0", _positive(getattr(made, key))) for key in positive),
-        ("lambdas", "one or more numbers above 0", bool(made.lambdas) and all(map(_positive, made.lambdas))),
+        *((key, "more than 0", _positive(getattr(parsed, key))) for key in positive),
+        ("lambdas", "one or more numbers above 0", bool(parsed.lambdas) and all(map(_positive, parsed.lambdas))),
         ("lambdas", f"numbers from {LOW:g} to {HIGH:g}", not kind.conditional or in_range),
-        ("lambdas", "no number twice", len({f"{lam:g}" for lam in made.lambdas}) == len(made.lambdas)),
-        ("lambdas", f"{GAINS} numbers, one for each gain", not kind.gain or len(made.lambdas) == GAINS),
-        *((key, f"one of {', '.join(words)}", getattr(made, key) in words) for key, words in CHOICES.items()),
-        ("loss", mse_only, made.loss == "mse" or not kind.conditional),
-        ("initial", f"random for {made.architecture}", made.initial == "random" or kind.principal),
-        ("crop", f"a multiple of 16, at least {smallest}", made.crop % 16 == 0 and made.crop >= smallest),
-        ("drops", "rising fractions of the steps", _rising(made.drops)),
-        ("head_start", "a fraction of the steps, more than 0", 0 < made.head_start <= 1),
-        ("stage_one", "a fraction of the steps", 0 <= made.stage_one <= 1),
-        ("balance", "from 0 to 1", 0 <= made.balance <= 1),
-        *((key, "0 or more", getattr(made, key) >= 0) for key in counts),
-        ("neighbour_rate", "0 or more", 0 <= made.neighbour_rate < math.inf),
+        ("lambdas", "distinct numbers", len({f"{lam:g}" for lam in parsed.lambdas}) == len(parsed.lambdas)),
+        ("lambdas", f"{GAINS} numbers, one for each gain", not kind.gain or len(parsed.lambdas) == GAINS),
+        *((key, f"one of {', '.join(words)}", getattr(parsed, key) in words) for key, words in CHOICES.items()),
+        ("loss", mse_only, parsed.loss == "mse" or not kind.conditional),
+        ("initial", f"random for {parsed.architecture}", parsed.initial == "random" or kind.principal),
+        ("crop", f"a multiple of 16, at least {smallest}", parsed.crop % 16 == 0 and parsed.crop >= smallest),
+        ("drops", "rising fractions of the steps", _rising(parsed.drops)),
+        ("head_start", "a fraction of the steps, more than 0", 0 < parsed.head_start <= 1),
+        ("stage_one", "a fraction of the steps", 0 <= parsed.stage_one <= 1),
+        ("balance", "from 0 to 1", 0 <= parsed.balance <= 1),
+        *((key, "0 or more", getattr(parsed, key) >= 0) for key in counts),
+        ("neighbour_rate", "0 or more", 0 <= parsed.neighbour_rate < math.inf),
     ]
 
 

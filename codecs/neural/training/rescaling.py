@@ -1,7 +1,8 @@
-"""Weights of one lambda rescaled to start the training at another lambda, or at all of them.
+"""Rescaling of weights for one lambda, to start the training at another lambda or at all lambdas.
 
-The best quantisation step goes with lambda^-1/2 at high rate. Latents are therefore scaled by the square root of the
-ratio of lambdas, and so is everything that predicts their size. The reconstructions stay the same, but for rounding.
+The optimal quantisation step is proportional to lambda^-1/2 at high rate. Latents are therefore scaled by the square
+root of the ratio of lambdas, and so is everything that predicts their size. Reconstructions stay the same except for
+rounding.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _ANALYSIS, _SYNTHESIS, _HYPER_ANALYSIS, _HYPER_SYNTHESIS = "g_a.6.", "g_s.0.", "
 
 
 def rescaled(state: Mapping[str, Tensor], architecture: str, ratio: float) -> State:
-    """Return a copy of weights for a lambda `ratio` times as high; unscaled unless it is a model of Balle et al."""
+    """Return a copy of weights, rescaled to a lambda `ratio` times as high if the model is one of Balle et al."""
     copy = {name: value.clone() for name, value in state.items()}
     if architecture not in {"bmshj2018-factorized", "bmshj2018-hyperprior"}:
         return copy
@@ -40,7 +41,7 @@ def rescaled(state: Mapping[str, Tensor], architecture: str, ratio: float) -> St
 def conditioned(state: Mapping[str, Tensor], lam: float | None) -> State:
     """Return a scale hyperprior's weights under the names of a conditional network, without its modulation.
 
-    They are first rescaled from `lam` to the middle of the range, where the initial modulation is the identity.
+    The weights are first rescaled from `lam` to the middle of the range, where the initial modulation is the identity.
     """
     middle = math.sqrt(LOW * HIGH)
     fixed = rescaled(state, "bmshj2018-hyperprior", middle / (lam or middle))
@@ -48,7 +49,7 @@ def conditioned(state: Mapping[str, Tensor], lam: float | None) -> State:
 
 
 def _conditional_name(name: str) -> str:
-    """Return the name of g_a.2.weight or g_a.3.beta in a chain of modulated layers."""
+    """Return the name of a weight such as g_a.2.weight or g_a.3.beta in a chain of modulated layers."""
     chain, dot, rest = name.partition(".")
     if chain not in {"g_a", "g_s", "h_a", "h_s"}:
         return name

@@ -1,4 +1,4 @@
-"""What a network in training leaves on disk: the state to resume from, checkpoints, and validation scores."""
+"""The files of a network in training: the state to resume from, checkpoints, and validation scores."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .validation import mean_loss, validate
 
 
 def resume(learner: Learner) -> None:
-    """Restore a network and its optimizers from its state file; raise TrainingError where that is damaged."""
+    """Restore a network and its optimizers from its state file; raise TrainingError if the file is damaged."""
     path = learner.state_file
     try:
-        # Loaded to the CPU, where Adam keeps its step counts: reading counts from a device would wait for it.
+        # Load to the CPU, where Adam keeps its step counts; reading them from a device would wait for the device.
         saved = torch.load(path, map_location="cpu", weights_only=True)
         learner.build(fresh=False)
         learner.network.load_state_dict(saved["network"])
@@ -36,7 +36,7 @@ def resume(learner: Learner) -> None:
         learner.optimizer.load_state_dict(saved["optimizer"])
         learner.aux_optimizer.load_state_dict(saved["aux_optimizer"])
         learner.step, learner.published, learner.count = saved["step"], saved["published"], saved["count"]
-        # A best score on other validation images is not comparable.
+        # A best score is comparable only on the same validation images.
         learner.best = saved["best"] if saved["judges"] == _validation_digest(learner.job) else math.inf
         learner.sums.copy_(saved["sums"])
         if learner.pruner:
@@ -51,12 +51,15 @@ def resume(learner: Learner) -> None:
 
 
 def save_state(learner: Learner) -> None:
-    """Write the state that `resume` reads; raise Diverged, with the old state kept, where a number is not finite."""
+    """Write the state that `resume` reads; raise Diverged, and keep the old state, if a number is not finite."""
     if learner.count:
         learner.means()
     learner.synchronise()
     if not all(bool(torch.isfinite(value).all()) for value in learner.network.parameters()):
-        raise Diverged(f"the weights of {learner.stem} are no longer numbers after step {learner.step}: stopped")
+        raise Diverged(
+            f"the weights of {learner.stem} are no longer numbers after step {learner.step}: stopped; try a lower "
+            "learning_rate or clip"
+        )
     state = {
         "network": learner.network.state_dict(),
         "optimizer": learner.optimizer.state_dict(),
@@ -79,7 +82,7 @@ def save_state(learner: Learner) -> None:
 def publish(learner: Learner, seconds: float) -> str:
     """Write the checkpoint, validate it, and keep a copy of the best one; return a summary of the validation.
 
-    The state on disk says "not published" until all that is done, so that a killed training does it again.
+    The state on disk says "not published" until all of this is done, so that a killed training repeats it.
     """
     save_state(learner)
     summary = _publish(learner, seconds)
@@ -104,7 +107,7 @@ def _publish(learner: Learner, seconds: float) -> str:
         ) from error
     rows = [{"step": learner.step, "lambda": score.lam, **asdict(score)} for score in scores]
     logs.append(job.out / "valid.csv", logs.VALIDATION_COLUMNS, rows)
-    # Before it is fully pruned, a network may be better, and is not what the recipe asks for.
+    # A network may score better before it is fully pruned, but the recipe asks for the pruned one.
     is_pruned = recipe.pruning is None or learner.step >= round(recipe.pruning.end * learner.steps)
     if is_pruned and mean_loss(scores) < learner.best:
         learner.best = mean_loss(scores)
@@ -116,8 +119,8 @@ def _publish(learner: Learner, seconds: float) -> str:
 def _exported(learner: Learner) -> dict[str, Tensor]:
     """Return a copy of the weights on the CPU, with the quantiles of the entropy bottlenecks found by bisection.
 
-    The auxiliary loss leaves the quantiles near their place. A table that is cut off too early costs bits, and one that
-    is too wide costs time.
+    The auxiliary loss brings the quantiles only close to their values. A table that is too narrow costs bits, and one
+    that is too wide costs time.
     """
     copy = construct(learner.recipe.architecture, learner.recipe.config)
     copy_weights(copy, {name: value.cpu() for name, value in learner.network.state_dict().items()})

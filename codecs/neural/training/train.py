@@ -1,7 +1,7 @@
-"""The training loop: one network for each lambda of a recipe, or one for all; a killed training resumes exactly.
+"""The training loop: one network for each lambda of a recipe, or one for all; a killed training can be resumed.
 
-On a CPU a resumed training gives the same numbers to the last bit, with the same number of threads; a CUDA device adds
-in no fixed order.
+On a CPU, a resumed training gives the same numbers to the last bit if the number of threads is the same. A CUDA device
+adds in no fixed order.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from .recipe import Diverged, TrainingError
 from .rescaling import rescaled
 
 Report = Callable[[int, int, str], None]
-"""Called with (steps done, steps in all, a note on the last ones)."""
+"""Called with (steps done, steps in total, a note on the last steps)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a training: steps done, how many of them earlier calls did, wall time, and the checkpoints."""
+    """The result of a training: steps done, steps done by earlier calls, wall time, and the checkpoint files."""
 
     steps: int
     before: int
@@ -36,12 +36,12 @@ class Outcome:
 
 
 def train(job: Job, report: Report = lambda _done, _total, _note: None) -> Outcome:
-    """Train the networks of a job to their last step, from where an earlier call stopped.
+    """Train the networks of a job to their last step, starting where an earlier call stopped.
 
-    The folder gets a checkpoint for each lambda, `l0.013.safetensors`, or `RECIPE.safetensors` for all of them, from
-    the last save; in `best/` those of the best save by validation; log.csv, valid.csv and loss.png (see `logs`); and in
-    `state/` what resumes the training. Raises Diverged where a loss is not finite, TrainingError where another process
-    trains in the folder or memory runs out.
+    The folder gets the checkpoints of the last save: one per lambda, e.g. `l0.013.safetensors`, or `RECIPE.safetensors`
+    for all lambdas. `best/` gets the checkpoints with the best validation, and `state/` the state to resume from.
+    log.csv, valid.csv and loss.png are described in `logs`. Raises Diverged if a loss is not finite, and TrainingError
+    if another process trains in the folder or memory runs out.
     """
     started = time.perf_counter()
     cuda_devices = [job.device] if job.device.type == "cuda" else []
@@ -56,8 +56,8 @@ def train(job: Job, report: Report = lambda _done, _total, _note: None) -> Outco
                 raise
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                f"{job.device} is out of memory: a smaller batch or crop, or fewer lambdas at once, take less; the "
-                f"same command goes on in {job.out} when there is more"
+                f"{job.device} is out of memory: use a smaller batch or crop, or fewer lambdas at once; the same "
+                f"command resumes {job.out} when more memory is free"
             ) from error
     files = tuple(learner.checkpoint_file for learner in loop.learners)
     return Outcome(loop.done, before, time.perf_counter() - started, files)
@@ -65,7 +65,7 @@ def train(job: Job, report: Report = lambda _done, _total, _note: None) -> Outco
 
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    """Keep other processes from training in the same folder; raise TrainingError where one does."""
+    """Keep other processes from training in the same folder; raise TrainingError if one already does."""
     try:
         with FileLock(out / "state" / "lock", timeout=0):
             yield
@@ -75,7 +75,7 @@ def _locked(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _cudnn_benchmark() -> Iterator[None]:
-    """Let cuDNN choose its fastest kernels by trial, which pays because all crops have one size."""
+    """Let cuDNN find its fastest kernels by trial, which pays off because all crops have the same size."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:
@@ -94,14 +94,14 @@ class _Loop:
         for learner in self.learners:
             if learner.state_file.exists():
                 saving.resume(learner)
-        # Sums in a resumed state belong to steps whose row is still to be written, the last step included.
+        # Sums in a resumed state belong to steps whose log row is not yet written, the last step included.
         self._drop_rows("log.csv", [learner.step - bool(learner.step and learner.count) for learner in self.learners])
         self._drop_rows("valid.csv", [learner.published for learner in self.learners])
         self.seconds_before = max((row["seconds"] for row in logs.read(job.out / "log.csv")), default=0.0)
         self.started = self.last_saved = time.monotonic()
 
     def _drop_rows(self, name: str, done: Sequence[int]) -> None:
-        """Drop the rows of a log after the step that each network has done."""
+        """Drop the rows of a log that are later than the last step of their network."""
         recipe = self.job.recipe
         steps = {
             f"{learner.lam:.6g}": step
@@ -109,7 +109,7 @@ class _Loop:
             if learner.lam is not None
         }
         if recipe.variable:
-            # Every lambda in the logs is one of the single network.
+            # All lambdas in the logs belong to the single network.
             steps = dict.fromkeys(["", *(f"{lam:.6g}" for lam in recipe.lambdas)], done[0])
         logs.drop_rows(self.job.out / name, steps)
 
@@ -124,7 +124,7 @@ class _Loop:
         return self.seconds_before + time.monotonic() - self.started
 
     def run(self) -> None:
-        """Take every remaining step; raise Diverged at the end where a network diverged."""
+        """Take every remaining step; raise Diverged at the end if a network diverged."""
         total = sum(learner.steps for learner in self.learners)
         self._start_learners()
         for learner in self.learners:
@@ -132,7 +132,7 @@ class _Loop:
                 with self._setting_aside(learner):
                     self._record(learner)
         while ready := [learner for learner in self.learners if self._active(learner) and learner.step < learner.steps]:
-            # On a CUDA device the networks take turns, each on a stream of its own; a CPU gains nothing from that.
+            # On a CUDA device the networks take turns, each on its own stream; a CPU gains nothing from that.
             for learner in ready if self.job.device.type == "cuda" else ready[:1]:
                 with self._setting_aside(learner):
                     learner.advance()
@@ -157,14 +157,14 @@ class _Loop:
 
     @contextlib.contextmanager
     def _setting_aside(self, learner: Learner) -> Iterator[None]:
-        """Set a network aside that diverges: the others go on."""
+        """Record a network that diverges, and let the other networks continue."""
         try:
             yield
         except Diverged as error:
             self.diverged[learner] = error
 
     def _start_learners(self) -> None:
-        """Start every network that can start: one that takes its neighbour's weights waits for the head start."""
+        """Start every network that can start; with `start` = "neighbour" a network waits for its neighbour."""
         recipe = self.job.recipe
         for learner in self.learners:
             if learner.started:
@@ -178,18 +178,19 @@ class _Loop:
                     continue
                 if neighbour.step > head_start:
                     raise TrainingError(
-                        f"{learner.state_file} is missing: it began with weights that are no longer there"
+                        f"{learner.state_file} is missing, and so are the weights it started from: choose another --out"
                     )
                 neighbour.synchronise()
                 ratio = recipe.lambdas[learner.index] / recipe.lambdas[index]
                 state = rescaled(neighbour.network.state_dict(), recipe.architecture, ratio)
             with self._setting_aside(learner):
                 learner.start(state)
-                # Saved before the neighbour's next state: a neighbour past its head start has a successor on disk.
+                # Saved before the neighbour's next state, so that this network is on disk if its neighbour is past the
+                # head start.
                 saving.save_state(learner)
 
     def _record(self, learner: Learner) -> None:
-        """Log, validate and save at the steps where that is due, unless it was done before a kill."""
+        """Log, validate and save when due, unless it was done before the training was killed."""
         recipe = self.job.recipe
         is_last = learner.step == learner.steps
         if learner.count and (is_last or learner.step % recipe.log_every == 0):

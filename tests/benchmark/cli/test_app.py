@@ -40,7 +40,7 @@ WRONG_RUNS: dict[str, tuple[Sequence[str], str]] = {
     "severity-0": (["--severity", "0"], r"expected a severity from 1 to 5, got 0 \(clean images: --corruption none\)"),
     "severity-6": (["--severity", "6"], r"expected a severity from 1 to 5, got 6"),
     "set": (["--set", "kodac"], r"expected a set \(sample, kodak, .*got 'kodac'; did you mean kodak"),
-    "corrupted-set": (["--set", "kodak-c"], r"kodak-c is kodak under the corruptions: use --set kodak"),
+    "corrupted-set": (["--set", "kodak-c"], r"kodak-c is kodak with corruptions applied: use --set kodak"),
     "missing-set-folder": (["--set", "folder:nowhere"], r"folder:nowhere: .*nowhere does not exist"),
     "set-folder-unnamed": (["--set", "folder:"], r"expected folder:PATH"),
     "empty-set-folder": (["--set", "folder:empty"], r"folder:empty: no image files below"),

@@ -89,7 +89,7 @@ def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
 def test_what_is_no_set_is_code_2(tmp_path: Path, here: Command) -> None:
     done = here("verify", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"codecshift: {tmp_path} is no corrupted set: it holds no {MANIFEST}\n"
+    assert done.stderr == f"codecshift: {tmp_path} is not a corrupted set: it has no {MANIFEST}\n"
 
 
 def test_a_run_reads_the_set(made: Path, pair: Path, tmp_path: Path, here: Command) -> None:

@@ -211,7 +211,7 @@ def test_check_names_what_a_codec_breaks(name: str, here: Command) -> None:
 def test_what_could_not_be_taken_in_is_refused_by_name(name: str, here: Command) -> None:
     for said in (here("check", name), here("run", "--codec", name)):
         assert said.returncode == 2
-        fault = f"the plugin {name} (faulty) could not be taken in: {IMPORTS[name][1]}"
+        fault = f"the plugin {name} (faulty) could not be loaded: {IMPORTS[name][1]}"
         assert said.stderr.endswith(f"codecshift: unknown codec {name!r}: {fault}\n")
 
 

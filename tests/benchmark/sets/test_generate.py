@@ -392,7 +392,7 @@ def test_an_empty_folder_is_taken(pair: Path, tmp_path: Path) -> None:
 
 def test_the_manifest_of_something_else_is_refused(pair: Path, tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text('{"format": "a web page"}', encoding="utf-8")
-    assert "is the manifest of something else" in refused(few(pair), tmp_path)
+    assert "is not the manifest of a corrupted set" in refused(few(pair), tmp_path)
 
 
 def test_another_set_is_refused(save_set: Save, copy: Path) -> None:
@@ -473,14 +473,16 @@ def test_the_clean_images_of_a_view_are_found_and_viewed(pair: Path, tmp_path: P
 
 
 def test_clean_images_that_are_not_found_are_asked_for(made: Path) -> None:
-    sentence = r"was made from folder:pair: looked for its clean images in /nonexistent/pair; --data-dir names"
+    sentence = r"was made from folder:pair, but its clean images are not in /nonexistent/pair: set --data-dir to"
     with pytest.raises(SetError, match=sentence):
         open_set(f"generated:{made}", NOWHERE)
 
 
 def test_clean_images_of_another_content_are_refused(made: Path, save_set: Save) -> None:
     other = save_set("pair", ["hair", "hull"])
-    with pytest.raises(SetError, match=r"was made from other images of folder:pair than those found: the digest"):
+    with pytest.raises(
+        SetError, match=r"was made from other images of folder:pair than those found: expected a set with the digest"
+    ):
         open_set(f"generated:{made}", other.parent)
 
 
@@ -489,7 +491,7 @@ def test_a_set_made_by_another_version_of_a_corruption_is_refused(
 ) -> None:
     changed = {**CORRUPTIONS, "fog": replace(CORRUPTIONS["fog"], version=99)}
     monkeypatch.setattr(table, "CORRUPTIONS", changed)
-    with pytest.raises(SetError, match="fog of this codecshift is not the one it was made with: make it anew"):
+    with pytest.raises(SetError, match="was made with other versions of fog: generate it again"):
         open_set(f"generated:{made}", pair.parent)
 
 

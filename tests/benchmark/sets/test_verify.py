@@ -69,12 +69,12 @@ def test_the_wrong_picture_under_a_right_name_is_found(copy: Path) -> None:
     [
         (lambda text: text.replace('"severity"', "").replace('"version": 1,\n"made', '"version": 2,\n"made'), "newer"),
         (lambda text: text.replace('"nbytes": ', '"nbytes": 1', 1), "was changed after it was written"),
-        (lambda text: text[: len(text) // 2], "is damaged: it is no manifest that codecshift wrote"),
+        (lambda text: text[: len(text) // 2], "is damaged, or was not written by codecshift"),
         (lambda _: "", "is damaged"),
         (lambda _: "[]", "is damaged"),
         (lambda _: "{}", "is damaged"),
         (lambda text: text.replace('"sha256": ', '"other": '), "is damaged"),
-        (lambda _: '{"format": "other"}', "is the manifest of something else"),
+        (lambda _: '{"format": "other"}', "is not the manifest of a corrupted set"),
     ],
     ids=["newer", "edited", "cut", "empty", "list", "blank", "lacking", "other"],
 )
@@ -122,13 +122,13 @@ def test_a_manifest_that_lacks_a_file_is_refused(made: Path, tmp_path: Path) -> 
     manifest = read_manifest(made)
     files = dict(list(manifest.files.items())[1:])
     (tmp_path / MANIFEST).write_text(replace(manifest, files=files).text(), encoding="utf-8")
-    with pytest.raises(GeneratedError, match=r"manifest\.json says nothing of fog/2/hair\.png"):
+    with pytest.raises(GeneratedError, match=r"manifest\.json does not list fog/2/hair\.png"):
         read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("empty", "is no corrupted set: it holds no manifest.json"), ("file", "is a file"), ("absent", "is not there")],
+    [("empty", "is not a corrupted set: it has no manifest.json"), ("file", "is a file"), ("absent", "does not exist")],
 )
 def test_what_is_no_set_is_not_verified(name: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()

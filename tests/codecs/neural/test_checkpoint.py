@@ -81,10 +81,10 @@ GOOD = {"codecshift": "1", "architecture": NAME, "config": '{"N": 8, "M": 12}', 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "no safetensors file"),
-        (bytes(100), "no safetensors file"),
-        (b"\xff" * 100, "no safetensors file"),
-        (pickle.dumps({"a": 1}), "no safetensors file"),
+        (b"", "not a safetensors file"),
+        (bytes(100), "not a safetensors file"),
+        (b"\xff" * 100, "not a safetensors file"),
+        (pickle.dumps({"a": 1}), "not a safetensors file"),
         (packed(None), "the metadata that `codecshift train` writes"),
         (packed({"format": "pt"}), "the metadata that `codecshift train` writes"),
         (packed({**GOOD, "codecshift": "2"}), "a newer codecshift wrote this file"),
@@ -94,7 +94,7 @@ GOOD = {"codecshift": "1", "architecture": NAME, "config": '{"N": 8, "M": 12}', 
         (packed({**GOOD, "lambda": "-1"}), "lambda above 0"),
         (packed({**GOOD, "lambda": "nan"}), "lambda above 0"),
         (packed({**GOOD, "metric": "psnr"}), "expected a metric"),
-        (packed(GOOD)[:-3], "no safetensors file"),
+        (packed(GOOD)[:-3], "not a safetensors file"),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else "",
 )
@@ -108,7 +108,7 @@ def test_what_is_no_checkpoint_is_refused_in_a_sentence(tmp_path: Path, data: by
 
 def test_pickles_are_refused_by_their_name(tmp_path: Path) -> None:
     torch.save(WEIGHTS, tmp_path / "x.pth.tar")
-    with pytest.raises(BadCheckpoint, match="can run any program when they are loaded, and are refused"):
+    with pytest.raises(BadCheckpoint, match="are refused, because loading them can run any program"):
         checkpoint.read(tmp_path / "x.pth.tar")
     with pytest.raises(BadCheckpoint, match="cannot be read: No such file"):
         checkpoint.read(tmp_path / "none.safetensors")
@@ -117,7 +117,7 @@ def test_pickles_are_refused_by_their_name(tmp_path: Path) -> None:
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "x.safetensors", Facts(NAME, SIZE, 0.1, "mse", {}), WEIGHTS)
     with pytest.raises(
-        BadCheckpoint, match=r"does not hold the weights of bmshj2018-factorized: of N=8, M=12 it lacks"
+        BadCheckpoint, match=r"does not hold the weights of bmshj2018-factorized: with N=8, M=12 it lacks"
     ):
         checkpoint.build(checkpoint.read(tmp_path / "x.safetensors"))
 

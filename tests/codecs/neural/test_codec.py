@@ -154,7 +154,7 @@ def test_other_symbols_than_were_encoded_are_a_desync(hyperprior: Any, lively: C
 @pytest.mark.parametrize(("height", "width"), [(2**20, 2**20), (0, 64), (64, 0)])
 def test_a_header_of_an_impossible_size_allocates_nothing(hyperprior: Any, height: int, width: int) -> None:
     stream = bitstream.Stream(height, width, 0, (bytes(8), bytes(8)))
-    with pytest.raises(DecodeError, match=f"the header tells of an image of {width}x{height} pixels"):
+    with pytest.raises(DecodeError, match=f"the header states an image of {width}x{height} pixels"):
         hyperprior.decode(bitstream.pack(stream))
 
 
@@ -275,7 +275,7 @@ def choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_device_is_chosen_once() -> None:
     device.use("cpu")
     device.use("cpu")
-    with pytest.raises(ValueError, match="chosen once, got 'auto'"):
+    with pytest.raises(ValueError, match="only once, got 'auto'"):
         device.use("auto")
     with pytest.raises(ValueError, match="expected a device, cpu, cuda, auto, got 'gpu'"):
         device.use("gpu")

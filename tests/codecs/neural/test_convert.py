@@ -147,28 +147,28 @@ def _truncated(path: Path, state: Any) -> None:
 REFUSED: dict[str, tuple[Callable[[Path, Any], object], str]] = {
     "a number of NumPy": (
         lambda path, state: torch.save({"state_dict": state, "best": np.float64(0.5)}, path),
-        r"is refused: it holds numpy\.\S+\.scalar beside tensors, which would have to be unpickled, and that can run "
+        r"is refused: it holds numpy\.\S+\.scalar besides tensors, and unpickling it could run "
         r"any program: save the weights alone with torch\.save\(model\.state_dict\(\), FILE\)",
     ),
     "a path": (
         lambda path, state: torch.save({"state_dict": state, "data": Path("x")}, path),
-        r"is refused: it holds pathlib\.\S+ beside tensors, .* with torch\.save\(model\.state_dict\(\), FILE\)",
+        r"is refused: it holds pathlib\.\S+ besides tensors, .* with torch\.save\(model\.state_dict\(\), FILE\)",
     ),
-    "cut off": (_truncated, r"is refused: it is damaged, or holds more than tensors, .* can run any program"),
-    "empty": (lambda path, _: path.write_bytes(b""), r"is refused: it is damaged, .* can run any program"),
-    "text": (lambda path, _: path.write_bytes(b"text"), r"is refused: it is damaged, .* can run any program"),
+    "cut off": (_truncated, r"is refused: it is damaged, or holds more than tensors, .* could run any program"),
+    "empty": (lambda path, _: path.write_bytes(b""), r"is refused: it is damaged, .* could run any program"),
+    "text": (lambda path, _: path.write_bytes(b"text"), r"is refused: it is damaged, .* could run any program"),
     "another model": (
         lambda path, _: torch.save(network("mbt2018-mean").state_dict(), path),
-        r"does not hold the weights of bmshj2018-hyperprior: of N=8, M=12 it has h_\S+ and \d+ more of another shape, "
-        r"\([\d, ]+\) instead of \([\d, ]+\)",
+        r"does not hold the weights of bmshj2018-hyperprior: with N=8, M=12 it has h_\S+ and \d+ more of another "
+        r"shape, \([\d, ]+\) instead of \([\d, ]+\)",
     ),
     "half a model": (
         lambda path, state: torch.save({key: state[key] for key in state if key.startswith("g_a.")}, path),
-        r"does not hold the weights of bmshj2018-hyperprior: of N=8, M=12 it lacks \S+ and \d+ more",
+        r"does not hold the weights of bmshj2018-hyperprior: with N=8, M=12 it lacks \S+ and \d+ more",
     ),
     "more than a model": (
         lambda path, state: torch.save({**state, "extra.weight": torch.zeros(1)}, path),
-        r"does not hold the weights of bmshj2018-hyperprior: of N=8, M=12 it has extra\.weight too many",
+        r"does not hold the weights of bmshj2018-hyperprior: with N=8, M=12 it has the unexpected extra\.weight",
     ),
     "none of it": (
         lambda path, _: torch.save({"a": torch.zeros(1)}, path),
@@ -218,7 +218,7 @@ def test_what_is_wrong_is_one_sentence(
 
     for key, value, sentence in (
         ("file", tmp_path / "none.pth", "there is no file"),
-        ("file", tmp_path / "trap.pth.tar", "can run any program"),
+        ("file", tmp_path / "trap.pth.tar", "could run any program"),
         ("file", tmp_path / "there.safetensors", "there.safetensors"),
         ("--architecture", "mbt2018-mean", "does not hold the weights of mbt2018-mean"),
         ("--architecture", "cheng2020-attn", "does not hold the weights of cheng2020-attn"),

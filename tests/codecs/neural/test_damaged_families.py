@@ -71,7 +71,7 @@ def test_a_file_without_its_last_bytes_is_no_checkpoint(cut: int, folder: Path) 
     path = folder / FAMILY / "l0.005.safetensors"
     assert read_facts(path).lam == 0.005
     path.write_bytes(path.read_bytes()[:-cut])
-    with pytest.raises(BadCheckpoint, match=f"is no safetensors file, or a damaged one: {cut} bytes are lacking"):
+    with pytest.raises(BadCheckpoint, match=f"is not a safetensors file, or is damaged: {cut} bytes are missing"):
         read_facts(path)
 
 

@@ -54,7 +54,7 @@ def test_a_family_comes_with_all_that_made_it(family: str) -> None:
     for log in ("log.csv", "valid.csv"):
         assert len((folder / log).read_text(encoding="utf-8").splitlines()) > len(lambdas)
     card = (folder / "CARD.md").read_text(encoding="utf-8")
-    assert "Ours, and not the weights of any paper." in card
+    assert "Trained for codecshift; not the weights of any paper." in card
     assert "Known failures" in card
     assert "Kodak" in card
 

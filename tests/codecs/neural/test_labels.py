@@ -87,8 +87,8 @@ def test_weights_that_changed_are_not_opened(folder: Path, label: str) -> None:
         ("mbt2018@{0}", "expected a checkpoint of mbt2018, got one of bmshj2018-factorized"),
         ("mbt2018-vbr@{0}", "one file of mbt2018-vbr serves all rates"),
         (f"{NAME}@{{0}}/..", "expected .safetensors files in this folder, found none"),
-        (f"{NAME}@{{0}}/notes.txt", "expected a .safetensors file; files that must be unpickled"),
-        (f"{NAME}@{{0}}/torn.safetensors", "no safetensors file, or a damaged one"),
+        (f"{NAME}@{{0}}/notes.txt", "expected a .safetensors file; pickle files"),
+        (f"{NAME}@{{0}}/torn.safetensors", "not a safetensors file, or is damaged"),
     ],
     ids=lambda value: value.partition("@")[2] or value[:10],
 )

@@ -12,8 +12,8 @@ EXPECTED = "expected a set (sample, kodak, clic2020-test, folder:PATH, generated
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("kodak-c", "kodak-c is kodak under the corruptions: use --set kodak"),
-        ("clic2020-test-c", "clic2020-test-c is clic2020-test under the corruptions: use --set clic2020-test"),
+        ("kodak-c", "kodak-c is kodak with corruptions applied: use --set kodak"),
+        ("clic2020-test-c", "clic2020-test-c is clic2020-test with corruptions applied: use --set clic2020-test"),
         ("kodk", f"{EXPECTED}, got 'kodk'; did you mean kodak?"),
         ("clic", f"{EXPECTED}, got 'clic'; did you mean clic2020-test?"),
         ("folder", f"{EXPECTED}, got 'folder'; did you mean folder:PATH?"),

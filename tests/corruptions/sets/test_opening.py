@@ -199,7 +199,7 @@ def test_a_locale_that_cannot_read_file_names_is_told_from_a_name_that_is_not_ut
     assert (
         done.stderr.decode("ascii")
         .splitlines()[-1]
-        .endswith("this locale reads file names as ascii, and that of an image is UTF-8: set PYTHONUTF8=1")
+        .endswith("this locale reads file names as ascii, but an image has a name in UTF-8: set PYTHONUTF8=1")
     )
 
 

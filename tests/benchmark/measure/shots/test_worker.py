@@ -492,7 +492,7 @@ def test_an_image_changed_since_it_was_listed_makes_no_rows(tmp_path: Path, phot
     images = open_set(f"folder:{tmp_path}", Path("/nonexistent"))
     PIL.Image.fromarray(photographs["suit"]).save(tmp_path / "one.png")
     worked = worker(images).work(Task(Shot(images.name, "one", CLEAN, 0), (JPEG,)))
-    reason = "one.png is not the file it was when the set was listed"
+    reason = "one.png has changed since the set was opened"
     assert (worked.rows, worked.unshown) == ((), (Unshown(images.name, "one", CLEAN, 0, reason),))
 
 

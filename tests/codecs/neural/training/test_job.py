@@ -68,7 +68,7 @@ def test_the_same_images_under_other_names_are_other_crops(photographs: Callable
 
 
 def test_validation_images_that_are_learnt_from_are_refused(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"4 of the images of .* are among those of"):
+    with pytest.raises(TrainingError, match=r"4 images of .* are also in"):
         prepare(TINY, data, tmp_path / "out", valid=data)
 
 

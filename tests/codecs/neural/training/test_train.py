@@ -401,7 +401,7 @@ def test_running_out_of_memory_is_no_damage(run: Callable[..., Path], monkeypatc
 
     run(TINY, killed_at=5)
     monkeypatch.setattr(learner, "construct", full)
-    with pytest.raises(TrainingError, match=r"cpu is out of memory: .*the same command goes on in .*out when"):
+    with pytest.raises(TrainingError, match=r"cpu is out of memory: .*the same command resumes .*out when"):
         run(TINY)
 
 

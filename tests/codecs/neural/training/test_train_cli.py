@@ -97,15 +97,18 @@ def test_wrong_words_need_no_torch(say: Say, data: Path, arguments: tuple[str, .
             ("--data", "photographs", "--out", "out", "--set", "crop=80"),
             "smaller than the crop of 80x80: 0.png (70x64)",
         ),
-        (("--data", "photographs", "--out", "photographs"), "holds something else than a training"),
+        (("--data", "photographs", "--out", "photographs"), "holds something other than a training"),
         (
             ("--data", "photographs", "--out", "out", "--device", "tpu"),
             "expected --device cpu, cuda or auto, got 'tpu'",
         ),
-        (("--data", "photographs", "--out", "out", "--device", "cuda"), "there is no CUDA device here"),
+        (("--data", "photographs", "--out", "out", "--device", "cuda"), "torch finds no CUDA device"),
         (("--data", "photographs", "--out", "out", "--start", "x.safetensors"), "--set start=checkpoint"),
-        (("--data", "photographs", "--out", "out", "--set", "start=checkpoint"), "expected --start FILE.safetensors"),
-        (("--data", "photographs", "--out", "out", "--valid", "photographs"), "2 of the images of photographs"),
+        (
+            ("--data", "photographs", "--out", "out", "--set", "start=checkpoint"),
+            "expected --start with a .safetensors file",
+        ),
+        (("--data", "photographs", "--out", "out", "--valid", "photographs"), "2 images of photographs"),
     ],
 )
 def test_bad_input_is_one_sentence(
