@@ -10,7 +10,7 @@ from ...corruptions.sets import ImageSet
 from ..store import Recorded, RunFile, RunFileError, provenance
 from .job import Job
 
-_NAMED = 5  # images; of more, the number is told
+_NAMED = 5  # images; a longer list ends with the number of the others
 
 
 @contextmanager
@@ -64,15 +64,15 @@ def _take(file: RunFile, images: ImageSet, known: Mapping[str, Recorded], change
         return
     removed = file.take(images.name, now, changed)
     if removed.rows:
-        yield f"{images.name}: {_listed(changed)} changed: {removed.rows} rows of the earlier content are removed"
+        yield f"{images.name}: {_listed(changed)} changed: {removed.rows} rows of the earlier content were removed"
     if removed.conditions:
         yield (
-            f"{images.name}: the spectra of {removed.conditions} conditions held the earlier content and are removed; "
-            "--spectra takes them again"
+            f"{images.name}: the spectra of {removed.conditions} conditions included the earlier content and were "
+            "removed; --spectra measures them again"
         )
     if newly := [image for image in gone if known[image].is_present]:
         yield (
-            f"{images.name} no longer holds {_listed(newly)}: the rows stay in {file.path}, and reports leave them out"
+            f"{images.name} no longer has {_listed(newly)}: its rows stay in {file.path}, but reports leave them out"
         )
 
 

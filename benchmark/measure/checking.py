@@ -13,7 +13,7 @@ from ...codecs.protocol import Point, Spec
 LOST_IN_A_ROW = 3
 """A codec, or a law, whose process was lost this often in a row is not tried further: a loss may cost a time limit."""
 
-CHECKSUM = "a checksum in the stream, checked before it is decoded, refuses damaged bytes without a crash"
+CHECKSUM = "store a checksum in the stream and verify it before decoding, to refuse damaged bytes without a crash"
 
 _READY_LIMIT = 60.0  # seconds in which a process must have imported the laws, on a machine that is busy
 
@@ -52,7 +52,7 @@ def check(
                 continue
             except NoAnswer as lost:
                 slow = str(lost).startswith("no answer")
-                late = f"it was not open within {limit:g} s: give it longer with --time-limit"
+                late = f"it did not open within {limit:g} s: allow more with --time-limit"
                 yield Opening(point.name, 0, late if slow else str(lost))
                 return
             yield Opening(point.name, facts["first"], facts["fault"], facts["traceback"])

@@ -169,11 +169,11 @@ def prepare(
     for name in plan.sets:
         images = open_set(name, data_dir, download=download, progress=progress)
         if images.name in sets:
-            raise SetError(f"two sets are called {images.name!r} in rows: rename one folder")
+            raise SetError(f"two sets have the same name {images.name!r} in rows: rename one folder")
         if images.generated and (lacking := images.generated.lacks(corrupted)):
             corruption, severity = lacking[0]
             raise SetError(
-                f"{name} holds no {corruption}@{severity} ({len(lacking)} of the conditions wanted are not there): "
+                f"{name} holds no {corruption}@{severity} ({len(lacking)} of the requested conditions are missing): "
                 f"it holds {_listed(images.generated.files)}; choose with --corruption and --severity"
             )
         sets[images.name], names[images.name] = images, name
@@ -208,7 +208,7 @@ def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
         return None
     if device == "auto" and not possible():
         return None
-    fault = "torch finds none here, or is not installed"
+    fault = "torch finds none, or is not installed"
     try:
         with Isolated(_DEVICE_LIMIT) as child:
             name = child.call(describe)
@@ -217,7 +217,7 @@ def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
     if name:
         return Device("cuda", name)
     if device == "cuda":
-        raise CodecUnavailable(f"no CUDA device: {fault}; --device cpu computes without one")
+        raise CodecUnavailable(f"no CUDA device: {fault}; use --device cpu")
     return None
 
 
@@ -237,7 +237,7 @@ def _codecs(
             unavailable[label.partition(":")[0]] = str(error)
             continue
         if spec.name in specs and specs[spec.name] != spec:
-            raise UnknownCodec(f"{label}: another codec of this run is called {spec.name!r} in rows: rename one file")
+            raise UnknownCodec(f"{label}: another codec has the same name {spec.name!r} in rows: rename one file")
         # A checkpoint is labelled by its path, and goes by its name from here on.
         labels.append(
             spec.name if points == spec.points else f"{spec.name}:{points[0].name}" if "@" in label else label

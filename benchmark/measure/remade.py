@@ -69,7 +69,7 @@ class Remade:
         try:
             images = open_set(self._place(), self._data_dir)
         except (SetError, UnknownSet, GeneratedError, DownloadError, OSError):
-            return f"the images of {self._set_name} are needed, which are not in {self._data_dir}: {ask}"
+            return f"the images of {self._set_name} are needed, but are not in {self._data_dir}: {ask}"
         place = f"{self._set_name} in {self._data_dir}"
         recorded = store.recorded(self._path).get(self._set_name)
         if recorded is None:  # last opened by a version that recorded one digest of the whole set
@@ -110,7 +110,7 @@ class Remade:
         shown = self.shown(shot.image, shot.corruption, shot.severity)
         row = self._rows(shot.corruption).get((shot.severity, codec, point, shot.image))
         if row is None or row.status != "ok":
-            raise NothingToDraw(f"{shot} {codec}:{point} has no row that was measured")
+            raise NothingToDraw(f"{shot} {codec}:{point} has no measured row")
         known = {spec.name: spec for spec in self._extra}
         try:
             spec = known[codec] if codec in known else find(codec)[0]
@@ -127,8 +127,8 @@ class Remade:
         errors = tuple(squared_error(coded.seen, other) for other in (shown, self.clean(shot.image)))
         if (coded.nbytes, *errors) != (row.nbytes, row.error, row.error_clean):
             raise NothingToDraw(
-                f"{shot} {codec}:{point} does not come out here as it was measured (bytes {coded.nbytes} for "
-                f"{row.nbytes}, squared error {errors[0]} for {row.error}), so codec or corruption is another one: "
+                f"{shot} {codec}:{point} cannot be reproduced here (bytes: {coded.nbytes}, measured {row.nbytes}; "
+                f"squared error: {errors[0]}, measured {row.error}), so the codec or the corruption has changed: "
                 f"codecshift run --set {quote(self._set_name)} --out OTHER"
             )
         return coded.seen

@@ -51,7 +51,7 @@ class Tally:
         self.codec_s += worked.codec_s
         self.measure_s += worked.measure_s
         if worked.outgrown:
-            self.reasons[f"{worked.outgrown}: a worker's memory outgrew its share, and it was replaced"] += 1
+            self.reasons[f"{worked.outgrown}: a worker used more than its share of memory and was replaced"] += 1
         for row in worked.rows:
             if row.status != "ok":
                 self.failed += row.status == "failed"

@@ -62,7 +62,7 @@ class Plan:
         images = _distinct(images)
         if first is not None and (first < 1 or images):
             asked = f"{first} and {', '.join(images)}" if images else first
-            raise UnknownName(f"expected how many images, 1 or more, or which, got {asked}")
+            raise UnknownName(f"expected a number of images (1 or more) or ids, got {asked}")
         severities = tuple(severities)
         for severity in severities:
             if severity not in SEVERITIES:
@@ -124,9 +124,9 @@ EVERY = (*CLASSICAL, *OURS)
 PLANS: Mapping[str, Plan] = {
     plan.name: plan
     for plan in (
-        Plan("quick", "the embedded default: minutes, no network", ("sample",), FAST, severities=(3,)),
+        Plan("quick", "the default: takes minutes, needs no network", ("sample",), FAST, severities=(3,)),
         Plan("kodak-c", "the 24 Kodak images, 15 corruptions x 5 severities", ("kodak",), EVERY),
         Plan("clic-c", "the 428 images of CLIC 2020 test, 15 corruptions x 5 severities", ("clic2020-test",), EVERY),
-        Plan("paper", "both sets of the paper, the same codecs", ("clic2020-test", "kodak"), EVERY),
+        Plan("paper", "both image sets of the paper: kodak-c and clic-c together", ("clic2020-test", "kodak"), EVERY),
     )
 }

@@ -72,7 +72,7 @@ class Target:
         """Return the target called `text`; raise WrongTarget or UnknownName if that is none."""
         name, equals, digits = text.partition("=")
         if not equals:
-            raise WrongTarget(f"expected what to match and its value, such as bpp=0.5 or psnr=32, got {text!r}")
+            raise WrongTarget(f"expected a quantity and its value, such as bpp=0.5 or psnr=32, got {text!r}")
         quantity = named("quantity to match", name, QUANTITIES)
         try:
             value = float(digits)
@@ -180,7 +180,7 @@ def settle(search: Search, spec: Spec, known: Mapping[tuple[str, str], Means]) -
         point = _point(spec, end.value)
         return Match(spec.name, search.target, point, known[spec.name, point.name], end.looks, end.reason)
     last = known[spec.name, looked_at[-1].name]
-    lacking = f"no image of the set has {search.target.quantity}" if last.images else last.fault
+    lacking = f"no image of the set has a value of {search.target.quantity}" if last.images else last.fault
     reason = f"nothing was measured at {looked_at[-1].name}: {lacking}"
     return Match(spec.name, search.target, None, last, end.looks, reason)
 

@@ -14,8 +14,8 @@ from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet
 
 _NUMBERS = (
-    "H1 to H12 are this suite's numbers of findings of Lieberman et al., Neural Image Compression: Generalization, "
-    "Robustness, and Spectral Biases, NeurIPS 2023, put as hypotheses; H2, H8 and H11 have no test."
+    "H1 to H12 restate findings of Lieberman et al., Neural Image Compression: Generalization, Robustness, and "
+    "Spectral Biases, NeurIPS 2023, as hypotheses, numbered by this suite; H2, H8 and H11 have no test."
 )
 """Where the claims and their numbers come from."""
 
@@ -58,9 +58,9 @@ def _notes(verdict: Verdict) -> tuple[str, str]:
     """Return why a verdict was reached, with the rows or spectra that it rests on, and the rule of the claim."""
     claim, finding = verdict.claim, verdict.finding
     if finding.count:
-        outcome = f"found: {finding.reason}. From {finding.count} {claim.rests_on}: {finding.used}."
+        outcome = f"found: {finding.reason}. Based on {finding.count} {claim.rests_on}: {finding.used}."
     else:
-        outcome = f"lacking: {finding.reason}"  # which ends in a command
+        outcome = f"missing: {finding.reason}"  # which ends in a command
     return f"{claim.name} {outcome}", f"{claim.name} rule: {claim.rule}"
 
 

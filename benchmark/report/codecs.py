@@ -65,8 +65,8 @@ _STATED = (
 )
 _HEADER = number("header")
 _NOTES = (
-    "header: bytes of an 8x8 black image; - where the codec was not opened, codecshift check NAME does. process start: "
-    "whether encode_s and decode_s include one.",
+    "header: bytes of an encoded 8x8 black image; - if the codec was not opened here (codecshift check NAME opens it). "
+    "process start: whether encode_s and decode_s include the start of a process.",
 )
 
 

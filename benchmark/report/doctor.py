@@ -34,7 +34,7 @@ def report(findings: Iterable[Finding]) -> Report:
     """Return findings as a report."""
     findings = list(findings)
     states = [state for state, _, _ in findings]
-    legend = ["--: optional, and not on this machine."] if "--" in states else []
+    legend = ["--: optional, not on this machine."] if "--" in states else []
     wrong = states.count("!!")
     summary = f"{wrong} of these {'needs' if wrong == 1 else 'need'} attention" if wrong else "all is well"
     return Report([Sheet(tuple(map(Column, ("state", "topic", "what"))), findings, notes=[*legend, summary])])
@@ -52,7 +52,7 @@ def findings(
         yield "ok" if version else "!!", name, version or f"not installed: pip install {name}"
     yield _opencv()
     kept = textures.wheel()
-    yield "ok" if kept else "--", "frost textures", str(kept) if kept else "fetched by the first run with frost"
+    yield "ok" if kept else "--", "frost textures", str(kept) if kept else "downloaded by the first run with frost"
     known = catalogue()
     # Codecs of one library are opened in one way: after the first of them, the others would only take time.
     yield from _codecs(entries(known.specs.values(), limit, progress, unopened=[spec.name for spec in NEURAL[1:]]))
@@ -87,7 +87,7 @@ def _opencv() -> Finding:
     """Say whether another build of OpenCV is installed over the one this suite uses: they write into one folder."""
     others = [name for name in OTHER_OPENCV if _version(name)]
     if not others:
-        return "ok", "opencv builds", "one, without a desktop"
+        return "ok", "opencv builds", "only opencv-python-headless"
     names = " ".join(others)
     mend = f"pip uninstall {names} && pip install --force-reinstall --no-deps opencv-python-headless"
     return "!!", "opencv builds", f"{names} and opencv-python-headless overwrite each other: {mend}"

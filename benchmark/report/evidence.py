@@ -76,7 +76,7 @@ class Evidence:
         recorded = store.recorded(path)
         rows, gone = _without_gone(chosen(rows, choice, path, "rows"), recorded)
         if rows.empty:
-            raise NothingChosen(f"{path} holds only rows of images that {', '.join(gone)} no longer holds")
+            raise NothingChosen(f"{path} only holds rows of images that are no longer in {', '.join(gone)}")
         runs = _runs_of(rows, store.runs(path))
         if reason := conflict(runs.values(), recorded):
             raise NotComparable(f"the rows of {path} cannot be compared: {reason}")
@@ -129,7 +129,7 @@ class Evidence:
         images = {(key.set, key.image) for key in store.with_spectra(self.path)}
         in_sums = {name: [image for image in ids if (name, image) in images] for name, ids in self.gone.items()}
         return [
-            f"These sums of spectra still hold images that {name} no longer holds: {', '.join(ids)}."
+            f"The summed spectra still include images that are no longer in {name}: {', '.join(ids)}."
             for name, ids in in_sums.items()
             if ids
         ]
@@ -143,7 +143,8 @@ class Evidence:
             if chroma.get(codec) not in {"4:4:4", "?", None}
         ]
         joined = ", ".join(subsampled)
-        return [f"Colour at a lower resolution, so a lower ceiling of PSNR: {joined}."] if subsampled else []
+        note = f"Codecs with subsampled chroma, which limits the PSNR they can reach: {joined}."
+        return [note] if subsampled else []
 
 
 def facts(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def _tables(evidence: Evidence, root: Path) -> dict[Path, tuple[tuple[str, str],
         target = root / file_name(str(image_set)) / f"{file_name(str(codec))}.csv"
         if target in tables:
             raise NotComparable(
-                f"two sets or codecs of {evidence.path} would both be written to {target}: export them apart"
+                f"two sets or codecs of {evidence.path} would both be written to {target}: export them separately"
             )
         tables[target] = (str(image_set), str(codec)), table.drop(columns=["set", "codec"])
     return tables

@@ -145,7 +145,7 @@ def _caption(kind: Kind, image_set: str, material: analysis.Material, drawing: D
         f"{drawing.about or kind.about}. Set {image_set}: {counted(rows['image'].nunique(), 'image')}.",
         kind.rule,
         drawing.note,
-        f"Drawn from {drawing.used}; rows measured in all: {ok}, failed or skipped: {len(rows) - ok}.",
+        f"Drawn from {drawing.used}. Rows in all: {ok} measured, {len(rows) - ok} failed or skipped.",
         f"Run {', '.join(material.runs)}.",
     )
     return "\n".join(textwrap.fill(line, 100) for line in lines if line) + "\n"

@@ -57,9 +57,9 @@ _COLUMNS = (
     *(number("low"), number("medium"), number("high"), number("worst"), number("at i,j")),
 )
 _NOTES = (
-    "clean: without a wave. low, medium, high: the mean difference to that with the waves of each third of the band. "
-    "worst: the greatest loss, and the frequency that causes it. PSNR: in dB, against the image given; PSNR clean: "
-    "against the clean image."
+    "clean: the value without a wave. low, medium, high: the mean change from that value over the waves in each third "
+    "of the frequency band. worst: the greatest loss; at i,j: the frequency that causes it. PSNR: in dB, against the "
+    "image that the codec was given; PSNR clean: against the clean image."
 )
 
 
@@ -67,14 +67,14 @@ def frequencies(name: str, steps: int | None) -> Frequencies:
     """Return the frequencies of that name with that many steps; raise UnknownName for a wrong name or number."""
     chosen = named("band", name, _FREQUENCIES)
     if steps is not None and not 2 <= steps <= _MOST_STEPS:
-        raise UnknownName(f"expected from 2 to {_MOST_STEPS} steps of frequency, got {steps}")
+        raise UnknownName(f"expected 2 to {_MOST_STEPS} frequency steps, got {steps}")
     return replace(chosen, steps=steps or chosen.steps)
 
 
 def severity(rms: float) -> int:
     """Return the severity of a wave of that root mean square; raise UnknownName if there is none."""
     if rms not in RMS:
-        raise UnknownName(f"expected an RMS of {', '.join(f'{each:g}' for each in RMS)} grey levels, got {rms:g}")
+        raise UnknownName(f"expected an RMS of {', '.join(f'{known:g}' for known in RMS)} grey levels, got {rms:g}")
     return RMS.index(rms) + 1
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ...corruptions.corruption import CLEAN
 from ..store import Unshown
 
-_NAMED = 5  # images or reasons; of more, the number is told
+_NAMED = 5  # images or reasons; a longer list ends with the number of the others
 
 
 def unshown_notes(unshown: Sequence[Unshown]) -> Iterator[str]:
@@ -24,7 +24,9 @@ def unshown_notes(unshown: Sequence[Unshown]) -> Iterator[str]:
 def gone_note(set_name: str, images: Sequence[str]) -> str:
     """Return a sentence on images that a set no longer holds."""
     are = "is" if len(images) == 1 else "are"
-    return f"{_counted(len(images), 'image')} that {set_name} no longer holds {are} left out: {_listed(images, ', ')}."
+    return (
+        f"{_counted(len(images), 'image')} that {are} no longer in {set_name} {are} left out: {_listed(images, ', ')}."
+    )
 
 
 def _counted(number: int, noun: str) -> str:

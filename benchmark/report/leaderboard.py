@@ -46,9 +46,9 @@ _TAIL_COLUMNS = (
     *(number("cases"), number("lacking")),
 )
 _TAIL_NOTES = (
-    "Worst cases over images x corruptions, each image compared by itself, so the means are not those above. worst "
-    "decile: the worst tenth of the cases reach it or go beyond; CVaR: the mean of that tenth. lacking: cases that "
-    "cannot be compared.",
+    "A case is one image under one corruption. Each image is compared on its own, so these means differ from those "
+    "above. worst decile: the value that the worst tenth of the cases reach or exceed; CVaR: the mean of that tenth. "
+    "lacking: cases that cannot be compared.",
 )
 
 MOST_NAMES = 8
@@ -121,16 +121,16 @@ def notes(board: Leaderboard) -> list[str]:
     """Return what a reader must know beside the ranking."""
     percent = _NUMBERS["score"].show
     legend = (
-        f"BD-rate: bits needed at the quality of {board.anchor}, below 0 is better; the mean over corruptions, then on "
-        "clean images and for each band of corruptions. inflation: bits on corrupted over clean images at one setting. "
-        f"PSNR clean: decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean "
-        f"images. overlap: the smallest share of {board.anchor}'s quality range that the codec reaches under any "
-        "corruption."
+        f"BD-rate: difference in bits from {board.anchor} at the same quality, negative is better: the mean over all "
+        "corruptions, then on clean images and over each band of corruptions. inflation: bits on corrupted images "
+        "divided by bits on clean images, at the same setting. PSNR clean: the decoded image against the clean image, "
+        f"at the setting that takes {board.matched_bpp:g} bpp on clean images. overlap: the smallest share of "
+        f"{board.anchor}'s quality range that the codec reaches under any corruption."
     )
     unranked = [f"{entry.codec} is not ranked: {entry.reason}." for entry in board.entries if entry.rank is None]
     estimated = [
-        f"{entry.codec}: the rate estimated from likelihoods is {percent(entry.gap_clean)} off the real one on clean "
-        f"images, {percent(entry.gap)} on corrupted ones."
+        f"{entry.codec}: the rate estimated from likelihoods differs from the real rate by {percent(entry.gap_clean)} "
+        f"on clean images and by {percent(entry.gap)} on corrupted images."
         for entry in board.entries
         if not math.isnan(entry.gap_clean) or not math.isnan(entry.gap)
     ]
@@ -163,20 +163,23 @@ def _interval_notes(board: Leaderboard) -> Iterator[str]:
         yield f"Confidence intervals need at least {MINIMUM_IMAGES} images; this run has {drawn.images}."
         return
     yield (
-        f"±: half the {drawn.confidence:.0%} interval (in brackets: its ends), from {drawn.resamples} paired resamples "
-        f"of the {drawn.images} images. {TIED} after a rank: cannot be told apart from the codec above."
+        f"±: half the width of the {drawn.confidence:.0%} confidence interval (in brackets: its ends), from "
+        f"{drawn.resamples} paired resamples of the {drawn.images} images. {TIED} after a rank: no significant "
+        "difference from the codec above."
     )
-    without = {codec for codec, numbers in drawn.numbers.items() if not any(each.known for each in numbers.values())}
+    without = {
+        codec for codec, numbers in drawn.numbers.items() if not any(interval.known for interval in numbers.values())
+    }
     few = [entry.codec for entry in board.entries if entry.n < MINIMUM_IMAGES and entry.codec in without]
     if few:
         yield f"No intervals for {', '.join(few)}: they need at least {MINIMUM_IMAGES} images."
     for codec in (entry.codec for entry in board.entries if entry.codec not in few):
         shares = {name: drawn.lost[codec, name] for name in NUMBERS if (codec, name) in drawn.lost}
-        for too_many, outcome in ((True, "too many for an interval"), (False, "left out of the interval")):
+        for too_many, outcome in ((True, "too many for an interval"), (False, "which the interval leaves out")):
             names = [name for name, share in shares.items() if (share > MOST_LOST) == too_many]
             if names:
                 most = _share(max(shares[name] for name in names))
-                yield f"{codec}: up to {most} of the resamples have no value of {', '.join(names)}, {outcome}."
+                yield f"{codec}: up to {most} of the resamples give no value of {', '.join(names)}, {outcome}."
 
 
 def _share(share: float) -> str:

@@ -21,9 +21,10 @@ _COLUMNS = (
 )
 _FIELDS = ("over", "label", "n", "failed", "bpp", "inflation", "psnr", "psnr_clean", "ms_ssim", "ms_ssim_clean")
 _NOTES = (
-    "over: clean images, the corruptions of a band, or all of them (corrupted), all at one and the same point. "
-    "inflation: bits on corrupted over clean images. PSNR and MS-SSIM: against what the codec was given, then against "
-    "the clean image. n: the images that all codecs of the table have, in the condition with the fewest.",
+    "over: what each line averages: clean images, the corruptions of a band, or all corruptions (corrupted); the codec "
+    "stays at the same point. inflation: bits on corrupted images divided by bits on clean images. PSNR, MS-SSIM: "
+    "against the image that the codec was given; PSNR clean, clean: against the clean image. n: the images that all "
+    "codecs of the table share, in the condition with the fewest.",
 )
 
 
@@ -37,23 +38,23 @@ def matched(evidence: Evidence) -> pd.DataFrame:
         image_set = str(part.rows["set"].iloc[0])
         searches = [run[MATCHED] for run in part.runs.values() if MATCHED in run and image_set in run["sets"]]
         if searches:
-            held_lines = under_corruption(part.rows, BANDS, _points(searches))
-            lines += [{"set": image_set} | asdict(line) for line in held_lines]
+            set_lines = under_corruption(part.rows, BANDS, _points(searches))
+            lines += [{"set": image_set} | asdict(line) for line in set_lines]
     return pd.DataFrame(lines, columns=["set", *(field.name for field in fields(MatchedLine))])
 
 
 def _points(searches: Iterable[Mapping[str, Any]]) -> list[MatchedPoint]:
     """Return the points that were matched, then those that were given, each once."""
     searches = list(searches)
-    points = sorted(
-        (point for search in searches for point in search["points"]), key=lambda point: str(point["target"])
+    records = sorted(
+        (record for search in searches for record in search["points"]), key=lambda record: str(record["target"])
     )
     fixed = [label.split(":", 1) for search in searches for label in search["fixed"]]
-    points_held = [
-        *(MatchedPoint(point["target"], point["codec"], point["point"]) for point in points if point["point"]),
+    points = [
+        *(MatchedPoint(record["target"], record["codec"], record["point"]) for record in records if record["point"]),
         *(MatchedPoint("", *label) for label in fixed),
     ]
-    return list(dict.fromkeys(points_held))
+    return list(dict.fromkeys(points))
 
 
 def report(table: pd.DataFrame, evidence: Evidence) -> Report:
@@ -73,7 +74,7 @@ def report(table: pd.DataFrame, evidence: Evidence) -> Report:
 
 _SEARCH_COLUMNS = (
     *(Column("target"), Column("codec"), Column("point"), number("bpp", ".3f"), number("PSNR dB", ".2f")),
-    *(number("MS-SSIM", ".4f"), number("off"), number("n"), number("points looked at")),
+    *(number("MS-SSIM", ".4f"), number("off"), number("n"), number("points tried")),
 )
 
 

@@ -90,7 +90,7 @@ def merged(path: Path, table: pd.DataFrame, name: tuple[str, str], runs: Runs, p
                 "table with --replace"
             )
         if name[0] not in published[run].get("sets", ()) or name[1] not in published[run]["codecs"]:
-            raise NotComparable(f"{path} is of another set or codec than {' '.join(name)}: export to another folder")
+            raise NotComparable(f"{path} is for another set or codec than {' '.join(name)}: export to another folder")
     columns = [*fresh.columns, *(column for column in old.columns if column not in fresh.columns)]
     by_key = [lines.reindex(columns=columns, fill_value="").set_index([*LINE_KEY]) for lines in (old, fresh)]
     old, fresh = by_key
@@ -108,10 +108,10 @@ def merged(path: Path, table: pd.DataFrame, name: tuple[str, str], runs: Runs, p
         "added": len(fresh) - len(both),
         "replaced": changed,
         "kept because the run file lacks them": len(kept) - fuller,
-        "kept because they are over more images or measures than in the run file": fuller,
+        "kept because they cover more images or measures than the run file": fuller,
     }
     note = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return Joined(lines.loc[order], f"{path}, by lines: {note}" if note else "")
+    return Joined(lines.loc[order], f"lines of {path}: {note}" if note else "")
 
 
 def replaced(path: Path, table: pd.DataFrame, _name: tuple[str, str], _runs: Runs, _published: Runs) -> Joined:
@@ -123,7 +123,7 @@ def replaced(path: Path, table: pd.DataFrame, _name: tuple[str, str], _runs: Run
         before = str(len(lines_of(path)))
     except NotComparable:
         before = "something else"
-    return Joined(fresh, f"{path}, by lines: {before} replaced by {len(fresh)}")
+    return Joined(fresh, f"lines of {path}: {before} replaced by {len(fresh)}")
 
 
 def _lines(content: bytes) -> pd.DataFrame:
@@ -139,7 +139,7 @@ def _refuse_strangers(path: Path, kept: pd.DataFrame, name: tuple[str, str], run
     ]
     if reason := conflict(parts):
         raise NotComparable(
-            f"{path} holds lines that cannot stand beside those of this run file: {reason}; export to another "
+            f"{path} holds lines that cannot be combined with those of this run file: {reason}; export to another "
             "folder, or replace the table with --replace"
         )
 

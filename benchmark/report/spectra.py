@@ -23,14 +23,16 @@ COLUMNS = (
 """The columns of `table` that hold one number or word."""
 
 _SHEET_COLUMNS = (
-    *(Column("condition"), Column("codec"), Column("of"), number("n"), number("MSE", ".2f"), number("low %", ".1f")),
+    *(Column("condition"), Column("codec"), Column("quantity"), number("n"), number("MSE", ".2f")),
+    number("low %", ".1f"),
     *(number("medium %", ".1f"), number("high %", ".1f"), number("centroid", ".3f"), number("off %", "+.1f")),
 )
 _NOTES = (
-    "D: decoded - clean, where nothing was corrupted. Under a corruption G: decoded - shown, R: decoded - clean, "
-    "shift: shown - clean. image: what was shown. Mean over n images of the power spectrum, in squared grey levels: "
-    "all (MSE), and its shares below 1/6, to 1/3 and above, in cycles per pixel; centroid: its mean radius. off: how "
-    "far G + R is from 2 D + shift, its value for a fixed linear projector and a shift independent of the image.",
+    "image: the image that the codec was shown. D: decoded - clean, for clean images. For corrupted images, G: decoded "
+    "- shown, R: decoded - clean, shift: shown - clean. Each line is a power spectrum averaged over n images. MSE: its "
+    "total, in squared grey levels; low, medium, high: its shares below 1/6, from 1/6 to 1/3, and above 1/3 cycles per "
+    "pixel; centroid: its mean radius in cycles per pixel. off: relative difference of G + R from 2 D + shift, 0 for a "
+    "fixed linear projector and a shift that is independent of the image.",
 )
 
 

@@ -86,7 +86,7 @@ def measure(
         if 0 < min(source.height, source.width) < MINIMUM_SIDE:
             raise SetError(
                 f"{images.name}: {source.id} is {source.width}x{source.height}, "
-                f"corruptions need at least {MINIMUM_SIDE} pixels a side"
+                f"corruptions need at least {MINIMUM_SIDE} pixels per side"
             )
     prepare(corruptions)
     described = describe([images], corruptions, [])
@@ -155,7 +155,7 @@ def read(path: Path = STORED) -> Measurement:
             return Measurement(provenance, tuple(_parsed(csv.DictReader(io.StringIO(table)))))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MeasurementError(f"{path.name} is not a measurement of bands: {error}") from error
-    raise MeasurementError(f"{path.name} is version {version} of its format, expected {VERSION}: measure anew")
+    raise MeasurementError(f"{path.name} is version {version} of its format, expected {VERSION}: measure again")
 
 
 def _parsed(lines: Iterable[Mapping[str, str]]) -> Iterable[Measured]:

@@ -57,7 +57,7 @@ def _unfit(trial: Path, image: str) -> str:
     except GeneratedError:
         return "it points outside the folder"
     except FileExistsError:
-        return "another image has that name there"
+        return "another image has the same file name there"
     except OSError as error:
         return error.strerror or str(error)
     return ""
@@ -81,8 +81,8 @@ def each(
                 yield place, future.result()
             except pebble.ProcessExpired as expired:
                 raise GeneratedError(
-                    f"the process that worked on {file_of(place)} ended with code {expired.exitcode}, for lack of "
-                    "memory perhaps: the same command with fewer --jobs goes on"
+                    f"the process that worked on {file_of(place)} ended with exit code {expired.exitcode}, perhaps for "
+                    "lack of memory: run the same command with fewer --jobs to continue"
                 ) from expired
 
     try:

@@ -74,7 +74,7 @@ def generate(order: Order, out: Path, *, jobs: int | None = None, report: Report
             for place, work in works:
                 if finished and place in finished.files and work.stored.pixels != finished.files[place].pixels:
                     raise GeneratedError(
-                        f"{file_of(place)} made anew is not the one that {out / MANIFEST} tells of: give another --out"
+                        f"{file_of(place)}, made again, differs from the one in {out / MANIFEST}: give another --out"
                     )
                 if work.stored != known.get(place):
                     journal.add(place, work.stored)
@@ -105,7 +105,7 @@ def _existing(out: Path) -> Manifest | None:
             raise GeneratedError(f"{error}; nothing was changed: give another --out") from error
     strangers = [path.name for path in out.iterdir() if path.name != UNFINISHED]
     if strangers and not (out / UNFINISHED / JOURNAL).is_file():
-        raise GeneratedError(f"{out} holds files of another kind ({min(strangers)}): give another --out")
+        raise GeneratedError(f"{out} holds other files ({min(strangers)}): give another --out")
     return None
 
 

@@ -46,7 +46,7 @@ class Journal:
             if "locked" in reason or "busy" in reason:
                 reason = "another codecshift generate is writing there"
             elif "not a database" in reason or "malformed" in reason:
-                reason = f"{UNFINISHED} in it is damaged: remove the folder, or give another --out"
+                reason = f"its folder {UNFINISHED} is damaged: remove it, or give another --out"
             raise GeneratedError(f"{out}: {reason}") from error
 
     @staticmethod
@@ -71,7 +71,7 @@ class Journal:
                 begun = Manifest.parse(text)
             except GeneratedError as error:
                 raise GeneratedError(
-                    f"{out} is not finished, and what it was to be {error}: remove the folder, or give another --out"
+                    f"{out} is not finished, and its manifest {error}: remove the folder, or give another --out"
                 ) from error
             kept = {original.id for original in {*begun.images} & {*wanted.images}}
             # Images may have been mended, added or removed meanwhile, as long as some of the work is of use.
@@ -79,8 +79,8 @@ class Journal:
             left = [condition for condition in begun.conditions if condition not in wanted.conditions]
             if left:
                 raise GeneratedError(
-                    f"{out} is not finished and {left[0][0]}@{left[0][1]} belongs to it, which is not asked for now: "
-                    "finish it with the command it was begun with, or give another --out"
+                    f"{out} is not finished, and was started with {left[0][0]}@{left[0][1]}, which this command does "
+                    "not ask for: finish it with the command that started it, or give another --out"
                 )
             for place in begun.places():
                 if place[0] not in kept:

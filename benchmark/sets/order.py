@@ -88,6 +88,7 @@ def order(
             height, width = source.load(images.view).shape[:2]  # raises if the image is damaged
         if min(height, width) < MINIMUM_SIDE:
             raise SetError(
-                f"{source.id} of {images.name} is {width}x{height}: the corruptions need {MINIMUM_SIDE} pixels a side"
+                f"{source.id} of {images.name} is {width}x{height}: "
+                f"corruptions need at least {MINIMUM_SIDE} pixels per side"
             )
     return Order(images, conditions)

@@ -53,7 +53,7 @@ def preview(
     draw = PIL.ImageDraw.Draw(sheet)
     large, plain = PIL.ImageFont.load_default(20), PIL.ImageFont.load_default(16)
     draw.text((GAP, GAP), f"{images.name}/{image}", INK, large)
-    about = f"the middle of the image, shrunk; in the corner {DETAIL}x{DETAIL} of its pixels, {ZOOM} times as large"
+    about = f"centre of the image, reduced; corner: {DETAIL}x{DETAIL} of its pixels, enlarged {ZOOM} times"
     draw.text((sheet.width - GAP, GAP), about, FAINT, plain, anchor="ra")
     lefts = [LABELS + place * (width + GAP) for place in range(columns)]
     for left, heading in zip(lefts, ["clean", *(f"severity {severity}" for severity in severities)], strict=True):

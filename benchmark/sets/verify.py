@@ -37,7 +37,7 @@ def verify(
     """
     manifest = read_manifest(folder)
     if (folder / UNFINISHED).exists():
-        raise GeneratedError(f"{folder} is not finished: the same codecshift generate goes on with it")
+        raise GeneratedError(f"{folder} is not finished: run the same codecshift generate again to finish it")
     places = manifest.places()
     findings: dict[Place, Finding | None] = {}
     report(0, len(places))
@@ -69,7 +69,7 @@ def _inspect(place: Place) -> Finding | None:
         return Finding("missing", file)
     try:
         if pixel_digest(read_pixels(path)) != stored.pixels:
-            return Finding("pixels", file, "its pixels are others")
+            return Finding("pixels", file, "its pixels differ")
     except UnreadableImage as error:
         return Finding("unreadable", file, str(error))
-    return None if holds(path, stored) else Finding("bytes", file, "its pixels are right, its bytes are others")
+    return None if holds(path, stored) else Finding("bytes", file, "its pixels are right, but its bytes differ")

@@ -28,7 +28,7 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     two sums overlap partially.
     """
     if out.exists():
-        raise RunFileError(f"{out} exists already: merging writes a new file")
+        raise RunFileError(f"{out} exists already, and merging writes a new file: give another --out")
     if not out.parent.is_dir():
         raise RunFileError(f"there is no folder {out.parent} to write {out.name} in")
     heads = [_head(path) for path in paths]
@@ -76,8 +76,8 @@ def _united_rows(
                 repeated += 1
                 if earlier.status == row.status == "ok" and not earlier.agrees(row):
                     raise RunFileError(
-                        f"{head.path} and an earlier file disagree on {row.key}: they were not made by the same codec "
-                        "or corruption"
+                        f"{head.path} and an earlier file disagree on {row.key}: the rows were made by different "
+                        "versions of the codec or corruption"
                     )
                 if earlier.status != "ok" or (row.status == "ok" and earlier.ms_ssim is None):
                     rows[row.key] = row
@@ -155,7 +155,7 @@ def _united_images(heads: Iterable[_Head]) -> dict[str, dict[str, Recorded]]:
                 maker = makers.get((name, image))
                 if earlier and earlier.digest != content.digest and has_rows and maker:
                     raise RunFileError(
-                        f"{maker.path} and {head.path} hold rows of {name}/{image} that is not the same image in both; "
+                        f"{maker.path} and {head.path} hold rows of {name}/{image}, but measured different images; "
                         "leave a file out, or measure its rows again with codecshift run --remeasure-changed"
                     )
                 if has_rows:

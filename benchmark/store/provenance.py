@@ -199,8 +199,8 @@ def conflict(provenances: Iterable[Mapping[str, Any]], by_image: Container[str] 
                     continue
                 if kind == PIXELS:
                     causes = _differences(maker, provenance)
-                    return f"corruption {name!r} makes other pixels in some of its runs ({causes})"
-                return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {version})"
+                    return f"corruption {name!r} makes different pixels in some of the runs ({causes})"
+                return f"{kind} {name!r} is not the same in all runs ({seen[kind, name]} and {version})"
     return ""
 
 

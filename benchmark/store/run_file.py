@@ -127,8 +127,8 @@ class RunFile(Reader):
             stays = present.status == "ok" and (present.is_in_sums or row.spectra is not None)
             if stays and present.coded != (row.nbytes, row.error, row.error_clean):
                 raise RunFileError(
-                    f"{self.path} holds {row.key} with other bytes or errors than it has now: the codec or the "
-                    "corruption is not what it was, and the spectrum is not that of the row; give another --out"
+                    f"{self.path} holds {row.key} with bytes or errors that differ from those measured now: the codec "
+                    "or the corruption has changed, so the spectrum does not belong to that row; give another --out"
                 )
             if row.spectra is not None and not present.is_in_sums:
                 self._add(row.key, row.spectra)

@@ -69,8 +69,8 @@ def united(place: Place, parts: Iterable[Sums]) -> Sums:
         if part.images & images:
             codec = f" {place[3]}:{place[4]}" if place[3] else ""
             raise RunFileError(
-                f"the spectra of {place[0]}/{place[1]}@{place[2]}{codec} cannot be added: some of their images are in "
-                "several files, and some are not; measure those that are missing in one of them, then merge"
+                f"the spectra of {place[0]}/{place[1]}@{place[2]}{codec} cannot be added: only some of their images "
+                "are in several files; measure the images that one of the files lacks, then merge"
             )
         images |= part.images
         for quantity, (n, power) in part.sums.items():

@@ -46,7 +46,7 @@ class NoWorkers(OSError):
         because = reason.strerror if isinstance(reason, OSError) else str(reason)
         super().__init__(
             f"worker processes need shared memory, which this system refuses ({because}): make /dev/shm writable for "
-            "everyone, mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
+            "everyone, e.g. with mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
         )
 
 

@@ -161,6 +161,4 @@ def test_a_device_that_is_not_there_is_refused_in_one_sentence(
     monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", Asked(""))
     refused = here("run", "--set", f"folder:{pair}", "--codec", "jpeg:q30", "--device", "cuda")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == (
-        "codecshift: no CUDA device: torch finds none here, or is not installed; --device cpu computes without one\n"
-    )
+    assert refused.stderr == ("codecshift: no CUDA device: torch finds none, or is not installed; use --device cpu\n")

@@ -157,7 +157,7 @@ def test_a_set_of_an_old_file_is_compared_as_a_whole(tmp_path: Path, row: Rows, 
         write(tmp_path / name, [row(image="b", run=name)], {"sets": {"kodak": {"digest": digest}}})
         for name, digest in (("same", "1"), ("other", "9"))
     )
-    with pytest.raises(RunFileError, match=r"set 'kodak' is not the same in all its runs \(1 and 9\)"):
+    with pytest.raises(RunFileError, match=r"set 'kodak' is not the same in all runs \(1 and 9\)"):
         store.merge([new, other], tmp_path / "out")
     assert store.merge([new, same], tmp_path / "out") == (2, 0)
 
