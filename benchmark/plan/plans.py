@@ -30,7 +30,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: every set x corruption x severity x codec label; `none`, the clean image, has one severity."""
+    """What to run: every set x corruption x severity x codec label; "none", the clean image, has one severity."""
 
     name: str
     about: str
@@ -39,11 +39,11 @@ class Plan:
     corruptions: tuple[str, ...] = (CLEAN, *FIFTEEN)
     severities: tuple[int, ...] = SEVERITIES
     first: int | None = None
-    """How many images of each set, None for all."""
+    """The number of images of each set, None for all."""
     images: tuple[str, ...] = ()
     """The ids of the images, empty for all."""
     measures: tuple[str, ...] = EVERY_MEASURE
-    """The names of what is measured of each row."""
+    """The names of the measures taken for each row."""
 
     def narrowed(
         self,
@@ -54,10 +54,10 @@ class Plan:
         first: int | None = None,
         images: Iterable[str] = (),
     ) -> Plan:
-        """Return the plan with each of its lists replaced by the argument, where that is not empty.
+        """Return the plan with each list replaced by the argument of that name, unless the argument is empty.
 
-        A corruption may be a band, "low", "medium" or "high". Raises UnknownName for an unknown corruption, a severity
-        outside 1..5, fewer than one image, or images both counted and named.
+        A corruption may be a band: "low", "medium" or "high". Raises UnknownName for an unknown corruption, a severity
+        outside 1..5, a number of images below 1, or both a number of images and image ids.
         """
         images = _distinct(images)
         if first is not None and (first < 1 or images):
@@ -89,9 +89,9 @@ class Plan:
 
 
 def corruptions_named(text: str) -> tuple[str, ...]:
-    """Return the corruptions of the band `text`, or the corruption of the table or Fourier wave of that name.
+    """Return the corruptions of the band `text`, or the single corruption or Fourier wave of that name.
 
-    "clean" is another word for "none", clean images. Raises UnknownName if it is none of these.
+    "clean" is an alias of "none", clean images. Raises UnknownName for any other name.
     """
     bands = {band: [name for name in FIFTEEN if CORRUPTIONS[name].band == band] for band in ("low", "medium", "high")}
     if text in bands:
@@ -113,7 +113,7 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 
 OURS = families.names()
-"""The learned codecs that come with the package; a run without torch leaves them out and says so."""
+"""The learned codecs that come with the package; a run without torch leaves them out and reports that."""
 
 FAST = ("jpeg", "webp", "jpeg2000", *(name for name in OURS if name == "hyperprior-cs"))
 CLASSICAL = (

@@ -1,4 +1,4 @@
-"""The leaderboard of a run file: codecs ranked, and the ranking, or points too few to rank, as a report."""
+"""The leaderboard of a run file: the ranking of its codecs as a report, or its points if they are too few to rank."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COLUMNS = (
 )
 
 TIED = "="
-"""Stands after the rank of a codec that cannot be told apart from the one above it."""
+"""Follows the rank of a codec that does not differ significantly from the one above it."""
 
 _TAIL_NUMBERS = ("score", "inflation", "psnr_clean")
 _TAIL_COLUMNS = (
@@ -52,10 +52,10 @@ _TAIL_NOTES = (
 )
 
 MOST_NAMES = 8
-"""The points or conditions that a note names of a longer list."""
+"""The most points or conditions that a note names."""
 
 MOST_POINTS = 40
-"""The lines that are shown of a longer table of points."""
+"""The most lines that are shown of a table of points."""
 
 _POINT_COLUMNS = (
     *(Column("condition"), Column("codec"), number("n"), number("failed"), number("bpp", ".3f")),
@@ -71,9 +71,9 @@ def leaderboard(
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Leaderboard:
-    """Return the codecs of one set ranked; without `resamples` of the images there are no intervals.
+    """Return the ranking of the codecs on one set, with confidence intervals unless `resamples` is 0.
 
-    Raises NotComparable where there are several sets, or no codec has a rate curve.
+    Raises NotComparable if the rows are of several sets, or if no codec has a rate curve.
     """
     rows = evidence.without_waves().rows
     board = rank(rows, BANDS, anchor=anchor, quality=quality)
@@ -83,7 +83,7 @@ def leaderboard(
 
 
 def report(board: Leaderboard, evidence: Evidence, *, tails: bool = False, settings: bool = False) -> Report:
-    """Return a leaderboard as a report, with `tails` the worst cases too, with `settings` those of the codecs."""
+    """Return a leaderboard as a report; `tails` adds the worst cases, `settings` the settings of the codecs."""
     ranked = [entry.codec for entry in board.entries]
     facts = [line for line in evidence.facts() if line["codec"] in ranked]
     sheets = [sheet(board, [*evidence.chroma_notes(ranked), *evidence.image_notes()])]
@@ -95,7 +95,7 @@ def report(board: Leaderboard, evidence: Evidence, *, tails: bool = False, setti
 
 
 def sheet(board: Leaderboard, more_notes: Iterable[str] = ()) -> Sheet:
-    """Return the ranking, a line per codec."""
+    """Return the ranking as a sheet with one line per codec."""
     return Sheet(COLUMNS, [_line(board, entry) for entry in board.entries], title(board), [*notes(board), *more_notes])
 
 
@@ -118,7 +118,7 @@ def title(board: Leaderboard) -> str:
 
 
 def notes(board: Leaderboard) -> list[str]:
-    """Return what a reader must know beside the ranking."""
+    """Return the notes that a reader needs to understand the ranking."""
     percent = _NUMBERS["score"].show
     legend = (
         f"BD-rate: difference in bits from {board.anchor} at the same quality, negative is better: the mean over all "
@@ -138,7 +138,7 @@ def notes(board: Leaderboard) -> list[str]:
 
 
 def _aside_notes(board: Leaderboard) -> Iterator[str]:
-    """Say which points and conditions of the rows the board leaves aside, and why."""
+    """Yield which points and conditions of the rows the leaderboard leaves out, and why."""
     if board.aside.points:
         labels = list(dict.fromkeys(f"{codec}:{point}" for codec, _, point in board.aside.points))
         yield (
@@ -183,12 +183,12 @@ def _interval_notes(board: Leaderboard) -> Iterator[str]:
 
 
 def _share(share: float) -> str:
-    """Return a share above 0 in percent, "0.1%" for any that is smaller."""
+    """Return a share above 0 in percent, at least "0.1%"."""
     return f"{max(share, 0.001):.1%}"
 
 
 def tail_sheet(board: Leaderboard) -> Sheet:
-    """Return the worst cases, a line per codec and number."""
+    """Return the worst cases as a sheet with one line per codec and number."""
     lines: list[list[Value]] = []
     for entry in board.entries:
         for name in _TAIL_NUMBERS:
@@ -200,7 +200,7 @@ def tail_sheet(board: Leaderboard) -> Sheet:
 
 
 def _settings_sheet(facts: Iterable[Mapping[str, Any]]) -> Sheet:
-    """Return what each codec was set to; runs that agree on a codec share a line."""
+    """Return the settings of each codec; runs that agree on a codec share a line."""
     lines = dict.fromkeys(tuple(_stated(line[name]) for name in ("codec", *FACTS)) for line in facts)
     return Sheet([Column(name.replace("_", " ")) for name in ("codec", *FACTS)], list(lines))
 
@@ -210,7 +210,10 @@ def _stated(value: object) -> str:
 
 
 def points_report(evidence: Evidence) -> Report:
-    """Return a line per codec point and condition, at most MOST_POINTS, for a run with too few points to rank."""
+    """Return the report of a run with too few points to rank: one line per codec point and condition.
+
+    At most MOST_POINTS lines are shown.
+    """
     table = summarise(evidence.rows)
     lines = [
         (
@@ -228,7 +231,7 @@ def points_report(evidence: Evidence) -> Report:
 
 
 def _record(board: Leaderboard, entry: Entry) -> dict[str, Any]:
-    """Return an entry's fields, the ends of its intervals, its differences to others and its worst cases."""
+    """Return an entry's fields, the ends of its intervals, its differences from other codecs and its worst cases."""
     drawn = board.intervals
     record = {"set": board.set, "anchor": board.anchor, "quality": board.quality, **asdict(entry)}
     for name in NUMBERS:
@@ -247,7 +250,7 @@ def _named_ends(name: str, interval: Interval | None) -> dict[str, float | None]
 
 
 def _document(board: Leaderboard, facts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return every field of a board, every condition by itself, and what each codec was set to."""
+    """Return every field of a leaderboard, every condition by itself, and the settings of each codec."""
     drawn = board.intervals
     head = {name: getattr(board, name) for name in ("set", "anchor", "quality", "matched_bpp", "images")}
     draw = {name: getattr(drawn, name) for name in ("confidence", "images", "resamples", "seed")} if drawn else None

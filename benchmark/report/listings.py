@@ -1,4 +1,4 @@
-"""What there is to choose from, as reports: image sets, plans, and corruptions with their measured bands."""
+"""Lists of what a user can choose, as reports: image sets, plans, corruptions with their measured bands, recipes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plans() -> Report:
 
 
 def corruptions(measurement: Measurement, names: Sequence[str], severity: int) -> Report:
-    """Return the corruptions with what was measured of them, and how that sits with the paper's bands."""
+    """Return the corruptions with their measured spectra, compared with the paper's bands."""
     measured = measurement.at(severity)
     lines = [_corruption(name, measured.get(name)) for name in names]
     records = [_record(name, severity, measured.get(name)) for name in names]
@@ -48,7 +48,7 @@ def corruptions(measurement: Measurement, names: Sequence[str], severity: int) -
 
 
 def _record(name: str, severity: int, row: Measured | None) -> dict[str, Any]:
-    """Return what is known of a corruption for programs: shares from 0 to 1, the centroid in cycles per pixel."""
+    """Return a corruption as a record for CSV and JSON: shares from 0 to 1, the centroid in cycles per pixel."""
     corruption = find(name)
     known = {"corruption": name, "band": corruption.band, "version": corruption.version, "severity": severity}
     numbers = {field: getattr(row, field) if row else None for field in NUMBERS}
@@ -90,7 +90,7 @@ def _corruption(name: str, row: Measured | None) -> tuple[Value, ...]:
 
 
 def _levels(levels: Sequence[Any]) -> str:
-    """Return the levels of a corruption in few columns: all five, or the first and the last."""
+    """Return the levels of a corruption as short text: all five, or the first and the last."""
     if is_dataclass(levels[0]):
         return f"{len(levels[0].__dataclass_fields__)} numbers each"
     every = " ".join(map(_level, levels))
@@ -104,7 +104,7 @@ def _level(level: Any) -> str:
 
 
 def recipes() -> Report:
-    """Return the recipes that come with the package."""
+    """Return the training recipes that come with the package."""
     recipes = [recipe.find(name) for name in recipe.names()]
     lines = [(known.name, known.architecture, f"{known.N}/{known.M}", known.steps, known.about) for known in recipes]
     columns = (Column("recipe"), Column("architecture"), Column("N/M"), number("steps"), Column("what"))
@@ -112,7 +112,7 @@ def recipes() -> Report:
 
 
 def packed(checkpoints: Sequence[Packed]) -> Report:
-    """Return packed checkpoints with their scores as they were trained and in half precision."""
+    """Return packed checkpoints with their scores, as trained and in half precision."""
     lines = [
         (
             *(checkpoint.file, checkpoint.after.lam, checkpoint.steps),

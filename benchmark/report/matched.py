@@ -1,4 +1,4 @@
-"""The table of matched points: what codecs at one rate or quality on clean images do under corruption."""
+"""The table of matched points: codecs with equal rate or quality on clean images, compared under corruption."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _NOTES = (
 
 
 def matched(evidence: Evidence) -> pd.DataFrame:
-    """Return a line per set, target, point and group of conditions: the set, then the fields of MatchedLine.
+    """Return one line per set, target, point and group of conditions: the set, then the fields of MatchedLine.
 
-    No lines where no points were matched.
+    The table is empty if no points were matched.
     """
     lines: list[dict[str, Any]] = []
     for part in evidence.without_waves().by_set():
@@ -44,7 +44,7 @@ def matched(evidence: Evidence) -> pd.DataFrame:
 
 
 def _points(searches: Iterable[Mapping[str, Any]]) -> list[MatchedPoint]:
-    """Return the points that were matched, then those that were given, each once."""
+    """Return the points that searches found, then the points that the user named, without duplicates."""
     searches = list(searches)
     records = sorted(
         (record for search in searches for record in search["points"]), key=lambda record: str(record["target"])
@@ -58,7 +58,7 @@ def _points(searches: Iterable[Mapping[str, Any]]) -> list[MatchedPoint]:
 
 
 def report(table: pd.DataFrame, evidence: Evidence) -> Report:
-    """Return the table of `matched` as a report, a sheet per set and target."""
+    """Return the table of `matched` as a report with one sheet per set and target."""
     sheets = []
     labelled = table.assign(label=table["codec"] + ":" + table["point"])
     for (image_set, target), part in labelled.groupby(["set", "target"], sort=False):
@@ -79,7 +79,7 @@ _SEARCH_COLUMNS = (
 
 
 def search_report(matches: Iterable[Match]) -> Report:
-    """Return the points that searches ended at, with their means on clean images."""
+    """Return the points that searches found, with their means on clean images."""
     lines: list[tuple[Value, ...]] = []
     for match in matches:
         means, head = match.achieved, (str(match.target), match.codec)
