@@ -68,7 +68,7 @@ def _notes(measurement: Measurement, names: Sequence[str], severity: int) -> Ite
     grouped = [name for name in measured if find(name).band != "extra"]
     elsewhere = [name for name in grouped if find(name).band != measured[name].band]
     if elsewhere:
-        yield f"* {len(elsewhere)} of {len(grouped)} corruptions are not in the third that the paper's band names."
+        yield f"* The measured third differs from the paper's band for {len(elsewhere)} of {len(grouped)} corruptions."
     crossed = out_of_order({name: row.centroid for name, row in measured.items()})
     for lower, upper in crossed:
         yield f"{lower} (paper: {find(lower).band}) has a higher centroid than {upper} ({find(upper).band})."

@@ -158,7 +158,9 @@ def test_intervals_come_with_their_numbers(sure: Path) -> None:
     assert lines[place + 1].split()[0] == f"±{score.margin:.1f}%"
     assert f"| +100.0% [+{score.low:.1f}%, +{score.high:.1f}%] |" in render(printed, Format.markdown)
     notes = " ".join(render(printed, Format.text).split())
-    assert "±: half the 95% interval (in brackets: its ends), from 10000 paired resamples of the 8 images." in notes
+    assert (
+        "±: half the width of the 95% confidence interval (in brackets: its ends), from 10000 paired resamples" in notes
+    )
     assert "need at least" not in notes
 
 
