@@ -53,8 +53,8 @@ def export(evidence: Evidence, folder: Path, join: Join = merged) -> Export:
         for target, (name, table) in _tables(evidence, root).items()
     }
     named = {run for joined in tables.values() for run in runs_of(joined.lines)}
-    beside = {path: runs_of(lines_of(path)) for path in sorted(root.glob("*/*.csv")) if path not in tables}
-    named = named.union(*beside.values())
+    other_tables = {path: runs_of(lines_of(path)) for path in sorted(root.glob("*/*.csv")) if path not in tables}
+    named = named.union(*other_tables.values())
     runs = {run: known for run, known in evidence.runs.items() if run in named or has_no_lines_of_its_own(known)}
     contents = {_place(root, run): _json(known) for run, known in sorted(runs.items())}
     contents[root / "codecs.csv"] = codecs_csv({**published, **runs}).encode()
@@ -63,7 +63,7 @@ def export(evidence: Evidence, folder: Path, join: Join = merged) -> Export:
     notes = [joined.note for joined in tables.values() if joined.note]
     notes += [
         f"{path} names run {run}, whose provenance is not published: export its run file again"
-        for path, known in beside.items()
+        for path, known in other_tables.items()
         for run in sorted(known - published.keys() - runs.keys())
     ]
     return Export((*tables, *(path for path in contents if path not in tables)), tuple(notes))

@@ -135,10 +135,11 @@ def _lines(content: bytes) -> pd.DataFrame:
 
 def _refuse_strangers(path: Path, kept: pd.DataFrame, name: tuple[str, str], runs: Runs, published: Runs) -> None:
     """Raise NotComparable if the kept lines were made by another codec, set, corruption or measure."""
-    beside = {run: published[run] for run in runs_of(kept) - set(runs)}
+    kept_runs = {run: published[run] for run in runs_of(kept) - set(runs)}
     corruptions = set(kept.index.get_level_values("corruption"))
     parts = [
-        _part(provenance, name, corruptions) for provenance in (*beside.values(), *(runs.values() if beside else ()))
+        _part(provenance, name, corruptions)
+        for provenance in (*kept_runs.values(), *(runs.values() if kept_runs else ()))
     ]
     if reason := conflict(parts):
         raise NotComparable(

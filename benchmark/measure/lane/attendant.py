@@ -72,17 +72,17 @@ def serve(connection: Connection, context: Context, threads: int) -> None:
         device.use(context.device.use)
     # Many threads run beside the device, each on one core.
     cv2.setNumThreads(1)
-    with ThreadPoolExecutor(threads) as beside, Attendant(connection, context, beside) as attendant:
+    with ThreadPoolExecutor(threads) as executor, Attendant(connection, context, executor) as attendant:
         attendant.work()
 
 
 class Attendant:
     """Runs batches on the device, while threads make the images and measure the results."""
 
-    def __init__(self, connection: Connection, context: Context, beside: ThreadPoolExecutor) -> None:
+    def __init__(self, connection: Connection, context: Context, executor: ThreadPoolExecutor) -> None:
         self._context = context
         self._connection = connection
-        self._beside = beside
+        self._executor = executor
         self._speaking = threading.Lock()
         self._serials = itertools.count()
         self._waiting: queue.SimpleQueue[tuple[int, Batch, list[Future[Image | Unshown]]] | None] = queue.SimpleQueue()
@@ -118,7 +118,9 @@ class Attendant:
                 self._waiting.put(None)
                 return
             number, batch = message
-            self._waiting.put((number, batch, [self._beside.submit(self._made, number, shot) for shot in batch.shots]))
+            self._waiting.put(
+                (number, batch, [self._executor.submit(self._made, number, shot) for shot in batch.shots])
+            )
 
     def work(self) -> None:
         """Work batch after batch until there are no more."""
@@ -139,11 +141,11 @@ class Attendant:
         measuring = []
         for (shot, image), outcome in zip(images, coded, strict=True):
             if isinstance(outcome, Coded):
-                measuring.append(self._beside.submit(self._measured, number, shot, image, codec, point.name, outcome))
+                measuring.append(self._executor.submit(self._measured, number, shot, image, codec, point.name, outcome))
             else:
                 rows.append(blank(shot, codec, point.name, self._context.run, "failed", outcome))
         # It only waits for work that was submitted before it, so a single thread cannot deadlock.
-        self._beside.submit(self._report, number, rows, measuring, tuple(unshown))
+        self._executor.submit(self._report, number, rows, measuring, tuple(unshown))
 
     def _patience(self, images: int) -> float:
         """Return the most seconds that work on the device may take; normally the alarm ends the process earlier."""
@@ -248,7 +250,7 @@ class Attendant:
             os._exit(1)
         return _Refused(str(fault), fault.out_of_memory)
 
-    # --- beside it
+    # --- in threads beside the device
 
     def _made(self, number: int, shot: Shot) -> Image | Unshown:
         """Return the pixels of a shot, or the record that it could not be made."""

@@ -153,7 +153,7 @@ def test_a_changed_image_leaves_the_spectra(folder: Path, tmp_path: Path) -> Non
     assert tally.total == 8  # the spectra of the other image are taken again
     assert tally.notes[1] == (
         "folder:photos: the spectra of 2 conditions included the earlier content and were removed; "
-        "--spectra takes them again"
+        "--spectra measures them again"
     )
     run(job(folder, spectra=Settings()), tmp_path / "new.sqlite", jobs=1)
     again, new = store.spectra(path), store.spectra(tmp_path / "new.sqlite")
