@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,7 +73,8 @@ class Evidence:
         """
         rows = store.read(path)
         if rows.empty:
-            raise NothingChosen(f"{path} holds no rows")
+            command = f"codecshift run --out {shlex.quote(str(path))}"
+            raise NothingChosen(f"{path} holds no rows yet: measure some with {command}")
         recorded = store.recorded(path)
         rows, gone = _without_gone(chosen(rows, choice, path, "rows"), recorded)
         if rows.empty:

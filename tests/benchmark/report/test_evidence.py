@@ -70,7 +70,7 @@ def test_an_unknown_corruption_is_told_with_the_nearest(path: Path) -> None:
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path, write: Write) -> None:
-    with pytest.raises(NothingChosen, match="holds no rows"):
+    with pytest.raises(NothingChosen, match="holds no rows yet: measure some"):
         Evidence.open(write(tmp_path / "empty.sqlite", []))
     with pytest.raises(RunFileError, match="no run file"):
         Evidence.open(tmp_path / "missing.sqlite")
