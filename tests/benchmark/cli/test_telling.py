@@ -102,7 +102,7 @@ def test_the_leaderboards_formats_agree(measured: Path, say: Say) -> None:
     codecs = [entry["codec"] for entry in data["entries"]]
     assert sorted(codecs) == ["identity", "jpeg", "webp"]
     assert codecs == [line["codec"] for line in lines]
-    ranking, _, settings = markdown.partition("BD-rate: bits")
+    ranking, _, settings = markdown.partition("BD-rate: difference in bits")
     assert codecs == re.findall(r"^\| *\d* *\| (\w+) ", ranking.partition("---")[2], re.MULTILINE)
     assert sorted(codecs) == [one["codec"] for one in data["codecs"]]
     assert sorted(codecs) == re.findall(r"^\| (\w+) \| \d \| classical ", settings, re.MULTILINE)

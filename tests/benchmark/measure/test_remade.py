@@ -61,7 +61,7 @@ def test_pixels_have_the_psnr_of_their_rows(measured: Path, pair: Path, photogra
 
 def test_a_set_that_is_not_there_is_told_with_the_option(measured: Path, tmp_path: Path) -> None:
     reason = remade(measured, tmp_path).missing()
-    assert f"which are not in {tmp_path}" in reason
+    assert f"but are not in {tmp_path}" in reason
     assert f"codecshift figures {measured} --data-dir DIR" in reason
     with pytest.raises(NothingToDraw, match="are needed"):
         remade(measured, tmp_path).clean("hair")
