@@ -1,1 +1,1 @@
-"""The trunk: plans, runs, run files, published tables and the command line."""
+"""The benchmark itself: plans, runs, run files, published tables and the command line."""

@@ -1,1 +1,1 @@
-"""How it is measured: jobs, worker processes and devices."""
+"""Measuring: jobs, worker processes and devices."""

@@ -1,4 +1,4 @@
-"""Admission: a run file is opened for a job only where the job's rows can stand beside those it holds."""
+"""Admission: a run file is opened for a job only if the job's rows can be compared with those in the file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ...corruptions.sets import ImageSet
 from ..store import Recorded, RunFile, RunFileError, provenance
 from .job import Job
 
-_NAMED = 5  # images; of more, the number is told
+_NAMED = 5  # images; a longer list ends with the number of the others
 
 
 @contextmanager
 def admitted(job: Job, out: Path, *, remeasure_changed: bool = False) -> Iterator[tuple[RunFile, list[str]]]:
-    """Open a run file for a job; yield it, and a sentence for each set of which images changed or are gone.
+    """Open a run file for a job; yield it, with a note for each set whose images changed or are gone.
 
-    The file then records the images that the sets of the job have now. Raises RunFileError where rows of the job cannot
-    be compared with those that the file holds. An image of the job that is not the one its `ok` rows were measured on
-    is refused too; with `remeasure_changed`, all rows of that image are removed, and those of the job measured again.
-    Without `ok` rows there is nothing to lose, and what failed is tried again.
+    The file then records the images that the sets of the job have now. Raises RunFileError if the job's rows cannot be
+    compared with those in the file, or if an image of the job differs from the one its `ok` rows were measured on. With
+    `remeasure_changed`, all rows of a changed image are removed instead, and the job measures its own rows again. A
+    changed image without `ok` rows is always accepted, and its failed rows are tried again.
     """
     with RunFile.open(out) as file:
         known = file.images()
@@ -54,8 +54,8 @@ def _refuse_changed(file: RunFile, changed: Mapping[str, Sequence[str]]) -> None
 
 
 def _take(file: RunFile, images: ImageSet, known: Mapping[str, Recorded], changed: Sequence[str]) -> Iterator[str]:
-    """Record the images of a set as they are now, and yield what a user has to know of it."""
-    # The rows of an image outside the job stay, and with them the digest of what they were measured on.
+    """Record the current images of a set, and yield notes for the user on what changed."""
+    # The rows of an image outside the job stay, so the digest of the content they were measured on stays too.
     kept = {image: content.digest for image, content in known.items() if image not in changed}
     now = {image: Recorded(kept.get(image, digest), is_present=True) for image, digest in images.digests.items()}
     gone = [image for image in known if image not in now]
@@ -64,15 +64,15 @@ def _take(file: RunFile, images: ImageSet, known: Mapping[str, Recorded], change
         return
     removed = file.take(images.name, now, changed)
     if removed.rows:
-        yield f"{images.name}: {_listed(changed)} changed: {removed.rows} rows of the earlier content are removed"
+        yield f"{images.name}: {_listed(changed)} changed: {removed.rows} rows of the earlier content were removed"
     if removed.conditions:
         yield (
-            f"{images.name}: the spectra of {removed.conditions} conditions held the earlier content and are removed; "
-            "--spectra takes them again"
+            f"{images.name}: the spectra of {removed.conditions} conditions included the earlier content and were "
+            "removed; --spectra measures them again"
         )
     if newly := [image for image in gone if known[image].is_present]:
         yield (
-            f"{images.name} no longer holds {_listed(newly)}: the rows stay in {file.path}, and reports leave them out"
+            f"{images.name} no longer has {_listed(newly)}: its rows stay in {file.path}, but reports leave them out"
         )
 
 

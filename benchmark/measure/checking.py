@@ -1,4 +1,4 @@
-"""A codec is held to the laws in a process of its own: a crash or a hang there is a finding."""
+"""Checking a codec against the laws in a separate process, so that a crash or a hang is a finding."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ...codecs.isolated import Isolated, NoAnswer, Raised
 from ...codecs.protocol import Point, Spec
 
 LOST_IN_A_ROW = 3
-"""A codec, or a law, whose process was lost this often in a row is not tried further: a loss may cost a time limit."""
+"""A codec or law is not tried again after its process was lost this often in a row: each loss may cost a time limit."""
 
-CHECKSUM = "a checksum in the stream, checked before it is decoded, refuses damaged bytes without a crash"
+CHECKSUM = "store a checksum in the stream and verify it before decoding, to refuse damaged bytes without a crash"
 
-_READY_LIMIT = 60.0  # seconds in which a process must have imported the laws, on a machine that is busy
+_READY_LIMIT = 60.0  # seconds that a process has to import the laws, enough for a busy machine
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a codec opened at a point: the seconds it took, or what went wrong, with the traceback of what it raised."""
+    """How a codec opened at a point: the seconds it took, or the fault with its traceback."""
 
     point: str
     seconds: float
@@ -34,10 +34,10 @@ def check(
     limit: float,
     report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Iterator[Opening | Verdict]:
-    """Yield how the codec opens at each point, then a verdict per law and point that opens, as `contract.check` does.
+    """Yield how the codec opens at each point, then a verdict for each law and opened point, as `contract.check` does.
 
-    Opening may take `limit` seconds, and so may a law, beside the time that opening takes in it. One process works them
-    all; after a crash, the next law goes on in a fresh one. A crash or a hang on opening ends the check.
+    Opening may take `limit` seconds, and so may each law, not counting the opening inside it. One process checks all
+    laws; after a crash, the next law runs in a new process. A crash or a hang while opening ends the check.
     """
     points = list(points)
     report(0, len(trials(spec, points)))
@@ -52,7 +52,7 @@ def check(
                 continue
             except NoAnswer as lost:
                 slow = str(lost).startswith("no answer")
-                late = f"it was not open within {limit:g} s: give it longer with --time-limit"
+                late = f"it did not open within {limit:g} s: allow more with --time-limit"
                 yield Opening(point.name, 0, late if slow else str(lost))
                 return
             yield Opening(point.name, facts["first"], facts["fault"], facts["traceback"])
@@ -82,7 +82,7 @@ def check(
 
 
 def _make_ready(child: Isolated, limit: float) -> None:
-    """Let a process import the laws, which takes no time of the codec's."""
+    """Let a process import the laws, so that the import does not count towards the codec's time limit."""
     child.limit = _READY_LIMIT
     child.call(ready)
     child.limit = limit

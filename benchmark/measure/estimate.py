@@ -1,4 +1,4 @@
-"""A dry run: how long the work that is left of a job would take, extrapolated from a trial of some seconds."""
+"""A dry run: the time that the remaining work of a job would take, extrapolated from a trial of a few seconds."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .tasks import Context, Task
 from .trial import Condition, Label, Sample, trial
 
 BYTES_PER_ROW = 250  # measured on run files of 10,000 rows and more
-BYTES_PER_SPECTRUM = 8900  # likewise, with what is stored beside the 64 x 33 numbers
+BYTES_PER_SPECTRUM = 8900  # likewise, including what is stored beside the 64 x 33 numbers
 
-_MACHINE = 0.15  # what the same work takes more or less at another time
-_SCALING = 0.3  # what a crop may be wrong about the whole image
+_MACHINE = 0.15  # relative variation of the time that the same work takes
+_SCALING = 0.3  # relative error of extrapolating from a crop to the whole image
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run would take: rows to measure, seconds, and bytes of run file; the seconds are from `low` to `high`."""
+    """What a run would take: rows to measure, seconds (between `low` and `high`), and bytes of the run file."""
 
     rows: int
     seconds: float
@@ -43,9 +43,9 @@ def estimate(
     pool: PoolFactory = LocalPool,
     report: Callable[[float, float], None] = lambda _done, _total: None,
 ) -> Estimate:
-    """Return what is left to do of a job, its time extrapolated by megapixels from a trial of parts of it.
+    """Return an estimate of the remaining work of a job; a trial of parts of it gives the seconds per megapixel.
 
-    Writes nothing. What fails, or is not reached in the trial, is taken to cost what the other points do.
+    Nothing is written. A point that fails or is not reached in the trial is assumed to cost as much as other points.
     """
     done: tuple[dict[Key, Status], bool, set[Key], list[Unshown]] = ({}, retry_failed, set(), [])
     if out.exists():
@@ -53,7 +53,7 @@ def estimate(
     left = list(job.tasks(*done))
     rows = sum(len(task.points) for task in left)
     channels = len(job.spectra.channels) if job.spectra else 0
-    # A corrupted cell has two quantities, a clean one has one; those of the shots alone hardly count.
+    # A corrupted cell has two quantities and a clean cell has one; the spectra of the shots are few and not counted.
     spectra = channels * sum(
         len(job.points) * len(job.sets) * (1 + (name != CLEAN)) for name, _ in job.plan.conditions()
     )
@@ -90,15 +90,15 @@ def estimate(
 
 @dataclass(frozen=True)
 class Costs:
-    """What a megapixel takes: in codec and measures, by point, and in making an image, by condition."""
+    """The cost of a megapixel: in codec and measures, by point; and in making an image, by condition."""
 
     samples: Mapping[Label, Sequence[Sample]]
-    """By point, those on the largest view that was tried."""
+    """The samples of each point on the largest views that were tried."""
     images: Mapping[Condition, float]
 
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> Costs:
-        """Return the costs that samples show."""
+        """Return the costs derived from samples."""
         by_label: dict[Label, list[Sample]] = {}
         by_condition: dict[Condition, list[Sample]] = {}
         for sample in samples:
@@ -108,34 +108,36 @@ class Costs:
         largest = {label: _largest(group) for label, group in by_label.items()}
         images = {
             condition: _rate(group, lambda sample: sample.image_s or 0.0)
-            for condition, each in by_condition.items()
-            if (group := _largest(each))
+            for condition, condition_samples in by_condition.items()
+            if (group := _largest(condition_samples))
         }
         return cls(largest, images)
 
     def row(self, label: Label) -> tuple[float, float]:
         """Return the seconds per megapixel in the codec and in measures.
 
-        Without samples of the point, those of the codec's other points stand for it; without any, those of all codecs.
+        A point without samples takes those of the codec's other points, and if there are none, those of all codecs.
         """
         group = self.samples.get(label)
-        group = group or [sample for other, each in self.samples.items() if other[0] == label[0] for sample in each]
-        group = group or [sample for each in self.samples.values() for sample in each]
+        same_codec = (samples for other, samples in self.samples.items() if other[0] == label[0])
+        group = group or [sample for samples in same_codec for sample in samples]
+        group = group or [sample for samples in self.samples.values() for sample in samples]
         if not group:
             return 0.0, 0.0
         return _rate(group, lambda sample: sample.codec_s), _rate(group, lambda sample: sample.measure_s)
 
     def image(self, condition: Condition) -> float:
-        """Return the seconds per megapixel of making an image; of the mean corrupted image where it was not tried."""
+        """Return the seconds per megapixel of making an image; for an untried condition, the mean over corruptions."""
         if condition in self.images:
             return self.images[condition]
         corrupted = [seconds for (name, _), seconds in self.images.items() if name != CLEAN]
         return math.fsum(corrupted) / len(corrupted) if corrupted else 0.0
 
     def unsure(self, left: Sequence[Task]) -> float:
-        """Return by which part the time may be off: 0.5 stands for half as much again, or two thirds.
+        """Return the relative uncertainty u of the time t, which is between t / (1 + u) and t (1 + u).
 
-        Added up are how samples of one point differ, how far views were from whole images, and what was not tried.
+        It is a sum of the variation of the machine, the spread of samples of one point, an allowance for crops in place
+        of whole images, and the share of points that were not tried.
         """
         rows = {(codec, point.name) for task in left for codec, point in task.points}
         missing = len(rows - self.samples.keys()) / len(rows)

@@ -1,4 +1,4 @@
-"""A job: a plan resolved on this machine, its sets opened, its codecs found, and its provenance."""
+"""A job: a plan resolved on this machine, with its opened sets, its codecs and its provenance."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from .tasks import Context, Task
 DEVICES = dict.fromkeys(("cpu", "cuda", "auto"))
 """The values of `--device`."""
 
-_DEVICE_LIMIT = 120.0  # seconds in which torch must have been imported and have found the device
+_DEVICE_LIMIT = 120.0  # seconds that a process has to import torch and find the device
 
 
 @dataclass(frozen=True)
 class Job:
-    """A plan resolved: the sets opened, and the codec points found.
+    """A resolved plan: its opened sets and the codec points to measure.
 
-    `unavailable` are the codecs of the plan that this machine lacks, with the reason. `device` is where neural codecs
-    compute, None for workers like any others; `spectra` is how spectra are taken, None for no spectra; `matched` are
-    the points that searches found, None where there was no search; `asked` is what the command named them by.
+    `unavailable` gives the codecs of the plan that this machine lacks, with the reason. `device` is where neural codecs
+    compute, None for the workers' CPUs. `spectra` is how spectra are computed, None for no spectra. `matched` are the
+    points that searches found, None without a search. `asked` records the words and paths of the command.
     """
 
     plan: Plan
@@ -59,7 +59,7 @@ class Job:
 
     @property
     def comparable(self) -> Mapping[str, Any]:
-        """What decides whether rows can be compared with those of other runs, without opening a codec."""
+        """The part of the provenance that decides whether rows can be compared; reading it opens no codec."""
         return self._described(provenance.comparable)
 
     def _described(self, describe: Callable[..., dict[str, Any]]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Job:
         return provenance.run_id(self.provenance)
 
     def context(self, time_limit: float, memory: float) -> Context:
-        """Return what the workers of the job are told."""
+        """Return the context that the workers of the job receive."""
         return Context(
             self.sets, self.specs, self.run, time_limit, memory, self.device, self.spectra, self.plan.measures
         )
@@ -99,10 +99,10 @@ class Job:
         with_spectra: Container[Key] = (),
         unshown: Iterable[Unshown] = (),
     ) -> Iterator[Task]:
-        """Yield, for each shot, the points that have no row yet, or with `retry_failed` no `ok` row.
+        """Yield a task for each shot with points that have no row yet; with `retry_failed`, points without an `ok` row.
 
-        Where the job takes spectra, an `ok` row counts only if it is among those `with_spectra`. Shots that could not
-        be made, `unshown`, are left out, or with `retry_failed` tried again.
+        If the job measures spectra, an `ok` row counts only if its key is in `with_spectra`. The shots in `unshown`,
+        which could not be made, are left out unless `retry_failed` is set.
         """
         not_made = set() if retry_failed else {shot[:4] for shot in unshown}
 
@@ -134,7 +134,7 @@ class Job:
 
 
 def _marks(shot: Shot) -> tuple[tuple[str, str, str, int], ...]:
-    """Return the marks under which a shot may be known not to be made: its own, and that of its clean image."""
+    """Return the two records that can mark a shot as one that cannot be made: its own and that of its clean image."""
     return (shot.set, shot.image, shot.corruption, shot.severity), (shot.set, shot.image, CLEAN, 0)
 
 
@@ -151,12 +151,14 @@ def prepare(
     device: str = "cpu",
     spectra: Settings | None = None,
 ) -> Job:
-    """Return a plan resolved on this machine, its image sets found, or with `download` fetched.
+    """Return a plan resolved on this machine; `download` allows it to fetch missing image sets.
 
-    The codecs `extra` join those of the plan, with their ladders unless a label there says which points. A codec that
-    this machine cannot open is left out and named in `unavailable`, unless that leaves none. The device is "cpu",
-    "cuda" or "auto", which is CUDA where there is any. With `spectra`, every row comes with its own. Raises
-    UnknownName, UnknownCodec, UnknownSet, SetError, and CodecUnavailable, also where there is no such device.
+    The codecs in `extra` are added to those of the plan, with all points of their ladders unless a label of the plan
+    names points. A codec that this machine cannot open is left out and listed in `unavailable`. The device is "cpu",
+    "cuda" or "auto", which uses CUDA if available. With `spectra`, every row is measured with spectra.
+
+    Raises UnknownName, UnknownCodec, UnknownSet, SetError, and CodecUnavailable if no codec is left or the device does
+    not exist.
     """
     named("device", device, DEVICES)  # before anything is fetched
     asked = _asked(plan, extra, spectra)
@@ -169,11 +171,11 @@ def prepare(
     for name in plan.sets:
         images = open_set(name, data_dir, download=download, progress=progress)
         if images.name in sets:
-            raise SetError(f"two sets are called {images.name!r} in rows: rename one folder")
+            raise SetError(f"two sets have the same name {images.name!r} in rows: rename one folder")
         if images.generated and (lacking := images.generated.lacks(corrupted)):
             corruption, severity = lacking[0]
             raise SetError(
-                f"{name} holds no {corruption}@{severity} ({len(lacking)} of the conditions wanted are not there): "
+                f"{name} holds no {corruption}@{severity} ({len(lacking)} of the requested conditions are missing): "
                 f"it holds {_listed(images.generated.files)}; choose with --corruption and --severity"
             )
         sets[images.name], names[images.name] = images, name
@@ -182,7 +184,7 @@ def prepare(
 
 
 def _asked(plan: Plan, extra: Sequence[Spec], spectra: Settings | None) -> Asked:
-    """Return what a plan was asked for that rows do not tell, but for its sets."""
+    """Return what the command asked for that cannot be derived from rows; `prepare` adds the sets."""
     checkpoints: dict[str, list[str]] = {}
     for label in plan.codecs:
         if "@" in label:
@@ -198,17 +200,17 @@ def _asked(plan: Plan, extra: Sequence[Spec], spectra: Settings | None) -> Asked
 
 
 def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
-    """Return what `--device` stands for on this machine, None for the CPU: there, neural codecs are like any others.
+    """Return the device that `--device` selects on this machine, None for the CPU.
 
-    "auto" is the accelerator where there is one and a codec that could use it. Torch is asked in a process of its own,
-    so that it is not loaded here. Raises UnknownName, and CodecUnavailable where there is no such device.
+    "auto" selects the accelerator if there is one and a codec in `specs` can use it. A separate process asks torch, so
+    that torch is not loaded here. Raises UnknownName, and CodecUnavailable if the device does not exist.
     """
     named("device", device, DEVICES)
     if device == "cpu" or (device == "auto" and not any(spec.on_device for spec in specs)):
         return None
     if device == "auto" and not possible():
         return None
-    fault = "torch finds none here, or is not installed"
+    fault = "torch finds none, or is not installed"
     try:
         with Isolated(_DEVICE_LIMIT) as child:
             name = child.call(describe)
@@ -217,14 +219,14 @@ def chosen(device: str, specs: Iterable[Spec]) -> Device | None:
     if name:
         return Device("cuda", name)
     if device == "cuda":
-        raise CodecUnavailable(f"no CUDA device: {fault}; --device cpu computes without one")
+        raise CodecUnavailable(f"no CUDA device: {fault}; use --device cpu")
     return None
 
 
 def _codecs(
     plan: Plan, extra: Sequence[Spec], progress: Progress | None
 ) -> tuple[Plan, dict[str, Spec], tuple[tuple[str, Point], ...], dict[str, str]]:
-    """Return a plan with the labels that rows use, its codecs and points, and those that this machine lacks."""
+    """Return a plan with the labels that rows use, its codecs and points, and the codecs that this machine lacks."""
     pairs: dict[tuple[str, str], tuple[str, Point]] = {}
     specs: dict[str, Spec] = {}
     unavailable: dict[str, str] = {}
@@ -237,8 +239,8 @@ def _codecs(
             unavailable[label.partition(":")[0]] = str(error)
             continue
         if spec.name in specs and specs[spec.name] != spec:
-            raise UnknownCodec(f"{label}: another codec of this run is called {spec.name!r} in rows: rename one file")
-        # A checkpoint is labelled by its path, and goes by its name from here on.
+            raise UnknownCodec(f"{label}: another codec has the same name {spec.name!r} in rows: rename one file")
+        # The command labels a checkpoint by its path; rows label it by its name.
         labels.append(
             spec.name if points == spec.points else f"{spec.name}:{points[0].name}" if "@" in label else label
         )
@@ -256,7 +258,7 @@ def _codecs(
 
 
 def _parts(sets: Mapping[str, ImageSet], plan: Plan) -> dict[str, ImageSet]:
-    """Return the sets with the images that a plan wants of them; a set that has none of those named is left out.
+    """Return the sets reduced to the images that a plan selects; a set without any of them is left out.
 
     Raises SetError for an image that no set has.
     """
@@ -274,7 +276,7 @@ def _parts(sets: Mapping[str, ImageSet], plan: Plan) -> dict[str, ImageSet]:
 
 
 def _listed(places: Iterable[Place]) -> str:
-    """Return the conditions of stored files in words, a corruption alone where all of it is there: "fog@1,3 snow"."""
+    """Return the conditions of stored files as text: "fog@1,3 snow", without severities if all of them are stored."""
     severities: dict[str, set[int]] = {}
     for _, corruption, severity in places:
         severities.setdefault(corruption, set()).add(severity)

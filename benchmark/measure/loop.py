@@ -1,4 +1,4 @@
-"""The loop between tasks and a pool: lost tasks are tried again in parts, and what is always lost is given up."""
+"""The loop between tasks and a pool: it retries lost tasks in parts, and gives up on points that are always lost."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..store import Row, Unshown, blank
 from .tasks import Batch, Context, Lost, Task, Worked, divided
 
 LOST_ALONE = 3
-"""A codec, or a point of it, whose process was lost this often in a row is not tried again in this run."""
+"""A codec or a codec point is not tried again in a run after its process was lost this often in a row."""
 
 Sent = TypeVar("Sent", Task, Batch)
 
 
 class Pool(Protocol):
-    """Workers for one run; a context manager. Leaving it ends every worker, whatever it is doing."""
+    """Workers for one run; a context manager. Leaving it ends every worker at once."""
 
     @property
     def context(self) -> Context:
-        """What every worker was told."""
+        """The context that every worker received."""
 
     def __enter__(self) -> Self:
         """Return the pool."""
@@ -36,12 +36,12 @@ class Pool(Protocol):
     def work(
         self, following: Callable[[], Task | None], following_batch: Callable[[], Batch | None] = ...
     ) -> Iterator[Worked | Lost]:
-        """Yield the outcome of each task and batch, in the order in which they end.
+        """Yield the outcome of each task and batch, in order of completion.
 
-        `following` and `following_batch` give the next one to send, None where there is none at the moment. A pool asks
-        whenever it has room, and again after each outcome that was yielded: a lost task may come back in parts. A task
-        whose process died or hung is Lost, and with it whatever cannot be told apart from it; a fault of ours raises.
-        Batches come only where the context has a device and neural codecs.
+        `following` and `following_batch` return the next task or batch to send, None if there is none at the moment. A
+        pool asks whenever it has room, and again after each outcome that it yields, because a lost task may come back
+        in parts. A task whose process died or hung is yielded as Lost, together with all tasks that may have caused it;
+        a bug of ours raises. There are batches only if the context has a device and neural codecs.
         """
 
 
@@ -50,7 +50,7 @@ PoolFactory = Callable[[int, Context], Pool]
 
 
 class Loop:
-    """Sends tasks to a pool, and those that came back lost again, in parts; gives up what is always lost."""
+    """Sends tasks to a pool, sends lost tasks again in parts, and gives up on points that are always lost."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -58,12 +58,12 @@ class Loop:
         self._tasks_again: deque[Task] = deque()
         self._batches_again: deque[Batch] = deque()
         self._given_up: list[Row] = []
-        # Losses since the last success, of a codec, and of a point of it: one image in a thousand that crashes a codec
-        # is a failed row; a codec or a point that does nothing but crash or hang is not tried on every image.
+        # Losses since the last success, by codec and by codec point. One image in a thousand that crashes a codec is a
+        # failed row; a codec or point that only crashes or hangs is not tried on every image.
         self._losses: Counter[tuple[str, ...]] = Counter()
 
     def worked(self, tasks: Iterable[Task]) -> Iterator[Worked]:
-        """Yield rows as they are made, of every point of every task one, with the time that they took."""
+        """Yield rows as they are measured, one for each point of each task, with the time they took."""
         for_workers, batches = divided(tasks, self._pool.context)
         following = partial(self._following, self._tasks_again, iter(for_workers))
         following_batch = partial(self._following, self._batches_again, iter(batches))
@@ -103,7 +103,7 @@ class Loop:
                 self._losses.pop((row.codec, row.point), None)
 
     def _failed(self, lost: Lost) -> Worked:
-        """Return the failed row of a point that was lost alone, or the mark of a shot whose image was."""
+        """Return the failed row of a point that was lost alone, or the record of a shot whose image was lost."""
         waiting = lost.task.waiting if isinstance(lost.task, Task) else ()
         (shot,) = lost.task.shots
         if lost.image or waiting:

@@ -1,4 +1,4 @@
-"""Pixels for figures, made again from what a run file names, and checked against its rows."""
+"""Pixels for figures: images are made again as a run file describes them, and checked against its rows."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from .shots.coding import Faulty, code, ready
 from .shots.images import Recent, load_clean, show
 
 KEPT = 64
-"""Images that are kept: a figure asks for the same ones several times, and a page of them has some tens."""
+"""The number of images kept in memory: a figure uses some tens of images, each several times."""
 
 
 class Remade:
-    """The pixels behind the rows of one set of a run file; `extra` are codecs known beside those of the catalogue.
+    """The pixels behind the rows of one set of a run file; `extra` are codecs in addition to those of the catalogue.
 
-    The set is looked for in `data_dir`: `kodak` and the like as everywhere, `folder:photos` in `photos`. Its
-    images must be those that the rows were measured on. A corrupted image comes from its seed, a decoded one from the
-    codec; bytes and squared errors must be those of the stored row. Any failure raises NothingToDraw.
+    The set is looked up in `data_dir`: known sets such as `kodak` as in a run, `folder:photos` in the subfolder
+    `photos`. Its images must be those that the rows were measured on. Corrupted images are made again from their seeds,
+    and decoded images by the codec; bytes and squared errors must equal those of the stored row. Any failure raises
+    NothingToDraw.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Remade:
         self._rows = cache(self._rows_under)
 
     def missing(self) -> str:
-        """Return why the images of the set are missing, with the command that would help, "" if they are not."""
+        """Return why the images of the set are missing, with the command that helps, or "" if they are there."""
         return self._opened if isinstance(self._opened, str) else ""
 
     def clean(self, image: str) -> Image:
@@ -55,11 +56,11 @@ class Remade:
         return self._made((image, CLEAN, 0, "", ""))
 
     def shown(self, image: str, corruption: str, severity: int) -> Image:
-        """Return an image as the codecs were shown it."""
+        """Return an image as it was shown to the codecs."""
         return self._made((image, corruption, severity, "", ""))
 
     def decoded(self, image: str, corruption: str, severity: int, codec: str, point: str) -> Image:
-        """Return what a codec made of an image, with the bytes and squared errors of its stored row."""
+        """Return an image as a codec decoded it, checked against the bytes and squared errors of the stored row."""
         return self._made((image, corruption, severity, codec, point))
 
     @cached_property
@@ -69,10 +70,10 @@ class Remade:
         try:
             images = open_set(self._place(), self._data_dir)
         except (SetError, UnknownSet, GeneratedError, DownloadError, OSError):
-            return f"the images of {self._set_name} are needed, which are not in {self._data_dir}: {ask}"
+            return f"the images of {self._set_name} are needed, but are not in {self._data_dir}: {ask}"
         place = f"{self._set_name} in {self._data_dir}"
         recorded = store.recorded(self._path).get(self._set_name)
-        if recorded is None:  # last opened by a version that recorded one digest of the whole set
+        if recorded is None:  # last opened by a version that recorded only one digest for the whole set
             same = {images.digest} == self._digests
             return images if same else f"the images of {place} are not those that the rows were measured on: {ask}"
         changed = [
@@ -110,7 +111,7 @@ class Remade:
         shown = self.shown(shot.image, shot.corruption, shot.severity)
         row = self._rows(shot.corruption).get((shot.severity, codec, point, shot.image))
         if row is None or row.status != "ok":
-            raise NothingToDraw(f"{shot} {codec}:{point} has no row that was measured")
+            raise NothingToDraw(f"{shot} {codec}:{point} has no measured row")
         known = {spec.name: spec for spec in self._extra}
         try:
             spec = known[codec] if codec in known else find(codec)[0]
@@ -127,8 +128,8 @@ class Remade:
         errors = tuple(squared_error(coded.seen, other) for other in (shown, self.clean(shot.image)))
         if (coded.nbytes, *errors) != (row.nbytes, row.error, row.error_clean):
             raise NothingToDraw(
-                f"{shot} {codec}:{point} does not come out here as it was measured (bytes {coded.nbytes} for "
-                f"{row.nbytes}, squared error {errors[0]} for {row.error}), so codec or corruption is another one: "
+                f"{shot} {codec}:{point} cannot be reproduced here (bytes: {coded.nbytes}, measured {row.nbytes}; "
+                f"squared error: {errors[0]}, measured {row.error}), so the codec or the corruption has changed: "
                 f"codecshift run --set {quote(self._set_name)} --out OTHER"
             )
         return coded.seen

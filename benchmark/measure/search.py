@@ -23,12 +23,12 @@ from .sitting import TIME_LIMIT, Report, Sitting, Tally
 from .tasks import Task
 
 LOOKS_EXPECTED = 7
-"""The points that a search looks at, for an estimate of its time: four to nine on the codecs of this suite."""
+"""The number of points that a search tries, for time estimates: four to nine on the codecs of this suite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """The job with the points that were found in place of ladders, and how the search went."""
+    """A job whose ladders are replaced by the points that were found, and the tally of the search."""
 
     job: Job
     tally: Tally
@@ -51,13 +51,15 @@ def match(
     report: Callable[[Tally, Sequence[Search]], None] = lambda _tally, _searches: None,
     pool: PoolFactory = LocalPool,
 ) -> Matching:
-    """Bring every codec that a job names without a point to every target, on the clean images of the first set.
+    """Match every codec that a job names without a point to every target, on the clean images of the first set.
 
-    The rows measured for it are rows of the run file `out` like any others: a search that is stopped goes on, one that
-    was made before measures nothing, and ladders measured before are used. All searches take their next step together,
-    so that as many workers are busy as there are images, whatever the number of codecs. Lossless codecs stay as they
-    are, and a codec of which nothing could be measured is left out of the job. Raises WrongTarget where no codec is
-    named without a point, SetError where no image can be read, and RunFileError as `run`.
+    The search writes ordinary rows to the run file `out` and uses the rows that are already there: an interrupted
+    search continues, and a repeated one measures nothing. All searches take their next step together, which keeps as
+    many workers busy as there are images, however few codecs there are. Lossless codecs keep their points, and a codec
+    that could not be measured at all is left out of the job.
+
+    Raises WrongTarget if no codec is named without a point, SetError if no image can be read, and RunFileError as `run`
+    does.
     """
     searches = searches_of(job, targets)
     searching = _searching(job, searches)
@@ -92,9 +94,9 @@ def match(
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What is known of a search beforehand: the searches still to be made, and about how many rows they take.
+    """What is known before a search: the searches that remain, and roughly how many rows they will measure.
 
-    `job` has the points that are known, and for the rest the middle of each ladder.
+    `job` has the points that are known, and the middle of the ladder for each remaining search.
     """
 
     job: Job
@@ -103,7 +105,7 @@ class Foreseen:
 
 
 def foresee(job: Job, targets: Sequence[Target], out: Path, *, retry_failed: bool = False) -> Foreseen:
-    """Return what a search would find by the rows of `out` alone; measures nothing. Raises as `match`."""
+    """Return what a search would find from the rows in `out` alone; nothing is measured. Raises as `match` does."""
     searches = searches_of(job, targets)
     images = _first(job)
     rows: _Rows = {}
@@ -124,7 +126,7 @@ def foresee(job: Job, targets: Sequence[Target], out: Path, *, retry_failed: boo
 
 
 def searches_of(job: Job, targets: Sequence[Target]) -> tuple[Search, ...]:
-    """Return the searches a job needs, target by target; raise WrongTarget if there are none."""
+    """Return the searches that a job needs, target by target; raise WrongTarget if there are none."""
     codecs = [label for label in dict.fromkeys(job.plan.codecs) if label in job.specs and not job.specs[label].lossless]
     if not codecs:
         raise WrongTarget(
@@ -156,7 +158,7 @@ def _first(job: Job) -> ImageSet:
 
 
 def _readable(images: ImageSet, unshown: Iterable[Unshown]) -> ImageSet:
-    """Return a set without the images that cannot be read; raise SetError where that leaves none."""
+    """Return a set without the images that cannot be read; raise SetError if none is left."""
     reasons = {mark.image: mark.reason for mark in unshown if (mark.set, mark.corruption) == (images.name, CLEAN)}
     readable = [source for source in images.sources if source.id not in reasons]
     if not readable:
@@ -165,7 +167,7 @@ def _readable(images: ImageSet, unshown: Iterable[Unshown]) -> ImageSet:
 
 
 def _searching(job: Job, searches: Iterable[Search]) -> Job:
-    """Return the job of the search itself: clean images of the first set, every measure, the codecs searched."""
+    """Return the job of the search itself: clean images of the first set, every measure, and the searched codecs."""
     images = _first(job)
     specs = {search.codec: job.specs[search.codec] for search in searches}
     plan = replace(job.plan, corruptions=(CLEAN,), measures=EVERY_MEASURE)
@@ -186,7 +188,7 @@ def _by_point(rows: Iterable[Row], retry_failed: bool) -> _Rows:
 
 
 def _means(rows: _Rows, images: ImageSet) -> dict[tuple[str, str], Means]:
-    """Return the means of the points that have a row of every image of the set."""
+    """Return the means of the points that have a row for every image of the set, by codec and point."""
     ids = {source.id for source in images.sources}
     return {
         point: means_over(by_image[id_] for id_ in ids) for point, by_image in rows.items() if ids <= by_image.keys()
@@ -202,7 +204,7 @@ def _tasks(images: ImageSet, pairs: Iterable[tuple[str, Point]], rows: _Rows) ->
 
 
 def _at_matches(job: Job, matches: Sequence[Match]) -> Job:
-    """Return a job with the points of the matches in place of the ladders of their codecs, and a record of them."""
+    """Return a job in which matched points replace the ladders of their codecs, with a record of the matches."""
     points: Mapping[str, list[Point]] = {match.codec: [] for match in matches}
     for match in matches:
         if match.point:

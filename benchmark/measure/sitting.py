@@ -1,4 +1,4 @@
-"""A sitting: one process that measures tasks of a job into a run file, and counts how it goes."""
+"""A sitting: one process that measures tasks of a job, writes the rows to a run file, and keeps a tally."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .pools.processes import cores
 from .tasks import Context, Task, Worked
 
 TIME_LIMIT = 300.0
-"""Seconds one image may take in one codec point by default."""
+"""The default time limit in seconds for one image in one codec point."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """How far a sitting is, and where its time went; it is updated and handed to `report` as rows come."""
+    """The progress of a sitting, and where its time went; it is updated with every row and passed to `report`."""
 
     total: int = 0
     done: int = 0
@@ -39,19 +39,19 @@ class Tally:
     wall_s: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
     unshown: set[Unshown] = field(default_factory=set)
-    """The shots that could not be made; what was wanted of them is not in `total`."""
+    """The shots that could not be made; their rows are not counted in `total`."""
     notes: list[str] = field(default_factory=list)
-    """What became of images that changed or are gone, a sentence each."""
+    """Sentences on images that changed or are gone."""
 
     def add(self, worked: Worked) -> None:
-        """Count rows, and the time that they took."""
+        """Count rows and the time they took."""
         self.done += len(worked.rows)
         self.total -= len(worked.unshown)
         self.unshown.update(worked.unshown)
         self.codec_s += worked.codec_s
         self.measure_s += worked.measure_s
         if worked.outgrown:
-            self.reasons[f"{worked.outgrown}: a worker's memory outgrew its share, and it was replaced"] += 1
+            self.reasons[f"{worked.outgrown}: a worker used more than its share of memory and was replaced"] += 1
         for row in worked.rows:
             if row.status != "ok":
                 self.failed += row.status == "failed"
@@ -59,7 +59,7 @@ class Tally:
                 self.reasons[f"{row.codec}: {row.message}"] += 1
 
     def overhead(self, jobs: int) -> float:
-        """Return cores x wall time over the time inside encode, decode and measures; 1 is the floor."""
+        """Return cores x wall time divided by the time inside encode, decode and measures; 1 is ideal."""
         inside = self.codec_s + self.measure_s
         return jobs * self.wall_s / inside if inside else float("nan")
 
@@ -68,7 +68,7 @@ Report = Callable[[Tally], None]
 
 
 class Sitting:
-    """Measures tasks of a job; a context manager, which ends the pool that the first tasks started.
+    """Measures tasks of a job; a context manager. The first tasks start the pool, and leaving the context ends it.
 
     Without a run file, nothing is written.
     """
@@ -103,11 +103,11 @@ class Sitting:
 
     @cached_property
     def context(self) -> Context:
-        """What the workers are told; the run id in it takes opening every codec."""
+        """The context for the workers; its run id requires opening every codec."""
         return self.job.context(self._time_limit, share(self._jobs))
 
     def record(self) -> None:
-        """Record in the run file that the run is started or resumed now; once."""
+        """Record in the run file, once, that the run is started or resumed now."""
         if self.file and not self._is_recorded:
             started = datetime.now(UTC).isoformat(timespec="seconds")
             record = {**self.job.provenance, ASKED: asdict(self.job.asked)}
@@ -115,7 +115,7 @@ class Sitting:
             self._is_recorded = True
 
     def measure(self, tasks: Sequence[Task], report: Report = lambda _tally: None) -> Iterator[Worked]:
-        """Yield what came of the tasks, after it was written and counted; the tally is reported before and after."""
+        """Yield the results of the tasks after they are written and counted; report the tally before and after."""
         self.tally.total += sum(len(task.points) for task in tasks)
         report(self.tally)
         if not tasks:
@@ -131,7 +131,7 @@ class Sitting:
             report(self.tally)
 
     def _running(self) -> Loop:
-        """Return the loop, which the first tasks start."""
+        """Return the loop; the first call starts it."""
         if self._loop is None:
             self.record()
             self._started = time.perf_counter()
@@ -150,12 +150,12 @@ def run(
     report: Report = lambda _tally: None,
     pool: PoolFactory = LocalPool,
 ) -> Tally:
-    """Measure everything that a job wants and the run file `out` lacks, and return how it went.
+    """Measure everything that a job needs and the run file `out` lacks, and return the tally.
 
-    May be stopped at any instant: what was done is in the file, and the next call does the rest. A process that dies or
-    hangs costs only the rows of the codec point that made it so, tried a second time and alone. Raises RunFileError,
-    also for an image that is not the one its rows were measured on, unless with `remeasure_changed`: then its rows are
-    measured again.
+    The run may be interrupted at any time: finished rows are in the file, and the next call measures the rest. If a
+    process dies or hangs, its codec points are tried again one by one, and only the rows of the one that caused it
+    fail. Raises RunFileError, also for an image that has changed since its rows were measured; with
+    `remeasure_changed`, the rows of such an image are measured again instead.
     """
     with (
         admitted(job, out, remeasure_changed=remeasure_changed) as (file, notes),

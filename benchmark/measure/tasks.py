@@ -1,4 +1,4 @@
-"""Tasks: the units of work that are sent to processes, batches for the device, and the outcomes that come back."""
+"""Tasks: the units of work for worker processes, batches for the device, and their outcomes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ PIXELS = 2**23
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A shot and the codec points wanted on it.
+    """A shot and the codec points to measure on it.
 
-    `alone` marks what is tried by itself after a loss. First that is the image, with no points: those are `waiting`.
-    Once the image could be made, each of them is tried, for the last time.
+    `alone` marks a task that is retried by itself after a loss. The first retry only makes the image: `points` is empty
+    and the codec points are in `waiting`. If the image can be made, each point is tried once more, alone.
     """
 
     shot: Shot
@@ -33,40 +33,40 @@ class Task:
 
     @property
     def shots(self) -> tuple[Shot, ...]:
-        """The shot, as a batch has several."""
+        """The shot as a tuple, for the same interface as Batch."""
         return (self.shot,)
 
     def image_alone(self) -> Task:
-        """Return the task of making the image, its points waiting: else each of them would be lost with it."""
+        """Return the task of only making the image, with the points waiting, so that they are not lost with it."""
         return Task(self.shot, (), alone=True, waiting=self.points)
 
     def parts(self) -> Iterator[Task]:
-        """Yield a task per codec point, each to be tried alone: only the culprit is then lost."""
+        """Yield one task per codec point, each to be tried alone, so that only the culprit is lost."""
         for pair in self.points:
             yield replace(self, points=(pair,), alone=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Shots of one shape and the one codec point wanted on them, for a device; `alone` as in Task."""
+    """Shots of equal shape and one codec point to measure on them, for a device; `alone` as in Task."""
 
     shots: tuple[Shot, ...]
     points: tuple[tuple[str, Point], ...]
     alone: bool = False
 
     def parts(self) -> Iterator[Batch]:
-        """Yield a batch per shot, each to be tried alone."""
+        """Yield one batch per shot, each to be tried alone."""
         for shot in self.shots:
             yield replace(self, shots=(shot,), alone=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """The rows of a task, and the seconds it spent inside codecs, inside measures, and on making the image it shows.
+    """The rows of a task, and the seconds it spent inside codecs, inside measures, and on making the shown image.
 
-    `rest` is what a worker left undone because its process grew too large, or because another task ended the process;
-    `outgrown` is then the codec that grew most. `unshown` holds, for each row that was not measured because its shot
-    could not be made, that shot.
+    `rest` is the part that was not done because the worker's process grew too large or was ended by another task. If it
+    grew too large, `outgrown` is the codec that grew most. `unshown` has one entry for each row that was not measured
+    because its shot could not be made.
     """
 
     rows: tuple[Row, ...]
@@ -80,7 +80,7 @@ class Worked:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A task whose process died or hung, and how; `image` says that the image of its shot was being made."""
+    """A task whose process died or hung, and the reason; `image` is true if it was making the image of its shot."""
 
     task: Task | Batch
     reason: str
@@ -89,25 +89,25 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every task of a run needs; sent to each worker once."""
+    """The data that every task of a run needs; it is sent to each worker once."""
 
     sets: Mapping[str, ImageSet]
     specs: Mapping[str, Spec]
     run: str
     time_limit: float
-    """Seconds one image may take in one codec point; a process that exceeds them is ended."""
+    """Seconds that one image may take in one codec point; a process that takes longer is ended."""
     memory: float = math.inf
-    """Bytes a worker may hold beside its open codecs; one that holds more after a row is replaced."""
+    """Bytes a worker may use in addition to its open codecs; a worker that uses more after a row is replaced."""
     device: Device | None = None
-    """Where neural codecs compute, None for workers like any others."""
+    """Where neural codecs compute, None for the workers' CPUs."""
     spectra: Settings | None = None
-    """How the spectra of each row are taken, None for no spectra."""
+    """How the spectra of each row are computed, None for no spectra."""
     measures: tuple[str, ...] = EVERY_MEASURE
-    """The names of the measures. Without MS-SSIM, which takes the longest, rows hold None in its place."""
+    """The names of the measures. Without MS-SSIM, the slowest measure, rows have None in its place."""
 
     @property
     def prepared(self) -> type[Prepared]:
-        """The class that an image is prepared for measuring by."""
+        """The class that prepares an image for measuring."""
         return Prepared if "ms_ssim" in self.measures else Bare
 
     @property
@@ -117,7 +117,7 @@ class Context:
 
 
 def divided(tasks: Iterable[Task], context: Context) -> tuple[list[Task], list[Batch]]:
-    """Return the part of tasks for workers, shot by shot, and the part for the device, point by point in batches."""
+    """Return the tasks for workers, one per shot, and the batches for the device, one codec point each."""
     for_workers = []
     by_point: dict[tuple[str, str], tuple[tuple[str, Point], list[Shot]]] = {}
     for task in tasks:

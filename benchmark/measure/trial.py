@@ -1,4 +1,4 @@
-"""A trial: some seconds of measuring parts of the work that is left, to learn what a megapixel of it takes."""
+"""A trial: a few seconds of measuring parts of the remaining work, to learn the cost of a megapixel."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .sitting import TIME_LIMIT
 from .tasks import Context, Task, Worked
 
 SECONDS = 20.0
-"""What a trial takes at most, the start of its workers included."""
+"""The most seconds that a trial takes, including the start of its workers."""
 
-_SIDES = (256, 512, 1024, 2048)  # of the centre crops that come before whole images
-_ROUNDS = 4  # on whole images
+_SIDES = (256, 512, 1024, 2048)  # sides in pixels of the centre crops that are tried before whole images
+_ROUNDS = 4  # rounds on whole images
 
 Label = tuple[str, str]
 Condition = tuple[str, int]
@@ -31,10 +31,10 @@ Condition = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one shot of a trial took: seconds in the codec and in measuring one of its rows, and in making its image.
+    """The cost of one row of a trial: seconds in the codec, in measuring, and in making the image.
 
-    `label` is the codec and the point; `megapixels` is the size of what was measured, and `whole` says that it is no
-    crop. `image_s` is None where the image was made for several rows.
+    `label` is the codec and the point. `megapixels` is the size of the measured view, and `whole` is false if it is a
+    crop. `image_s` is None if the image was made for several rows.
     """
 
     label: Label
@@ -47,7 +47,7 @@ class Sample:
 
 
 class _TimeIsUp(Exception):
-    """Raised in the main thread, as Ctrl-C is, whatever it waits for."""
+    """The trial is over; raised in the main thread by a signal, so that it interrupts any wait, as Ctrl-C does."""
 
 
 def trial(
@@ -58,10 +58,10 @@ def trial(
     report: Callable[[float, float], None],
     seconds: float = SECONDS,
 ) -> list[Sample]:
-    """Return samples of the tasks that are left: of every point and condition, as large as the time allows.
+    """Return samples of the remaining tasks: of every point and condition, on views as large as the time allows.
 
-    `report` is called with the seconds that have passed and those there are. A row that failed, or whose process died,
-    is no sample.
+    `report` is called with the seconds passed and the seconds in total. Rows that failed, or whose process died, give
+    no sample.
     """
     trying = _Trial(job, left, jobs, time.monotonic() + seconds)
     report(0.0, seconds)
@@ -78,7 +78,7 @@ def trial(
 
 @contextmanager
 def _interrupted_at(deadline: float) -> Iterator[None]:
-    """Raise _TimeIsUp at a time, if this thread can be interrupted; else its caller has to look at the clock."""
+    """Raise _TimeIsUp at `deadline` if this thread can be interrupted; otherwise the caller must check the clock."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -96,7 +96,7 @@ def _interrupted_at(deadline: float) -> Iterator[None]:
 
 
 class _Trial:
-    """The rounds of a trial, each chosen by what the ones before took."""
+    """The rounds of a trial; the cost of earlier rounds decides what the next round tries."""
 
     def __init__(self, job: Job, left: Sequence[Task], jobs: int, deadline: float) -> None:
         self.deadline = deadline
@@ -105,7 +105,7 @@ class _Trial:
         self._jobs = jobs
         self._device = job.device
         self._rows_left = sum(len(task.points) for task in left)
-        # The sets that the tasks of a trial name are views of one image each.
+        # Each set of a trial is a view of one image: a crop or the whole.
         self._views: dict[str, tuple[float, bool]] = {}
         sets: dict[str, ImageSet] = {}
         for images in job.sets.values():
@@ -126,7 +126,7 @@ class _Trial:
         return self.deadline - time.monotonic()
 
     def take(self, worked: Worked) -> None:
-        """Keep what the rows of a task took."""
+        """Store the cost of the rows of a task as samples."""
         for row in worked.rows:
             if row.status != "ok":
                 continue
@@ -144,7 +144,7 @@ class _Trial:
             )
 
     def rounds(self) -> Iterator[list[Task]]:
-        """Yield tasks of one point each: every point on a small crop, every condition, then ever larger crops."""
+        """Yield rounds of one-point tasks: every point on a small crop, every condition, then larger crops."""
         on_device = self.context.on_device
         shots: dict[Label, list[tuple[Task, tuple[str, Point]]]] = {}
         for task in self._left:
@@ -159,9 +159,9 @@ class _Trial:
         turns: Counter[Label] = Counter()
 
         def next_of(label: Label, side: int) -> Task:
-            """Return a task of a point: each time of another image and condition among those left."""
+            """Return a task of a point, each time with another image and condition of the remaining tasks."""
             tasks = shots[label]
-            # Steps of the golden section spread over images and conditions, however they are ordered.
+            # Golden-section steps spread evenly over images and conditions in any order.
             task, pair = tasks[int((0.5 + 0.618034 * turns[label]) % 1 * len(tasks))]
             turns[label] += 1
             return self._task(task, pair, side)
@@ -185,7 +185,7 @@ class _Trial:
     def _conditions(
         self, labels: Sequence[Label], shots: dict[Label, list[tuple[Task, tuple[str, Point]]]]
     ) -> list[Task]:
-        """Return a task for each condition that was not tried yet, of the fastest point that is left of it."""
+        """Return a task for each condition that was not tried yet, with its fastest remaining point."""
         speed = {sample.label: sample.codec_s + sample.measure_s for sample in self.samples}
         tried = {sample.condition for sample in self.samples}
         tasks: dict[Condition, Task] = {}
@@ -197,7 +197,7 @@ class _Trial:
         return list(tasks.values())
 
     def _expected(self, labels: Sequence[Label], side: int) -> dict[Label, float]:
-        """Return the seconds that each point takes on the next larger view, of the points that were measured."""
+        """Return the seconds that each measured point is expected to take on a view with this side."""
         latest = {sample.label: sample for sample in self.samples}
         largest = max(megapixels for megapixels, _ in self._views.values())
         target = min(side * side / 1e6, largest) if side else largest
@@ -212,7 +212,7 @@ class _Trial:
         return Task(shot, (pair,), alone=True)
 
     def _batch(self, chosen: Sequence[tuple[Task, tuple[str, Point]]]) -> Iterator[Task]:
-        """Yield tasks of whole images that go to the device together: of one shape, so of the first image."""
+        """Yield tasks that go to the device together: whole images of equal shape, here always the first image."""
         image = chosen[0][0].shot
         for task, pair in chosen:
             if (task.shot.set, task.shot.image) == (image.set, image.image):
@@ -224,9 +224,9 @@ def _view_name(set_name: str, image: str, side: int) -> str:
 
 
 def _view(images: ImageSet, source: Source, side: int, name: str) -> tuple[ImageSet, bool]:
-    """Return an image of a set as a set, cropped to a side unless it is smaller, and whether it is whole.
+    """Return one image of a set as a set, cropped to `side` if it is larger, and whether it is the whole image.
 
-    Stored corrupted images have one size: where there are any, nothing is cropped.
+    Sets with stored corrupted images are never cropped, because the stored files have the full size.
     """
     height, width = min(side, source.height), min(side, source.width)
     if not side or images.generated or (height, width) == (source.height, source.width):
@@ -235,7 +235,7 @@ def _view(images: ImageSet, source: Source, side: int, name: str) -> tuple[Image
 
 
 def _by_codec(labels: Sequence[Label]) -> list[Label]:
-    """Return points in turns, the first of each codec, then the second of each: a slow codec holds up no other."""
+    """Return the first point of each codec, then the second of each, and so on: a slow codec delays no other."""
     turns: Counter[str] = Counter()
     order = []
     for place, (codec, point) in enumerate(labels):

@@ -1,4 +1,4 @@
-"""Names: looked up, with a hint for one that is unknown, and made fit for paths."""
+"""Names: lookup with a suggestion for an unknown name, and conversion to file names."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class UnknownName(LookupError):
 
 
 def named(kind: str, name: str, known: Mapping[str, Known]) -> Known:
-    """Return what `name` stands for; raise UnknownName with the nearest name if there is no such `kind`."""
+    """Return the value of `name` in `known`; raise UnknownName, which suggests the nearest name of that `kind`."""
     if name in known:
         return known[name]
     raise UnknownName(f"unknown {kind} {name!r}: expected one of {', '.join(known)}{did_you_mean(name, known)}")
 
 
 def file_name(name: str) -> str:
-    """Return the name of a set or codec in a form fit for a path, e.g. "folder-screen"."""
+    """Return the name of a set or codec as a file name, e.g. "folder-screen" for "folder:screen"."""
     return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)

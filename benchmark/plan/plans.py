@@ -30,7 +30,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: every set x corruption x severity x codec label; `none`, the clean image, has one severity."""
+    """What to run: every set x corruption x severity x codec label; "none", the clean image, has one severity."""
 
     name: str
     about: str
@@ -39,11 +39,11 @@ class Plan:
     corruptions: tuple[str, ...] = (CLEAN, *FIFTEEN)
     severities: tuple[int, ...] = SEVERITIES
     first: int | None = None
-    """How many images of each set, None for all."""
+    """The number of images of each set, None for all."""
     images: tuple[str, ...] = ()
     """The ids of the images, empty for all."""
     measures: tuple[str, ...] = EVERY_MEASURE
-    """The names of what is measured of each row."""
+    """The names of the measures taken for each row."""
 
     def narrowed(
         self,
@@ -54,15 +54,15 @@ class Plan:
         first: int | None = None,
         images: Iterable[str] = (),
     ) -> Plan:
-        """Return the plan with each of its lists replaced by the argument, where that is not empty.
+        """Return the plan with each list replaced by the argument of that name, unless the argument is empty.
 
-        A corruption may be a band, "low", "medium" or "high". Raises UnknownName for an unknown corruption, a severity
-        outside 1..5, fewer than one image, or images both counted and named.
+        A corruption may be a band: "low", "medium" or "high". Raises UnknownName for an unknown corruption, a severity
+        outside 1..5, a number of images below 1, or both a number of images and image ids.
         """
         images = _distinct(images)
         if first is not None and (first < 1 or images):
             asked = f"{first} and {', '.join(images)}" if images else first
-            raise UnknownName(f"expected how many images, 1 or more, or which, got {asked}")
+            raise UnknownName(f"expected a number of images (1 or more) or ids, got {asked}")
         severities = tuple(severities)
         for severity in severities:
             if severity not in SEVERITIES:
@@ -89,9 +89,9 @@ class Plan:
 
 
 def corruptions_named(text: str) -> tuple[str, ...]:
-    """Return the corruptions of the band `text`, or the corruption of the table or Fourier wave of that name.
+    """Return the corruptions of the band `text`, or the single corruption or Fourier wave of that name.
 
-    "clean" is another word for "none", clean images. Raises UnknownName if it is none of these.
+    "clean" is an alias of "none", clean images. Raises UnknownName for any other name.
     """
     bands = {band: [name for name in FIFTEEN if CORRUPTIONS[name].band == band] for band in ("low", "medium", "high")}
     if text in bands:
@@ -113,7 +113,7 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 
 OURS = families.names()
-"""The learned codecs that come with the package; a run without torch leaves them out and says so."""
+"""The learned codecs that come with the package; a run without torch leaves them out and reports that."""
 
 FAST = ("jpeg", "webp", "jpeg2000", *(name for name in OURS if name == "hyperprior-cs"))
 CLASSICAL = (
@@ -124,9 +124,9 @@ EVERY = (*CLASSICAL, *OURS)
 PLANS: Mapping[str, Plan] = {
     plan.name: plan
     for plan in (
-        Plan("quick", "the embedded default: minutes, no network", ("sample",), FAST, severities=(3,)),
+        Plan("quick", "the default: takes minutes, needs no network", ("sample",), FAST, severities=(3,)),
         Plan("kodak-c", "the 24 Kodak images, 15 corruptions x 5 severities", ("kodak",), EVERY),
         Plan("clic-c", "the 428 images of CLIC 2020 test, 15 corruptions x 5 severities", ("clic2020-test",), EVERY),
-        Plan("paper", "both sets of the paper, the same codecs", ("clic2020-test", "kodak"), EVERY),
+        Plan("paper", "both image sets of the paper: kodak-c and clic-c together", ("clic2020-test", "kodak"), EVERY),
     )
 }

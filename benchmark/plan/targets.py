@@ -1,4 +1,4 @@
-"""Matched operating points: of each codec, the point nearest a rate or a quality on clean images."""
+"""Matched operating points: for each codec, the point nearest to a given rate or quality on clean images."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .names import named
 
 
 class WrongTarget(ValueError):
-    """A target that cannot be matched, or no codec that could be; the message says what was expected."""
+    """A target that cannot be matched, or a job without a codec to match; the message says what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Means of one codec point over the `images` that it coded successfully, NaN where there are none.
+    """Means of one codec point over the `images` images that it coded successfully, NaN if there are none.
 
-    `psnr` is infinite where any image was coded without loss; `ms_ssim` leaves out images too small for it. `fault` is
-    the message of a failed image.
+    `psnr` is in dB, and infinite if any image was coded without loss; `ms_ssim` leaves out images too small for it.
+    `fault` is the message of a failed image, "" if none failed.
     """
 
     images: int
@@ -37,7 +37,7 @@ UNKNOWN = Means(0, math.nan, math.nan, math.nan, "")
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """What can be matched: the range of its values, and the axis on which one tolerance fits all of them."""
+    """A quantity that can be matched: the range of its values, and the axis on which one tolerance suits all values."""
 
     low: float
     high: float
@@ -57,22 +57,22 @@ QUANTITIES: Mapping[str, Quantity] = {
     "psnr": Quantity(0, 100, float, 0.05, _decibels),
     "ms_ssim": Quantity(0, 1, lambda value: float(ms_ssim_db(value)), 0.05, _decibels),
 }
-"""By name in rows: bpp to one percent, PSNR and MS-SSIM to 0.05 dB, the latter of -10 log10(1 - MS-SSIM)."""
+"""By column name: bpp is matched to one percent, PSNR and -10 log10(1 - MS-SSIM) to 0.05 dB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The rate or quality that each codec is brought to on clean images: "bpp=0.5", "psnr=32", "ms_ssim=0.97"."""
+    """The rate or quality that each codec is matched to on clean images: "bpp=0.5", "psnr=32", "ms_ssim=0.97"."""
 
     quantity: str
     value: float
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Return the target called `text`; raise WrongTarget or UnknownName if that is none."""
+        """Return the target that `text` describes; raise WrongTarget or UnknownName if it describes none."""
         name, equals, digits = text.partition("=")
         if not equals:
-            raise WrongTarget(f"expected what to match and its value, such as bpp=0.5 or psnr=32, got {text!r}")
+            raise WrongTarget(f"expected a quantity and its value, such as bpp=0.5 or psnr=32, got {text!r}")
         quantity = named("quantity to match", name, QUANTITIES)
         try:
             value = float(digits)
@@ -86,14 +86,14 @@ class Target:
         return f"{self.quantity}={self.value:g}"
 
     def gap(self, means: Means) -> float:
-        """Return how far above the target a point lies, NaN where that could not be measured."""
+        """Return how far a point lies above the target on the axis of the quantity, NaN if it was not measured."""
         axis = QUANTITIES[self.quantity].axis
         return axis(getattr(means, self.quantity)) - axis(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One codec to be brought to one target."""
+    """One codec to be matched to one target."""
 
     codec: str
     target: Target
@@ -104,9 +104,9 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The result of a search: the point, its means on clean images, and the number of points looked at.
+    """The result of a search: the point, its means on clean images, and the number of points tried.
 
-    `reason` is empty where the target was met, else it says why not; `point` is None where nothing could be measured.
+    `reason` is empty if the target was met, otherwise it says why not. `point` is None if nothing could be measured.
     """
 
     codec: str
@@ -122,7 +122,7 @@ class Match:
         return QUANTITIES[self.target.quantity].off(self.target.gap(self.achieved))
 
     def record(self) -> dict[str, object]:
-        """Return the match as it is written into the provenance of a run."""
+        """Return the match as recorded in the provenance of a run."""
         return {
             "codec": self.codec,
             "target": str(self.target),
@@ -142,19 +142,19 @@ def _recorded(value: float) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The matches of a run, the set they were searched on, and the labels `codec:point` that no search chose."""
+    """The matches of a run, the set of the search, and the labels `codec:point` that were given, not searched."""
 
     set: str
     matches: tuple[Match, ...]
     fixed: tuple[str, ...]
 
     def record(self) -> dict[str, object]:
-        """Return the matches as they are written into the provenance of a run."""
+        """Return the matches as recorded in the provenance of a run."""
         return {"set": self.set, "points": [match.record() for match in self.matches], "fixed": list(self.fixed)}
 
 
 class _Unmeasured(Exception):
-    """A point has to be measured before a search can go on."""
+    """A point that has to be measured before a search can continue."""
 
     def __init__(self, point: Point) -> None:
         super().__init__(point)
@@ -162,7 +162,7 @@ class _Unmeasured(Exception):
 
 
 def settle(search: Search, spec: Spec, known: Mapping[tuple[str, str], Means]) -> Match | Point:
-    """Return the result of a search by the means that are known by codec and point, or the point to measure next."""
+    """Return the result of a search, or the point to measure next; `known` has the means by codec and point."""
 
     def gap(value: float) -> float:
         point = _point(spec, value)
@@ -180,13 +180,13 @@ def settle(search: Search, spec: Spec, known: Mapping[tuple[str, str], Means]) -
         point = _point(spec, end.value)
         return Match(spec.name, search.target, point, known[spec.name, point.name], end.looks, end.reason)
     last = known[spec.name, looked_at[-1].name]
-    lacking = f"no image of the set has {search.target.quantity}" if last.images else last.fault
+    lacking = f"no image of the set has a value of {search.target.quantity}" if last.images else last.fault
     reason = f"nothing was measured at {looked_at[-1].name}: {lacking}"
     return Match(spec.name, search.target, None, last, end.looks, reason)
 
 
 def _dial(spec: Spec) -> Dial:
-    """Return a codec's scale with its ladder as rungs; for a codec without a scale, the indices of its ladder."""
+    """Return a codec's scale with its ladder as rungs, or the indices of its ladder if it has no scale."""
     scale = spec.scale
     if scale is None:
         indices = range(len(spec.points))

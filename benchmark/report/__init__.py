@@ -1,1 +1,1 @@
-"""What is told of a run file: tables, claims, figures and exports."""
+"""Reports on a run file: tables, claims, figures and exports."""

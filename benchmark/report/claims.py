@@ -1,4 +1,4 @@
-"""The claims of the paper, held against a run file: what they are judged by, and their verdicts as a report."""
+"""The claims of the paper, tested on a run file: the data they are judged by, and their verdicts as a report."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet
 
 _NUMBERS = (
-    "H1 to H12 are this suite's numbers of findings of Lieberman et al., Neural Image Compression: Generalization, "
-    "Robustness, and Spectral Biases, NeurIPS 2023, put as hypotheses; H2, H8 and H11 have no test."
+    "H1 to H12 restate findings of Lieberman et al., Neural Image Compression: Generalization, Robustness, and "
+    "Spectral Biases, NeurIPS 2023, as hypotheses, numbered by this suite; H2, H8 and H11 have no test."
 )
 """Where the claims and their numbers come from."""
 
@@ -23,19 +23,19 @@ _COLUMNS = tuple(map(Column, ("claim", "verdict", "effect and 95 % interval", "s
 
 
 def verdicts(evidence: Evidence, names: Sequence[str] = ()) -> list[Verdict]:
-    """Return the verdict on each claim, or on those of `names`; raise UnknownName for a name that is no claim's."""
+    """Return the verdict on each claim, or on the claims in `names`; raise UnknownName for an unknown claim."""
     wanted = [named("claim", name, CLAIMS).name for name in dict.fromkeys(names)]
     return judged(judged_by(evidence), wanted)
 
 
 def judged_by(evidence: Evidence) -> analysis.Records:
-    """Return what the claims are judged by."""
+    """Return the data that the claims are judged by."""
     kinds = {line["codec"]: str(line["kind"]) for line in evidence.facts()}
     return analysis.Records(evidence.rows, BANDS, evidence.spectra(), kinds, str(evidence.path), evidence.asked())
 
 
 def report(verdicts: Iterable[Verdict]) -> Report:
-    """Return verdicts as a report: a line per claim, and below them what was found and the rules."""
+    """Return verdicts as a report: one line per claim, followed by the findings and the rules."""
     verdicts = list(verdicts)
     lines = [
         (verdict.claim.name, verdict.finding.decision, _effect(verdict) or "-", verdict.claim.statement)
@@ -55,12 +55,12 @@ def _effect(verdict: Verdict) -> str:
 
 
 def _notes(verdict: Verdict) -> tuple[str, str]:
-    """Return why a verdict was reached, with the rows or spectra that it rests on, and the rule of the claim."""
+    """Return the reason for a verdict, with the rows or spectra it is based on, and the rule of the claim."""
     claim, finding = verdict.claim, verdict.finding
     if finding.count:
-        outcome = f"found: {finding.reason}. From {finding.count} {claim.rests_on}: {finding.used}."
+        outcome = f"found: {finding.reason}. Based on {finding.count} {claim.rests_on}: {finding.used}."
     else:
-        outcome = f"lacking: {finding.reason}"  # which ends in a command
+        outcome = f"missing: {finding.reason}"  # which ends in a command
     return f"{claim.name} {outcome}", f"{claim.name} rule: {claim.rule}"
 
 

@@ -1,4 +1,4 @@
-"""The fairness table: what a comparison of codecs must state of each, as it is set and as it was found here."""
+"""The fairness table: what a fair comparison must state about each codec, as declared and as found on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .sheet import Column, Report, Sheet, number
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A codec as found on this machine: `fault` says why it cannot be used, or what is wrong with it."""
+    """A codec as found on this machine; `fault` says why it cannot be used or what is wrong with it, "" if nothing."""
 
     spec: Spec
     library: str
@@ -30,9 +30,10 @@ def entries(
     report: Callable[[int, int], None] = lambda _done, _total: None,
     unopened: Container[str] = (),
 ) -> Iterator[Entry]:
-    """Try each codec in a process apart, so that one that dies or hangs is a fault, and yield what came of it.
+    """Try each codec for at most `limit` seconds and yield the result.
 
-    Of the codecs `unopened`, by name, only the library is looked up.
+    A separate process opens the codecs, so that a crash or a hang is reported as a fault. The codecs named in
+    `unopened` are not opened; only their library is looked up.
     """
     specs = list(specs)
     with Isolated(limit) as child:
@@ -43,7 +44,7 @@ def entries(
             except CodecUnavailable as error:
                 yield Entry(spec, "", None, str(error))
                 continue
-            # The weights of one to be prepared may be gigabytes that nobody has asked for yet.
+            # A codec that needs preparation may download gigabytes of weights that nobody has asked for yet.
             if spec.name in unopened or spec.prepare or spec.estimated:
                 yield Entry(spec, library, None, "")
                 continue
@@ -65,8 +66,8 @@ _STATED = (
 )
 _HEADER = number("header")
 _NOTES = (
-    "header: bytes of an 8x8 black image; - where the codec was not opened, codecshift check NAME does. process start: "
-    "whether encode_s and decode_s include one.",
+    "header: bytes of an encoded 8x8 black image; - if the codec was not opened here (codecshift check NAME opens it). "
+    "process start: whether encode_s and decode_s include the start of a process.",
 )
 
 
@@ -78,12 +79,12 @@ def _stated(spec: Spec) -> tuple[str | int, ...]:
 
 
 def stated_sheet(specs: Iterable[Spec]) -> Sheet:
-    """Return what is the same on every machine: the README's table."""
+    """Return the columns that are the same on every machine, as in the README's table."""
     return Sheet((*_STATED, Column("settings")), [(*_stated(spec), spec.settings) for spec in specs])
 
 
 def report(entries: Iterable[Entry], faults: Mapping[str, str]) -> Report:
-    """Return the fairness table as two sheets, each of which fits a page; `faults` are of plugins without a codec."""
+    """Return the fairness table as two sheets that each fit a page; `faults` are those of plugins without a codec."""
     entries = list(entries)
     stated_and_found = [
         (*_stated(entry.spec), "-" if entry.header_bytes is None else entry.header_bytes) for entry in entries

@@ -18,13 +18,13 @@ from ..store.provenance import LIBRARIES, cpu, git_state
 from .codecs import Entry, entries
 from .sheet import Column, Report, Sheet
 
-SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and their images come close
+SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and their images take almost as much
 
 OTHER_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 
 
 State = Literal["ok", "--", "!!"]
-"""In order; optional, and not on this machine; needs attention."""
+""""ok": in order; "--": optional, not on this machine; "!!": needs attention."""
 
 Finding = tuple[State, str, str]
 """The state of a topic, the topic, and what was found."""
@@ -34,7 +34,7 @@ def report(findings: Iterable[Finding]) -> Report:
     """Return findings as a report."""
     findings = list(findings)
     states = [state for state, _, _ in findings]
-    legend = ["--: optional, and not on this machine."] if "--" in states else []
+    legend = ["--: optional, not on this machine."] if "--" in states else []
     wrong = states.count("!!")
     summary = f"{wrong} of these {'needs' if wrong == 1 else 'need'} attention" if wrong else "all is well"
     return Report([Sheet(tuple(map(Column, ("state", "topic", "what"))), findings, notes=[*legend, summary])])
@@ -43,7 +43,7 @@ def report(findings: Iterable[Finding]) -> Report:
 def findings(
     limit: float = PROBE_LIMIT, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Iterator[Finding]:
-    """Yield what was found of each topic; each codec is tried for at most `limit` seconds."""
+    """Yield a finding for each topic; each codec is tried for at most `limit` seconds."""
     yield "ok", "codecshift", importlib.metadata.version("codecshift") + _checkout()
     yield "ok", "python", f"{platform.python_version()} on {platform.platform()}"
     yield "ok", "processor", f"{cpu()}, {cores()} cores usable"
@@ -52,9 +52,9 @@ def findings(
         yield "ok" if version else "!!", name, version or f"not installed: pip install {name}"
     yield _opencv()
     kept = textures.wheel()
-    yield "ok" if kept else "--", "frost textures", str(kept) if kept else "fetched by the first run with frost"
+    yield "ok" if kept else "--", "frost textures", str(kept) if kept else "downloaded by the first run with frost"
     known = catalogue()
-    # Codecs of one library are opened in one way: after the first of them, the others would only take time.
+    # All neural codecs open in the same way, so trying the first one is enough.
     yield from _codecs(entries(known.specs.values(), limit, progress, unopened=[spec.name for spec in NEURAL[1:]]))
     for name, fault in known.damaged.items():
         yield "!!", f"codec {name}", fault
@@ -72,10 +72,10 @@ def findings(
 
 
 def _codecs(entries: Iterable[Entry]) -> Iterator[Finding]:
-    """Yield what was found of codecs, those of which the same was found together."""
+    """Yield the findings on codecs; codecs with the same finding share a line."""
     names: dict[tuple[State, str], list[str]] = {}
     for entry in entries:
-        # A program or an extra that the user may bring is no fault where it is absent.
+        # The absence of an optional program or extra is not a fault.
         is_absent = bool(entry.fault and entry.spec.hint and not entry.library)
         state: State = "--" if is_absent else "!!" if entry.fault else "ok"
         names.setdefault((state, entry.fault or entry.library or "works"), []).append(entry.spec.name)
@@ -84,10 +84,10 @@ def _codecs(entries: Iterable[Entry]) -> Iterator[Finding]:
 
 
 def _opencv() -> Finding:
-    """Say whether another build of OpenCV is installed over the one this suite uses: they write into one folder."""
+    """Return whether another build of OpenCV is installed beside ours: both write into the same folder."""
     others = [name for name in OTHER_OPENCV if _version(name)]
     if not others:
-        return "ok", "opencv builds", "one, without a desktop"
+        return "ok", "opencv builds", "only opencv-python-headless"
     names = " ".join(others)
     mend = f"pip uninstall {names} && pip install --force-reinstall --no-deps opencv-python-headless"
     return "!!", "opencv builds", f"{names} and opencv-python-headless overwrite each other: {mend}"

@@ -1,7 +1,8 @@
-"""Evidence: the rows of a run file that are asked for, checked that they may stand beside each other."""
+"""Evidence: the requested rows of a run file, after a check that they can be compared with each other."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,14 +29,14 @@ BANDS: Mapping[str, str] = {name: corruption.band for name, corruption in CORRUP
 
 
 class NothingChosen(RunFileError):
-    """A run file that holds nothing of what is asked for; the message says what it holds."""
+    """A run file that holds none of the requested rows; the message says what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is asked for of a run file; an empty field asks for everything.
+    """Which rows of a run file are requested; an empty field requests everything.
 
-    Corruptions may be bands, codecs may be labels with a point ("jpeg:q75"). Clean images always come along.
+    A corruption may be a band, and a codec may be a label with a point ("jpeg:q75"). Clean images are always included.
     """
 
     sets: Sequence[str] = ()
@@ -51,9 +52,9 @@ EVERYTHING = Choice()
 class Evidence:
     """Rows of the run file at `path`, with the columns of `store.read`, and the provenance of their runs by run id.
 
-    The provenance of a search for matched points and of added spectra is there too, though they may have no rows. Rows
-    of images that a set no longer held when a run last opened it, `gone`, are left out. `unshown` are the shots that
-    could not be made.
+    `runs` includes runs that searched for matched points or added spectra, even if they have no rows. `gone` lists, by
+    set, the images that were no longer in the set when a run last opened it; `rows` leaves them out. `unshown` are the
+    shots that could not be made.
     """
 
     path: Path
@@ -65,25 +66,26 @@ class Evidence:
 
     @classmethod
     def open(cls, path: Path, choice: Choice = EVERYTHING) -> Evidence:
-        """Return the rows of a run file that are chosen.
+        """Return the chosen rows of a run file.
 
-        Raises RunFileError; NothingChosen for a file or a choice without rows; UnknownName for a corruption; and
-        NotComparable for rows of different versions of a corruption, measure, codec or set.
+        Raises RunFileError, NothingChosen if the file or the choice has no rows, UnknownName for an unknown corruption,
+        and NotComparable for rows of different versions of a corruption, measure, codec or set.
         """
         rows = store.read(path)
         if rows.empty:
-            raise NothingChosen(f"{path} holds no rows")
+            command = f"codecshift run --out {shlex.quote(str(path))}"
+            raise NothingChosen(f"{path} holds no rows yet: measure some with {command}")
         recorded = store.recorded(path)
         rows, gone = _without_gone(chosen(rows, choice, path, "rows"), recorded)
         if rows.empty:
-            raise NothingChosen(f"{path} holds only rows of images that {', '.join(gone)} no longer holds")
+            raise NothingChosen(f"{path} only holds rows of images that are no longer in {', '.join(gone)}")
         runs = _runs_of(rows, store.runs(path))
         if reason := conflict(runs.values(), recorded):
             raise NotComparable(f"the rows of {path} cannot be compared: {reason}")
         return cls(path, choice, rows, runs, gone, _of_rows(store.unshown(path), rows, recorded))
 
     def without_waves(self) -> Evidence:
-        """Return the evidence without the waves of heatmaps that were not chosen by name: no image suffers them."""
+        """Return the evidence without the waves of heatmaps, which are no real corruptions, unless chosen by name."""
         wanted = [text for text in self.choice.corruptions if text.startswith(PREFIX)]
         is_wave = self.rows["corruption"].str.startswith(PREFIX)
         return replace(self, rows=self.rows[~is_wave | self.rows["corruption"].isin(wanted)])
@@ -102,11 +104,11 @@ class Evidence:
         return spectra[spectra["set"].isin(self.rows["set"].unique())]
 
     def spectra_settings(self) -> Mapping[str, Any]:
-        """Return how the spectra were taken: version of the grid, channels and window; empty where there are none."""
+        """Return how the spectra were computed: grid version, channels and window. Empty if there are no spectra."""
         return next((run[SPECTRA] for run in self.runs.values() if SPECTRA in run), {})
 
     def asked(self) -> tuple[Asked, ...]:
-        """Return what the runs were asked for, as far as their file records it."""
+        """Return what the commands of the runs asked for, as far as the run file records it."""
         return tuple(Asked.of(record) for run, record in store.asked(self.path).items() if run in self.runs)
 
     def measured(self) -> Measured:
@@ -115,27 +117,27 @@ class Evidence:
         return measured(rows, BANDS, str(self.path), self.asked())
 
     def facts(self) -> list[dict[str, Any]]:
-        """Return what the runs state of their codecs, see `facts`."""
+        """Return the facts that the runs record about their codecs; see `facts`."""
         return facts(self.runs)
 
     def image_notes(self) -> list[str]:
-        """Return a sentence on each kind of images that are left out, none where there are none."""
+        """Return one sentence for each kind of image that is left out; an empty list if there are none."""
         return [*unshown_notes(self.unshown), *(gone_note(name, images) for name, images in self.gone.items())]
 
     def spectra_notes(self) -> list[str]:
-        """Return a sentence for each set whose sums of spectra hold images that it no longer holds."""
+        """Return one sentence for each set whose summed spectra include images that are no longer in the set."""
         if not self.gone:
             return []
         images = {(key.set, key.image) for key in store.with_spectra(self.path)}
         in_sums = {name: [image for image in ids if (name, image) in images] for name, ids in self.gone.items()}
         return [
-            f"These sums of spectra still hold images that {name} no longer holds: {', '.join(ids)}."
+            f"The summed spectra still include images that are no longer in {name}: {', '.join(ids)}."
             for name, ids in in_sums.items()
             if ids
         ]
 
     def chroma_notes(self, codecs: Iterable[str]) -> list[str]:
-        """Return a sentence that names the codecs with colour at a lower resolution, none where there are none."""
+        """Return a sentence that names the codecs with subsampled chroma; an empty list if there are none."""
         chroma = {line["codec"]: line["chroma"] for line in self.facts()}
         subsampled = [
             f"{codec} ({chroma[codec]})"
@@ -143,11 +145,12 @@ class Evidence:
             if chroma.get(codec) not in {"4:4:4", "?", None}
         ]
         joined = ", ".join(subsampled)
-        return [f"Colour at a lower resolution, so a lower ceiling of PSNR: {joined}."] if subsampled else []
+        note = f"Codecs with subsampled chroma, which limits the PSNR they can reach: {joined}."
+        return [note] if subsampled else []
 
 
 def facts(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what runs, by id, state of their codecs: a line per codec and run."""
+    """Return the facts that runs record about their codecs: one line per codec and run. `runs` is keyed by run id."""
     stated = [(codec, run, known) for run, provenance in runs.items() for codec, known in provenance["codecs"].items()]
     return [
         {"codec": codec, "run": run, **{name: known.get(name) for name in FACTS}}
@@ -158,7 +161,7 @@ def facts(runs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _without_gone(
     rows: pd.DataFrame, recorded: Mapping[str, Mapping[str, Recorded]]
 ) -> tuple[pd.DataFrame, dict[str, list[str]]]:
-    """Return the rows of images that their sets still hold, and the ids of the other images by set."""
+    """Return the rows of images that are still in their sets, and the ids of the other images by set."""
     gone: dict[str, list[str]] = {}
     for name, images in recorded.items():
         absent = [image for image, content in images.items() if not content.is_present]
@@ -172,7 +175,7 @@ def _without_gone(
 def _of_rows(
     unshown: Iterable[Unshown], rows: pd.DataFrame, recorded: Mapping[str, Mapping[str, Recorded]]
 ) -> list[Unshown]:
-    """Return the shots of the sets of some rows that could not be made, of images that the sets still hold."""
+    """Return the shots that could not be made, for the sets that occur in `rows` and the images still in them."""
     sets = set(rows["set"])
     return [
         shot
@@ -182,7 +185,7 @@ def _of_rows(
 
 
 def _runs_of(rows: pd.DataFrame, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return the runs that made the rows, and those of their sets that recorded a search or spectra beside rows."""
+    """Return the runs that made the rows, and the runs on the same sets that recorded a search or spectra."""
     makers, sets = set(rows["run"]), set(rows["set"])
     return {
         run: provenance
@@ -193,10 +196,10 @@ def _runs_of(rows: pd.DataFrame, runs: Mapping[str, Mapping[str, Any]]) -> dict[
 
 
 def chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd.DataFrame:
-    """Return the lines of a table that are chosen; raise NothingChosen where it lacks them.
+    """Return the chosen lines of a table; raise NothingChosen if it lacks any of what was asked for.
 
-    The table has the columns set, corruption, severity, codec and point, with codec "" in lines that belong to every
-    codec; `content` is what it holds, in words.
+    The table has the columns set, corruption, severity, codec and point. Lines with codec "" belong to every codec.
+    `content` says in words what the table holds, e.g. "rows".
     """
     corruptions = [corruptions_named(text) for text in choice.corruptions]
     kept = np.ones(len(table), bool)

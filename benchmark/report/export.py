@@ -20,29 +20,31 @@ from .published import Joined, Runs, csv_of, has_no_lines_of_its_own, lines_of, 
 
 RESULTS_VERSION = 1
 UNFINISHED = ".unfinished"
-"""The folder, among the published ones, in which files are written before they take their places."""
+"""The folder, beside the published ones, in which files are written before they are moved into place."""
 
 Join = Callable[[Path, pd.DataFrame, tuple[str, str], Runs, Runs], Joined]
-"""Decides what becomes of the lines that are published: `published.merged` or `published.replaced`."""
+"""Joins new lines with those already published: `published.merged` or `published.replaced`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The files of an export, and sentences on what became of the lines that were published before."""
+    """The files of an export, and notes on what happened to the lines that were published before."""
 
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
 
 
 def export(evidence: Evidence, folder: Path, join: Join = merged) -> Export:
-    """Write the published tables below `folder`, e.g. v1/kodak/jpeg.csv, joined with those that are there.
+    """Write the published tables below `folder`, e.g. v1/kodak/jpeg.csv, joined with the tables already there.
 
-    One line per (corruption, severity, point) in `<set>/<codec>.csv`, the provenance of each run in `runs/<run>.json`,
-    and in `codecs.csv` the settings of each codec in every run that is published there. The same run file gives the
-    same bytes. Everything is written before the first file takes its place, and provenance before the tables that name
-    it: however this ends, each table is the old or the new one, whole, and the same command does the rest. Raises
-    NotComparable for names that would share a file, for a stranger among the published files, and for published lines
-    that cannot stand beside those of the run file; nothing is written then.
+    `<set>/<codec>.csv` has one line per (corruption, severity, point), `runs/<run>.json` the provenance of a run, and
+    `codecs.csv` the settings of each codec in every published run. The same run file gives the same bytes.
+
+    All files are written to a temporary folder and then moved into place, provenance before the tables that name it.
+    After an interruption each table is either the old or the new one, and the same command finishes the export.
+
+    Raises NotComparable, before anything is written, if two names would share a file, if a published file is not one
+    of ours, or if published lines cannot be combined with those of the run file.
     """
     root = _root(folder)
     published = runs_in(root / "runs")
@@ -51,8 +53,8 @@ def export(evidence: Evidence, folder: Path, join: Join = merged) -> Export:
         for target, (name, table) in _tables(evidence, root).items()
     }
     named = {run for joined in tables.values() for run in runs_of(joined.lines)}
-    beside = {path: runs_of(lines_of(path)) for path in sorted(root.glob("*/*.csv")) if path not in tables}
-    named = named.union(*beside.values())
+    other_tables = {path: runs_of(lines_of(path)) for path in sorted(root.glob("*/*.csv")) if path not in tables}
+    named = named.union(*other_tables.values())
     runs = {run: known for run, known in evidence.runs.items() if run in named or has_no_lines_of_its_own(known)}
     contents = {_place(root, run): _json(known) for run, known in sorted(runs.items())}
     contents[root / "codecs.csv"] = codecs_csv({**published, **runs}).encode()
@@ -61,14 +63,14 @@ def export(evidence: Evidence, folder: Path, join: Join = merged) -> Export:
     notes = [joined.note for joined in tables.values() if joined.note]
     notes += [
         f"{path} names run {run}, whose provenance is not published: export its run file again"
-        for path, known in beside.items()
+        for path, known in other_tables.items()
         for run in sorted(known - published.keys() - runs.keys())
     ]
     return Export((*tables, *(path for path in contents if path not in tables)), tuple(notes))
 
 
 def orphans(folder: Path) -> list[Path]:
-    """Return the provenance published below `folder` of runs that no table names and that record nothing else."""
+    """Return the published provenance files that no table below `folder` names and that record nothing else."""
     root = _root(folder)
     named: set[str] = set().union(*(runs_of(lines_of(path)) for path in root.glob("*/*.csv")))
     published = runs_in(root / "runs")
@@ -80,7 +82,7 @@ def orphans(folder: Path) -> list[Path]:
 
 
 def remove_orphans(folder: Path) -> list[Path]:
-    """Remove what `orphans` returns, and their lines in `codecs.csv`; return what was removed."""
+    """Remove the files that `orphans` returns and their lines in `codecs.csv`; return the removed files."""
     root, removed = _root(folder), orphans(folder)
     if removed:
         stems = {path.stem for path in removed}
@@ -92,13 +94,13 @@ def remove_orphans(folder: Path) -> list[Path]:
 
 
 def _tables(evidence: Evidence, root: Path) -> dict[Path, tuple[tuple[str, str], pd.DataFrame]]:
-    """Return the set and codec of each table, and its lines, by the path that it is published at."""
+    """Return, by the path of each published table, its set, its codec and its lines."""
     tables: dict[Path, tuple[tuple[str, str], pd.DataFrame]] = {}
     for (image_set, codec), table in summarise(evidence.rows).groupby(["set", "codec"], sort=True):
         target = root / file_name(str(image_set)) / f"{file_name(str(codec))}.csv"
         if target in tables:
             raise NotComparable(
-                f"two sets or codecs of {evidence.path} would both be written to {target}: export them apart"
+                f"two sets or codecs of {evidence.path} would both be written to {target}: export them separately"
             )
         tables[target] = (str(image_set), str(codec)), table.drop(columns=["set", "codec"])
     return tables

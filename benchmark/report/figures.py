@@ -1,4 +1,4 @@
-"""The figures of a run file: what they are drawn from, which can be drawn, and the files they are written to."""
+"""The figures of a run file: the data they are drawn from, which of them can be drawn, and their files."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _NO_DATES = {
     "pdf": {"CreationDate": None, "Producer": None},
     "svg": {"Date": None, "Creator": None},
 }
-"""What is kept out of each format's metadata, so that the same run file gives the same bytes."""
+"""The metadata that each format leaves out, so that the same run file gives the same bytes."""
 
 
 def drawn_from(
     evidence: Evidence, data_dir: Path, extra: Sequence[Spec] = (), anchor: str | None = None
 ) -> Iterator[tuple[str, analysis.Material]]:
-    """Yield each set with all there is to draw from.
+    """Yield the name of each set with the data that its figures are drawn from.
 
-    Its images are looked for in `data_dir`; `extra` are codecs known beside those of the catalogue; `anchor` is the
-    codec that BD-rates are against, by default that of a leaderboard.
+    The images of the set are looked up in `data_dir`. `extra` are codecs in addition to those of the catalogue.
+    `anchor` is the reference codec of BD-rates, by default that of the leaderboard.
     """
     for part in evidence.by_set():
         image_set = str(part.rows["set"].iloc[0])
@@ -59,18 +59,18 @@ def drawn_from(
 
 
 def kinds(names: Sequence[str] = ()) -> list[Kind]:
-    """Return the kinds of figures of these names, all without names; raise UnknownName for one that is none."""
+    """Return the kinds of figures with these names, or all kinds; raise UnknownName for an unknown name."""
     return [named("figure", name, FIGURES) for name in dict.fromkeys(names)] or list(FIGURES.values())
 
 
 def kinds_report(kinds: Sequence[Kind]) -> Report:
-    """Return kinds of figures with what they need."""
+    """Return a list of kinds of figures with the data that each needs."""
     lines = [(kind.name, kind.about, "; ".join(need.about for need in kind.needs)) for kind in kinds]
     return Report([Sheet(tuple(map(Column, ("figure", "what", "needs"))), lines)])
 
 
 def states_report(evidence: Evidence, data_dir: Path, names: Sequence[str] = (), extra: Sequence[Spec] = ()) -> Report:
-    """Return whether each kind of figure, or each of `names`, can be drawn of each set, and below what it lacks."""
+    """Return which kinds of figures (all, or those in `names`) can be drawn for each set, and what the others lack."""
     chosen, sets = kinds(names), list(drawn_from(evidence, data_dir, extra))
     missing = {
         f"{kind.name} of {image_set}" if len(sets) > 1 else kind.name: kind.missing(material)
@@ -95,9 +95,9 @@ def figures(
 ) -> Iterator[Path]:
     """Draw figures into `folder`, each with a caption, and yield the files as they are written.
 
-    Without `names` all that can be drawn; `skipped` gets a line for each that cannot, with the reason. The same run
-    file gives the same bytes. Raises UnknownName for a name that is no figure, and NothingToDraw for a figure of
-    `names` that no set suffices for, or where nothing can be drawn at all.
+    Without `names`, every figure that can be drawn is drawn; `skipped` is called with a line for each of the others
+    that gives the reason. The same run file gives the same bytes. Raises UnknownName for an unknown name, and
+    NothingToDraw if a figure in `names` can be drawn for no set, or if no figure can be drawn at all.
     """
     chosen = kinds(names)
     sets = list(drawn_from(evidence, data_dir, extra, anchor))
@@ -126,7 +126,7 @@ def figures(
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str], caption: str) -> Iterator[Path]:
-    """Write a figure in each format and its caption beside them; yield the files as they are written."""
+    """Write a figure in each format and its caption as a text file; yield the files as they are written."""
     for form in formats:
         target = stem.with_name(f"{stem.name}.{form}")
         image = io.BytesIO()
@@ -145,7 +145,7 @@ def _caption(kind: Kind, image_set: str, material: analysis.Material, drawing: D
         f"{drawing.about or kind.about}. Set {image_set}: {counted(rows['image'].nunique(), 'image')}.",
         kind.rule,
         drawing.note,
-        f"Drawn from {drawing.used}; rows measured in all: {ok}, failed or skipped: {len(rows) - ok}.",
+        f"Drawn from {drawing.used}. Rows in all: {ok} measured, {len(rows) - ok} failed or skipped.",
         f"Run {', '.join(material.runs)}.",
     )
     return "\n".join(textwrap.fill(line, 100) for line in lines if line) + "\n"

@@ -16,15 +16,15 @@ from typing import Any
 from .sheet import Column, Format, Report, Sheet, Value, has_interval
 
 WIDTH = 100
-"""The columns that text fits in."""
+"""The width of text output in characters."""
 
-_SHORTEST_NAME = 12  # a column of names that would get less is left to be folded anywhere
+_SHORTEST_NAME = 12  # names in a narrower column are folded anywhere, not only at hyphens
 
 
 def render(report: Report, form: Format) -> str:
-    """Return a report in a format, with a newline at its end: csv and json have the records, the others the sheets.
+    """Return a report in a format, ending in a newline: the records as csv or json, the sheets in all other formats.
 
-    A sheet is shown without the columns that have no value in any line.
+    Columns without a value in any line are left out of a sheet.
     """
     if form is Format.csv:
         return _as_csv(report)
@@ -34,7 +34,7 @@ def render(report: Report, form: Format) -> str:
 
 
 def _without_empty_columns(sheet: Sheet) -> Sheet:
-    """Return a sheet without the columns in which no line has a value; one without lines keeps all."""
+    """Return a sheet without the columns that have no value in any line; a sheet without lines keeps all columns."""
     places = [
         place
         for place, column in enumerate(sheet.columns)
@@ -48,7 +48,7 @@ def _without_empty_columns(sheet: Sheet) -> Sheet:
 
 
 def _as_csv(report: Report) -> str:
-    """Return the records as CSV, empty where a value is not known."""
+    """Return the records as CSV; unknown values are empty."""
     records = list(_records(report))
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(records[0]) if records else [], lineterminator="\n")
@@ -59,7 +59,7 @@ def _as_csv(report: Report) -> str:
 
 
 def _as_json(report: Report) -> str:
-    """Return the document as JSON, null where a number is not known or not finite."""
+    """Return the document as JSON; numbers that are unknown or not finite are null."""
     document = list(_records(report)) if report.document is None else report.document
     return json.dumps(_finite(document), indent=2, default=lambda value: value.item()) + "\n"
 
@@ -78,7 +78,7 @@ def _is_nan(value: object) -> bool:
 
 
 def _finite(value: Any) -> Any:
-    """Return a document with null in place of the numbers that JSON does not have."""
+    """Return a document with None in place of infinities and NaN, which JSON does not have."""
     if isinstance(value, Mapping):
         return {str(name): _finite(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
@@ -87,7 +87,7 @@ def _finite(value: Any) -> Any:
 
 
 def _wrapped(note: str) -> list[str]:
-    """Return a note in lines of WIDTH columns; a command at its end gets a line of its own, to be copied whole."""
+    """Return a note wrapped to WIDTH; a command at its end gets its own line, so that it can be copied."""
     prose, colon, command = note.partition(": codecshift ")
     lines = textwrap.wrap(f"{prose}:" if colon else prose, WIDTH)
     return [*lines, f"    codecshift {command}"] if colon else lines
@@ -128,7 +128,7 @@ def _drawn(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> list[st
 
 
 def _broken_at_hyphens(lines: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return the lines, with the names of the widest column broken at hyphens where the table is too wide for them."""
+    """Return the lines; if the table is too wide, the names in its widest column are broken at hyphens."""
     columns = [list(column) for column in zip(*lines, strict=True)]
     widths = [max((len(part) for cell in column for part in cell.splitlines()), default=0) for column in columns]
     room = max(widths) - (sum(widths) + len(widths) + 1 - WIDTH)  # a space between columns, and one on each side
@@ -154,7 +154,7 @@ def _bar(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return prose that Markdown does not take for HTML."""
+    """Return prose with "<" escaped, so that Markdown does not read it as HTML."""
     return text.replace("<", "&lt;")
 
 
@@ -173,7 +173,7 @@ def _sheet_as_latex(sheet: Sheet) -> str:
 
 
 def _escaped_for_latex(text: str) -> str:
-    """Return prose as LaTeX, by the rules that cells are escaped by."""
+    """Return prose as LaTeX, escaped by the same rules as cells."""
     from tabulate import LATEX_ESCAPE_RULES  # noqa: PLC0415
 
     return "".join(LATEX_ESCAPE_RULES.get(letter, letter) for letter in text)

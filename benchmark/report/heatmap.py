@@ -1,4 +1,4 @@
-"""Fourier heatmaps of a run file: which rows they need, how they are read, and how they are told and drawn."""
+"""Fourier heatmaps of a run file: the rows they need, and how they are read, reported and drawn."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .figures import save
 from .sheet import Column, Report, Sheet, number
 
 MEASURES = ("bpp", "psnr")
-"""What a heatmap shows, and all that is measured for it."""
+"""The measures that a heatmap shows; no others are taken for it."""
 
 TARGET = "bpp=0.5"
-"""What codecs named without a point are brought to."""
+"""The target that codecs named without a point are matched to."""
 
 _MOST_STEPS = 256
 _CODECS = ("jpeg", "jpeg2000")
@@ -33,7 +33,7 @@ _CODECS = ("jpeg", "jpeg2000")
 
 @dataclass(frozen=True, slots=True)
 class Frequencies:
-    """A choice of frequencies: `waves(steps)` are its corruptions, `window(steps)` shows them."""
+    """A choice of frequencies: `waves(steps)` returns its corruptions, `window(steps)` the part that is shown."""
 
     waves: Callable[[int], tuple[Corruption, ...]]
     window: Callable[[int], Window]
@@ -50,36 +50,36 @@ _QUANTITIES: Mapping[Quantity, tuple[str, int]] = {
     "psnr": ("PSNR", 2),
     "psnr_clean": ("PSNR clean", 2),
 }
-"""What a quantity is called, and how many digits it is shown with."""
+"""The displayed name of each quantity and its number of decimals."""
 
 _COLUMNS = (
     *(Column("codec"), Column("quantity"), number("n"), number("waves"), number("clean")),
     *(number("low"), number("medium"), number("high"), number("worst"), number("at i,j")),
 )
 _NOTES = (
-    "clean: without a wave. low, medium, high: the mean difference to that with the waves of each third of the band. "
-    "worst: the greatest loss, and the frequency that causes it. PSNR: in dB, against the image given; PSNR clean: "
-    "against the clean image."
+    "clean: the value without a wave. low, medium, high: the mean change from that value over the waves in each third "
+    "of the frequency band. worst: the greatest loss; at i,j: the frequency that causes it. PSNR: in dB, against the "
+    "image that the codec was given; PSNR clean: against the clean image."
 )
 
 
 def frequencies(name: str, steps: int | None) -> Frequencies:
-    """Return the frequencies of that name with that many steps; raise UnknownName for a wrong name or number."""
+    """Return the frequencies called `name` with `steps` steps; raise UnknownName for an unknown name or number."""
     chosen = named("band", name, _FREQUENCIES)
     if steps is not None and not 2 <= steps <= _MOST_STEPS:
-        raise UnknownName(f"expected from 2 to {_MOST_STEPS} steps of frequency, got {steps}")
+        raise UnknownName(f"expected 2 to {_MOST_STEPS} frequency steps, got {steps}")
     return replace(chosen, steps=steps or chosen.steps)
 
 
 def severity(rms: float) -> int:
-    """Return the severity of a wave of that root mean square; raise UnknownName if there is none."""
+    """Return the severity of a wave with root mean square `rms` in grey levels; raise UnknownName if there is none."""
     if rms not in RMS:
-        raise UnknownName(f"expected an RMS of {', '.join(f'{each:g}' for each in RMS)} grey levels, got {rms:g}")
+        raise UnknownName(f"expected an RMS of {', '.join(f'{known:g}' for known in RMS)} grey levels, got {rms:g}")
     return RMS.index(rms) + 1
 
 
 def plan(chosen: Frequencies, severities: Sequence[int]) -> Plan:
-    """Return the plan of a heatmap: clean images and every wave, of the sample set, without MS-SSIM."""
+    """Return the plan of a heatmap: the sample set, clean and under every wave, without MS-SSIM."""
     corruptions = (CLEAN, *(wave.name for wave in chosen.waves(chosen.steps)))
     strengths = tuple(sorted(set(severities)))
     return Plan("heatmap", "a wave of every frequency", ("sample",), _CODECS, corruptions, strengths, measures=MEASURES)
@@ -88,9 +88,9 @@ def plan(chosen: Frequencies, severities: Sequence[int]) -> Plan:
 def read(
     evidence: Evidence, *, images: Mapping[str, Collection[str]] | None = None, shown: Window | None = None
 ) -> list[Heatmap]:
-    """Return the heatmaps that the chosen rows hold: by set, then strength, codec and point.
+    """Return the heatmaps in the chosen rows, ordered by set, strength, codec and point.
 
-    `images` are those to keep of a set, by default all of them. Raises NoHeatmap for rows that hold none.
+    `images` selects images by set, by default all of them. Raises NoHeatmap if the rows contain no heatmap.
     """
     heatmaps: list[Heatmap] = []
     reasons = []
@@ -107,7 +107,7 @@ def read(
 
 
 def report(heatmaps: Sequence[Heatmap]) -> Report:
-    """Return heatmaps as a report: a sheet per set and strength, a line per codec and quantity."""
+    """Return heatmaps as a report: one sheet per set and strength, one line per codec and quantity."""
     sheets = [
         Sheet(_COLUMNS, [line for heatmap in group for line in _lines(heatmap)], title, _notes(group))
         for title, group in _grouped(heatmaps)
@@ -117,7 +117,7 @@ def report(heatmaps: Sequence[Heatmap]) -> Report:
 
 
 def _grouped(heatmaps: Sequence[Heatmap]) -> list[tuple[str, list[Heatmap]]]:
-    """Return the heatmaps of each set and strength together, with their title."""
+    """Return the heatmaps grouped by set and strength, each group with its title."""
     groups = [list(group) for _, group in groupby(heatmaps, key=lambda heatmap: (heatmap.set, heatmap.rms))]
     return [(f"{group[0].set}, RMS {group[0].rms:g} grey levels, {group[0].window}", group) for group in groups]
 
@@ -149,7 +149,7 @@ def _notes(heatmaps: Sequence[Heatmap]) -> list[str]:
 
 
 def draw(heatmaps: Sequence[Heatmap], folder: Path) -> list[Path]:
-    """Draw heatmaps into a folder, one figure per set and strength, as PNG, PDF and a caption; return the files.
+    """Draw heatmaps into a folder and return the files: per set and strength, a PNG, a PDF and a caption.
 
     The same heatmaps give the same bytes.
     """

@@ -1,4 +1,4 @@
-"""Images that reports leave out: those that cannot be read or corrupted, and those that their set no longer holds."""
+"""Images that reports leave out: those that cannot be read or corrupted, and those that are no longer in their set."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from ...corruptions.corruption import CLEAN
 from ..store import Unshown
 
-_NAMED = 5  # images or reasons; of more, the number is told
+_NAMED = 5  # images or reasons; a longer list ends with the number of the others
 
 
 def unshown_notes(unshown: Sequence[Unshown]) -> Iterator[str]:
-    """Yield a sentence on unreadable images, and one on corrupted images that cannot be made, where there are any."""
+    """Yield one sentence if images cannot be read, and one if corrupted images cannot be made."""
     unreadable = [shot.reason for shot in unshown if shot.corruption == CLEAN]
     if unreadable:
         yield f"{_counted(len(unreadable), 'image')} cannot be read: {_listed(unreadable, '; ')}."
@@ -22,9 +22,11 @@ def unshown_notes(unshown: Sequence[Unshown]) -> Iterator[str]:
 
 
 def gone_note(set_name: str, images: Sequence[str]) -> str:
-    """Return a sentence on images that a set no longer holds."""
+    """Return a sentence on images that are no longer in a set."""
     are = "is" if len(images) == 1 else "are"
-    return f"{_counted(len(images), 'image')} that {set_name} no longer holds {are} left out: {_listed(images, ', ')}."
+    return (
+        f"{_counted(len(images), 'image')} that {are} no longer in {set_name} {are} left out: {_listed(images, ', ')}."
+    )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""The leaderboard of a run file: codecs ranked, and the ranking, or points too few to rank, as a report."""
+"""The leaderboard of a run file: the ranking of its codecs as a report, or its points if they are too few to rank."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COLUMNS = (
 )
 
 TIED = "="
-"""Stands after the rank of a codec that cannot be told apart from the one above it."""
+"""Follows the rank of a codec that does not differ significantly from the one above it."""
 
 _TAIL_NUMBERS = ("score", "inflation", "psnr_clean")
 _TAIL_COLUMNS = (
@@ -46,16 +46,16 @@ _TAIL_COLUMNS = (
     *(number("cases"), number("lacking")),
 )
 _TAIL_NOTES = (
-    "Worst cases over images x corruptions, each image compared by itself, so the means are not those above. worst "
-    "decile: the worst tenth of the cases reach it or go beyond; CVaR: the mean of that tenth. lacking: cases that "
-    "cannot be compared.",
+    "A case is one image under one corruption. Each image is compared on its own, so these means differ from those "
+    "above. worst decile: the value that the worst tenth of the cases reach or exceed; CVaR: the mean of that tenth. "
+    "lacking: cases that cannot be compared.",
 )
 
 MOST_NAMES = 8
-"""The points or conditions that a note names of a longer list."""
+"""The most points or conditions that a note names."""
 
 MOST_POINTS = 40
-"""The lines that are shown of a longer table of points."""
+"""The most lines that are shown of a table of points."""
 
 _POINT_COLUMNS = (
     *(Column("condition"), Column("codec"), number("n"), number("failed"), number("bpp", ".3f")),
@@ -71,9 +71,9 @@ def leaderboard(
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Leaderboard:
-    """Return the codecs of one set ranked; without `resamples` of the images there are no intervals.
+    """Return the ranking of the codecs on one set, with confidence intervals unless `resamples` is 0.
 
-    Raises NotComparable where there are several sets, or no codec has a rate curve.
+    Raises NotComparable if the rows are of several sets, or if no codec has a rate curve.
     """
     rows = evidence.without_waves().rows
     board = rank(rows, BANDS, anchor=anchor, quality=quality)
@@ -83,7 +83,7 @@ def leaderboard(
 
 
 def report(board: Leaderboard, evidence: Evidence, *, tails: bool = False, settings: bool = False) -> Report:
-    """Return a leaderboard as a report, with `tails` the worst cases too, with `settings` those of the codecs."""
+    """Return a leaderboard as a report; `tails` adds the worst cases, `settings` the settings of the codecs."""
     ranked = [entry.codec for entry in board.entries]
     facts = [line for line in evidence.facts() if line["codec"] in ranked]
     sheets = [sheet(board, [*evidence.chroma_notes(ranked), *evidence.image_notes()])]
@@ -95,7 +95,7 @@ def report(board: Leaderboard, evidence: Evidence, *, tails: bool = False, setti
 
 
 def sheet(board: Leaderboard, more_notes: Iterable[str] = ()) -> Sheet:
-    """Return the ranking, a line per codec."""
+    """Return the ranking as a sheet with one line per codec."""
     return Sheet(COLUMNS, [_line(board, entry) for entry in board.entries], title(board), [*notes(board), *more_notes])
 
 
@@ -118,19 +118,19 @@ def title(board: Leaderboard) -> str:
 
 
 def notes(board: Leaderboard) -> list[str]:
-    """Return what a reader must know beside the ranking."""
+    """Return the notes that a reader needs to understand the ranking."""
     percent = _NUMBERS["score"].show
     legend = (
-        f"BD-rate: bits needed at the quality of {board.anchor}, below 0 is better; the mean over corruptions, then on "
-        "clean images and for each band of corruptions. inflation: bits on corrupted over clean images at one setting. "
-        f"PSNR clean: decoded against the clean image, at the setting that takes {board.matched_bpp:g} bpp on clean "
-        f"images. overlap: the smallest share of {board.anchor}'s quality range that the codec reaches under any "
-        "corruption."
+        f"BD-rate: difference in bits from {board.anchor} at the same quality, negative is better: the mean over all "
+        "corruptions, then on clean images and over each band of corruptions. inflation: bits on corrupted images "
+        "divided by bits on clean images, at the same setting. PSNR clean: the decoded image against the clean image, "
+        f"at the setting that takes {board.matched_bpp:g} bpp on clean images. overlap: the smallest share of "
+        f"{board.anchor}'s quality range that the codec reaches under any corruption."
     )
     unranked = [f"{entry.codec} is not ranked: {entry.reason}." for entry in board.entries if entry.rank is None]
     estimated = [
-        f"{entry.codec}: the rate estimated from likelihoods is {percent(entry.gap_clean)} off the real one on clean "
-        f"images, {percent(entry.gap)} on corrupted ones."
+        f"{entry.codec}: the rate estimated from likelihoods differs from the real rate by {percent(entry.gap_clean)} "
+        f"on clean images and by {percent(entry.gap)} on corrupted images."
         for entry in board.entries
         if not math.isnan(entry.gap_clean) or not math.isnan(entry.gap)
     ]
@@ -138,7 +138,7 @@ def notes(board: Leaderboard) -> list[str]:
 
 
 def _aside_notes(board: Leaderboard) -> Iterator[str]:
-    """Say which points and conditions of the rows the board leaves aside, and why."""
+    """Yield which points and conditions of the rows the leaderboard leaves out, and why."""
     if board.aside.points:
         labels = list(dict.fromkeys(f"{codec}:{point}" for codec, _, point in board.aside.points))
         yield (
@@ -163,29 +163,32 @@ def _interval_notes(board: Leaderboard) -> Iterator[str]:
         yield f"Confidence intervals need at least {MINIMUM_IMAGES} images; this run has {drawn.images}."
         return
     yield (
-        f"±: half the {drawn.confidence:.0%} interval (in brackets: its ends), from {drawn.resamples} paired resamples "
-        f"of the {drawn.images} images. {TIED} after a rank: cannot be told apart from the codec above."
+        f"±: half the width of the {drawn.confidence:.0%} confidence interval (in brackets: its ends), from "
+        f"{drawn.resamples} paired resamples of the {drawn.images} images. {TIED} after a rank: no significant "
+        "difference from the codec above."
     )
-    without = {codec for codec, numbers in drawn.numbers.items() if not any(each.known for each in numbers.values())}
+    without = {
+        codec for codec, numbers in drawn.numbers.items() if not any(interval.known for interval in numbers.values())
+    }
     few = [entry.codec for entry in board.entries if entry.n < MINIMUM_IMAGES and entry.codec in without]
     if few:
         yield f"No intervals for {', '.join(few)}: they need at least {MINIMUM_IMAGES} images."
     for codec in (entry.codec for entry in board.entries if entry.codec not in few):
         shares = {name: drawn.lost[codec, name] for name in NUMBERS if (codec, name) in drawn.lost}
-        for too_many, outcome in ((True, "too many for an interval"), (False, "left out of the interval")):
+        for too_many, outcome in ((True, "too many for an interval"), (False, "which the interval leaves out")):
             names = [name for name, share in shares.items() if (share > MOST_LOST) == too_many]
             if names:
                 most = _share(max(shares[name] for name in names))
-                yield f"{codec}: up to {most} of the resamples have no value of {', '.join(names)}, {outcome}."
+                yield f"{codec}: up to {most} of the resamples give no value of {', '.join(names)}, {outcome}."
 
 
 def _share(share: float) -> str:
-    """Return a share above 0 in percent, "0.1%" for any that is smaller."""
+    """Return a share above 0 in percent, at least "0.1%"."""
     return f"{max(share, 0.001):.1%}"
 
 
 def tail_sheet(board: Leaderboard) -> Sheet:
-    """Return the worst cases, a line per codec and number."""
+    """Return the worst cases as a sheet with one line per codec and number."""
     lines: list[list[Value]] = []
     for entry in board.entries:
         for name in _TAIL_NUMBERS:
@@ -197,7 +200,7 @@ def tail_sheet(board: Leaderboard) -> Sheet:
 
 
 def _settings_sheet(facts: Iterable[Mapping[str, Any]]) -> Sheet:
-    """Return what each codec was set to; runs that agree on a codec share a line."""
+    """Return the settings of each codec; runs that agree on a codec share a line."""
     lines = dict.fromkeys(tuple(_stated(line[name]) for name in ("codec", *FACTS)) for line in facts)
     return Sheet([Column(name.replace("_", " ")) for name in ("codec", *FACTS)], list(lines))
 
@@ -207,7 +210,10 @@ def _stated(value: object) -> str:
 
 
 def points_report(evidence: Evidence) -> Report:
-    """Return a line per codec point and condition, at most MOST_POINTS, for a run with too few points to rank."""
+    """Return the report of a run with too few points to rank: one line per codec point and condition.
+
+    At most MOST_POINTS lines are shown.
+    """
     table = summarise(evidence.rows)
     lines = [
         (
@@ -225,7 +231,7 @@ def points_report(evidence: Evidence) -> Report:
 
 
 def _record(board: Leaderboard, entry: Entry) -> dict[str, Any]:
-    """Return an entry's fields, the ends of its intervals, its differences to others and its worst cases."""
+    """Return an entry's fields, the ends of its intervals, its differences from other codecs and its worst cases."""
     drawn = board.intervals
     record = {"set": board.set, "anchor": board.anchor, "quality": board.quality, **asdict(entry)}
     for name in NUMBERS:
@@ -244,7 +250,7 @@ def _named_ends(name: str, interval: Interval | None) -> dict[str, float | None]
 
 
 def _document(board: Leaderboard, facts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return every field of a board, every condition by itself, and what each codec was set to."""
+    """Return every field of a leaderboard, every condition by itself, and the settings of each codec."""
     drawn = board.intervals
     head = {name: getattr(board, name) for name in ("set", "anchor", "quality", "matched_bpp", "images")}
     draw = {name: getattr(drawn, name) for name in ("confidence", "images", "resamples", "seed")} if drawn else None

@@ -1,4 +1,4 @@
-"""What there is to choose from, as reports: image sets, plans, and corruptions with their measured bands."""
+"""Lists of what a user can choose, as reports: image sets, plans, corruptions with their measured bands, recipes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plans() -> Report:
 
 
 def corruptions(measurement: Measurement, names: Sequence[str], severity: int) -> Report:
-    """Return the corruptions with what was measured of them, and how that sits with the paper's bands."""
+    """Return the corruptions with their measured spectra, compared with the paper's bands."""
     measured = measurement.at(severity)
     lines = [_corruption(name, measured.get(name)) for name in names]
     records = [_record(name, severity, measured.get(name)) for name in names]
@@ -48,7 +48,7 @@ def corruptions(measurement: Measurement, names: Sequence[str], severity: int) -
 
 
 def _record(name: str, severity: int, row: Measured | None) -> dict[str, Any]:
-    """Return what is known of a corruption for programs: shares from 0 to 1, the centroid in cycles per pixel."""
+    """Return a corruption as a record for CSV and JSON: shares from 0 to 1, the centroid in cycles per pixel."""
     corruption = find(name)
     known = {"corruption": name, "band": corruption.band, "version": corruption.version, "severity": severity}
     numbers = {field: getattr(row, field) if row else None for field in NUMBERS}
@@ -60,23 +60,23 @@ def _notes(measurement: Measurement, names: Sequence[str], severity: int) -> Ite
     measured = {name: row for name, row in measurement.at(severity).items() if name in names and row.band}
     yield (
         f"Measured at severity {severity} on {counted(images['images'], 'image')} of {image_set} (sha256 "
-        f"{images['digest'][:12]}), codecshift {measurement.provenance['codecshift']}: mean power spectrum of the "
-        "corrupted less the clean image. centroid: its mean radius in cycles per pixel. measured: the third of 0 to "
-        "1/2 that it lies in. low, medium, high: shares of power below 1/6, to 1/3 and above. dc: frequency 0, part "
-        "of low. extra: outside the paper's fifteen."
+        f"{images['digest'][:12]}), codecshift {measurement.provenance['codecshift']}: mean power spectrum of "
+        "corrupted - clean. centroid: its mean radius in cycles per pixel. measured: the third of the range 0 to 1/2 "
+        "that contains the centroid. low, medium, high: shares of power below 1/6, from 1/6 to 1/3, and above 1/3. "
+        "dc: share of frequency 0, included in low. extra: not one of the paper's fifteen corruptions."
     )
     grouped = [name for name in measured if find(name).band != "extra"]
     elsewhere = [name for name in grouped if find(name).band != measured[name].band]
     if elsewhere:
-        yield f"* {len(elsewhere)} of {len(grouped)} lie in another third than the paper's band."
+        yield f"* The measured third differs from the paper's band for {len(elsewhere)} of {len(grouped)} corruptions."
     crossed = out_of_order({name: row.centroid for name, row in measured.items()})
     for lower, upper in crossed:
-        yield f"{lower} (paper: {find(lower).band}) lies above {upper} ({find(upper).band})."
+        yield f"{lower} (paper: {find(lower).band}) has a higher centroid than {upper} ({find(upper).band})."
     stale = [name for name in measured if measurement.provenance["corruptions"][name] != find(name).version]
     if stale:
-        yield f"Measured with another version, so out of date: {', '.join(stale)}."
+        yield f"Out of date, measured with another version of the corruption: {', '.join(stale)}."
     if {find(name).band for name in measured} >= {"low", "medium", "high"} and not crossed:
-        yield "By order of centroid alone they fall into the paper's bands."
+        yield "Sorted by centroid, the corruptions are in the order of the paper's bands."
 
 
 def _corruption(name: str, row: Measured | None) -> tuple[Value, ...]:
@@ -90,7 +90,7 @@ def _corruption(name: str, row: Measured | None) -> tuple[Value, ...]:
 
 
 def _levels(levels: Sequence[Any]) -> str:
-    """Return the levels of a corruption in few columns: all five, or the first and the last."""
+    """Return the levels of a corruption as short text: all five, or the first and the last."""
     if is_dataclass(levels[0]):
         return f"{len(levels[0].__dataclass_fields__)} numbers each"
     every = " ".join(map(_level, levels))
@@ -104,21 +104,22 @@ def _level(level: Any) -> str:
 
 
 def recipes() -> Report:
-    """Return the recipes that come with the package."""
-    known = [recipe.find(name) for name in recipe.names()]
-    lines = [(each.name, each.architecture, f"{each.N}/{each.M}", each.steps, each.about) for each in known]
+    """Return the training recipes that come with the package."""
+    recipes = [recipe.find(name) for name in recipe.names()]
+    lines = [(known.name, known.architecture, f"{known.N}/{known.M}", known.steps, known.about) for known in recipes]
     columns = (Column("recipe"), Column("architecture"), Column("N/M"), number("steps"), Column("what"))
     return Report([Sheet(columns, lines)])
 
 
 def packed(checkpoints: Sequence[Packed]) -> Report:
-    """Return packed checkpoints with their scores as they were trained and in half precision."""
+    """Return packed checkpoints with their scores, as trained and in half precision."""
     lines = [
         (
-            *(each.file, each.after.lam, each.steps, _score(each.before), _score(each.after)),
-            "float16" if each.half else "float32",
+            *(checkpoint.file, checkpoint.after.lam, checkpoint.steps),
+            *(_score(checkpoint.before), _score(checkpoint.after)),
+            "float16" if checkpoint.half else "float32",
         )
-        for each in checkpoints
+        for checkpoint in checkpoints
     ]
     columns = (
         *(Column("file"), number("lambda", "g"), number("steps"), Column("as trained"), Column("in half precision")),

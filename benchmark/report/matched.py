@@ -1,4 +1,4 @@
-"""The table of matched points: what codecs at one rate or quality on clean images do under corruption."""
+"""The table of matched points: codecs with equal rate or quality on clean images, compared under corruption."""
 
 from __future__ import annotations
 
@@ -21,43 +21,44 @@ _COLUMNS = (
 )
 _FIELDS = ("over", "label", "n", "failed", "bpp", "inflation", "psnr", "psnr_clean", "ms_ssim", "ms_ssim_clean")
 _NOTES = (
-    "over: clean images, the corruptions of a band, or all of them (corrupted), all at one and the same point. "
-    "inflation: bits on corrupted over clean images. PSNR and MS-SSIM: against what the codec was given, then against "
-    "the clean image. n: the images that all codecs of the table have, in the condition with the fewest.",
+    "over: what each line averages: clean images, the corruptions of a band, or all corruptions (corrupted); the codec "
+    "stays at the same point. inflation: bits on corrupted images divided by bits on clean images. PSNR, MS-SSIM: "
+    "against the image that the codec was given; PSNR clean, clean: against the clean image. n: the images that all "
+    "codecs of the table share, in the condition with the fewest.",
 )
 
 
 def matched(evidence: Evidence) -> pd.DataFrame:
-    """Return a line per set, target, point and group of conditions: the set, then the fields of MatchedLine.
+    """Return one line per set, target, point and group of conditions: the set, then the fields of MatchedLine.
 
-    No lines where no points were matched.
+    The table is empty if no points were matched.
     """
     lines: list[dict[str, Any]] = []
     for part in evidence.without_waves().by_set():
         image_set = str(part.rows["set"].iloc[0])
         searches = [run[MATCHED] for run in part.runs.values() if MATCHED in run and image_set in run["sets"]]
         if searches:
-            held_lines = under_corruption(part.rows, BANDS, _points(searches))
-            lines += [{"set": image_set} | asdict(line) for line in held_lines]
+            set_lines = under_corruption(part.rows, BANDS, _points(searches))
+            lines += [{"set": image_set} | asdict(line) for line in set_lines]
     return pd.DataFrame(lines, columns=["set", *(field.name for field in fields(MatchedLine))])
 
 
 def _points(searches: Iterable[Mapping[str, Any]]) -> list[MatchedPoint]:
-    """Return the points that were matched, then those that were given, each once."""
+    """Return the points that searches found, then the points that the user named, without duplicates."""
     searches = list(searches)
-    points = sorted(
-        (point for search in searches for point in search["points"]), key=lambda point: str(point["target"])
+    records = sorted(
+        (record for search in searches for record in search["points"]), key=lambda record: str(record["target"])
     )
     fixed = [label.split(":", 1) for search in searches for label in search["fixed"]]
-    points_held = [
-        *(MatchedPoint(point["target"], point["codec"], point["point"]) for point in points if point["point"]),
+    points = [
+        *(MatchedPoint(record["target"], record["codec"], record["point"]) for record in records if record["point"]),
         *(MatchedPoint("", *label) for label in fixed),
     ]
-    return list(dict.fromkeys(points_held))
+    return list(dict.fromkeys(points))
 
 
 def report(table: pd.DataFrame, evidence: Evidence) -> Report:
-    """Return the table of `matched` as a report, a sheet per set and target."""
+    """Return the table of `matched` as a report with one sheet per set and target."""
     sheets = []
     labelled = table.assign(label=table["codec"] + ":" + table["point"])
     for (image_set, target), part in labelled.groupby(["set", "target"], sort=False):
@@ -73,12 +74,12 @@ def report(table: pd.DataFrame, evidence: Evidence) -> Report:
 
 _SEARCH_COLUMNS = (
     *(Column("target"), Column("codec"), Column("point"), number("bpp", ".3f"), number("PSNR dB", ".2f")),
-    *(number("MS-SSIM", ".4f"), number("off"), number("n"), number("points looked at")),
+    *(number("MS-SSIM", ".4f"), number("off"), number("n"), number("points tried")),
 )
 
 
 def search_report(matches: Iterable[Match]) -> Report:
-    """Return the points that searches ended at, with their means on clean images."""
+    """Return the points that searches found, with their means on clean images."""
     lines: list[tuple[Value, ...]] = []
     for match in matches:
         means, head = match.achieved, (str(match.target), match.codec)

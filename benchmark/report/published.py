@@ -1,4 +1,4 @@
-"""Published tables that lie in a folder, and what becomes of them when a run file is exported there."""
+"""Published tables: how they are read, and how the lines of a new export are joined with them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Runs = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The lines of a published table after an export, as text, and what became of those that were there before."""
+    """The lines of a published table after an export, as text, and a note on what happened to the earlier lines."""
 
     lines: pd.DataFrame
     note: str = ""
@@ -35,7 +35,7 @@ def csv_of(table: pd.DataFrame) -> bytes:
 
 
 def lines_of(path: Path) -> pd.DataFrame:
-    """Return the lines of a published table as text. Raises NotComparable where it is none."""
+    """Return the lines of a published table as text. Raises NotComparable if the file is not a published table."""
     try:
         lines = _lines(path.read_bytes())
         lines[["severity", "n"]].astype(int)
@@ -48,7 +48,10 @@ def lines_of(path: Path) -> pd.DataFrame:
 
 
 def runs_in(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the provenance of every run published in a folder. Raises NotComparable for a file that is none."""
+    """Return the provenance of every run published in a folder, by run id.
+
+    Raises NotComparable for a file that is not the provenance of a run.
+    """
     runs = {}
     for path in sorted(folder.glob("*.json")):
         try:
@@ -63,21 +66,21 @@ def runs_in(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def runs_of(lines: pd.DataFrame) -> set[str]:
-    """Return the ids of the runs that lines come from."""
+    """Return the ids of the runs that made the lines."""
     return {run for runs in lines["run"] for run in runs.split()}
 
 
 def has_no_lines_of_its_own(provenance: Mapping[str, Any]) -> bool:
-    """Return whether a run may be published for what it records beside rows: matched points, or added spectra."""
+    """Return whether a run is published even if no line names it, because it recorded matched points or spectra."""
     return MATCHED in provenance or SPECTRA in provenance
 
 
 def merged(path: Path, table: pd.DataFrame, name: tuple[str, str], runs: Runs, published: Runs) -> Joined:
-    """Return the lines of a table together with those published at `path`, which holds the same set and codec.
+    """Return the lines of a table joined with those published at `path` for the same set and codec.
 
-    A published line is replaced only by one of its key (corruption, severity, point) that is over as many images, or
-    more, and leaves no field empty that was not. `name` is the set and codec, `runs` are those of the table,
-    `published` those of the folder. Raises NotComparable where lines that stay cannot stand beside those of the table.
+    A new line replaces the published line with the same key (corruption, severity, point) unless it covers fewer images
+    or leaves a field empty that was filled. `name` is the set and codec, `runs` are the runs of the table, `published`
+    those of the folder. Raises NotComparable if a line that is kept cannot be combined with those of the table.
     """
     fresh = _lines(csv_of(table))
     if not path.exists():
@@ -90,7 +93,7 @@ def merged(path: Path, table: pd.DataFrame, name: tuple[str, str], runs: Runs, p
                 "table with --replace"
             )
         if name[0] not in published[run].get("sets", ()) or name[1] not in published[run]["codecs"]:
-            raise NotComparable(f"{path} is of another set or codec than {' '.join(name)}: export to another folder")
+            raise NotComparable(f"{path} is for another set or codec than {' '.join(name)}: export to another folder")
     columns = [*fresh.columns, *(column for column in old.columns if column not in fresh.columns)]
     by_key = [lines.reindex(columns=columns, fill_value="").set_index([*LINE_KEY]) for lines in (old, fresh)]
     old, fresh = by_key
@@ -108,14 +111,14 @@ def merged(path: Path, table: pd.DataFrame, name: tuple[str, str], runs: Runs, p
         "added": len(fresh) - len(both),
         "replaced": changed,
         "kept because the run file lacks them": len(kept) - fuller,
-        "kept because they are over more images or measures than in the run file": fuller,
+        "kept because they cover more images or measures than the run file": fuller,
     }
     note = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return Joined(lines.loc[order], f"{path}, by lines: {note}" if note else "")
+    return Joined(lines.loc[order], f"lines of {path}: {note}" if note else "")
 
 
 def replaced(path: Path, table: pd.DataFrame, _name: tuple[str, str], _runs: Runs, _published: Runs) -> Joined:
-    """Return the lines of a table alone, whatever is published at `path`."""
+    """Return only the lines of the table, and replace anything that is published at `path`."""
     fresh = _lines(csv_of(table))
     if not path.exists() or path.read_bytes() == csv_of(fresh):
         return Joined(fresh)
@@ -123,7 +126,7 @@ def replaced(path: Path, table: pd.DataFrame, _name: tuple[str, str], _runs: Run
         before = str(len(lines_of(path)))
     except NotComparable:
         before = "something else"
-    return Joined(fresh, f"{path}, by lines: {before} replaced by {len(fresh)}")
+    return Joined(fresh, f"lines of {path}: {before} replaced by {len(fresh)}")
 
 
 def _lines(content: bytes) -> pd.DataFrame:
@@ -131,22 +134,23 @@ def _lines(content: bytes) -> pd.DataFrame:
 
 
 def _refuse_strangers(path: Path, kept: pd.DataFrame, name: tuple[str, str], runs: Runs, published: Runs) -> None:
-    """Raise NotComparable where lines that stay were made by another codec, set, corruption or measure."""
-    beside = {run: published[run] for run in runs_of(kept) - set(runs)}
+    """Raise NotComparable if the kept lines were made by another codec, set, corruption or measure."""
+    kept_runs = {run: published[run] for run in runs_of(kept) - set(runs)}
     corruptions = set(kept.index.get_level_values("corruption"))
     parts = [
-        _part(provenance, name, corruptions) for provenance in (*beside.values(), *(runs.values() if beside else ()))
+        _part(provenance, name, corruptions)
+        for provenance in (*kept_runs.values(), *(runs.values() if kept_runs else ()))
     ]
     if reason := conflict(parts):
         raise NotComparable(
-            f"{path} holds lines that cannot stand beside those of this run file: {reason}; export to another "
+            f"{path} holds lines that cannot be combined with those of this run file: {reason}; export to another "
             "folder, or replace the table with --replace"
         )
 
 
 def _part(provenance: Mapping[str, Any], name: tuple[str, str], corruptions: set[str]) -> dict[str, Any]:
-    """Return what a provenance says of one set and codec under some corruptions, without spectra."""
+    """Return the part of a provenance that concerns one set, one codec and some corruptions, without spectra."""
     part = {"measures": {}} | {key: value for key, value in provenance.items() if key != SPECTRA}
     for key, wanted in (("sets", {name[0]}), ("codecs", {name[1]}), ("corruptions", corruptions)):
-        part[key] = {each: known for each, known in part.get(key, {}).items() if each in wanted}
+        part[key] = {key_name: known for key_name, known in part.get(key, {}).items() if key_name in wanted}
     return part

@@ -1,4 +1,4 @@
-"""One model of a table: columns that know how their values are shown, lines of values, and notes beside them."""
+"""The model of a table: columns that format their values, lines of values, and notes below them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Format(StrEnum):
 
 
 def has_interval(value: Value) -> TypeGuard[Interval]:
-    """Say whether a value comes with an interval whose ends are known."""
+    """Return whether a value has an interval with known ends."""
     return not isinstance(value, str | int | float | None) and value.known
 
 
@@ -43,24 +43,24 @@ class Column:
     unit: str = ""
 
     def show(self, value: Value) -> str:
-        """Return a value as readers see it: "-" for a number that is not known, "" for None."""
+        """Return a value as text: "-" for an unknown number (NaN), "" for None."""
         if value is None or isinstance(value, str):
             return value or ""
         number = value if isinstance(value, int | float) else value.estimate
         return "-" if math.isnan(number) else f"{number:{self.form}}{self.unit}"
 
     def margin(self, value: Value) -> str:
-        """Return half the interval of a value, "±1.5%", or "" where it has none."""
+        """Return half the width of a value's interval, e.g. "±1.5%", or "" if it has none."""
         return f"±{value.margin:{self.form.lstrip('+')}}{self.unit}" if has_interval(value) else ""
 
     def ends(self, value: Value) -> str:
-        """Return a value followed by the ends of its interval where it has one: "+2.0% [+0.5%, +3.5%]"."""
+        """Return a value and the ends of its interval, if it has one: "+2.0% [+0.5%, +3.5%]"."""
         ends = f" [{self.show(value.low)}, {self.show(value.high)}]" if has_interval(value) else ""
         return self.show(value) + ends
 
 
 def number(name: str, form: str = "", unit: str = "") -> Column:
-    """Return a column of numbers, which stands to the right."""
+    """Return a right-aligned column of numbers."""
     return Column(name, "right", form, unit)
 
 
@@ -76,10 +76,10 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a command prints: sheets for readers, and for programs the same with every digit.
+    """What a command prints: sheets for readers, and the same data in full precision for programs.
 
-    `records` are the lines of the CSV, by default those of the sheets; `document` is what the JSON holds, by default
-    the records.
+    `records` are the lines of the CSV, by default those of the sheets. `document` is the content of the JSON, by
+    default the records.
     """
 
     sheets: Sequence[Sheet]

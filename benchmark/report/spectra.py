@@ -1,4 +1,4 @@
-"""The spectra of a run file: how much power each mean spectrum has, and where in the spectrum it lies."""
+"""The spectra of a run file: the power of each mean spectrum, and how it is distributed over frequencies."""
 
 from __future__ import annotations
 
@@ -20,26 +20,29 @@ COLUMNS = (
     *("set", "corruption", "severity", "codec", "point", "quantity", "channel", "n", "mse", "share_low"),
     *("share_medium", "share_high", "centroid", "residual"),
 )
-"""The columns of `table` that hold one number or word."""
+"""The columns of `table` that hold a single number or word."""
 
 _SHEET_COLUMNS = (
-    *(Column("condition"), Column("codec"), Column("of"), number("n"), number("MSE", ".2f"), number("low %", ".1f")),
+    *(Column("condition"), Column("codec"), Column("quantity"), number("n"), number("MSE", ".2f")),
+    number("low %", ".1f"),
     *(number("medium %", ".1f"), number("high %", ".1f"), number("centroid", ".3f"), number("off %", "+.1f")),
 )
 _NOTES = (
-    "D: decoded - clean, where nothing was corrupted. Under a corruption G: decoded - shown, R: decoded - clean, "
-    "shift: shown - clean. image: what was shown. Mean over n images of the power spectrum, in squared grey levels: "
-    "all (MSE), and its shares below 1/6, to 1/3 and above, in cycles per pixel; centroid: its mean radius. off: how "
-    "far G + R is from 2 D + shift, its value for a fixed linear projector and a shift independent of the image.",
+    "image: the image that the codec was shown. D: decoded - clean, for clean images. For corrupted images, G: decoded "
+    "- shown, R: decoded - clean, shift: shown - clean. Each line is a power spectrum averaged over n images. MSE: its "
+    "total, in squared grey levels; low, medium, high: its shares below 1/6, from 1/6 to 1/3, and above 1/3 cycles per "
+    "pixel; centroid: its mean radius in cycles per pixel. off: relative difference of G + R from 2 D + shift, 0 for a "
+    "fixed linear projector and a shift that is independent of the image.",
 )
 
 
 def table(evidence: Evidence) -> pd.DataFrame:
-    """Return a line per mean spectrum that is chosen, with the columns COLUMNS and `power`, the spectrum itself.
+    """Return one line per chosen mean spectrum, with the columns COLUMNS and `power`, the spectrum itself.
 
-    `mse` is in squared grey levels per sample, shares are from 0 to 1, `centroid` is in cycles per pixel. `residual`,
-    in lines of R, is (G + R - 2 D - shift) / (2 D + shift) of their sums, NaN where these are not of the same images.
-    Raises NothingChosen for a file without spectra, or without those that are chosen.
+    `mse` is in squared grey levels per sample, shares are from 0 to 1, `centroid` is in cycles per pixel. Lines with
+    quantity R have `residual` = (G + R - 2 D - shift) / (2 D + shift), where each term is the total of its spectrum;
+    it is NaN if the terms are not over the same images. Raises NothingChosen if the file has no spectra or none of
+    those chosen.
     """
     whole = store.spectra(evidence.path)
     if whole.empty:
@@ -59,7 +62,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
 
 
 def _residuals(whole: pd.DataFrame, keys: set[Key]) -> list[float]:
-    """Return the residual of each spectrum, NaN for those that are not R or whose terms are of different images."""
+    """Return the residual of each spectrum, NaN if it is not an R or its terms are over different images."""
     images: dict[tuple[Any, ...], set[str]] = {}
     for key in keys:
         images.setdefault(key[:-1], set()).add(key.image)
@@ -81,7 +84,7 @@ def _residuals(whole: pd.DataFrame, keys: set[Key]) -> list[float]:
 
 
 def report(table: pd.DataFrame, settings: Mapping[str, Any], notes: Sequence[str] = ()) -> Report:
-    """Return a table of spectra as a report, a sheet per set; the JSON has the radial profile of each spectrum."""
+    """Return a table of spectra as a report with one sheet per set; the JSON adds each spectrum's radial profile."""
     parts = [part for _, part in table.groupby("set", sort=True)]
     sheets = [_sheet(part, settings, (*_NOTES, *notes) if part is parts[-1] else ()) for part in parts]
     records = table[list(COLUMNS)].to_dict("records")

@@ -1,1 +1,1 @@
-"""Corrupted image sets: written, verified, previewed, and the bands of their corruptions measured."""
+"""Corrupted image sets: writing, verifying and previewing them, and measuring the bands of their corruptions."""

@@ -1,4 +1,4 @@
-"""Measured bands: where in the spectrum the difference c(x) - x of a corruption c lies on real images x."""
+"""Measured bands: which frequencies the difference c(x) - x of a corruption c has on real images x."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STORED = Path(__file__).with_name("measured") / "bands-kodak.csv"
 """The measurement on the 24 Kodak images that comes with the package."""
 
 VERSION = 1
-"""Of the file: rises when a column or its meaning changes."""
+"""The format version of the file; it rises when a column or its meaning changes."""
 
 BANDS: Mapping[str, Third | Literal[""]] = {"low": "low", "medium": "medium", "high": "high", "": ""}
 NUMBERS = ("mse", "centroid", "share_dc", "share_low", "share_medium", "share_high")
@@ -34,16 +34,16 @@ RESTS_ON = ("codecshift", "git", "python", "libraries", "sets", "corruptions")
 
 
 class MeasurementError(ValueError):
-    """A file that holds no readable measurement; the message is one sentence."""
+    """A file without a readable measurement; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One corruption at one severity: the mean over images of its power spectrum, in a few numbers.
+    """One corruption at one severity: a summary of its mean power spectrum over images.
 
-    `mse` is in squared grey levels per sample, `centroid` in cycles per pixel, the shares from 0 to 1; `share_dc`, that
-    of frequency 0, is part of `share_low`. `band` is the third of the band that the centroid lies in. Where nothing is
-    changed, shares and centroid are NaN, and the band is "".
+    `mse` is in squared grey levels per sample, `centroid` in cycles per pixel, and the shares are from 0 to 1.
+    `share_dc`, the share of frequency 0, is included in `share_low`. `band` is the third of the spectrum that contains
+    the centroid. If the corruption changes nothing, shares and centroid are NaN and the band is "".
     """
 
     corruption: str
@@ -59,7 +59,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Rows by corruption and severity, and what they depend on, as in the provenance of a run."""
+    """One row per corruption and severity, and the provenance of the measurement, as for a run."""
 
     provenance: Mapping[str, Any]
     rows: tuple[Measured, ...]
@@ -77,16 +77,16 @@ def measure(
 ) -> Measurement:
     """Return the measured band of each corruption at each severity: a mean over the images of a set.
 
-    Each image is corrupted as in a run, from the seed of its shot's name; the power of the difference, at full
-    precision, is averaged over channels and images.
+    Each image is corrupted as in a run, with the seed of its shot. The power of the unclipped difference is averaged
+    over channels and images.
 
-    Raises SetError for an image too small to be corrupted, or that is no longer what it was, and UnreadableImage.
+    Raises SetError for an image that is too small to be corrupted or that has changed, and UnreadableImage.
     """
     for source in images.sources:
         if 0 < min(source.height, source.width) < MINIMUM_SIDE:
             raise SetError(
                 f"{images.name}: {source.id} is {source.width}x{source.height}, "
-                f"corruptions need at least {MINIMUM_SIDE} pixels a side"
+                f"corruptions need at least {MINIMUM_SIDE} pixels per side"
             )
     prepare(corruptions)
     described = describe([images], corruptions, [])
@@ -103,7 +103,7 @@ def measure(
             done += 1
             if progress is not None:
                 progress(f"measuring {images.name}", done, total)
-    rows = tuple(_row(*condition, mean_thirds(of_images)) for condition, of_images in powers.items())
+    rows = tuple(_row(*condition, mean_thirds(image_powers)) for condition, image_powers in powers.items())
     return Measurement(provenance, rows)
 
 
@@ -114,9 +114,9 @@ def _row(corruption: str, severity: int, power: Thirds) -> Measured:
 
 
 def out_of_order(centroids: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
-    """Return the pairs of the fifteen, by name, whose centroids are in the opposite order of the paper's bands.
+    """Return the pairs of the paper's corruptions whose centroids contradict the order of their bands.
 
-    Only the order of the bands is tested, low below medium below high, not where they end.
+    Only the order is tested (low below medium below high), not the limits of the bands.
     """
     order = ("low", "medium", "high")
     ranks = {name: order.index(find(name).band) for name in FIFTEEN if name in centroids}
@@ -129,7 +129,7 @@ def out_of_order(centroids: Mapping[str, float]) -> tuple[tuple[str, str], ...]:
 
 
 def write(measurement: Measurement, path: Path) -> None:
-    """Write a measurement: a line "# " and its provenance in JSON, then CSV with six significant digits."""
+    """Write a measurement: a line with "# " and its provenance in JSON, then CSV with six significant digits."""
     text = io.StringIO()
     head = {"version": VERSION, **measurement.provenance}
     text.write(f"# {json.dumps(head, sort_keys=True)}\n")
@@ -145,7 +145,7 @@ def write(measurement: Measurement, path: Path) -> None:
 def read(path: Path = STORED) -> Measurement:
     """Return the measurement in a file that `write` made.
 
-    Raises MeasurementError for another file, or one of another version, and OSError.
+    Raises MeasurementError for any other file and for another format version, and OSError.
     """
     try:
         head, _, table = path.read_text(encoding="utf-8").partition("\n")
@@ -155,7 +155,7 @@ def read(path: Path = STORED) -> Measurement:
             return Measurement(provenance, tuple(_parsed(csv.DictReader(io.StringIO(table)))))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MeasurementError(f"{path.name} is not a measurement of bands: {error}") from error
-    raise MeasurementError(f"{path.name} is version {version} of its format, expected {VERSION}: measure anew")
+    raise MeasurementError(f"{path.name} is version {version} of its format, expected {VERSION}: measure again")
 
 
 def _parsed(lines: Iterable[Mapping[str, str]]) -> Iterable[Measured]:

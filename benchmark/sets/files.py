@@ -1,4 +1,4 @@
-"""The files of corrupted sets: which a folder can hold, which are as stored, and the processes that work them."""
+"""The files of corrupted sets: checks of names and contents, and the processes that work on the files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 def holds(path: Path, stored: Stored) -> bool:
-    """Return whether the file at `path` has the bytes that were stored there."""
+    """Return whether the file at `path` still has the bytes recorded in `stored`."""
     try:
         content = path.read_bytes() if path.stat().st_size == stored.nbytes else b""
     except OSError:
@@ -28,10 +28,10 @@ def holds(path: Path, stored: Stored) -> bool:
 
 
 def refuse_unfit(out: Path, images: Iterable[str]) -> None:
-    """Raise GeneratedError for the first image whose file cannot be in the folder `out`, which is made if need be.
+    """Raise GeneratedError for the first image whose file cannot be written to the folder `out`.
 
-    Which names are too long, reserved, or equal to another is a matter of the file system, which is asked by empty
-    files. Where an image is refused, nothing of the trial is left.
+    The file system decides which names are too long, reserved or equal, so the check creates an empty file for each
+    image. It creates `out` if needed, and removes what it created if an image is refused.
     """
     missing = [folder for folder in (out / UNFINISHED, out, *out.parents) if not folder.exists()]
     (out / UNFINISHED).mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def refuse_unfit(out: Path, images: Iterable[str]) -> None:
 
 
 def _unfit(trial: Path, image: str) -> str:
-    """Return why an image cannot have a file in a folder beside those tried before, "" if it can."""
+    """Return why an image cannot have a file in the folder `trial` beside the earlier images, "" if it can."""
     try:
         path = trial / file_of((image, "corruption", 1))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def _unfit(trial: Path, image: str) -> str:
     except GeneratedError:
         return "it points outside the folder"
     except FileExistsError:
-        return "another image has that name there"
+        return "another image has the same file name there"
     except OSError as error:
         return error.strerror or str(error)
     return ""
@@ -67,10 +67,10 @@ def _unfit(trial: Path, image: str) -> str:
 def each(
     deed: Callable[[Place], Result], places: Iterable[Place], jobs: int, start: Callable[..., None], *arguments: object
 ) -> Iterator[Iterator[tuple[Place, Result]]]:
-    """Give an iterator over each place with the result of `deed`, in the order in which they end.
+    """Run `deed` on every place in `jobs` processes; yield an iterator over (place, result) in order of completion.
 
-    The `jobs` processes begin with `start(*arguments)`; leaving ends them within a second. The iterator raises
-    GeneratedError for a process that dies.
+    Each process begins with `start(*arguments)`. Leaving the context ends all of them within a second. The iterator
+    raises GeneratedError if a process dies.
     """
     pool = processes(jobs, start, *arguments)
 
@@ -81,8 +81,8 @@ def each(
                 yield place, future.result()
             except pebble.ProcessExpired as expired:
                 raise GeneratedError(
-                    f"the process that worked on {file_of(place)} ended with code {expired.exitcode}, for lack of "
-                    "memory perhaps: the same command with fewer --jobs goes on"
+                    f"the process that worked on {file_of(place)} ended with exit code {expired.exitcode}, perhaps for "
+                    "lack of memory: run the same command with fewer --jobs to continue"
                 ) from expired
 
     try:

@@ -1,4 +1,4 @@
-"""Generating corrupted sets: PNG files with a manifest, made by worker processes, resumable after any end."""
+"""Generating corrupted sets: PNG files with a manifest, made by worker processes, resumable after any interruption."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from .verify import Report
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """How a set was made: files in all, how many were there already, and the seconds spent by all workers together."""
+    """How a set was made: files in total, files kept from before, seconds summed over all workers, and bytes."""
 
     total: int
     kept: int
@@ -52,12 +52,14 @@ class Made:
 
 
 def generate(order: Order, out: Path, *, jobs: int | None = None, report: Report = lambda _done, _total: None) -> Made:
-    """Write the files of an order and their manifest to the folder `out`, and return how it went.
+    """Write the files of an order and their manifest to the folder `out`, and return a summary.
 
-    May be stopped at any instant: the next call keeps each file whose bytes are still those that were written, and
-    makes the rest, also when images of the set were changed, added or removed since. A finished set of the same recipe
-    is completed by further conditions, and mended. Raises GeneratedError for a folder that holds anything else or
-    cannot hold a file of one of the names, before it touches it; and for a worker that dies.
+    The call may be interrupted at any time. The next call keeps each file whose bytes are unchanged and makes the rest,
+    even if images of the set were changed, added or removed. A finished set with the same recipe is repaired, and
+    extended by the further conditions of the order.
+
+    Raises GeneratedError, before anything is changed, if the folder holds anything else or cannot hold a file with one
+    of the names; and if a worker dies.
     """
     started = time.perf_counter()
     wanted = order.manifest()
@@ -74,7 +76,7 @@ def generate(order: Order, out: Path, *, jobs: int | None = None, report: Report
             for place, work in works:
                 if finished and place in finished.files and work.stored.pixels != finished.files[place].pixels:
                     raise GeneratedError(
-                        f"{file_of(place)} made anew is not the one that {out / MANIFEST} tells of: give another --out"
+                        f"{file_of(place)}, made again, differs from the one in {out / MANIFEST}: give another --out"
                     )
                 if work.stored != known.get(place):
                     journal.add(place, work.stored)
@@ -93,7 +95,7 @@ def generate(order: Order, out: Path, *, jobs: int | None = None, report: Report
 
 
 def _existing(out: Path) -> Manifest | None:
-    """Return the manifest of the finished set in `out`, None for a folder that is empty, unfinished or missing."""
+    """Return the manifest of the finished set in `out`, None if the folder is empty, unfinished or missing."""
     if not out.exists():
         return None
     if not out.is_dir():
@@ -105,13 +107,13 @@ def _existing(out: Path) -> Manifest | None:
             raise GeneratedError(f"{error}; nothing was changed: give another --out") from error
     strangers = [path.name for path in out.iterdir() if path.name != UNFINISHED]
     if strangers and not (out / UNFINISHED / JOURNAL).is_file():
-        raise GeneratedError(f"{out} holds files of another kind ({min(strangers)}): give another --out")
+        raise GeneratedError(f"{out} holds other files ({min(strangers)}): give another --out")
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A file that is there now, whether it was before, and the seconds it took."""
+    """A file of the set, whether it was kept from before, and the seconds it took."""
 
     stored: Stored
     kept: bool = False
@@ -120,7 +122,7 @@ class _Work:
 
 
 class _Maker:
-    """The lifetime of one worker that makes files: the clean images it has loaded lately."""
+    """Makes the files in one worker process; keeps the clean images it loaded last."""
 
     def __init__(self, images: ImageSet, out: Path, known: Mapping[Place, Stored]) -> None:
         self._set_name = images.name

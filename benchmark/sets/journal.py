@@ -1,4 +1,4 @@
-"""The journal of a set that is not finished: what it is to be, and the files that are written."""
+"""The journal of an unfinished set: the set that is being made, and the files written so far."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _APPLICATION_ID = 0x43534A4C  # "CSJL"
 
 
 def refuse_other(out: Path, present: Manifest, wanted: Manifest) -> None:
-    """Raise GeneratedError where the manifest in `out` is not of the same set or recipe as what is wanted."""
+    """Raise GeneratedError if the manifest in `out` is of another set or recipe than the wanted one."""
     if reason := present.difference(wanted):
         raise GeneratedError(f"{out} holds {reason}; nothing was changed: give another --out")
 
 
 class Journal:
-    """The journal of one folder; one process at a time has it open."""
+    """The journal of one folder; only one process at a time can open it."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -29,7 +29,7 @@ class Journal:
     @classmethod
     @contextmanager
     def open(cls, out: Path, wanted: Manifest) -> Iterator[Journal]:
-        """Open the journal in `out` for what is `wanted`, making it and the folder where there is none."""
+        """Open the journal in `out` for the `wanted` manifest; create the folder and the journal if needed."""
         (out / UNFINISHED).mkdir(parents=True, exist_ok=True)
         try:
             with closing(sqlite3.connect(out / UNFINISHED / JOURNAL, timeout=0, isolation_level=None)) as connection:
@@ -46,14 +46,14 @@ class Journal:
             if "locked" in reason or "busy" in reason:
                 reason = "another codecshift generate is writing there"
             elif "not a database" in reason or "malformed" in reason:
-                reason = f"{UNFINISHED} in it is damaged: remove the folder, or give another --out"
+                reason = f"its folder {UNFINISHED} is damaged: remove it, or give another --out"
             raise GeneratedError(f"{out}: {reason}") from error
 
     @staticmethod
     def _claim(out: Path, connection: sqlite3.Connection, wanted: Manifest) -> None:
-        """Record what is being made, and drop what was written of images that are others now.
+        """Record the wanted manifest, and delete the files of images that have changed or are gone.
 
-        Raises GeneratedError where what was written is of something else.
+        Raises GeneratedError if the files written so far belong to another set or recipe.
         """
         if connection.execute("PRAGMA application_id").fetchone() == (0,):
             connection.execute("CREATE TABLE IF NOT EXISTS wanted (manifest TEXT NOT NULL)")
@@ -71,16 +71,16 @@ class Journal:
                 begun = Manifest.parse(text)
             except GeneratedError as error:
                 raise GeneratedError(
-                    f"{out} is not finished, and what it was to be {error}: remove the folder, or give another --out"
+                    f"{out} is not finished, and its manifest {error}: remove the folder, or give another --out"
                 ) from error
             kept = {original.id for original in {*begun.images} & {*wanted.images}}
-            # Images may have been mended, added or removed meanwhile, as long as some of the work is of use.
+            # Images may have been repaired, added or removed since then, if some of the written files are still valid.
             refuse_other(out, replace(begun, digest=wanted.digest) if kept & written else begun, wanted)
             left = [condition for condition in begun.conditions if condition not in wanted.conditions]
             if left:
                 raise GeneratedError(
-                    f"{out} is not finished and {left[0][0]}@{left[0][1]} belongs to it, which is not asked for now: "
-                    "finish it with the command it was begun with, or give another --out"
+                    f"{out} is not finished, and was started with {left[0][0]}@{left[0][1]}, which this command does "
+                    "not ask for: finish it with the command that started it, or give another --out"
                 )
             for place in begun.places():
                 if place[0] not in kept:
@@ -90,11 +90,11 @@ class Journal:
         connection.execute("INSERT INTO wanted VALUES (?)", (wanted.text(),))
 
     def files(self) -> dict[Place, Stored]:
-        """Return every file that was written."""
+        """Return every file that was written, by place."""
         rows = self._connection.execute("SELECT image, corruption, severity, nbytes, sha256, pixels FROM files")
         return {(image, corruption, severity): Stored(*stored) for image, corruption, severity, *stored in rows}
 
     def add(self, place: Place, stored: Stored) -> None:
-        """Record that a file is written."""
+        """Record a file that was written."""
         values = (*place, stored.nbytes, stored.sha256, stored.pixels)
         self._connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", values)

@@ -1,4 +1,4 @@
-"""Orders of corrupted sets: a clean set, and the conditions that are wanted of it."""
+"""Orders of corrupted sets: a clean set, and the conditions to make of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..store.provenance import libraries
 
 
 def clean_name(text: str) -> str:
-    """Return the clean set of the corrupted set `text`: "kodak" of "kodak-c", "folder:PATH" unchanged.
+    """Return the name of the clean set behind the corrupted set `text`: "kodak" for "kodak-c"; "folder:PATH" unchanged.
 
     Raises UnknownName.
     """
@@ -31,17 +31,17 @@ def clean_name(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A clean set, and the (corruption, severity) pairs that are wanted of it, in the order of the table."""
+    """A clean set, and the (corruption, severity) pairs to make of it, in the order of the corruption table."""
 
     images: ImageSet
     conditions: tuple[tuple[str, int], ...]
 
     def places(self) -> list[Place]:
-        """Return the files that are ordered, image by image, so that a worker loads each clean image once."""
+        """Return the places of all files, image by image, so that a worker loads each clean image once."""
         return [(source.id, *condition) for source in self.images.sources for condition in self.conditions]
 
     def manifest(self) -> Manifest:
-        """Return the manifest of the order, without a file yet."""
+        """Return the manifest of the order, without any files."""
         return Manifest(
             set=self.images.name,
             digest=self.images.digest,
@@ -70,10 +70,10 @@ def order(
     download: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Order:
-    """Return the order of the set `name`, e.g. "kodak-c", by default of the fifteen at five severities each.
+    """Return the order of the set `name`, e.g. "kodak-c", by default with the fifteen corruptions at five severities.
 
-    Raises UnknownName, whatever opening the set raises, and SetError or UnreadableImage for an image that cannot be
-    read or has a side under 32 pixels.
+    Raises UnknownName, everything that `open_set` raises, and SetError or UnreadableImage for an image that cannot be
+    read or has a side shorter than 32 pixels.
     """
     clean = clean_name(name)
     if CLEAN in corruptions:
@@ -88,6 +88,7 @@ def order(
             height, width = source.load(images.view).shape[:2]  # raises if the image is damaged
         if min(height, width) < MINIMUM_SIDE:
             raise SetError(
-                f"{source.id} of {images.name} is {width}x{height}: the corruptions need {MINIMUM_SIDE} pixels a side"
+                f"{source.id} of {images.name} is {width}x{height}: "
+                f"corruptions need at least {MINIMUM_SIDE} pixels per side"
             )
     return Order(images, conditions)

@@ -1,4 +1,4 @@
-"""A picture of the corruptions: one image under each of them at each severity, grouped by band."""
+"""A picture of the corruptions: one image under each corruption at each severity, grouped by band."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .order import Order
 THUMBNAIL = 240
 """Pixels of the longer side of a thumbnail."""
 
-PART = 2 / 3  # of each side is shown, from the centre: enough for zoom blur, which spares the centre itself
-DETAIL, ZOOM = 40, 2  # pixels a side of the detail in a corner of each thumbnail, and how many times it is enlarged
+PART = 2 / 3  # the part of each side that is shown, around the centre: zoom blur is visible only away from the centre
+DETAIL, ZOOM = 40, 2  # side in pixels of the detail in the corner of each thumbnail, and its magnification
 GAP = 6
 LABELS = 170  # pixels, the column of names
 HEADER = 58
@@ -32,7 +32,7 @@ INK, FAINT, PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
 def preview(
     order: Order, path: Path, image: str = "", report: Callable[[int, int], None] = lambda _done, _total: None
 ) -> None:
-    """Write a PNG of one image of an order, by default the first of the set, under every condition ordered.
+    """Write a PNG of one image, by default the first of the set, under every condition of an order.
 
     The same order gives the same picture. Raises SetError for an image that is not in the set.
     """
@@ -53,7 +53,7 @@ def preview(
     draw = PIL.ImageDraw.Draw(sheet)
     large, plain = PIL.ImageFont.load_default(20), PIL.ImageFont.load_default(16)
     draw.text((GAP, GAP), f"{images.name}/{image}", INK, large)
-    about = f"the middle of the image, shrunk; in the corner {DETAIL}x{DETAIL} of its pixels, {ZOOM} times as large"
+    about = f"centre of the image, reduced; corner: {DETAIL}x{DETAIL} of its pixels, enlarged {ZOOM} times"
     draw.text((sheet.width - GAP, GAP), about, FAINT, plain, anchor="ra")
     lefts = [LABELS + place * (width + GAP) for place in range(columns)]
     for left, heading in zip(lefts, ["clean", *(f"severity {severity}" for severity in severities)], strict=True):
@@ -78,10 +78,10 @@ def preview(
 
 
 def thumbnail(image: Image, corner: tuple[int, int]) -> Image:
-    """Return the middle of an image (H, W, 3), its longer side shrunk to THUMBNAIL pixels by the mean over areas.
+    """Return the centre of an image (H, W, 3), its longer side reduced to THUMBNAIL pixels by averaging over areas.
 
-    Its lower right corner shows the DETAIL x DETAIL pixels at `corner` (top, left), enlarged: blocks and light noise
-    are smaller than a pixel of the thumbnail.
+    The lower right corner shows the DETAIL x DETAIL pixels at `corner` (top, left), enlarged, because blocks and light
+    noise are smaller than a pixel of the thumbnail.
     """
     height, width = (round(side * PART) for side in image.shape[:2])
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
@@ -98,11 +98,16 @@ def thumbnail(image: Image, corner: tuple[int, int]) -> Image:
 
 
 def busiest(image: Image) -> tuple[int, int]:
-    """Return (top, left) of the part of an image with the most contrast, DETAIL pixels a side at most."""
+    """Return (top, left) of the DETAIL x DETAIL part of an image with the most contrast."""
     height, width = image.shape[:2]
     corners = [
         (top, left)
         for top in range(0, max(1, height - DETAIL + 1), DETAIL // 2)
         for left in range(0, max(1, width - DETAIL + 1), DETAIL // 2)
     ]
-    return max(corners, key=lambda at: float(image[at[0] : at[0] + DETAIL, at[1] : at[1] + DETAIL].std()))
+
+    def contrast(corner: tuple[int, int]) -> float:
+        top, left = corner
+        return float(image[top : top + DETAIL, left : left + DETAIL].std())
+
+    return max(corners, key=contrast)

@@ -1,4 +1,4 @@
-"""Verifying a corrupted set: every file read, hashed, decoded and hashed again."""
+"""Verifying a corrupted set: the bytes and the pixels of every file are hashed and compared with the manifest."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..measure.pools.processes import cores
 from .files import each, holds
 
 Report = Callable[[int, int], None]
-"""Called with (files done, files in all)."""
+"""Called with (files done, files in total)."""
 
 Kind = Literal["missing", "unreadable", "pixels", "bytes", "extra"]
-"""What can be wrong with a file; `bytes` alone is harmless: the same pixels, compressed in another way."""
+"""What can be wrong with a file; only "bytes" is harmless: the same pixels, compressed differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Finding:
 def verify(
     folder: Path, *, jobs: int | None = None, report: Report = lambda _done, _total: None
 ) -> tuple[int, list[Finding]]:
-    """Return how many files the set in `folder` has, and what differs from its manifest, in the manifest's order.
+    """Return the number of files of the set in `folder` and its differences from the manifest, in manifest order.
 
-    Raises GeneratedError where there is no finished set.
+    Raises GeneratedError if the folder has no finished set.
     """
     manifest = read_manifest(folder)
     if (folder / UNFINISHED).exists():
-        raise GeneratedError(f"{folder} is not finished: the same codecshift generate goes on with it")
+        raise GeneratedError(f"{folder} is not finished: run the same codecshift generate again to finish it")
     places = manifest.places()
     findings: dict[Place, Finding | None] = {}
     report(0, len(places))
@@ -60,7 +60,7 @@ def _start(folder: Path, files: Mapping[Place, Stored]) -> None:
 
 
 def _inspect(place: Place) -> Finding | None:
-    """Return what is wrong with one file of the set, None if it is right."""
+    """Return what is wrong with one file of the set, None if nothing is."""
     assert _set is not None  # noqa: S101 - pebble runs the start of a worker before any task
     folder, files = _set
     file, stored = file_of(place), files[place]
@@ -69,7 +69,7 @@ def _inspect(place: Place) -> Finding | None:
         return Finding("missing", file)
     try:
         if pixel_digest(read_pixels(path)) != stored.pixels:
-            return Finding("pixels", file, "its pixels are others")
+            return Finding("pixels", file, "its pixels differ")
     except UnreadableImage as error:
         return Finding("unreadable", file, str(error))
-    return None if holds(path, stored) else Finding("bytes", file, "its pixels are right, its bytes are others")
+    return None if holds(path, stored) else Finding("bytes", file, "its pixels are right, but its bytes differ")

@@ -1,4 +1,4 @@
-"""What was measured: the run file, read and written, and where its rows come from."""
+"""Measured data: reading and writing run files, and the provenance of their rows."""
 
 from .images import Recorded, Unshown
 from .merging import merge

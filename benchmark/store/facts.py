@@ -1,4 +1,4 @@
-"""The facts of a codec that a fair comparison states: what its Spec says, and the size of its header."""
+"""The facts about a codec that a fair comparison states: those in its Spec, its library and the size of its header."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from ...codecs.protocol import Spec
 from ...codecs.registry import BUILT_IN
 
 PROBE_LIMIT = 30.0
-"""Seconds a codec may take to open and to work a few 8x8 images; a neural one first imports torch."""
+"""Seconds a codec may take to open and to code a few 8x8 images; a neural codec first imports torch."""
 
 FACTS = (
     *("version", "kind", "chroma", "bit_depth", "colour", "effort", "threads", "process", "library", "header_bytes"),
     "settings",
 )
-"""The facts of a codec in the provenance of a run, in the order of the published table."""
+"""The facts about a codec in the provenance of a run, in the order of the published table."""
 
 
 def stated(spec: Spec) -> dict[str, Any]:
-    """Return the facts that a codec's Spec states, by their names in FACTS."""
+    """Return the facts that a codec's Spec states, by name as in FACTS."""
     return {name: getattr(spec, name) for name in FACTS if name not in {"library", "header_bytes"}}
 
 
 def headers(specs: Iterable[Spec]) -> dict[str, int | None]:
-    """Return the bytes each codec takes for an 8x8 black image, None where it fails.
+    """Return the bytes that each codec takes for an 8x8 black image, None if it fails.
 
-    Built-in classical codecs run in this process, where each takes a millisecond; all others in a process of their own.
+    Built-in classical codecs run in this process and take a millisecond each; all others run in a separate process.
     """
     with Isolated(PROBE_LIMIT) as child:
         return {spec.name: _header(spec, child) for spec in specs}
@@ -36,7 +36,7 @@ def headers(specs: Iterable[Spec]) -> dict[str, int | None]:
 
 def _header(spec: Spec, child: Isolated) -> int | None:
     try:
-        at_hand = spec.kind == "classical" and spec in BUILT_IN
-        return header_bytes(spec) if at_hand else child.call(header_bytes, spec)
-    except Exception:  # noqa: BLE001 - its rows will say what is wrong with it
+        runs_here = spec.kind == "classical" and spec in BUILT_IN
+        return header_bytes(spec) if runs_here else child.call(header_bytes, spec)
+    except Exception:  # noqa: BLE001 - the codec's failed rows will give the reason
         return None

@@ -1,4 +1,4 @@
-"""Files that are never there in part."""
+"""Writing files atomically: a file is either complete or absent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes, *, by_way_of: Path | None = None) -> None:
-    """Write a file by way of another one in the same file system, by default a hidden one beside it."""
+    """Write a temporary file and move it to `path`; `by_way_of` names it, by default a hidden file beside `path`.
+
+    The temporary file must be on the same file system.
+    """
     partial = by_way_of or path.with_name(f".{path.name}.{os.getpid()}")
     try:
         partial.write_bytes(content)
@@ -19,9 +22,10 @@ def write_whole(path: Path, content: bytes, *, by_way_of: Path | None = None) ->
 
 
 def write_together(contents: Mapping[Path, bytes], unfinished: Path) -> None:
-    """Write several files whole, in order, none before all of them lie in the folder `unfinished`.
+    """Write several files to the folder `unfinished`, then move all of them into place in order.
 
-    That folder is made and removed, with what a killed process left in it. The folders of the files are made.
+    The folder is emptied first, in case a killed process left files there, and removed at the end. The target folders
+    are created if needed.
     """
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)

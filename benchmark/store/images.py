@@ -1,4 +1,4 @@
-"""The images of a run file: the content that rows were measured on, and the shots that could not be made."""
+"""The images of a run file: digests of the content that rows were measured on, and shots that could not be made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Recorded:
 
 
 class Unshown(NamedTuple):
-    """A shot that could not be made, and why; of corruption "none" it stands for all shots of an unreadable image."""
+    """A shot that could not be made, and why; with corruption "none" it stands for all shots of an unreadable image."""
 
     set: str
     image: str
@@ -30,14 +30,14 @@ class Unshown(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What a changed image took along: its rows, and the conditions whose sums of spectra it was part of."""
+    """What was removed with changed images: the number of rows, and of conditions that lost their summed spectra."""
 
     rows: int
     conditions: int
 
 
 def recorded(connection: sqlite3.Connection) -> dict[str, dict[str, Recorded]]:
-    """Return the recorded images by set and id; a set that was last opened before version 3 has none."""
+    """Return the recorded images by set and id; a set that was last opened before schema version 3 has none."""
     sets: dict[str, dict[str, Recorded]] = {}
     if version_of(connection) >= 3:
         for name, image, digest, is_present in connection.execute(
@@ -56,12 +56,12 @@ def unshown(connection: sqlite3.Connection) -> list[Unshown]:
 
 
 def measured(connection: sqlite3.Connection) -> set[tuple[str, str]]:
-    """Return the (set, image) pairs of which there is an `ok` row."""
+    """Return the (set, image) pairs that have an `ok` row."""
     return set(connection.execute("SELECT DISTINCT \"set\", image FROM rows WHERE status = 'ok'"))
 
 
 def record(connection: sqlite3.Connection, name: str, images: Mapping[str, Recorded]) -> None:
-    """Write the images of a set in place of what was recorded of them."""
+    """Write the images of a set; they replace earlier records of the same images."""
     connection.executemany(
         "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)",
         [(name, image, content.digest, int(content.is_present)) for image, content in images.items()],
@@ -74,14 +74,15 @@ def mark(connection: sqlite3.Connection, shots: Iterable[Unshown]) -> None:
 
 
 def unmark(connection: sqlite3.Connection, name: str, images: Collection[str]) -> None:
-    """Forget that shots of these images could not be made."""
+    """Delete the records of shots of these images that could not be made."""
     connection.executemany('DELETE FROM unshown WHERE "set" = ? AND image = ?', [(name, image) for image in images])
 
 
 def remove_rows(connection: sqlite3.Connection, name: str, images: Collection[str]) -> Removed:
-    """Remove the rows of images of a set, and the sums of spectra that the images are part of.
+    """Remove the rows of images of a set, and the summed spectra that include the images.
 
-    A sum cannot give back one of its images. The other rows of its condition stay, as rows whose spectra are not taken.
+    A single image cannot be subtracted from a sum, so the sum is removed. The other rows of its condition stay, marked
+    as rows whose spectra are not measured.
     """
     marks = ", ".join("?" * len(images))
     of_images = f'"set" = ? AND image IN ({marks})'

@@ -19,16 +19,15 @@ from .sums import Place, Sums, sums_in, united
 def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write the rows of several run files into `out`, which must not exist; return (rows, rows in several files).
 
-    Of a row in two files, an `ok` one is preferred, and among those one with MS-SSIM. Sums of spectra over different
-    images are added; sums over images that another file has too are counted once. An image is in its set where any of
-    the files holds it as such. `out` is there whole or not at all.
+    If a row is in two files, an `ok` row is preferred, and among `ok` rows one with MS-SSIM. Summed spectra over
+    different images are added; sums over images that another file covers are counted once. An image counts as present
+    in its set if any of the files says so. `out` is written completely or not at all.
 
-    Raises RunFileError where the rows cannot be compared, as for a report on them; where an image is not the same in
-    two files; where two `ok` rows differ in bytes or errors, or in MS-SSIM by more than 1e-5; and where the images of
-    two sums overlap partially.
+    Raises RunFileError if the rows cannot be compared in a report, if an image differs between two files, if two `ok`
+    rows differ in bytes or errors or in MS-SSIM by more than 1e-5, and if the images of two sums overlap partially.
     """
     if out.exists():
-        raise RunFileError(f"{out} exists already: merging writes a new file")
+        raise RunFileError(f"{out} exists already, and merging writes a new file: give another --out")
     if not out.parent.is_dir():
         raise RunFileError(f"there is no folder {out.parent} to write {out.name} in")
     heads = [_head(path) for path in paths]
@@ -55,7 +54,7 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
 def _united_rows(
     heads: Iterable[_Head], images: Mapping[str, Mapping[str, Recorded]]
 ) -> tuple[dict[Key, Row], set[Key], dict[Place, Sums], int]:
-    """Return the rows of all files, the keys of those in sums, the sums, and how many rows are in several files."""
+    """Return the rows of all files, the keys of rows in sums, the sums, and the number of rows in several files."""
     rows: dict[Key, Row] = {}
     in_sums: set[Key] = set()
     parts: dict[Place, list[Sums]] = {}
@@ -76,8 +75,8 @@ def _united_rows(
                 repeated += 1
                 if earlier.status == row.status == "ok" and not earlier.agrees(row):
                     raise RunFileError(
-                        f"{head.path} and an earlier file disagree on {row.key}: they were not made by the same codec "
-                        "or corruption"
+                        f"{head.path} and an earlier file disagree on {row.key}: the rows were made by different "
+                        "versions of the codec or corruption"
                     )
                 if earlier.status != "ok" or (row.status == "ok" and earlier.ms_ssim is None):
                     rows[row.key] = row
@@ -87,7 +86,7 @@ def _united_rows(
 def _united_marks(
     heads: Iterable[_Head], images: Mapping[str, Mapping[str, Recorded]], rows: Iterable[Row]
 ) -> list[Unshown]:
-    """Return the shots that could be made for none of the files."""
+    """Return the shots that could not be made in any of the files."""
     made = {row.key.shot for row in rows if row.status == "ok"}
     read = {(name, image) for name, _, _, image in made}
     return [
@@ -102,7 +101,7 @@ def _united_marks(
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What a run file says of its rows: the provenance of its runs, and the images they were measured on."""
+    """The facts about the rows of a run file: the provenance of its runs, and the images they were measured on."""
 
     path: Path
     runs: Mapping[str, Mapping[str, Any]]
@@ -112,7 +111,7 @@ class _Head:
     unshown: Sequence[Unshown]
 
     def is_of_other_content(self, name: str, image: str, images: Mapping[str, Mapping[str, Recorded]]) -> bool:
-        """Return whether this file knows an image of other content than `images`."""
+        """Return whether this file recorded other content for an image than `images` has."""
         ours, theirs = self.images.get(name, {}).get(image), images.get(name, {}).get(image)
         return ours is not None and theirs is not None and ours.digest != theirs.digest
 
@@ -126,7 +125,7 @@ def _head(path: Path) -> _Head:
 
 
 def _comparable(heads: Iterable[_Head]) -> dict[str, Mapping[str, Any]]:
-    """Return the provenance of all runs; raise RunFileError where rows of them cannot be compared."""
+    """Return the provenance of all runs; raise RunFileError if their rows cannot be compared."""
     from .provenance import conflict  # noqa: PLC0415 - it imports the codecs, which reading does without
 
     heads = list(heads)
@@ -143,24 +142,24 @@ def _comparable(heads: Iterable[_Head]) -> dict[str, Mapping[str, Any]]:
 
 
 def _united_images(heads: Iterable[_Head]) -> dict[str, dict[str, Recorded]]:
-    """Return the images of all files; raise RunFileError where rows of two files were measured on other content."""
+    """Return the images of all files; raise RunFileError if two files measured different content of an image."""
     images: dict[str, dict[str, Recorded]] = {}
     makers: dict[tuple[str, str], _Head] = {}
     for head in heads:
         for name, recorded in head.images.items():
-            of_set = images.setdefault(name, {})
+            set_images = images.setdefault(name, {})
             for image, content in recorded.items():
-                earlier = of_set.get(image)
+                earlier = set_images.get(image)
                 has_rows = (name, image) in head.measured
                 maker = makers.get((name, image))
                 if earlier and earlier.digest != content.digest and has_rows and maker:
                     raise RunFileError(
-                        f"{maker.path} and {head.path} hold rows of {name}/{image} that is not the same image in both; "
+                        f"{maker.path} and {head.path} hold rows of {name}/{image}, but measured different images; "
                         "leave a file out, or measure its rows again with codecshift run --remeasure-changed"
                     )
                 if has_rows:
                     makers.setdefault((name, image), head)
                 is_present = content.is_present or (earlier is not None and earlier.is_present)
-                of_content = content if earlier is None or (has_rows and maker is None) else earlier
-                of_set[image] = Recorded(of_content.digest, is_present)
+                chosen = content if earlier is None or (has_rows and maker is None) else earlier
+                set_images[image] = Recorded(chosen.digest, is_present)
     return images

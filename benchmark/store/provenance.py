@@ -1,4 +1,4 @@
-"""Where rows come from: everything that can change a result, recorded and hashed into the run id."""
+"""Provenance: a record of everything that can change a result; its hash is the run id."""
 
 from __future__ import annotations
 
@@ -27,26 +27,27 @@ from ..plan.targets import Matched
 from .facts import headers, stated
 
 LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow", "scikit-image")
-"""The libraries that corrupt and measure, by the names they are installed under."""
+"""The libraries that corrupt and measure images, by the names of their distributions."""
 
 DEVICE = "device"
-"""The key under which a provenance names the device of its neural codecs; without it, that was the CPU."""
+"""The key under which a provenance names the device of its neural codecs; it is absent for the CPU."""
 
 PIXELS = "pixels"
-"""The key under which a provenance holds a digest of the pixels that each corruption makes on this machine."""
+"""The key under which a provenance records a digest of the pixels that each corruption makes on this machine."""
 
 MATCHED = "matched"
 """The key under which a provenance records matched points and what they achieved."""
 
 SPECTRA = "spectra"
-"""The key under which a provenance records how spectra were taken."""
+"""The key under which a provenance records how spectra were computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device that one process at a time holds: its name in provenance, and the most images it takes together.
+    """A device for neural codecs, used by one process at a time.
 
-    `use` is what `codecs.neural.device` is told.
+    `use` is the argument of `codecs.neural.device.use`, `name` the device in provenance, and `batch` the most images
+    that are coded together.
     """
 
     use: str
@@ -82,11 +83,11 @@ def comparable(
     spectra: Settings | None = None,
     matched: Matched | None = None,
 ) -> dict[str, Any]:
-    """Return what `describe` does without the header bytes, for which every codec must be opened.
+    """Return the same as `describe`, except the header bytes, which require opening every codec.
 
-    Time, number of workers and folders are left out: the same command on the same machine gives the same answer. The
-    device is named only where neural codecs compute on one that is not the CPU, and then with the most images that they
-    take together, as the time of a batch is divided equally among its rows.
+    Time, number of workers and folders are left out, so that the same command on the same machine gives the same run
+    id. The device is recorded only if neural codecs compute on an accelerator, together with the batch size, because
+    the time of a batch is divided equally among its rows.
     """
     sets, specs, wanted = list(sets), list(specs), set(measures)
     corrupting = [name for name in corruptions if name != CLEAN]
@@ -116,18 +117,18 @@ def comparable(
 
 
 def _has_pixels_of_here(images: ImageSet) -> bool:
-    """Return whether the corrupted images of a set are made here, or were by the same libraries."""
+    """Return whether the corrupted images of a set are made here, or were made by the same library versions."""
     here = libraries().items()
     return images.generated is None or here <= images.generated.made_with.items()
 
 
 def _pixels(corruptions: Iterable[str]) -> dict[str, str]:
-    """Return the digest of each corruption's pixels; the waves of heatmaps, which are thousands, share one."""
+    """Return the digest of each corruption's pixels; the thousands of waves of a heatmap share one digest."""
     return {"fourier" if name.startswith(PREFIX) else name: pixels(name) for name in corruptions}
 
 
 def libraries() -> dict[str, str]:
-    """Return the versions of LIBRARIES, and of imagecorruptions, whose files are used without installing it."""
+    """Return the versions of LIBRARIES and of imagecorruptions, whose data files are used without installing it."""
     return {name: importlib.metadata.version(name) for name in LIBRARIES} | {"imagecorruptions": textures.VERSION}
 
 
@@ -138,7 +139,7 @@ def run_id(provenance: Mapping[str, Any]) -> str:
 
 
 def git_state(root: Path) -> dict[str, Any] | None:
-    """Return the commit of a checkout and whether files were changed since, None where `root` is not a checkout."""
+    """Return the commit of a checkout and whether files were changed since, None if `root` is not a checkout."""
     if not (root / ".git").exists():
         return None
     try:
@@ -155,7 +156,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def cpu() -> str:
-    """Return the name of the processor where the system gives it, else its architecture."""
+    """Return the name of the processor if the system gives it, otherwise its architecture."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -168,13 +169,14 @@ def cpu() -> str:
 def conflict(provenances: Iterable[Mapping[str, Any]], by_image: Container[str] = ()) -> str:
     """Return why rows of these runs cannot be compared, "" if they can.
 
-    They cannot where a set, corruption, measure or codec of the same name differs in content or version, where a
-    corruption makes other pixels, where spectra were taken with different settings, and where a neural codec computed
-    on the CPU in one run and on an accelerator in another: latents are then rounded from different floats, and seconds
-    are those of another machine. Models of one kind of accelerator are not told apart, as processors are not either.
-    Versions of the libraries that corrupt are not compared, but the pixels they make; runs that did not record them are
-    compared by the versions of their corruptions alone. Sets of which a run file records every image, those of
-    `by_image`, are compared there and not as a whole.
+    Rows cannot be compared if a set, corruption, measure or codec of the same name differs in content or version, if a
+    corruption makes different pixels, if spectra were computed with different settings, or if a neural codec ran on the
+    CPU in one run and on an accelerator in another: its latents are then rounded from different floats, and its times
+    are those of other hardware. Different models of accelerators, or of processors, are not distinguished.
+
+    Corruptions are compared by the pixels they make, not by the versions of their libraries; runs that did not record
+    pixels are compared by the versions of their corruptions. The sets in `by_image` are skipped here, because their run
+    file records every image and compares them one by one.
     """
     seen: dict[tuple[str, str], object] = {}
     makers: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -199,13 +201,13 @@ def conflict(provenances: Iterable[Mapping[str, Any]], by_image: Container[str] 
                     continue
                 if kind == PIXELS:
                     causes = _differences(maker, provenance)
-                    return f"corruption {name!r} makes other pixels in some of its runs ({causes})"
-                return f"{kind} {name!r} is not the same in all its runs ({seen[kind, name]} and {version})"
+                    return f"corruption {name!r} makes different pixels in some of the runs ({causes})"
+                return f"{kind} {name!r} is not the same in all runs ({seen[kind, name]} and {version})"
     return ""
 
 
 def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
-    """Return what may be why two runs make other pixels: libraries, else processors, else the code itself."""
+    """Return the likely cause of different pixels in two runs: libraries, otherwise processors, otherwise the code."""
     ours, theirs = first["libraries"], second["libraries"]
     changed = [
         f"{name} {ours.get(name, 'none')} and {theirs.get(name, 'none')}"

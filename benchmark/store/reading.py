@@ -1,4 +1,4 @@
-"""Reading run files: as tables, and as the rows, statuses and provenance that a run goes on from."""
+"""Reading run files: as tables, and as the rows, statuses and provenance that a resumed run needs."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ TABLE_COLUMNS = (
 
 
 ASKED = "asked"
-"""The key beside a provenance that records what the command was asked for: words and paths, which change no result.
+"""The key, stored with a provenance, that records the words and paths of the command, which change no result.
 
-It is no part of the provenance, and the run id does not depend on it."""
+It is not part of the provenance, and the run id does not depend on it."""
 
 
 class Reader:
-    """What a run file holds, read through an open connection."""
+    """The contents of a run file, read through an open connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def statuses(self, measures: Iterable[str] = ()) -> dict[Key, Status]:
-        """Return the status of every row, except `ok` rows that lack one of these measures.
+        """Return the status of every row, except `ok` rows that lack one of `measures`.
 
-        A row lacks a measure that its run left out, unless its image is too small to have a value of it.
+        A row lacks a measure that its run left out, unless its image is too small for that measure.
         """
         lacks = self._lacks(measures)
         query = f"SELECT {KEY}, status, run, min(height, width) FROM rows"  # noqa: S608 - our own columns
@@ -54,7 +54,7 @@ class Reader:
         return {Key(*key) for key in self._connection.execute(query)}
 
     def rows_under(self, set_name: str, corruption: str, measures: Iterable[str] = ()) -> list[Row]:
-        """Return the raw rows of one set under one corruption, except as in `statuses`."""
+        """Return the raw rows of one set under one corruption, with the same exception as `statuses`."""
         query = f'SELECT {quoted(COLUMNS)} FROM rows WHERE "set" = ? AND corruption = ?'  # noqa: S608 - our own columns
         lacks = self._lacks(measures)
         rows = (Row(*values) for values in self._connection.execute(query, (set_name, corruption)))
@@ -65,12 +65,12 @@ class Reader:
         return {run: {name: record[name] for name in record if name != ASKED} for run, record in self.records().items()}
 
     def records(self) -> dict[str, dict[str, Any]]:
-        """Return the provenance of each run with what its command was asked for under ASKED, by run id."""
+        """Return the provenance of each run, with what its command asked for under the key ASKED, by run id."""
         runs = self._connection.execute("SELECT id, provenance FROM runs ORDER BY id")
         return {run: json.loads(text) for run, text in runs}
 
     def images(self) -> dict[str, dict[str, Recorded]]:
-        """Return the images of each set by id; none of a set that was last opened before schema version 3."""
+        """Return the images of each set by id; a set that was last opened before schema version 3 is left out."""
         return images.recorded(self._connection)
 
     def unshown(self) -> list[Unshown]:
@@ -78,11 +78,11 @@ class Reader:
         return images.unshown(self._connection)
 
     def measured(self) -> set[tuple[str, str]]:
-        """Return the (set, image) pairs of which there is an `ok` row."""
+        """Return the (set, image) pairs that have an `ok` row."""
         return images.measured(self._connection)
 
     def _lacks(self, measures: Iterable[str]) -> Callable[[str, int], bool]:
-        """Return whether an `ok` row lacks one of these measures, by its run and the shorter side of its image."""
+        """Return a function of a run id and the shorter side of an image: does an `ok` row lack one of `measures`?"""
         wanted = set(measures)
         left_out = {run: wanted - set(provenance.get("measures", wanted)) for run, provenance in self.runs().items()}
         if not any(left_out.values()):
@@ -121,11 +121,13 @@ def read(path: str | Path) -> pd.DataFrame:
 def spectra(path: str | Path) -> pd.DataFrame:
     """Return the mean power spectra of a run file, with the columns SPECTRA_COLUMNS, in the order of the first seven.
 
-    `power`, float64 of shape (64, 33), is the mean over `n` images, in squared grey levels per sample; cells as in
-    `analysis.spectrum.GRID`. `quantity` is "D", decoded - clean where nothing was corrupted; "G", decoded - shown, and
-    "R", decoded - clean, under a corruption; and with codec "" and point "", what the shots are: "image", what was
-    shown (the clean image of corruption "none"), and "shift", shown - clean. `channel` is "Y", or "R", "G" or "B".
-    Empty where nothing was measured with spectra. Raises RunFileError if `path` is no run file this version can read.
+    `power`, float64 of shape (64, 33), is the mean over `n` images, in squared grey levels per sample, on the grid
+    `analysis.spectrum.GRID`. `quantity` is "D", decoded - clean, for clean images; under a corruption "G", decoded -
+    shown, and "R", decoded - clean. Lines with codec "" and point "" describe the shots: "image" is the image shown to
+    the codec, "shift" is shown - clean. `channel` is "Y", "R", "G" or "B".
+
+    The table is empty if nothing was measured with spectra. Raises RunFileError if `path` is not a run file that this
+    version can read.
     """
     query = f"SELECT {quoted(SPECTRA_COLUMNS)} FROM spectra ORDER BY {quoted(SUM_KEY)}"  # noqa: S608 - our own columns
     with reading(Path(path)) as connection:
@@ -139,9 +141,9 @@ def faults(path: str | Path) -> pd.DataFrame:
 
 
 def sittings(path: str | Path) -> pd.DataFrame:
-    """Return when each run of a file was started or resumed, with how many jobs: `run`, `started` and `jobs`, in order.
+    """Return when each run was started or resumed and with how many jobs: `run`, `started` and `jobs`, in order.
 
-    `started` is in ISO 8601, or "merged" with 0 jobs where the rows came from another file.
+    `started` is in ISO 8601, or "merged" with 0 jobs if the rows came from another file.
     """
     with reading(Path(path)) as connection:
         stored = connection.execute("SELECT run, started, jobs FROM sittings ORDER BY rowid").fetchall()
@@ -149,19 +151,19 @@ def sittings(path: str | Path) -> pd.DataFrame:
 
 
 def statuses(path: Path, measures: Iterable[str] = ()) -> dict[Key, Status]:
-    """Return what `Reader.statuses` returns of the file at `path`."""
+    """Return what `Reader.statuses` returns for the file at `path`."""
     with reading(path) as connection:
         return Reader(connection).statuses(measures)
 
 
 def with_spectra(path: Path) -> set[Key]:
-    """Return what `Reader.with_spectra` returns of the file at `path`."""
+    """Return what `Reader.with_spectra` returns for the file at `path`."""
     with reading(path) as connection:
         return Reader(connection).with_spectra()
 
 
 def rows_under(path: Path, set_name: str, corruption: str, measures: Iterable[str] = ()) -> list[Row]:
-    """Return what `Reader.rows_under` returns of the file at `path`."""
+    """Return what `Reader.rows_under` returns for the file at `path`."""
     with reading(path) as connection:
         return Reader(connection).rows_under(set_name, corruption, measures)
 
@@ -173,19 +175,19 @@ def runs(path: str | Path) -> dict[str, dict[str, Any]]:
 
 
 def recorded(path: Path) -> dict[str, dict[str, Recorded]]:
-    """Return what `Reader.images` returns of the file at `path`."""
+    """Return what `Reader.images` returns for the file at `path`."""
     with reading(path) as connection:
         return Reader(connection).images()
 
 
 def unshown(path: Path) -> list[Unshown]:
-    """Return what `Reader.unshown` returns of the file at `path`."""
+    """Return what `Reader.unshown` returns for the file at `path`."""
     with reading(path) as connection:
         return Reader(connection).unshown()
 
 
 def asked(path: str | Path) -> dict[str, dict[str, Any]]:
-    """Return what the command of each run in a run file was asked for, by run id, without runs that do not record it.
+    """Return what the command of each run asked for, by run id; runs that did not record it are left out.
 
     A record has the fields of `analysis.commands.Asked`.
     """

@@ -1,4 +1,4 @@
-"""Rows: one image under one corruption through one codec point, as it was measured."""
+"""Rows: the raw measurement of one image under one corruption through one codec point."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectra:
-    """The power spectra that come with a row, by quantity and channel, each on the grid of `analysis.spectrum`.
+    """The power spectra of a row, by quantity and channel, each on the grid of `analysis.spectrum`.
 
-    `own` are those of what the codec made of the shot; `shot` are those of the shot itself, the same for all its rows.
-    The run file keeps their sums over the images of a cell, and of a condition.
+    `own` are the spectra of the decoded image; `shot` are those of the shot itself, the same for all rows of the shot.
+    The run file stores the sums of `own` over the images of a cell, and of `shot` over the images of a condition.
     """
 
     own: Mapping[tuple[str, str], NDArray[np.float64]]
@@ -48,10 +48,10 @@ class Spectra:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One image under one corruption through one codec point, as it was measured: nothing derived, nothing rounded.
+    """The raw measurement of one image under one corruption through one codec point: nothing derived or rounded.
 
     `error` and `error_clean` are summed squared errors against the shown and the clean image; times are in seconds.
-    Values that were not measured are None, and `message` then says why. `spectra` is no column: it goes into sums.
+    Values that were not measured are None; `message` says why. `spectra` is not a column: it is added to sums.
     """
 
     set: str
@@ -92,6 +92,6 @@ COLUMNS = tuple(column.name for column in fields(Row) if column.name != "spectra
 
 
 def blank(shot: Shot, codec: str, point: str, run: str, status: Status, message: str) -> Row:
-    """Return the row of something that was not measured, with the reason as its message."""
+    """Return a row without measurements, with the reason as its message."""
     key = (shot.set, shot.corruption, shot.severity, codec, point, shot.image)
     return Row(*key, *(None,) * 9, status, message, run)

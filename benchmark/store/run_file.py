@@ -1,4 +1,4 @@
-"""The run file: one SQLite file of raw rows, appended by one writer, readable at any time, resumable after any end."""
+"""The run file: an SQLite file of raw rows with one writer, readable at any time, resumable after any interruption."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 FLUSH_S = 3.0
-"""Seconds between two writings of sums of spectra; a killed run measures the rows of this time again."""
+"""Seconds between two writes of summed spectra; a killed run has to repeat the rows of this time."""
 MOST_SUMS = 4000
-"""The most sums that wait in memory, where they take 70 MB; more are written at once."""
+"""The most sums that wait in memory, where they take 70 MB; beyond that they are written at once."""
 
 SumKey = tuple[str, str, int, str, str, str, str]
 """The primary key of a sum: place, quantity and channel."""
@@ -39,7 +39,7 @@ class Added(NamedTuple):
 
 
 class _Present(NamedTuple):
-    """What decides whether a row in the file is replaced."""
+    """The values of a row in the file that decide whether it is replaced."""
 
     status: Status | None = None
     coded: tuple[int | None, int | None, int | None] = (None, None, None)
@@ -54,7 +54,7 @@ class RunFile(Reader):
         super().__init__(connection)
         self.path = path
         self._shots: set[tuple[str, str, int, str]] | None = None  # those in the sums, read when first needed
-        # What is still to be added to the sums. The rows it belongs to are written, and committed together with it.
+        # Spectra that are not yet added to the sums. Their rows are written, and are committed together with them.
         self._to_add: dict[SumKey, Added] = {}
         self._is_consistent = True
         self._flushed = time.monotonic()
@@ -62,10 +62,10 @@ class RunFile(Reader):
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[RunFile]:
-        """Open `path` for appending, creating it if there is none; whatever was appended stays, however this ends.
+        """Open `path` for appending, and create it if it does not exist; appended rows survive any exception.
 
-        Raises RunFileError for a file that is not a run file, is read-only, is being written by another process or was
-        written by a newer version, and when the disk is full.
+        Raises RunFileError if the file is not a run file, is read-only, is being written by another process or was
+        written by a newer version, and if the disk is full.
         """
         with writing(path) as connection:
             file = cls(path, connection)
@@ -75,7 +75,7 @@ class RunFile(Reader):
                 file.flush()
 
     def begin(self, run: str, provenance: Mapping[str, Any], started: str, jobs: int) -> None:
-        """Record where the rows of a run come from, and that it is started or resumed now."""
+        """Record the provenance of a run, and that the run is started or resumed now."""
         self._connection.execute(
             "INSERT OR IGNORE INTO runs VALUES (?, ?)", (run, json.dumps(provenance, sort_keys=True))
         )
@@ -83,9 +83,9 @@ class RunFile(Reader):
         self.flush()
 
     def take(self, set_name: str, recorded: Mapping[str, Recorded], changed: Collection[str] = ()) -> Removed:
-        """Record the images of a set, and remove the rows of those that changed, all in one commit.
+        """Record the images of a set and remove the rows of changed images, in one commit.
 
-        What is known of shots that could not be made is forgotten for changed images.
+        Records of shots that could not be made are removed for changed images.
         """
         self.flush()
         images.record(self._connection, set_name, recorded)
@@ -96,12 +96,12 @@ class RunFile(Reader):
         return removed
 
     def mark(self, shots: Iterable[Unshown]) -> None:
-        """Record shots that could not be made; they are not tried again until their image changes."""
+        """Record shots that could not be made; they are not tried again until their image changes or `unmark`."""
         images.mark(self._connection, shots)
         self.flush()
 
     def unmark(self, set_name: str, image_ids: Collection[str]) -> None:
-        """Forget that shots of these images could not be made, so that they are tried again."""
+        """Remove the records of shots of these images that could not be made, so that they are tried again."""
         images.unmark(self._connection, set_name, image_ids)
         self.flush()
 
@@ -109,13 +109,15 @@ class RunFile(Reader):
         """Write rows, and add their spectra to the sums.
 
         Rows without spectra are committed at once. Spectra are added up in memory, because writing sums takes far
-        longer than writing rows, and committed every FLUSH_S seconds in one transaction with their rows: a killed
+        longer than writing rows. They are committed every FLUSH_S seconds in one transaction with their rows: a killed
         process leaves both or neither.
 
-        A row replaces one of the same key, except that an `ok` row is never replaced by one that is not, and an `ok`
-        row in the sums, or before one with spectra, is replaced only to add a missing MS-SSIM. Its spectra are added
-        once. Raises RunFileError where bytes or errors differ from those of such a row. After any exception, what was
-        not committed is dropped, and the file is to be closed.
+        A new row replaces the row with the same key, with two exceptions. A failed or skipped row never replaces an
+        `ok` row. If spectra are involved, because the old row is in the sums or the new row has spectra, an `ok` row is
+        replaced only to add a missing MS-SSIM; its spectra are added once.
+
+        Raises RunFileError if, in the second case, the new row differs in bytes or errors. After any exception,
+        everything uncommitted is dropped and the file must be closed.
         """
         if not self._is_consistent:
             raise RunFileError(f"{self.path} was left in the middle of a row: run the same command again")
@@ -127,8 +129,8 @@ class RunFile(Reader):
             stays = present.status == "ok" and (present.is_in_sums or row.spectra is not None)
             if stays and present.coded != (row.nbytes, row.error, row.error_clean):
                 raise RunFileError(
-                    f"{self.path} holds {row.key} with other bytes or errors than it has now: the codec or the "
-                    "corruption is not what it was, and the spectrum is not that of the row; give another --out"
+                    f"{self.path} holds {row.key} with bytes or errors that differ from those measured now: the codec "
+                    "or the corruption has changed, so the spectrum does not belong to that row; give another --out"
                 )
             if row.spectra is not None and not present.is_in_sums:
                 self._add(row.key, row.spectra)
@@ -142,7 +144,10 @@ class RunFile(Reader):
             self.flush()
 
     def flush(self) -> None:
-        """Write and commit what was appended; nothing after an exception in `append`, which may have left a part."""
+        """Write and commit the appended rows and spectra; do nothing after an exception in `append`.
+
+        After an exception, a row may be incomplete.
+        """
         if not self._is_consistent:
             return
         self._is_consistent = False
@@ -154,13 +159,13 @@ class RunFile(Reader):
         self._is_consistent = True
 
     def fill(self, rows: Iterable[Row], in_sums: Container[Key], sums: Mapping[Place, Sums]) -> None:
-        """Write the rows and sums of several files, which may be of older versions, into this one, which is empty."""
+        """Write the rows and sums of other files, possibly of older versions, into this file, which must be empty."""
         for row in rows:
             self._write(row, is_in_sums=row.key in in_sums)
         for statement in MARK_SHOTS_NOT_MADE:
             self._connection.execute(statement)
-        for place, of_place in sums.items():
-            for quantity, (n, power) in of_place.sums.items():
+        for place, place_sums in sums.items():
+            for quantity, (n, power) in place_sums.sums.items():
                 self._sum((*place, *quantity), Added(n, power))
         self._commit()
 
@@ -176,7 +181,10 @@ class RunFile(Reader):
         self._connection.execute(f"INSERT OR REPLACE INTO rows VALUES ({marks})", values)  # noqa: S608
 
     def _add(self, key: Key, spectra: Spectra) -> None:
-        """Add the spectra of a row to its cell's sums; with the first of its shot, the shot's to the condition's."""
+        """Add the spectra of a row to the sums of its cell.
+
+        The first row of a shot also adds the spectra of the shot to the sums of its condition.
+        """
         if self._shots is None:
             self._shots = {present.shot for present in self.with_spectra()}
         cell = key[:-1]
@@ -192,13 +200,13 @@ class RunFile(Reader):
         self._to_add[key] = Added(added.n + 1, added.power + power) if added else Added(1, power)
 
     def _sum(self, key: SumKey, added: Added) -> None:
-        """Add power of n images to the sum of one quantity in one channel of a cell."""
+        """Add the power of `added.n` images to the stored sum of one quantity and channel."""
         query = f"SELECT rowid, n, power FROM spectra WHERE {where(SUM_KEY)}"  # noqa: S608 - our own columns
         stored = self._connection.execute(query, key).fetchone()
         if stored:
             row, n, power = stored
             total = packed(unpacked(power) + added.power)
-            # Of the same size, it is written in place; INSERT OR REPLACE would move it and its entry in the index.
+            # An UPDATE to a value of the same size is written in place; INSERT OR REPLACE would move the row.
             query = "UPDATE spectra SET n = ?, power = ? WHERE rowid = ?"
             self._connection.execute(query, (n + added.n, total, row))
         else:

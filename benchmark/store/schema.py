@@ -1,4 +1,4 @@
-"""The schema of run files: its tables and upgrades, and connections to files that follow it."""
+"""The schema of run files: tables, upgrades from older versions, and connections for reading and writing."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ MARK_SHOTS_NOT_MADE = (
         AND message NOT LIKE 'image: SetError: %'""",
     "DELETE FROM rows WHERE status = 'failed' AND message LIKE 'image: %'",
 )
-"""The statements that turn the failed rows of images that could not be shown, as up to version 2, into marks."""
+"""The statements that move shots that could not be made, which were failed rows up to version 2, to `unshown`."""
 
-# New in version 3: the images that a set had when a run last opened it, and those it had before, each with a digest of
-# what its rows were measured on; and the shots that could not be made, which were failed rows of every codec before. A
-# shot of corruption "none" stands for all shots of its image.
+# New in version 3: the table `images` has the images that a set has or had, each with a digest of the content its rows
+# were measured on; `is_present` is 1 if the set had it when a run last opened it. The table `unshown` has the shots
+# that could not be made, which were failed rows of every codec before. A shot with corruption "none" stands for all
+# shots of its image.
 _SINCE_VERSION_3 = (
     """CREATE TABLE images (
         "set" TEXT NOT NULL, image TEXT NOT NULL, digest TEXT NOT NULL,
@@ -41,8 +42,8 @@ _SINCE_VERSION_3 = (
     *MARK_SHOTS_NOT_MADE,
     "PRAGMA user_version = 3",
 )
-# New in version 2: whether the spectra of a row are in the sums, and the sums. Sums over the shots of a condition,
-# whatever the codec, have codec "" and point "", and hold each image of which any row is in a sum.
+# New in version 2: whether the spectra of a row are in the sums, and the sums. Sums over the shots of a condition, for
+# all codecs, have codec "" and point ""; they include each image that has a row in any sum of the condition.
 _SINCE_VERSION_2 = (
     "ALTER TABLE rows ADD COLUMN spectra INTEGER NOT NULL DEFAULT 0 CHECK (spectra IN (0, 1))",
     """CREATE TABLE spectra (
@@ -71,16 +72,16 @@ _VERSION_1 = (
 _UPGRADES = {0: _VERSION_1, 1: _SINCE_VERSION_2, 2: _SINCE_VERSION_3}
 """The statements that upgrade a file by one version; a file of version 0 is empty."""
 
-_PATIENCE = 2.0  # seconds to wait for readers, which may hold any lock for a moment when they open or close the file
+_PATIENCE = 2.0  # seconds to wait for readers, which may lock the file briefly when they open or close it
 
 
 class RunFileError(ValueError):
-    """A file that cannot be used as a run file; the message says why, and what to do."""
+    """A file that cannot be used as a run file; the message says why and what to do."""
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Connect to the run file at `path` for reading its state of one moment. Raises RunFileError."""
+    """Connect to a consistent snapshot of the run file at `path`. Raises RunFileError."""
     with _plain_errors(path), ExitStack() as lifetime:
         with _plain_refusals(path):
             if not path.is_file():
@@ -92,10 +93,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
-    """Connect to the run file at `path`, made where there is none, and hold its write lock. Raises RunFileError.
+    """Connect to the run file at `path`, created if it does not exist, with its write lock. Raises RunFileError.
 
-    A write transaction is open: a second writer is refused, readers are not. Whatever is not committed at the end is
-    rolled back.
+    A write transaction is open, so a second writer is refused, but readers are not. Uncommitted changes are rolled
+    back at the end.
     """
     with _plain_errors(path), ExitStack() as lifetime:
         with _plain_refusals(path):
@@ -114,12 +115,12 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def quoted(names: Iterable[str]) -> str:
-    """Return columns as they are listed in a query."""
+    """Return column names as a quoted list for a query."""
     return ", ".join(f'"{name}"' for name in names)
 
 
 def where(names: Iterable[str]) -> str:
-    """Return the condition that each column has a given value."""
+    """Return a WHERE condition with one placeholder per column."""
     return " AND ".join(f'"{name}" = ?' for name in names)
 
 
@@ -156,7 +157,7 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:
-    """Return whether a database is empty: new, or its maker was killed before it wrote the tables."""
+    """Return whether a database is empty: it is new, or its creator was killed before it wrote the tables."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return bool(application == 0 and tables == 0)
@@ -178,7 +179,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def _plain_refusals(path: Path) -> Iterator[None]:
-    """Turn errors of connecting that are not SQLite's into sentences about the run file."""
+    """Turn OSError and NeverStill, raised while connecting, into sentences about the run file."""
     try:
         yield
     except NeverStill as error:
@@ -209,7 +210,7 @@ def _plain_errors(path: Path) -> Iterator[None]:
 
 
 def _bears_our_mark(path: Path) -> bool:
-    """Return whether a file begins as run files do, whatever follows."""
+    """Return whether a file has the header of a run file, even if the rest is damaged."""
     with path.open("rb") as file:
         header = file.read(72)
     return header.startswith(b"SQLite format 3\0") and header[68:] == APPLICATION_ID.to_bytes(4, "big")

@@ -1,4 +1,4 @@
-"""Connections that read a database at one moment in time, whoever writes to it, wherever it lies."""
+"""Connections that read a consistent snapshot of a database, even if it is being written or in a read-only folder."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from tempfile import TemporaryDirectory
 TRIES = 20
 """How often a database in a read-only place is copied or opened before a reader gives up."""
 
-_PATIENCE = 30.0  # seconds to wait for a lock: another process is finishing what a killed one left
-_PARTS = ("", "-wal", "-journal")  # what SQLite recovers a database from, by what is added to its name
+_PATIENCE = 30.0  # seconds to wait for a lock: another process may be recovering from a killed writer
+_PARTS = ("", "-wal", "-journal")  # suffixes of the files from which SQLite recovers a database
 
 
 class NeverStill(Exception):
-    """A database in a read-only place that was being written whenever a reader tried."""
+    """A database in a read-only place that was being written at every attempt to read it."""
 
 
 def may_write(path: Path) -> bool:
-    """Return whether this process may write to a file or folder, and its mode says so, which root could ignore."""
+    """Return whether this process may write to a file or folder; its mode must allow it too, even for root."""
     return bool(path.stat().st_mode & stat.S_IWUSR) and os.access(path, os.W_OK)
 
 
 @contextmanager
 def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
-    """Connect to the database at `path`, which exists, with all queries reading the state of one moment.
+    """Connect to the existing database at `path`; all queries read the same state.
 
-    Nothing is left beside the database. Raises OSError, sqlite3.Error and NeverStill.
+    No files are left beside the database. Raises OSError, sqlite3.Error and NeverStill.
     """
-    database = path.resolve()  # the log lies beside the file itself, not beside a link to it
+    database = path.resolve()  # the log is beside the file itself, not beside a link to it
     if may_write(database) and may_write(database.parent):
-        # SQLite keeps readers and writers apart by files beside the database. Only a connection that may write removes
-        # them again, and what a killed writer left.
+        # SQLite coordinates readers and writers through files beside the database. Only a connection with write access
+        # removes them, and recovers from a killed writer.
         with closing(_connected(database, "rw")) as connection:
             _begin(connection)
             yield connection
@@ -45,13 +45,13 @@ def snapshot(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _read_only(database: Path, folder: Path) -> sqlite3.Connection:
-    """Return a connection to a copy in `folder`, or, where a writer is too busy for that, to the database itself."""
+    """Return a connection to a copy in `folder`, or to the database itself if it is written during every copy."""
     for _ in range(TRIES):
         if copy := _copied(database, folder):
             connection = _connected(copy, "rw")
             _begin(connection)
             return connection
-        # The database changed under the copy, so there is a writer, whose locks a reader can share.
+        # The database changed during the copy, so there is a writer, whose locks a reader can share.
         connection = _connected(database, "ro")
         try:
             _begin(connection)
@@ -70,15 +70,15 @@ def _connected(database: Path, mode: str) -> sqlite3.Connection:
 def _begin(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA query_only = 1")
     connection.execute("BEGIN")
-    connection.execute("PRAGMA schema_version").fetchone()  # the first thing that is read fixes the moment
+    connection.execute("PRAGMA schema_version").fetchone()  # the first read fixes the snapshot
 
 
 def _copied(database: Path, folder: Path) -> Path | None:
-    """Copy a database and what belongs to it; return the copy, or None where it changed in the meantime.
+    """Copy a database with its log; return the copy, or None if it changed during copying.
 
-    What two readings in a row agree on is the state at one moment between them, which SQLite can recover like that
-    after a crash: each byte was the same before and after that moment, and none ever returns to an earlier state. The
-    database is read before its log, so that where there is no log, nobody was writing when the first reading ended.
+    All files are read twice. If both readings agree, they are the state at a moment between them, because no byte ever
+    returns to an earlier value; SQLite can recover that state as after a crash. The database is read before its log:
+    if there is no log, nobody was writing when the first reading ended.
     """
     content = _parts(database)
     if content != _parts(database):

@@ -1,4 +1,4 @@
-"""Sums of power spectra: over the images of a cell, and over the shots of a condition."""
+"""Summed power spectra: over the images of a cell, and over the shots of a condition."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPECTRA_COLUMNS = ("set", "corruption", "severity", "codec", "point", "quantity"
 SUM_KEY = SPECTRA_COLUMNS[:7]
 
 Place = tuple[str, str, int, str, str]
-"""Set, corruption, severity, codec and point; codec and point are "" for what belongs to the shots of a condition."""
+"""Set, corruption, severity, codec and point; codec and point are "" for the shots of a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Sums:
 
 
 def packed(power: NDArray[np.float64]) -> bytes:
-    """Return a sum in single precision, little-endian: its seven digits are far finer than any difference of sums."""
+    """Return a sum as little-endian float32 bytes; seven digits are more than any comparison of sums needs."""
     return power.astype("<f4").tobytes()
 
 
@@ -45,7 +45,7 @@ def unpacked(power: bytes) -> NDArray[np.float64]:
 
 
 def sums_in(connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Place, Sums]:
-    """Return the sums of a file; `keys` are those of its rows that are in the sums."""
+    """Return the sums of a file by place; `keys` are the keys of its rows that are in the sums."""
     if version_of(connection) < 2:
         return {}
     images: dict[Place, set[str]] = {}
@@ -59,8 +59,8 @@ def sums_in(connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Place, 
 
 
 def united(place: Place, parts: Iterable[Sums]) -> Sums:
-    """Return the sums of one place over the images of all parts. Raises RunFileError where parts overlap partially."""
-    # The largest comes first: a part is then either contained in it, or has to be added.
+    """Return the sums of one place over the images of all parts. Raises RunFileError if parts overlap partially."""
+    # The largest part comes first: every other part is then either contained in it or has to be added.
     largest, *others = sorted(parts, key=lambda part: -len(part.images))
     images, sums = largest.images, dict(largest.sums)
     for part in others:
@@ -69,8 +69,8 @@ def united(place: Place, parts: Iterable[Sums]) -> Sums:
         if part.images & images:
             codec = f" {place[3]}:{place[4]}" if place[3] else ""
             raise RunFileError(
-                f"the spectra of {place[0]}/{place[1]}@{place[2]}{codec} cannot be added: some of their images are in "
-                "several files, and some are not; measure those that are missing in one of them, then merge"
+                f"the spectra of {place[0]}/{place[1]}@{place[2]}{codec} cannot be added: only some of their images "
+                "are in several files; measure the images that one of the files lacks, then merge"
             )
         images |= part.images
         for quantity, (n, power) in part.sums.items():

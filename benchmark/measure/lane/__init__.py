@@ -1,1 +1,1 @@
-"""The lane: one process that holds a device and works neural codecs on it, in batches."""
+"""The lane: one process that owns a device and runs neural codecs on it, in batches."""

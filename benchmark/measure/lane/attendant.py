@@ -1,8 +1,8 @@
-"""The lane's own process: it holds the device, and works neural codecs there point by point, in batches.
+"""The lane's process: it owns the device and runs neural codecs on it, point by point, in batches.
 
-A checkpoint is loaded once, tried on every shot that wants it, and closed before the next is opened. While the device
-works on a batch, threads of the process make the images of the next one and measure the results of the one before. Rows
-go back batch by batch, as soon as they are measured.
+A checkpoint is loaded once, run on every shot that needs it, and closed before the next one is opened. While the device
+works on a batch, threads make the images of the next batch and measure the results of the previous one. Rows are sent
+back batch by batch, as soon as they are measured.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from ..shots.scoring import measured, shot_spectra
 from ..tasks import Batch, Context, Worked
 
 FAREWELL = 2.0
-"""Seconds the process has to close its codec when nothing more is wanted of it."""
+"""Seconds that the process has to close its codec at the end."""
 
 _BROKEN = re.compile(r"\b(CUDA|cuDNN) error\b")
-"""Torch's words for a device that can do nothing more for this process."""
+"""Matches torch's message for a device that this process cannot use any more."""
 
 What = Literal["begun", "ended", "done", "broken"]
 Kind = Literal["device", "image", "row"]
@@ -49,12 +49,14 @@ Kind = Literal["device", "image", "row"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the process says about the batch of a number.
+    """A message from the process about the batch with this number.
 
-    "begun": some work on it, which has ended or begun anew in `value` seconds. "ended": that work. "done": `value` is
-    its Worked, or an exception that is a fault of ours. "broken": the process cannot go on, and why.
+    "begun": work on the batch has begun, and will end or begin again within `value` seconds. "ended": that work has
+    ended. "done": `value` is the Worked of the batch, or an exception caused by a bug of ours. "broken": the process
+    cannot continue; `value` is the reason.
 
-    `kind` and `serial` tell works that go on together apart: the device's, making images, and measuring rows.
+    `kind` and `serial` identify pieces of work that run at the same time: coding on the device, making images, and
+    measuring rows.
     """
 
     number: int
@@ -65,22 +67,22 @@ class Message:
 
 
 def serve(connection: Connection, context: Context, threads: int) -> None:
-    """Work batches until the other side wants no more, or has died."""
+    """Work on batches until the other side sends no more or has died."""
     if context.device:
         device.use(context.device.use)
-    # Threads beside the device are many, each of one core.
+    # Many threads run beside the device, each on one core.
     cv2.setNumThreads(1)
-    with ThreadPoolExecutor(threads) as beside, Attendant(connection, context, beside) as attendant:
+    with ThreadPoolExecutor(threads) as executor, Attendant(connection, context, executor) as attendant:
         attendant.work()
 
 
 class Attendant:
-    """Hands the device its batches; threads beside it make the images and measure the results."""
+    """Runs batches on the device, while threads make the images and measure the results."""
 
-    def __init__(self, connection: Connection, context: Context, beside: ThreadPoolExecutor) -> None:
+    def __init__(self, connection: Connection, context: Context, executor: ThreadPoolExecutor) -> None:
         self._context = context
         self._connection = connection
-        self._beside = beside
+        self._executor = executor
         self._speaking = threading.Lock()
         self._serials = itertools.count()
         self._waiting: queue.SimpleQueue[tuple[int, Batch, list[Future[Image | Unshown]]] | None] = queue.SimpleQueue()
@@ -90,9 +92,9 @@ class Attendant:
         self._codec: Codec | None = None
         self._lifetime = ExitStack()
         self._unopened: dict[tuple[str, str], str] = {}
-        # By shape of image: how many together the open codec has been warmed up with.
+        # By image shape: the batch size that the open codec was warmed up with.
         self._warm: dict[tuple[int, ...], int] = {}
-        # By codec and point: how many samples together there was memory for.
+        # By codec and point: how many samples the memory allows in one batch.
         self._room: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> Attendant:
@@ -103,12 +105,12 @@ class Attendant:
         self._close()
 
     def _listen(self) -> None:
-        """Receive batches, and have their images made at once."""
+        """Receive batches, and start making their images at once."""
         while True:
             try:
                 message = self._connection.recv()
             except (EOFError, OSError):
-                # The parent was killed: the present batch may take long, and nobody waits for it.
+                # The parent was killed: the current batch may take long, and nobody waits for it.
                 self._waiting.put(None)
                 time.sleep(FAREWELL)
                 os._exit(1)
@@ -116,7 +118,9 @@ class Attendant:
                 self._waiting.put(None)
                 return
             number, batch = message
-            self._waiting.put((number, batch, [self._beside.submit(self._made, number, shot) for shot in batch.shots]))
+            self._waiting.put(
+                (number, batch, [self._executor.submit(self._made, number, shot) for shot in batch.shots])
+            )
 
     def work(self) -> None:
         """Work batch after batch until there are no more."""
@@ -137,14 +141,14 @@ class Attendant:
         measuring = []
         for (shot, image), outcome in zip(images, coded, strict=True):
             if isinstance(outcome, Coded):
-                measuring.append(self._beside.submit(self._measured, number, shot, image, codec, point.name, outcome))
+                measuring.append(self._executor.submit(self._measured, number, shot, image, codec, point.name, outcome))
             else:
                 rows.append(blank(shot, codec, point.name, self._context.run, "failed", outcome))
-        # It waits for what was submitted before it, so that one thread is enough.
-        self._beside.submit(self._report, number, rows, measuring, tuple(unshown))
+        # It only waits for work that was submitted before it, so a single thread cannot deadlock.
+        self._executor.submit(self._report, number, rows, measuring, tuple(unshown))
 
     def _patience(self, images: int) -> float:
-        """Return the seconds the device's work takes at most, unless the alarm ends this process before."""
+        """Return the most seconds that work on the device may take; normally the alarm ends the process earlier."""
         return self._context.time_limit * (images + 1)
 
     def _say(self, number: int, what: What, value: object = None, kind: Kind = "device", serial: int = 0) -> None:
@@ -153,7 +157,7 @@ class Attendant:
 
     @contextmanager
     def _within_the_limit(self, number: int, kind: Kind) -> Iterator[None]:
-        """Have the other side end this process if a `with` block takes too long: the one alarm is the device's."""
+        """Have the other side end this process if a `with` block takes too long; the device uses the only alarm."""
         serial = next(self._serials)
         self._say(number, "begun", self._context.time_limit, kind, serial)
         try:
@@ -164,9 +168,9 @@ class Attendant:
     # --- on the device
 
     def _coded(self, number: int, spec: Spec, point: Point, images: Sequence[Image]) -> list[Coded | str]:
-        """Return what a codec made of each image, or why it failed.
+        """Return the coded images, or for each failed image the reason.
 
-        As many images go together as there is memory for; after any other failure, they go one by one.
+        As many images are coded together as fit in memory; after any other failure, they are coded one by one.
         """
         label = (spec.name, point.name)
         refused = self._unopened.get(label) or self._opened(number, spec, point)
@@ -196,7 +200,7 @@ class Attendant:
         return max(1, min(len(images), self._room.get(label, sys.maxsize) // images[0].size))
 
     def _attempt(self, number: int, codec: Codec, images: Sequence[Image]) -> list[Coded] | _Refused:
-        """Return what a codec made of images; the first time with as many of a shape is a warm-up, and is repeated."""
+        """Return the coded images; the first batch of a new shape or larger size is a warm-up and is repeated."""
         shape = images[0].shape
         try:
             while True:
@@ -215,7 +219,7 @@ class Attendant:
             set_alarm(0)
 
     def _opened(self, number: int, spec: Spec, point: Point) -> str:
-        """Open a codec and close any other; return why it cannot be opened, else ""."""
+        """Open a codec and close any other; return why it cannot be opened, or ""."""
         label = (spec.name, point.name)
         if self._label == label:
             return ""
@@ -235,21 +239,21 @@ class Attendant:
     def _close(self) -> None:
         self._label = self._codec = None
         self._warm.clear()
-        with suppress(Exception):  # its rows are done
+        with suppress(Exception):  # its rows are already measured
             self._lifetime.close()
-        gc.collect()  # reference cycles of a model hold memory of the device
+        gc.collect()  # reference cycles of a model keep memory of the device
 
     def _refused(self, number: int, fault: Faulty) -> _Refused:
-        """Return the reason of a fault without the fault itself, whose frames hold images and memory of the device."""
+        """Return the reason of a fault without the exception, whose frames keep images and memory of the device."""
         if _BROKEN.search(str(fault)):
             self._say(number, "broken", str(fault))
             os._exit(1)
         return _Refused(str(fault), fault.out_of_memory)
 
-    # --- beside it
+    # --- in threads beside the device
 
     def _made(self, number: int, shot: Shot) -> Image | Unshown:
-        """Return the pixels of a shot, or its mark where it could not be made."""
+        """Return the pixels of a shot, or the record that it could not be made."""
         try:
             with self._within_the_limit(number, "image"):
                 return self._shown(shot)
@@ -280,22 +284,22 @@ class Attendant:
             measure_s = math.fsum(seconds for _, seconds in scored)
             every_row = (*rows, *(row for row, _ in scored))
             self._say(number, "done", Worked(every_row, codec_s, measure_s, unshown=unshown))
-        except Exception as error:  # noqa: BLE001 - a fault of ours, which the loop raises as if it had happened there
+        except Exception as error:  # noqa: BLE001 - a bug of ours; the loop raises it in the parent
             self._say(number, "done", error)
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """Why images could not be coded, and whether fewer of them together might be."""
+    """Why images could not be coded, and whether a smaller batch might succeed."""
 
     reason: str
     out_of_memory: bool
 
 
 class _Shown:
-    """Makes the images that codecs are shown, and keeps the first ones that there is memory for.
+    """Makes the images that are shown to codecs, and keeps the first ones, as many as fit in memory.
 
-    Every point goes through the same shots in the same order: of the last few images, none would be there in time.
+    Every point goes through the same shots in the same order, so keeping the most recent images would never help.
     """
 
     def __init__(self, context: Context) -> None:
@@ -306,7 +310,7 @@ class _Shown:
         self._space = share(4)
 
     def __call__(self, shot: Shot) -> Image:
-        """Return the pixels of a shot; raise whatever loading and corrupting raise."""
+        """Return the pixels of a shot; raise anything that loading and corrupting raise."""
         image = self._kept.get(shot)
         if image is not None:
             return image

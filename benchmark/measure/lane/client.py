@@ -1,4 +1,4 @@
-"""The lane as the pool sees it: it takes batches, and keeps the process that holds the device alive."""
+"""The pool's side of the lane: it takes batches, and keeps the process that owns the device running."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .attendant import FAREWELL, Kind, Message, serve
 
 
 class Lane:
-    """Takes batches, starts the process that holds the device, and restarts it after a crash."""
+    """Takes batches, starts the process that owns the device, and restarts it after a crash."""
 
     def __init__(self, context: Context, threads: int) -> None:
         self._context = context
@@ -34,8 +34,8 @@ class Lane:
     def send(self, batch: Batch) -> Future[Worked | Lost]:
         """Return the future outcome of a batch.
 
-        A batch that ended the process is Lost; a batch that was merely waiting for it comes back as the rest of its
-        work.
+        A batch that ended the process is Lost; a batch that was only waiting comes back as the `rest` of an empty
+        Worked.
         """
         future: Future[Worked | Lost] = Future()
         with self._lock:
@@ -73,7 +73,7 @@ class Lane:
         return here
 
     def _listen(self, process: BaseProcess, connection: Connection) -> None:
-        """Resolve the futures of a process until it ends; then give each batch that it had its outcome."""
+        """Resolve futures until the process ends; then resolve those of the batches that it left."""
         culprit: _Underway | None = None
         reason = ""
         underway: dict[tuple[Kind, int], _Underway] = {}
@@ -112,9 +112,9 @@ class Lane:
             connection.close()
             flying = dict(self._flying)
             self._flying.clear()
-        # What a process dies of is most likely what the device did; then, what was begun first.
+        # The most likely cause of death is the work on the device; otherwise, the work that began first.
         culprit = culprit or underway.get(("device", 0)) or next(iter(underway.values()), None)
-        # One batch has to be the culprit: else a process that dies before its first message is restarted for ever.
+        # One batch must be the culprit; otherwise a process that dies before its first message is restarted forever.
         if culprit is None or culprit.number not in flying:
             culprit = _Underway(min(flying, default=0), "device", 0.0)
         for number, (batch, future) in flying.items():
@@ -124,7 +124,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class _Underway:
-    """Work of a process on the batch of a number, which has to have ended by a time."""
+    """Work on the batch with this number, which must end before `deadline` (monotonic time)."""
 
     number: int
     kind: Kind

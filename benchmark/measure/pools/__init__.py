@@ -1,1 +1,1 @@
-"""Pools: where the tasks of a run are worked."""
+"""Pools: the processes that work on the tasks of a run."""

@@ -1,4 +1,4 @@
-"""The local pool: processes of this machine, each on one core, that may die or hang without harm to the run."""
+"""The local pool: one-core processes on this machine, which may die or hang without harm to the run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..shots.worker import Worker
 from ..tasks import Batch, Context, Lost, Task, Worked
 from .processes import IN_FLIGHT, Line, flown, processes
 
-_BUNDLES_PER_PROCESS = 200  # a worker is then replaced: small leaks of a codec do not add up over a night
-_BUNDLE_S = 0.1  # tasks that take less are bundled up to this: the way to a worker and back takes a JPEG row's time
-_BUNDLE = 32  # tasks in a bundle at most
-_REPLACED = 90  # the exit code of a worker that grew too large and leaves its next task to another
+_BUNDLES_PER_PROCESS = 200  # a worker is then replaced, so that small leaks of a codec do not add up overnight
+_BUNDLE_S = 0.1  # shorter tasks are bundled up to this time: sending a task takes as long as measuring a JPEG row
+_BUNDLE = 32  # the most tasks in a bundle
+_REPLACED = 90  # the exit code of a worker that grew too large and leaves its next task to another worker
 _ENDED_ITSELF = 91  # the exit code of a worker in which a codec ended the process with exit code 0
 
 
 def division(jobs: int, context: Context) -> tuple[int, int]:
-    """Return how many of `jobs` cores go to workers, and how many to threads of the lane, 0 where there is no lane.
+    """Return how many of `jobs` cores go to workers, and how many to threads of the lane (0 without a lane).
 
-    At least one goes to either.
+    Each gets at least one.
     """
     neural = context.on_device
     if not neural:
@@ -38,9 +38,9 @@ def division(jobs: int, context: Context) -> tuple[int, int]:
 
 
 class LocalPool:
-    """Worker processes, and a lane where neural codecs compute on a device; both share the `jobs`.
+    """Worker processes, and a lane if neural codecs compute on a device; they share the `jobs` cores.
 
-    Leaving it ends every process within a second.
+    Leaving the context ends every process within a second.
     """
 
     def __init__(self, jobs: int, context: Context) -> None:
@@ -69,7 +69,7 @@ class LocalPool:
         returned: deque[Task] = deque()
 
         def bundle() -> tuple[Task, ...] | None:
-            """Return the next tasks to send together; a task to be tried alone goes by itself."""
+            """Return the next tasks to send together; a task that is tried alone is sent by itself."""
             tasks: list[Task] = []
             while len(tasks) < self._bundled and (task := returned.popleft() if returned else following()):
                 if task.alone and tasks:
@@ -93,13 +93,13 @@ class LocalPool:
                 yield from outcomes
 
     def _send(self, tasks: Sequence[Task]) -> Future[list[Worked]]:
-        # The alarm in the worker ends whatever hangs there; this limit is for what the alarm cannot end.
+        # Normally the alarm in the worker ends a task that hangs; this limit is for cases that the alarm cannot end.
         limit = self._limit * sum(max(1, len(task.points)) + 1 for task in tasks)
         future: Future[list[Worked]] = self._pool.schedule(_work, args=[tasks], timeout=limit)
         return future
 
     def _outcomes(self, tasks: Sequence[Task], future: Future[list[Worked]]) -> Sequence[Worked | Lost] | None:
-        """Return the outcomes of a bundle: all lost where one is, None where the worker returned them untried."""
+        """Return the outcomes of a bundle: all Lost if one is lost, None if the worker returned them untried."""
         try:
             outcomes = future.result()
         except TimeoutError:
@@ -124,7 +124,7 @@ def _start(context: Context) -> None:
 
 def _work(tasks: Sequence[Task]) -> list[Worked]:
     assert _worker is not None  # noqa: S101 - pebble runs `_start` before any task
-    if _worker.outgrown:  # its last rows, which had to be sent before it could end, said so
+    if _worker.outgrown:  # reported with its last rows, which had to be sent before it could end
         os._exit(_REPLACED)
     with _no_quiet_exit():
         return [Worked((), rest=task) if _worker.outgrown else _worker.work(task) for task in tasks]
@@ -132,7 +132,7 @@ def _work(tasks: Sequence[Task]) -> list[Worked]:
 
 @contextmanager
 def _no_quiet_exit() -> Iterator[None]:
-    """Replace exit code 0 by another one: pebble takes 0 for the end of a worker that has done its tasks."""
+    """Replace exit code 0 by another one, because pebble takes 0 for a worker that has finished its tasks."""
     leave = os._exit
     os._exit = lambda code: leave(code or _ENDED_ITSELF)  # type: ignore[assignment]
     try:

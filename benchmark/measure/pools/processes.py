@@ -20,15 +20,15 @@ import pebble
 from ....codecs.isolated import ONE_THREAD, search_path
 
 IN_FLIGHT = 3
-"""Tasks sent ahead per worker: enough that none waits, few enough that an interrupt loses little."""
+"""Tasks sent ahead per worker: enough that no worker waits, few enough that an interrupt loses little."""
 
 Sent = TypeVar("Sent")
 Back = TypeVar("Back")
 
 _ENVIRONMENT = {
     **ONE_THREAD,
-    # The C library hands large blocks back to the system and asks for them again on every row; kept, a JPEG row of a
-    # Kodak image takes a sixth less. Read by glibc, ignored by others.
+    # By default, the C library returns large blocks to the system and requests them again for every row. Keeping them
+    # makes a JPEG row of a Kodak image a sixth faster. Only glibc reads these variables.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
 }
@@ -40,20 +40,20 @@ def cores() -> int:
 
 
 class NoWorkers(OSError):
-    """This system cannot make the semaphores that worker processes share; the message says how to change that."""
+    """This system cannot create the semaphores that worker processes share; the message says how to change that."""
 
     def __init__(self, reason: Exception) -> None:
         because = reason.strerror if isinstance(reason, OSError) else str(reason)
         super().__init__(
             f"worker processes need shared memory, which this system refuses ({because}): make /dev/shm writable for "
-            "everyone, mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
+            "everyone, e.g. with mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
         )
 
 
 def starting() -> BaseContext:
-    """Return the multiprocessing context that starts processes of one thread each; each has to `begin` with `origin`.
+    """Return the multiprocessing context that starts single-threaded processes; each must `begin` with `origin`.
 
-    Whatever the environment says: several workers fill the machine, and timings stay comparable.
+    The limit of one thread overrides the environment: several workers fill the machine, and timings stay comparable.
     """
     # Libraries read the variables when they are first loaded. multiprocessing starts its own processes by `python -c`,
     # which would import modules of the current folder in place of the standard library's.
@@ -87,24 +87,24 @@ def _set_environment(variables: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a worker takes over from the process that started it: its environment, and where it looks for modules."""
+    """What a worker takes over from the process that started it: environment variables and module search path."""
 
     environment: Mapping[str, str]
     path: Sequence[str]
 
 
 def origin() -> Origin:
-    """Return what workers take over from this process, with the variables that keep libraries at one thread.
+    """Return what workers take over from this process, with the variables that limit libraries to one thread.
 
-    The programs that a codec starts inherit it: variables that only the start of a worker needs are not in it.
+    Programs that a codec starts inherit it too, so it lacks the variables that only the start of a worker needs.
     """
     return Origin({**os.environ, **_ENVIRONMENT}, search_path())
 
 
 def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tasks: int = 0) -> pebble.ProcessPool:
-    """Return a pool of `jobs` processes of one thread each, which all begin with `start(*arguments)`.
+    """Return a pool of `jobs` single-threaded processes, which all begin with `start(*arguments)`.
 
-    A process is replaced after `max_tasks` tasks, 0 for never. Raises NoWorkers.
+    A process is replaced after `max_tasks` tasks; 0 means never. Raises NoWorkers.
     """
     taken_over = origin()
     context: Any = starting()
@@ -122,7 +122,7 @@ def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tas
 
 
 def begin(taken_over: Origin, start: Callable[..., None], arguments: Sequence[object]) -> None:
-    """Take over what the parent hands on, leave Ctrl-C to it, then call `start(*arguments)`."""
+    """Take over the parent's environment and path, ignore Ctrl-C, then call `start(*arguments)`."""
     _set_environment(taken_over.environment)
     sys.path[:] = taken_over.path
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends the workers
@@ -131,7 +131,7 @@ def begin(taken_over: Origin, start: Callable[..., None], arguments: Sequence[ob
 
 @dataclass(frozen=True, slots=True)
 class Line(Generic[Sent, Back]):
-    """Where tasks go: `following` gives the next one, None when there is none at the moment; `most` are in flight."""
+    """A destination of tasks: `following` returns the next one, None if there is none now; `most` are in flight."""
 
     send: Callable[[Sent], Future[Back]]
     following: Callable[[], Sent | None]
@@ -139,13 +139,13 @@ class Line(Generic[Sent, Back]):
 
 
 def flown(*lines: Line[Sent, Back]) -> Iterator[tuple[Sent, Future[Back]]]:
-    """Yield each task of the lines with its future, in the order in which they end, a few sent ahead on each line.
+    """Yield each task of the lines with its future, in order of completion; a few are sent ahead on each line.
 
-    Each line is asked for its next task again after each yield.
+    After each yield, every line is asked for its next task again.
     """
     flying: dict[Future[Back], tuple[int, Sent]] = {}
-    # Futures report their end here. `concurrent.futures.wait` holds the lock of each of them for a moment; Ctrl-C at
-    # that moment leaves the locks held, and ending the pool then waits for ever.
+    # Futures report their completion to this queue. `concurrent.futures.wait` would briefly lock each future; Ctrl-C at
+    # that moment would leave the locks taken, and ending the pool would then wait forever.
     ended: SimpleQueue[Future[Back]] = SimpleQueue()
     counts = [0] * len(lines)
     while True:

@@ -1,1 +1,1 @@
-"""Working one shot: its images are made, coded and scored."""
+"""Measuring one shot: its images are made, coded and scored."""

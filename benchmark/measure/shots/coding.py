@@ -1,4 +1,4 @@
-"""Coding an image: a codec opened, timed, and held to what it must return."""
+"""Coding an image: a codec is opened and timed, and what it returns is checked."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from ....corruptions.corruption import Image
 
 
 class Faulty(Exception):
-    """A codec raised, or returned what it may not; the message names the stage, the cause is what was raised."""
+    """A codec raised, or returned something invalid; the message names the stage, `__cause__` is the exception."""
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether fewer images together may succeed."""
-        # Torch's own error is recognised by its name: torch is not loaded here.
+        """Whether a smaller batch may succeed."""
+        # Torch's own error is recognised by its name, because torch is not loaded here.
         names = {kind.__name__ for kind in type(self.__cause__).__mro__}
         return isinstance(self.__cause__, (OutOfMemory, MemoryError)) or "OutOfMemoryError" in names
 
 
 def described(error: BaseException) -> str:
-    """Return an error in words, cut off where it is very long."""
+    """Return the type and message of an error, cut off after 500 characters."""
     return f"{type(error).__name__}: {error}"[:500]
 
 
 @contextmanager
 def _stage(name: str) -> Iterator[None]:
-    """Turn whatever a codec raises, SystemExit included, into Faulty.
+    """Turn anything that a codec raises, including SystemExit, into Faulty.
 
-    A KeyboardInterrupt is Ctrl-C, and passes, but in a worker, which ignores Ctrl-C: there it is the codec's own.
+    A KeyboardInterrupt passes, as it is the user's Ctrl-C. A worker ignores Ctrl-C, so there it comes from the codec.
     """
     try:
         yield
@@ -62,7 +62,7 @@ def ready(spec: Spec, point: Point) -> Iterator[Codec]:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What a codec made of an image: the bytes of its stream, the decoded image, and the seconds of both directions."""
+    """An image coded and decoded: the bytes of its stream, the decoded image, and the seconds of both directions."""
 
     nbytes: int
     seen: Image
@@ -71,7 +71,7 @@ class Coded:
 
 
 def code(codec: Codec, image: Image) -> Coded:
-    """Return what a codec makes of an image; raise Faulty."""
+    """Code and decode an image and return the result; raise Faulty."""
     if isinstance(codec, Estimating):
         return _estimated(codec, image)
     with _stage("encode"):
@@ -97,7 +97,7 @@ def _estimated(codec: Estimating, image: Image) -> Coded:
 
 
 def code_batch(codec: Batched, images: Sequence[Image]) -> list[Coded]:
-    """Return what a codec makes of images of one shape together, the time divided equally; raise Faulty."""
+    """Code and decode images of equal shape in one batch, and divide its time equally; raise Faulty."""
     with _stage("encode"):
         start = time.perf_counter()
         streams = codec.encode_batch(images)
@@ -133,7 +133,7 @@ def _alarm(seconds: float) -> None:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """End this process if a `with` block takes longer than some seconds."""
+    """End this process if a `with` block takes longer than `seconds`."""
     set_alarm(seconds)
     try:
         yield
@@ -142,4 +142,4 @@ def within(seconds: float) -> Iterator[None]:
 
 
 set_alarm: Callable[[float], None] = _alarm if hasattr(signal, "setitimer") else _no_alarm
-"""Have the kernel end this process in some seconds, in 0 never: even while a C library holds the interpreter."""
+"""Have the kernel end this process after some seconds, even while C code blocks the interpreter; 0 cancels."""

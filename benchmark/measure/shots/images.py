@@ -1,4 +1,4 @@
-"""The images of a shot: the clean one, the one that codecs are shown, and the last few of them kept."""
+"""The images of a shot: the clean one and the one shown to codecs, with a cache of the most recent ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_clean(images: ImageSet, image: str) -> Image:
 
 
 def show(images: ImageSet, shot: Shot, clean: Image) -> Image:
-    """Return what codecs are shown of a clean image, read-only: the stored file of a generated set where there is."""
+    """Return the image shown to codecs, read-only: the stored file of a generated set, or the image corrupted now."""
     if shot.corruption == CLEAN:
         return clean
     stored = images.load_corrupted((shot.image, shot.corruption, shot.severity))
@@ -35,7 +35,7 @@ def show(images: ImageSet, shot: Shot, clean: Image) -> Image:
 
 
 def not_made(shot: Shot, error: Exception) -> Unshown:
-    """Return the mark of a shot that could not be made: of its clean image where that is what cannot be read."""
+    """Return the record of a shot that could not be made, or of its clean image if that cannot be read."""
     reason = str(error)[:500] if isinstance(error, ValueError) else described(error)
     if isinstance(error, (UnreadableImage, SetError)):
         return Unshown(shot.set, shot.image, CLEAN, 0, reason)
@@ -43,13 +43,13 @@ def not_made(shot: Shot, error: Exception) -> Unshown:
 
 
 def _sealed(image: Image) -> Image:
-    """Return the image, read-only: a codec that writes to its input fails, and cannot spoil other rows."""
+    """Return the image, read-only: a codec that writes to its input then fails instead of spoiling other rows."""
     image.flags.writeable = False
     return image
 
 
 class Recent(Generic[Key, Value]):
-    """Calls `make`, and keeps the `most` results asked for last; an exception is not kept."""
+    """A cache of `make` with the `most` recently used results; exceptions are not kept."""
 
     def __init__(self, make: Callable[[Key], Value], most: int) -> None:
         self._make = make
@@ -58,7 +58,7 @@ class Recent(Generic[Key, Value]):
         self._results: OrderedDict[Key, Future[Value]] = OrderedDict()
 
     def __call__(self, key: Key) -> Value:
-        """Return what `make` returns for a key; where another thread is making it, wait for that."""
+        """Return what `make` returns for a key; if another thread is making it, wait for that thread."""
         with self._lock:
             result = self._results.get(key)
             if result is not None:
@@ -80,4 +80,4 @@ class Recent(Generic[Key, Value]):
         try:
             return result.result()
         finally:
-            del result  # an exception in it holds this frame, which would hold it: a cycle, and pixels in it
+            del result  # its exception refers to this frame: without this, a reference cycle would keep pixels alive

@@ -1,4 +1,4 @@
-"""Scoring what a codec made of a shot: its row, with errors, MS-SSIM and spectra."""
+"""Scoring a coded shot: its row, with errors, MS-SSIM and spectra."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .coding import Coded
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShotSpectra:
-    """What the spectra of all rows of a shot share: its own spectra, and the transform of shown - clean.
+    """What the spectra of all rows of a shot share: the spectra of the shot, and the transform of shown - clean.
 
-    `shift` is None where the shot is clean.
+    `shift` is None if the shot is clean.
     """
 
     settings: Settings
@@ -26,7 +26,7 @@ class ShotSpectra:
 
 
 def shot_spectra(shot: Shot, clean: Image, shown: Image, settings: Settings | None) -> ShotSpectra | None:
-    """Return what the spectra of a shot's rows share; None without `settings`, where no spectra are taken."""
+    """Return what the spectra of a shot's rows share; None without `settings`, which means no spectra."""
     if settings is None:
         return None
     if shot.corruption == CLEAN:
@@ -37,7 +37,7 @@ def shot_spectra(shot: Shot, clean: Image, shown: Image, settings: Settings | No
 
 
 def _spectra(seen: Image, shown: Image, shared: ShotSpectra) -> Spectra:
-    """Return the spectra of a row. The transform is linear: that of seen - clean is a sum of two known ones."""
+    """Return the spectra of a row; the transform of seen - clean is a sum of two known ones, as it is linear."""
     lost = transform(difference(seen, shown), shared.settings)
     if shared.shift is None:
         return Spectra(_labelled("D", lost, shown), shared.own)
@@ -59,7 +59,7 @@ def measured(
     run: str,
     shared: ShotSpectra | None = None,
 ) -> Row:
-    """Return the row of what a codec made of a shot, with spectra where `shared` is given."""
+    """Return the row of a coded shot, with spectra if `shared` is given."""
     height, width = shown.image.shape[:2]
     error, error_clean, similarity, similarity_clean = _measure(coded.seen, clean, shown)
     return Row(
@@ -89,7 +89,7 @@ def _measure(seen: Image, clean: Prepared, shown: Prepared) -> tuple[int, int, f
     """Return squared error and MS-SSIM, each against the shown and the clean image."""
     error = squared_error(seen, shown.image)
     if error == 0:
-        # Nothing was lost: the image seen is the image shown, which is prepared already.
+        # Nothing was lost: the decoded image is the shown image, which is already prepared.
         similarity = 1.0 if shown.levels else None
         if shown is clean:
             return 0, 0, similarity, similarity

@@ -1,4 +1,4 @@
-"""A worker: the image of a shot is made and prepared once, and tried on every codec point wanted."""
+"""A worker: it makes and prepares the image of a shot once, and measures all codec points of a task on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .scoring import ShotSpectra, measured, shot_spectra
 
 
 class Worker:
-    """The lifetime of one worker: the codecs it has opened, and the clean images it has prepared lately."""
+    """One worker: it keeps the codecs it has opened, and the clean images it prepared last."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -31,17 +31,17 @@ class Worker:
         self._lifetimes = ExitStack()
         self._clean = Recent(self._load, 2)
         self._resident = resident()
-        self._in_codecs = 0  # the weights of an open codec are no leak
+        self._in_codecs = 0  # memory of open codecs, such as weights, which is not a leak
         self._grown: Counter[str] = Counter()
         self.outgrown = ""
-        # Every worker is one thread of one core: several of them fill the machine, and timings stay comparable.
+        # Every worker uses one thread: several workers fill the machine, and timings stay comparable.
         cv2.setNumThreads(1)
 
     def work(self, task: Task) -> Worked:
-        """Return the rows of a task: whatever goes wrong in a codec makes a failed row.
+        """Return the rows of a task; any error in a codec gives a failed row.
 
-        A shot that cannot be made is no fault of a codec, and makes no rows. Making the image, and each codec and each
-        measurement, ends this process if it takes more than the time limit.
+        A shot that cannot be made is not the fault of a codec, and gives no rows. This process is ended if making the
+        image, a codec or a measurement takes longer than the time limit.
         """
         shot = task.shot
         try:
@@ -68,9 +68,9 @@ class Worker:
         return Worked(tuple(rows), codec_s, measure_s, rest, self.outgrown, image_s=image_s)
 
     def _is_outgrown(self, codec: str) -> bool:
-        """Return whether this process holds too much memory after a row of a codec.
+        """Return whether this process uses too much memory after a row of a codec.
 
-        Asking costs 20 microseconds, a thousandth of a JPEG row.
+        The check takes 20 microseconds, a thousandth of a JPEG row.
         """
         now = resident()
         self._grown[codec] += now - self._resident
@@ -83,9 +83,9 @@ class Worker:
         return self.context.prepared(load_clean(self.context.sets[key[0]], key[1]))
 
     def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared, float]:
-        """Return the clean and the shown image of a shot, and the seconds that the shown one took.
+        """Return the clean and the shown image of a shot, and the seconds that making the shown image took.
 
-        They are the same object where the shot is clean.
+        Both are the same object if the shot is clean.
         """
         start = time.perf_counter()
         shown = clean = self._clean((shot.set, shot.image))
@@ -120,7 +120,7 @@ class Worker:
             try:
                 self._codecs[key] = self._lifetimes.enter_context(ready(spec, point))
             except Faulty as fault:
-                # The next shot would not open it either. The fault itself would keep the frames of this shot alive.
+                # It would not open for the next shot either. Only the text is kept: the fault keeps frames alive.
                 self._unopened[key] = str(fault)
                 raise
             self._in_codecs += max(0, resident() - before)

@@ -55,7 +55,7 @@ def test_another_description_does_not_mix_with_its_rows(file: Path, here: Here) 
     file.write_text(FILE + "# another file\n", encoding="utf-8")
     result = here("run", *SHORT, "--codec", "copier:m4", "--codec-file", file)
     assert result.returncode == 2
-    assert "codec 'copier' is not the same in all its runs" in result.stderr
+    assert "codec 'copier' is not the same in all runs" in result.stderr
 
 
 @pytest.mark.parametrize(

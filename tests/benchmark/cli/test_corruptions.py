@@ -36,7 +36,7 @@ def test_it_lists_every_corruption_with_both_bands(say: Say, severity: int) -> N
         assert figures == [f"{row.centroid:.3f}", *(f"{100 * share:.1f}" for share in shares)]
     assert f"Measured at severity {severity} on 24 images of kodak" in out
     marked = sum("*" in "".join(words) for words in lines.values())
-    assert f"* {marked} of 15 lie in another third than the paper's band." in out
+    assert f"* The measured third differs from the paper's band for {marked} of 15 corruptions." in out
 
 
 def test_levels_are_the_five_or_the_first_and_the_last(say: Say) -> None:
@@ -91,7 +91,7 @@ def test_it_measures_a_set_anew(say: Say, pair: Path) -> None:
             "there is no folder nowhere: correct --data-dir or CODECSHIFT_DATA",
         ),
         (["--measure", "kodak", "--no-download"], "kodak: 24 of 24 images are missing"),
-        (["--measure", "folder:tiny"], "folder:tiny: small is 40x20, corruptions need at least 32 pixels a side"),
+        (["--measure", "folder:tiny"], "folder:tiny: small is 40x20, corruptions need at least 32 pixels per side"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

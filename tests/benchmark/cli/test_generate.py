@@ -36,8 +36,11 @@ WRONG: dict[str, tuple[Sequence[object], str]] = {
     "images": (["kodak-c", "--out", "o", "--no-download"], "kodak: 24 of 24 images are missing"),
     "data-dir": (["kodak-c", "--out", "o", "--data-dir", "nowhere"], "there is no folder nowhere: correct --data-dir"),
     "folder": (["folder:nowhere", "--out", "o"], "nowhere does not exist"),
-    "small": (["folder:small", "--out", "o"], "x of folder:small is 40x31: the corruptions need 32 pixels a side"),
-    "taken": (["sample-c", "--out", "small"], "small holds files of another kind (x.png): give another --out"),
+    "small": (
+        ["folder:small", "--out", "o"],
+        "x of folder:small is 40x31: corruptions need at least 32 pixels per side",
+    ),
+    "taken": (["sample-c", "--out", "small"], "small holds other files (x.png): give another --out"),
     "preview-ending": (["sample-c", "--preview", "p.jpg"], "expected --preview FILE.png, got p.jpg"),
     "preview-image": (["sample-c", "--preview", "p.png", "--image", "rokcet"], "did you mean 'rocket'?"),
     "preview-folder": (["sample-c", "--preview", "no/p.png"], "there is no folder no to write p.png in"),
@@ -71,7 +74,7 @@ def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
     done = here("verify", copy, "--jobs", 1)
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
-        "bytes       fog/1/suit.png  its pixels are right, its bytes are others",
+        "bytes       fog/1/suit.png  its pixels are right, but its bytes differ",
         "2 of 2 files have the right pixels, 1 of them stored as different bytes",
     ]
     (copy / "fog/1/hair.png").unlink()
@@ -80,7 +83,7 @@ def test_what_is_wrong_is_named_and_the_code_is_1_unless_it_is_bytes_alone(
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "missing     fog/1/hair.png",
-        "bytes       fog/1/suit.png  its pixels are right, its bytes are others",
+        "bytes       fog/1/suit.png  its pixels are right, but its bytes differ",
         "extra       notes.txt",
         "1 of 2 files have the right pixels, 1 of them stored as different bytes, 1 missing, 1 extra",
     ]

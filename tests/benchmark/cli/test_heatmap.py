@@ -95,10 +95,13 @@ def test_the_words(here: Here, pair: Path) -> None:
     [
         (["missing.sqlite"], "no run file at missing.sqlite"),
         (["--band", "middle"], "unknown band 'middle': expected one of full, low"),
-        (["--of", 1], "expected from 2 to 256 steps of frequency, got 1"),
+        (["--of", 1], "expected 2 to 256 frequency steps, got 1"),
         (["--rms", 3], "expected an RMS of 1, 2, 4, 8, 16 grey levels, got 3"),
         (["--codec", "jpg:q5"], "unknown codec 'jpg'"),
-        (["--image", "astronaut", "--images", 2], "expected how many images, 1 or more, or which, got 2 and astronaut"),
+        (
+            ["--image", "astronaut", "--images", 2],
+            "expected a number of images (1 or more) or ids, got 2 and astronaut",
+        ),
         (["--image", "astronot"], "there is no image 'astronot' in sample (did you mean 'astronaut'?)"),
         (["--codec", "jpeg:q50", "--match", "psnr=30"], "nothing to match among jpeg:q50"),
         (

@@ -102,7 +102,7 @@ def test_the_leaderboards_formats_agree(measured: Path, say: Say) -> None:
     codecs = [entry["codec"] for entry in data["entries"]]
     assert sorted(codecs) == ["identity", "jpeg", "webp"]
     assert codecs == [line["codec"] for line in lines]
-    ranking, _, settings = markdown.partition("BD-rate: bits")
+    ranking, _, settings = markdown.partition("BD-rate: difference in bits")
     assert codecs == re.findall(r"^\| *\d* *\| (\w+) ", ranking.partition("---")[2], re.MULTILINE)
     assert sorted(codecs) == [one["codec"] for one in data["codecs"]]
     assert sorted(codecs) == re.findall(r"^\| (\w+) \| \d \| classical ", settings, re.MULTILINE)
@@ -157,13 +157,13 @@ def test_an_export_says_what_became_of_published_tables(
     assert say("export", full, results).err == ""
     said = say("export", small, results)
     assert said.code == 0
-    kept = "1 kept because they are over more images or measures than in the run file"
-    assert said.err == f"{table}, by lines: 1 added, {kept}\n"
+    kept = "1 kept because they cover more images or measures than the run file"
+    assert said.err == f"lines of {table}: 1 added, {kept}\n"
     assert said.out.splitlines()[0] == str(table)
     said = say("export", small, results, "--replace")
     orphan = results / "v1" / "runs" / "full.json"
     assert said.err.splitlines() == [
-        f"{table}, by lines: 2 replaced by 2",
+        f"lines of {table}: 2 replaced by 2",
         f"{orphan}: no table refers to this run; removed",
     ]
     assert not orphan.exists()

@@ -74,11 +74,11 @@ def test_rows_of_a_removed_image_stay_and_are_left_out_of_reports(folder: Path, 
     hidden = (folder / "hair.png").rename(folder / "hair.png.away")
     tally = run(job(folder), path, jobs=1)
     assert tally.total == 0
-    assert tally.notes == [f"folder:photos no longer holds hair: the rows stay in {path}, and reports leave them out"]
+    assert tally.notes == [f"folder:photos no longer has hair: its rows stay in {path}, but reports leave them out"]
     pd.testing.assert_frame_equal(before, store.read(path))
     evidence = Evidence.open(path)
     assert set(evidence.rows["image"]) == {"suit"}
-    note = "1 image that folder:photos no longer holds is left out: hair."
+    note = "1 image that is no longer in folder:photos is left out: hair."
     assert evidence.image_notes() == [note]
     assert note in points_report(evidence).sheets[0].notes
     (part,) = evidence.by_set()
@@ -116,7 +116,7 @@ def test_remeasuring_replaces_the_rows_of_the_changed_image_alone(folder: Path, 
     repaint(folder / "hair.png")
     tally = run(job(folder), path, jobs=1, remeasure_changed=True)
     assert (tally.total, tally.done) == (4, 4)
-    assert tally.notes == ["folder:photos: hair changed: 4 rows of the earlier content are removed"]
+    assert tally.notes == ["folder:photos: hair changed: 4 rows of the earlier content were removed"]
     pd.testing.assert_frame_equal(of(before, "suit"), of(store.read(path), "suit"))
     run(job(folder), tmp_path / "new.sqlite", jobs=1)
     timed = ["encode_s", "decode_s", "run"]
@@ -152,8 +152,8 @@ def test_a_changed_image_leaves_the_spectra(folder: Path, tmp_path: Path) -> Non
     tally = run(job(folder, spectra=Settings()), path, jobs=1, remeasure_changed=True)
     assert tally.total == 8  # the spectra of the other image are taken again
     assert tally.notes[1] == (
-        "folder:photos: the spectra of 2 conditions held the earlier content and are removed; "
-        "--spectra takes them again"
+        "folder:photos: the spectra of 2 conditions included the earlier content and were removed; "
+        "--spectra measures them again"
     )
     run(job(folder, spectra=Settings()), tmp_path / "new.sqlite", jobs=1)
     again, new = store.spectra(path), store.spectra(tmp_path / "new.sqlite")
@@ -168,7 +168,7 @@ def test_spectra_that_hold_a_removed_image_say_so(folder: Path, tmp_path: Path, 
     assert Evidence.open(path).spectra_notes() == []
     (folder / "hair.png").unlink()
     run(job(folder, images=["suit"]), path, jobs=1)
-    note = "These sums of spectra still hold images that folder:photos no longer holds: hair."
+    note = "The summed spectra still include images that are no longer in folder:photos: hair."
     assert Evidence.open(path).spectra_notes() == [note]
     assert note in here("spectra", path).stdout
 
@@ -204,7 +204,7 @@ def test_another_set_than_that_of_an_old_file_is_refused(folder: Path, path: Pat
     forget_images(path)
     (folder / "hair.png").unlink()
     before = path.read_bytes()
-    with pytest.raises(RunFileError, match=r"set 'folder:photos' is not the same in all its runs .*another --out"):
+    with pytest.raises(RunFileError, match=r"set 'folder:photos' is not the same in all runs .*another --out"):
         run(job(folder), path, jobs=1, remeasure_changed=True)
     assert before == path.read_bytes()
 
@@ -290,5 +290,5 @@ def test_the_command_says_what_changed_and_measures_it_again(folder: Path, path:
     assert "folder:photos/hair" in refused.stderr
     done = here(*command, "--remeasure-changed")
     assert done.returncode == 0
-    assert "folder:photos: hair changed: 4 rows of the earlier content are removed" in done.stderr
+    assert "folder:photos: hair changed: 4 rows of the earlier content were removed" in done.stderr
     assert provenance.conflict(store.runs(path).values(), store.recorded(path)) == ""

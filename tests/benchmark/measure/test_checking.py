@@ -164,7 +164,7 @@ def test_the_error_of_a_codec_that_cannot_be_opened_comes_once_with_its_tracebac
     ("fate", "fault"),
     [
         ("dies", "its process died of SIGSEGV"),
-        ("hangs", "it was not open within 1 s: give it longer with --time-limit"),
+        ("hangs", "it did not open within 1 s: allow more with --time-limit"),
     ],
 )
 def test_opening_that_takes_the_process_along_is_said_once_and_ends_the_check(

@@ -53,7 +53,7 @@ def test_two_folders_of_one_name_are_refused(pair: Path, tmp_path: Path) -> None
     other = tmp_path / pair.name
     other.mkdir()
     PIL.Image.new("RGB", (40, 40)).save(other / "x.png")
-    with pytest.raises(SetError, match="two sets are called 'folder:pair'"):
+    with pytest.raises(SetError, match="two sets have the same name 'folder:pair'"):
         prepare(replace(plan(pair), sets=(f"folder:{pair}", f"folder:{other}")), NOWHERE)
 
 
@@ -116,7 +116,9 @@ def test_an_accelerator_is_used_where_there_is_one(device: str, monkeypatch: pyt
 def test_without_an_accelerator_the_cpu_is_used_unless_that_was_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", Asked(""))
     assert chosen("auto", [spec()]) is None
-    with pytest.raises(CodecUnavailable, match=r"no CUDA device: torch finds none here.*--device cpu"):
+    with pytest.raises(
+        CodecUnavailable, match=r"no CUDA device: torch finds none, or is not installed; use --device cpu"
+    ):
         chosen("cuda", [spec()])
 
 
@@ -161,6 +163,4 @@ def test_a_device_that_is_not_there_is_refused_in_one_sentence(
     monkeypatch.setattr("codecshift.benchmark.measure.job.Isolated", Asked(""))
     refused = here("run", "--set", f"folder:{pair}", "--codec", "jpeg:q30", "--device", "cuda")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == (
-        "codecshift: no CUDA device: torch finds none here, or is not installed; --device cpu computes without one\n"
-    )
+    assert refused.stderr == ("codecshift: no CUDA device: torch finds none, or is not installed; use --device cpu\n")

@@ -80,7 +80,7 @@ def test_a_codec_that_leaks_memory_costs_workers_and_no_row(
     good = table[table["codec"] != "leaks"].reset_index(drop=True)
     pd.testing.assert_frame_equal(untimed(whole).drop(columns="run"), good.drop(columns="run"))
     ((reason, times),) = tally.reasons.items()
-    assert reason == "leaks: a worker's memory outgrew its share, and it was replaced"
+    assert reason == "leaks: a worker used more than its share of memory and was replaced"
     assert 1 <= times <= 6
 
 

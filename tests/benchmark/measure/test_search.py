@@ -448,7 +448,7 @@ def test_images_too_small_for_ms_ssim_say_so(tmp_path: Path) -> None:
     job = prepare(plan([folder], ["jpeg"], CLEAN), NOWHERE)
     (one,) = match(job, [Target("ms_ssim", 0.9)], tmp_path / "r.sqlite", jobs=1).matches
     assert one.point is None
-    assert re.fullmatch(r"nothing was measured at q\d+: no image of the set has ms_ssim", one.reason)
+    assert re.fullmatch(r"nothing was measured at q\d+: no image of the set has a value of ms_ssim", one.reason)
 
 
 # --- beforehand

@@ -174,7 +174,7 @@ def test_spectra_of_rows_that_are_not_the_same_are_refused(spectral: Job, whole:
     connection.execute("UPDATE rows SET nbytes = nbytes + 1 WHERE image = 'suit' AND codec = 'webp'")
     connection.commit()
     connection.close()
-    with pytest.raises(RunFileError, match=r"holds folder:pair/\w+@\d webp:q50 suit with other bytes or errors"):
+    with pytest.raises(RunFileError, match=r"holds folder:pair/\w+@\d webp:q50 suit with bytes or errors that differ"):
         run(spectral, path, jobs=1)
 
 
@@ -203,7 +203,7 @@ def test_spectra_taken_in_another_way_are_not_added(
     other: Settings, pair: Path, whole_spectra: Path, job: Job, tmp_path: Path
 ) -> None:
     before = whole_spectra.read_bytes()
-    with pytest.raises(RunFileError, match=r"setting of spectra '\w+' is not the same in all its runs .*another --out"):
+    with pytest.raises(RunFileError, match=r"setting of spectra '\w+' is not the same in all runs .*another --out"):
         run(prepare(plan(pair), NOWHERE, spectra=other), whole_spectra, jobs=1)
     assert before == whole_spectra.read_bytes()
     assert run(job, whole_spectra, jobs=1).total == 0
@@ -325,7 +325,7 @@ def test_a_library_is_let_in_by_the_pixels_it_makes(
     before = untimed(path)
     with pytest.raises(
         RunFileError,
-        match=r"corruption 'fog' makes other pixels .*\(scipy \S+ and 99\.0\); give another --out",
+        match=r"corruption 'fog' makes different pixels .*\(scipy \S+ and 99\.0\); give another --out",
     ):
         run(prepare(plan(pair, ["jpeg:q32"]), NOWHERE), path, jobs=1)
     pd.testing.assert_frame_equal(before, untimed(path))

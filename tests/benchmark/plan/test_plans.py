@@ -99,7 +99,7 @@ def test_images_are_counted_or_named() -> None:
     assert plan.narrowed(first=2).first == 2
     assert plan.narrowed(images=iter(["b", "a", "b"])).images == ("b", "a")
     for wrong in ({"first": 0}, {"first": 2, "images": ["a"]}):
-        with pytest.raises(UnknownName, match="expected how many images, 1 or more, or which, got"):
+        with pytest.raises(UnknownName, match=r"expected a number of images \(1 or more\) or ids, got"):
             plan.narrowed(**wrong)
 
 

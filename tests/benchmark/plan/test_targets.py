@@ -27,8 +27,8 @@ def test_a_target_is_named(text: str, target: Target) -> None:
 
 
 WRONG_TARGETS = {
-    "bpp": "expected what to match and its value, such as bpp=0.5 or psnr=32, got 'bpp'",
-    "": "expected what to match and its value, .* got ''",
+    "bpp": "expected a quantity and its value, such as bpp=0.5 or psnr=32, got 'bpp'",
+    "": "expected a quantity and its value, .* got ''",
     "foo=3": "unknown quantity to match 'foo': expected one of bpp, psnr, ms_ssim",
     "psn=3": r"unknown quantity to match 'psn': .*did you mean 'psnr'\?",
     "bpp=-1": "expected bpp between 0 and 24, got '-1'",

@@ -85,8 +85,8 @@ def test_text_tells_the_effect_the_rule_and_the_rows() -> None:
     assert "H9 supported +30.00 (+25.50 to +41.00) % " in words
     assert "H1 refuted +3.00 % of the power " in words
     assert "H6 undecided - " in words
-    assert "H1 found: 3 %. From 2 spectra: D of 2 points. H1 rule: " in words
-    assert "H6 lacking: a pruned codec is needed H6 rule: " in words
+    assert "H1 found: 3 %. Based on 2 spectra: D of 2 points. H1 rule: " in words
+    assert "H6 missing: a pruned codec is needed H6 rule: " in words
     for verdict in FOUND:
         assert f"{verdict.claim.name} rule: {verdict.claim.rule}" in words
 
@@ -103,7 +103,7 @@ def test_markdown_is_a_table_with_the_rules_under_it() -> None:
     lines = render(claims.report(FOUND), Format.markdown).splitlines()
     assert lines[2].startswith("| H9 | supported | +30.00 (+25.50 to +41.00) % | ")
     assert lines[4].startswith("| H6 | undecided | - | ")
-    assert "H9 found: noise +30 %. From 40 rows: kodak, 8 images, fog|snow@3." in lines
+    assert "H9 found: noise +30 %. Based on 40 rows: kodak, 8 images, fog|snow@3." in lines
 
 
 def test_json_and_csv_have_every_digit_and_nothing_for_what_is_not_known() -> None:

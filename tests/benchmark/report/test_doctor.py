@@ -41,7 +41,7 @@ def test_a_program_that_the_user_may_bring_is_optional() -> None:
     absent, broken = find("bpg")[0], find("jpeg")[0]
     lines = list(_codecs([Entry(absent, "", None, "no program bpgdec"), Entry(broken, "lib 1", None, "died")]))
     assert lines == [("--", "codec bpg", "no program bpgdec"), ("!!", "codec jpeg", "died")]
-    assert report(lines).sheets[0].notes == ["--: optional, and not on this machine.", "1 of these needs attention"]
+    assert report(lines).sheets[0].notes == ["--: optional, not on this machine.", "1 of these needs attention"]
     assert report([("ok", "codec jpeg", "works")]).sheets[0].notes == ["all is well"]
 
 

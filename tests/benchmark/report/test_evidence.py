@@ -70,7 +70,7 @@ def test_an_unknown_corruption_is_told_with_the_nearest(path: Path) -> None:
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path, write: Write) -> None:
-    with pytest.raises(NothingChosen, match="holds no rows"):
+    with pytest.raises(NothingChosen, match="holds no rows yet: measure some"):
         Evidence.open(write(tmp_path / "empty.sqlite", []))
     with pytest.raises(RunFileError, match="no run file"):
         Evidence.open(tmp_path / "missing.sqlite")
@@ -87,7 +87,7 @@ def mixed(tmp_path: Path, curves: Curves, write: Write) -> Path:
 
 
 def test_rows_that_may_not_stand_together_are_refused(mixed: Path) -> None:
-    with pytest.raises(NotComparable, match="cannot be compared: corruption 'fog' is not the same in all its runs"):
+    with pytest.raises(NotComparable, match="cannot be compared: corruption 'fog' is not the same in all runs"):
         Evidence.open(mixed)
 
 
@@ -120,5 +120,5 @@ def test_facts_are_a_line_per_codec_and_run(tmp_path: Path, curves: Curves, writ
     assert (second["codec"], second["kind"]) == ("big", "classical")
     assert json.dumps(evidence.facts())
     (note,) = evidence.chroma_notes(["big", "anchor", "anchor"])
-    assert note == "Colour at a lower resolution, so a lower ceiling of PSNR: anchor (4:2:0)."
+    assert note == "Codecs with subsampled chroma, which limits the PSNR they can reach: anchor (4:2:0)."
     assert evidence.chroma_notes(["big"]) == []

@@ -58,7 +58,7 @@ def test_a_caption_says_what_was_used(drawn: Path, tmp_path: Path) -> None:
     text = " ".join(caption.read_text(encoding="utf-8").split())
     assert text.startswith("PSNR and MS-SSIM over bpp on clean images. Set kodak: 1 image.")
     assert "8 of 8 rows (clean images, measured, lossy settings only)" in text
-    assert text.endswith("rows measured in all: 8, failed or skipped: 0. Run r.")
+    assert text.endswith("Rows in all: 8 measured, 0 failed or skipped. Run r.")
 
 
 def test_what_cannot_be_drawn_is_reported_and_the_rest_drawn(drawn: Path, tmp_path: Path) -> None:

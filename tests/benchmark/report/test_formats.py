@@ -106,9 +106,9 @@ def test_a_sheet_alone_is_its_own_data() -> None:
 def test_a_command_at_the_end_of_a_note_has_a_line_of_its_own() -> None:
     command = "codecshift run --set kodak --spectra " + "--codec jpeg " * 10 + "--out r.sqlite"
     text = render(
-        Report([Sheet((Column("claim"),), [("H1",)], notes=[f"H1 lacking: spectra: {command}"])]), Format.text
+        Report([Sheet((Column("claim"),), [("H1",)], notes=[f"H1 missing: spectra: {command}"])]), Format.text
     )
-    assert text.splitlines()[-2:] == ["H1 lacking: spectra:", f"    {command}"]
+    assert text.splitlines()[-2:] == ["H1 missing: spectra:", f"    {command}"]
 
 
 @pytest.mark.parametrize("form", [form for form in Format if form not in {Format.csv, Format.json}])

@@ -63,8 +63,8 @@ def test_strengths_have_a_severity() -> None:
     [
         (lambda: maps.severity(3), "expected an RMS of 1, 2, 4, 8, 16 grey levels, got 3"),
         (lambda: maps.frequencies("ful", None), r"unknown band 'ful'.*did you mean 'full'"),
-        (lambda: maps.frequencies("full", 1), "expected from 2 to 256 steps of frequency, got 1"),
-        (lambda: maps.frequencies("low", 1000), "expected from 2 to 256 steps of frequency, got 1000"),
+        (lambda: maps.frequencies("full", 1), "expected 2 to 256 frequency steps, got 1"),
+        (lambda: maps.frequencies("low", 1000), "expected 2 to 256 frequency steps, got 1000"),
     ],
     ids=["rms", "band", "one-step", "too-many"],
 )

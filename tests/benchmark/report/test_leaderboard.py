@@ -158,7 +158,9 @@ def test_intervals_come_with_their_numbers(sure: Path) -> None:
     assert lines[place + 1].split()[0] == f"±{score.margin:.1f}%"
     assert f"| +100.0% [+{score.low:.1f}%, +{score.high:.1f}%] |" in render(printed, Format.markdown)
     notes = " ".join(render(printed, Format.text).split())
-    assert "±: half the 95% interval (in brackets: its ends), from 10000 paired resamples of the 8 images." in notes
+    assert (
+        "±: half the width of the 95% confidence interval (in brackets: its ends), from 10000 paired resamples" in notes
+    )
     assert "need at least" not in notes
 
 
@@ -169,7 +171,7 @@ def test_neighbours_that_cannot_be_told_apart_are_marked(tmp_path: Path, curves:
     marks = {line["codec"]: line["#"] for line in shown(printed.sheets[0])}
     assert marks == {"anchor": "1", "big": "2", "twin": "3=", "short": ""}
     assert "| 3= | twin |" in render(printed, Format.markdown)
-    assert "= after a rank: cannot be told apart from the codec above." in " ".join(printed.sheets[0].notes)
+    assert "= after a rank: no significant difference from the codec above." in " ".join(printed.sheets[0].notes)
 
 
 def test_with_few_images_there_are_no_intervals_and_it_is_said(path: Path) -> None:
@@ -186,11 +188,12 @@ def test_what_lacks_an_interval_is_said(tmp_path: Path, curves: Curves, write: W
     assert board.intervals is not None
     lost = {("anchor", "psnr_clean"): 0.25, ("anchor", "low"): 0.01}
     notes = reporting.notes(replace(board, intervals=replace(board.intervals, lost=lost)))
-    assert "anchor: up to 25.0% of the resamples have no value of psnr_clean, too many for an interval." in notes
-    assert "anchor: up to 1.0% of the resamples have no value of low, left out of the interval." in notes
+    assert "anchor: up to 25.0% of the resamples give no value of psnr_clean, too many for an interval." in notes
+    assert "anchor: up to 1.0% of the resamples give no value of low, which the interval leaves out." in notes
     rare = replace(board, intervals=replace(board.intervals, lost={("anchor", "low"): 0.0001}))
-    assert "anchor: up to 0.1% of the resamples have no value of low, left out of the interval." in reporting.notes(
-        rare
+    assert (
+        "anchor: up to 0.1% of the resamples give no value of low, which the interval leaves out."
+        in reporting.notes(rare)
     )
 
 
@@ -252,7 +255,7 @@ def test_a_leaderboard_carries_what_its_codecs_were_set_to(tmp_path: Path, curve
     assert [list(line) for line in settings.lines] == [
         [codec, *(str(KNOWN[name]) for name in FACTS)] for codec in ("anchor", "big")
     ]
-    assert any("lower ceiling of PSNR: anchor (4:2:0), big (4:2:0)." in note for note in printed.sheets[0].notes)
+    assert any("the PSNR they can reach: anchor (4:2:0), big (4:2:0)." in note for note in printed.sheets[0].notes)
 
 
 def test_the_waves_of_a_heatmap_are_in_no_leaderboard_unless_they_are_named(

@@ -47,25 +47,25 @@ def test_notes_say_from_what(made: Callable[..., Measurement]) -> None:
     text = notes(made(fog=0.01, defocus_blur=0.2, shot_noise=0.38), FIFTEEN, 3)
     joined = " ".join(text)
     assert "Measured at severity 3 on 24 images of kodak (sha256 abababababab), codecshift 9.9" in joined
-    assert joined.endswith("By order of centroid alone they fall into the paper's bands.")
+    assert joined.endswith("Sorted by centroid, the corruptions are in the order of the paper's bands.")
     assert "*" not in joined
 
 
 def test_notes_count_what_lies_in_another_third_and_name_what_is_out_of_order(made: Callable[..., Measurement]) -> None:
     text = " ".join(notes(made(fog=0.15, zoom_blur=0.1, defocus_blur=0.2, shot_noise=0.38), FIFTEEN, 3))
-    assert "* 1 of 4 lie in another third than the paper's band." in text
-    assert "fog (paper: low) lies above zoom_blur (medium)." in text
+    assert "* The measured third differs from the paper's band for 1 of 4 corruptions." in text
+    assert "fog (paper: low) has a higher centroid than zoom_blur (medium)." in text
     assert "By order" not in text
 
 
 def test_notes_tell_of_a_measurement_that_is_out_of_date(made: Callable[..., Measurement]) -> None:
     text = " ".join(notes(made([find("fog").version, 99], fog=0.01, snow=0.02), FIFTEEN, 3))
-    assert "Measured with another version, so out of date: snow." in text
+    assert "Out of date, measured with another version of the corruption: snow." in text
 
 
 def test_notes_are_of_the_corruptions_asked_for(made: Callable[..., Measurement]) -> None:
     measurement = made(fog=0.01, zoom_blur=0.1)
-    assert "another third" in " ".join(notes(measurement, ["zoom_blur"], 3))
-    assert "another third" not in " ".join(notes(measurement, ["fog"], 3))
+    assert "third differs from" in " ".join(notes(measurement, ["zoom_blur"], 3))
+    assert "third differs from" not in " ".join(notes(measurement, ["fog"], 3))
     nothing = replace(measurement, rows=(Measured("fog", 3, 0, *[math.nan] * 5, ""),))
     assert "Measured" in notes(nothing, ["fog"], 3)[0]

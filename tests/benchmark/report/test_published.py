@@ -92,8 +92,8 @@ def test_a_smaller_table_leaves_a_fuller_one_as_it_is(
     assert everything(tmp_path / "out") == before
     table = tmp_path / "out" / "v1" / "kodak" / "anchor.csv"
     assert written.notes[0] == (
-        f"{table}, by lines: 5 kept because the run file lacks them, "
-        "10 kept because they are over more images or measures than in the run file"
+        f"lines of {table}: 5 kept because the run file lacks them, "
+        "10 kept because they cover more images or measures than the run file"
     )
     assert table in written.files
 
@@ -109,7 +109,7 @@ def test_a_line_gives_way_to_one_over_more_images_and_new_ones_are_added(
         **{("fog", 3, point): (3, "second") for point in points},
         **{("gaussian_noise", 3, point): (3, "second") for point in points},
     }
-    assert written.notes[0].endswith("by lines: 5 added, 5 replaced, 5 kept because the run file lacks them")
+    assert written.notes[0].endswith(".csv: 5 added, 5 replaced, 5 kept because the run file lacks them")
 
 
 def test_a_line_with_fewer_measures_does_not_replace_one_with_more(
@@ -148,15 +148,15 @@ def test_publishing_again_changes_and_tells_nothing(
 STRANGERS = {
     "codec": (
         provenance(codec=2),
-        "codec 'anchor' is not the same in all its runs.*; export to another folder, or repl",
+        "codec 'anchor' is not the same in all runs.*; export to another folder, or repl",
     ),
     "set": (
         provenance(digest="1"),
-        "set 'kodak' is not the same in all its runs .*; export to another folder, or repla",
+        "set 'kodak' is not the same in all runs .*; export to another folder, or repla",
     ),
     "corruption": (
         provenance() | {"corruptions": {"fog": 2, "none": 0}},
-        "corruption 'fog' is not the same in all its runs .*; export to another folder, or repla",
+        "corruption 'fog' is not the same in all runs .*; export to another folder, or repla",
     ),
 }
 
@@ -213,7 +213,7 @@ def test_a_set_of_a_like_name_is_refused(
     publish(curves("folder:a b", run="first"), provenance(sets=["folder:a b"]))
     before = everything(tmp_path / "out")
     with pytest.raises(
-        NotComparable, match="is of another set or codec than folder:a-b anchor: export to another folder"
+        NotComparable, match="is for another set or codec than folder:a-b anchor: export to another folder"
     ):
         publish(curves("folder:a-b", run="second"), provenance(sets=["folder:a-b"]))
     assert everything(tmp_path / "out") == before
@@ -259,7 +259,7 @@ def test_replaced_tables_are_those_of_the_run_file_alone(
         assert (tmp_path / "out" / "v1" / "kodak" / f"{codec}.csv").read_bytes() == (
             tmp_path / "expected" / "v1" / "kodak" / f"{codec}.csv"
         ).read_bytes()
-    assert written.notes[0].endswith("anchor.csv, by lines: 15 replaced by 5")
+    assert written.notes[0].endswith("anchor.csv: 15 replaced by 5")
     assert orphans(tmp_path / "out") == [tmp_path / "out" / "v1" / "runs" / "full.json"]
     assert orphans(tmp_path / "out") == remove_orphans(tmp_path / "out")
     assert everything(tmp_path / "out") == everything(tmp_path / "expected")

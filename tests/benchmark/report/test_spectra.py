@@ -188,7 +188,7 @@ def test_channels_and_windows_are_shown(pair: Path, tmp_path: Path, here: Here) 
     assert [line.split()[2:4] for line in said.splitlines() if "jpeg:q30" in line] == [["D", one] for one in "BGRY"]
     refused = here(*wanted, "--spectra")
     assert refused.returncode == 2
-    assert "setting of spectra 'channels' is not the same in all its runs" in refused.stderr
+    assert "setting of spectra 'channels' is not the same in all runs" in refused.stderr
 
 
 def test_a_dry_run_counts_the_spectra(pair: Path, tmp_path: Path, here: Here) -> None:

@@ -106,7 +106,7 @@ def test_it_says_what_it_rests_on_and_how_far_it_is(images: ImageSet, pair: Path
 
 def test_an_image_too_small_is_named_before_anything_is_measured(tmp_path: Path) -> None:
     PIL.Image.fromarray(np.zeros((31, 40, 3), np.uint8)).save(tmp_path / "tiny.png")
-    with pytest.raises(SetError, match=r": tiny is 40x31, corruptions need at least 32 pixels a side"):
+    with pytest.raises(SetError, match=r": tiny is 40x31, corruptions need at least 32 pixels per side"):
         measure(open_set(f"folder:{tmp_path}", NOWHERE), ["fog"])
 
 
@@ -144,7 +144,7 @@ def test_a_file_reads_back_to_six_digits(images: ImageSet, tmp_path: Path) -> No
         ("corruption,severity\n", "m.csv is not a measurement of bands"),
         ("# [1]\n", "m.csv is not a measurement of bands"),
         ('# {"version": 1}\ncorruption,severity\nfog,3\n', "m.csv is not a measurement of bands"),
-        ('# {"version": 2}\n', "m.csv is version 2 of its format, expected 1: measure anew"),
+        ('# {"version": 2}\n', "m.csv is version 2 of its format, expected 1: measure again"),
     ],
     ids=["empty", "no-provenance", "list", "columns", "newer"],
 )

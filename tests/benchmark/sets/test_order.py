@@ -69,7 +69,7 @@ def test_what_cannot_be_made_is_refused(
 
 def test_an_image_too_small_to_corrupt_is_refused_by_name(tmp_path: Path) -> None:
     PIL.Image.new("RGB", (64, 31)).save(tmp_path / "flat.png")
-    with pytest.raises(SetError, match=r"^flat of folder:.* is 64x31: the corruptions need 32 pixels a side$"):
+    with pytest.raises(SetError, match=r"^flat of folder:.* is 64x31: corruptions need at least 32 pixels per side$"):
         order(f"folder:{tmp_path}", NOWHERE)
 
 

@@ -60,7 +60,7 @@ def test_the_wrong_picture_under_a_right_name_is_found(copy: Path) -> None:
     data = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(data)
-    about = "its pixels are others"
+    about = "its pixels differ"
     assert verify(copy, jobs=1)[1] == [Finding("pixels", f"fog/{n}/hair.png", about) for n in (2, 4)]
 
 

@@ -44,7 +44,7 @@ def test_rows_that_disagree_are_refused(other: dict[str, object], tmp_path: Path
 def test_merging_overwrites_nothing(tmp_path: Path, row: Rows, write: Write) -> None:
     path = write(tmp_path / "1", [row()])
     before = path.read_bytes()
-    with pytest.raises(RunFileError, match="exists already: merging writes a new file"):
+    with pytest.raises(RunFileError, match="exists already, and merging writes a new file: give"):
         store.merge([path], path)
     assert before == path.read_bytes()
 
@@ -104,7 +104,7 @@ def test_an_image_that_is_not_the_same_in_two_files_is_named(
         file_of(tmp_path / "1", [row(image="a"), row(image="b")], write, {"a": "0", "b": "1"}),
         file_of(tmp_path / "2", [row(image="b", run="s")], write, {"a": "0", "b": "2"}),
     ]
-    with pytest.raises(RunFileError, match="hold rows of kodak/b that is not the same image in both"):
+    with pytest.raises(RunFileError, match="hold rows of kodak/b, but measured different images"):
         store.merge([paths[place] for place in order], tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
 
@@ -157,7 +157,7 @@ def test_a_set_of_an_old_file_is_compared_as_a_whole(tmp_path: Path, row: Rows, 
         write(tmp_path / name, [row(image="b", run=name)], {"sets": {"kodak": {"digest": digest}}})
         for name, digest in (("same", "1"), ("other", "9"))
     )
-    with pytest.raises(RunFileError, match=r"set 'kodak' is not the same in all its runs \(1 and 9\)"):
+    with pytest.raises(RunFileError, match=r"set 'kodak' is not the same in all runs \(1 and 9\)"):
         store.merge([new, other], tmp_path / "out")
     assert store.merge([new, same], tmp_path / "out") == (2, 0)
 

@@ -139,7 +139,7 @@ def test_a_neural_codec_on_two_kinds_of_device_is_a_conflict(images: ImageSet) -
         describe([images], NAMES, both, Device("cuda", f"cuda: {name}") if name else None)
         for name in ("", "NVIDIA H200", "NVIDIA A100")
     )
-    assert conflict([cpu_run, h200]) == "device of codec 'neural' is not the same in all its runs (cpu and cuda)"
+    assert conflict([cpu_run, h200]) == "device of codec 'neural' is not the same in all runs (cpu and cuda)"
     program = replace(NEURAL, process=True)
     runs = [describe([images], NAMES, [program], device) for device in (None, Device("cuda", "cuda: NVIDIA H200"))]
     assert runs[0] == runs[1]
@@ -175,11 +175,11 @@ def test_another_machine_is_no_conflict(described: dict[str, Any]) -> None:
 def test_each_conflict_is_named(described: dict[str, Any]) -> None:
     codec = described["codecs"]["webp"]
     for kind, name, value, sentence in (
-        ("sets", "folder:pair", {"digest": "0" * 64, "images": 2}, "set 'folder:pair' is not the same in all its runs"),
-        ("corruptions", "fog", 99, "corruption 'fog' is not the same in all its runs (1 and 99)"),
-        ("measures", "psnr", 99, "measure 'psnr' is not the same in all its runs (1 and 99)"),
-        ("codecs", "webp", codec | {"version": 99}, "codec 'webp' is not the same in all its runs"),
-        ("codecs", "webp", codec | {"library": "libwebp 9"}, "codec 'webp' is not the same in all its runs"),
+        ("sets", "folder:pair", {"digest": "0" * 64, "images": 2}, "set 'folder:pair' is not the same in all runs"),
+        ("corruptions", "fog", 99, "corruption 'fog' is not the same in all runs (1 and 99)"),
+        ("measures", "psnr", 99, "measure 'psnr' is not the same in all runs (1 and 99)"),
+        ("codecs", "webp", codec | {"version": 99}, "codec 'webp' is not the same in all runs"),
+        ("codecs", "webp", codec | {"library": "libwebp 9"}, "codec 'webp' is not the same in all runs"),
     ):
         found = conflict([described, described, other(described, kind, name, value)])
         assert found.startswith(sentence), found
@@ -203,13 +203,13 @@ def test_other_pixels_of_one_corruption_version_are_a_conflict(described: dict[s
     numpy, scipy = described["libraries"]["numpy"], described["libraries"]["scipy"]
     changed = with_libraries(described, {"fog": "0" * 16}, numpy="99.0", scipy="99.1")
     assert conflict([described, changed]) == (
-        f"corruption 'fog' makes other pixels in some of its runs (numpy {numpy} and 99.0, scipy {scipy} and 99.1)"
+        f"corruption 'fog' makes different pixels in some of the runs (numpy {numpy} and 99.0, scipy {scipy} and 99.1)"
     )
 
 
 def test_other_pixels_with_the_same_libraries_name_what_else_differs(described: dict[str, Any]) -> None:
     changed = with_libraries(described, {"fog": "0" * 16})
-    sentence = "corruption 'fog' makes other pixels in some of its runs "
+    sentence = "corruption 'fog' makes different pixels in some of the runs "
     assert conflict([{**described, "cpu": "A"}, {**changed, "cpu": "B"}]) == f"{sentence}(processor A and B)"
     commits = [{"commit": letter * 40, "changed": False} for letter in "ab"]
     code = [{**run, "git": commit} for run, commit in zip((described, changed), commits, strict=True)]
@@ -221,7 +221,7 @@ def test_runs_that_recorded_no_pixels_are_compared_by_version(described: dict[st
     earlier = {key: value for key, value in described.items() if key != "pixels"}
     changed = with_libraries(described, {"fog": "0" * 16}, numpy="99.0")
     assert conflict([earlier, described]) == conflict([earlier, changed]) == ""
-    assert conflict([earlier, described, changed]).startswith("corruption 'fog' makes other pixels")
+    assert conflict([earlier, described, changed]).startswith("corruption 'fog' makes different pixels")
     assert conflict([earlier, other(described, "corruptions", "fog", 99)]).startswith(
         "corruption 'fog' is not the same"
     )

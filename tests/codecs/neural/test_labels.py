@@ -118,5 +118,5 @@ def test_two_files_of_one_name_are_not_mixed(folder: Path, tmp_path: Path) -> No
     other.parent.mkdir()
     shutil.copy(folder / "a.safetensors", other)
     plan = Plan("p", "", ("sample",), (f"{NAME}@{folder}/c.safetensors", f"{NAME}@{other}"))
-    with pytest.raises(UnknownCodec, match=rf"another codec of this run is called '{NAME}@c' in rows"):
+    with pytest.raises(UnknownCodec, match=rf"another codec has the same name '{NAME}@c' in rows"):
         prepare(plan, tmp_path)
