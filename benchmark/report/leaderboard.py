@@ -125,9 +125,9 @@ def notes(board: Leaderboard) -> list[str]:
         "corruptions, then on clean images and over each band of corruptions. inflation: bits on corrupted images "
         "divided by bits on clean images, at the same setting. PSNR clean: the decoded image against the clean image, "
         f"at the setting that takes {board.matched_bpp:g} bpp on clean images. overlap: the smallest share of "
-        f"{board.anchor}'s quality range that the codec reaches under any corruption."
+        f"{board.anchor}'s quality range that both curves cover, under any corruption."
     )
-    unranked = [f"{entry.codec} is not ranked: {entry.reason}." for entry in board.entries if entry.rank is None]
+    unranked = [_unranked(board, entry) for entry in board.entries if entry.rank is None]
     estimated = [
         f"{entry.codec}: the rate estimated from likelihoods differs from the real rate by {percent(entry.gap_clean)} "
         f"on clean images and by {percent(entry.gap)} on corrupted images."
@@ -135,6 +135,18 @@ def notes(board: Leaderboard) -> list[str]:
         if not math.isnan(entry.gap_clean) or not math.isnan(entry.gap)
     ]
     return [legend, *_interval_notes(board), *unranked, *estimated, *_aside_notes(board)]
+
+
+def _unranked(board: Leaderboard, entry: Entry) -> str:
+    """Return why a codec has no rank, and over which part of the board its number is a mean."""
+    scored = [condition for condition in board.conditions if condition[0] != CLEAN] or list(board.conditions)
+    partial = (
+        f" Its BD-rate is the mean over {entry.conditions} of {counted(len(scored), 'condition')}, not to be compared "
+        "with the others; another --anchor may rank it."
+        if 0 < entry.conditions < len(scored)
+        else ""
+    )
+    return f"{entry.codec} is not ranked: {entry.reason}.{partial}"
 
 
 def _aside_notes(board: Leaderboard) -> Iterator[str]:

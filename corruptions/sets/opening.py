@@ -81,7 +81,8 @@ def _open_folder(name: str, progress: Progress | None) -> ImageSet:
     digests = file_digests(files, f"hashing {set_name}", progress)
     sources = [Source.of_file(*facts, view) for facts in zip(ids, files, digests, strict=True)]
     if not any(source.height for source in sources):
-        raise SetError(f"{name}: none of the {len(files)} image files can be used; {_fault(sources[0], view)}")
+        hint = f"; give a smaller crop (height x width), or folder:{root} for full size" if view else ""
+        raise SetError(f"{name}: none of the {len(files)} image files can be used; {_fault(sources[0], view)}{hint}")
     return ImageSet(set_name, by_id(sources), view, f"{len(files)} images of a folder", left_out=ignored)
 
 
