@@ -234,6 +234,18 @@ def test_who_is_not_ranked_is_named(path: Path) -> None:
     assert any(note.startswith("short is not ranked: ") for note in report(path).sheets[0].notes)
 
 
+def test_a_number_over_some_of_the_conditions_says_so(tmp_path: Path, curves: Curves, write: Write) -> None:
+    rows = curves()
+    far = [
+        replace(row, codec="far", error=max(1, row.error // (10**5 if row.corruption == "fog" else 1)))
+        for row in rows
+        if row.codec == "anchor"
+    ]
+    path = write(tmp_path / "r.sqlite", [*rows, *far])
+    (note,) = (note for note in report(path).sheets[0].notes if note.startswith("far is not ranked: "))
+    assert "Its BD-rate is the mean over 1 of 2 conditions, not to be compared" in note
+
+
 # --- what the codecs were set to
 
 KNOWN = {"version": 1, "kind": "classical", "chroma": "4:2:0", "bit_depth": 8, "colour": "BT.601 full", "settings": "x"}
