@@ -5,6 +5,8 @@
 
 PYTHON ?= python3
 EXTRAS ?= test
+# One process more than there are cores: many tests wait for processes of their own.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 BIN := .venv/bin
 
 .PHONY: run test lint perf setup clean
@@ -13,7 +15,7 @@ run: setup
 	$(BIN)/codecshift run
 
 test: setup
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .

@@ -53,7 +53,7 @@ def test_a_command_of_a_figure_makes_it_on_the_images_of_the_file(measured: Here
 def test_a_command_of_a_claim_measures_what_it_lacks_on_the_images_of_the_file(measured: Here) -> None:
     before = images()
     text = measured("claims", "my run.sqlite", "--only", "H4").stdout
-    done = measured(*suggested(text, "H4 lacking"), "--jobs", 1)
+    done = measured(*suggested(text, "H4 missing"), "--jobs", 1)
     assert done.returncode == 0, done.stderr
     assert images() == before
     assert "shot_noise" in set(store.read("my run.sqlite")["corruption"])

@@ -73,7 +73,7 @@ def test_what_cannot_be_drawn_is_reported_and_the_rest_drawn(drawn: Path, tmp_pa
 
 
 def test_a_figure_asked_for_that_cannot_be_drawn_is_refused(drawn: Path, tmp_path: Path) -> None:
-    with pytest.raises(NothingToDraw, match=r"^rd-ood: rows under corruptions .* codecshift run"):
+    with pytest.raises(NothingToDraw, match=r"^rd-ood: rows of a lossy codec under corruptions .* codecshift run"):
         figures(drawn, tmp_path / "out", "rd-ood")
     with pytest.raises(UnknownName, match="did you mean 'rd-ood'"):
         figures(drawn, tmp_path / "out", "rd-od")
@@ -98,7 +98,7 @@ def test_each_set_has_its_figures_and_one_may_lack_them(tmp_path: Path, row: Cal
     written = figures(path, tmp_path / "out", "rd-clean", skipped=said.append)
     assert [path.name for path in written] == ["rd-clean-kodak.png", "rd-clean-kodak.txt"]
     (line,) = said
-    assert line.startswith("rd-clean of folder:mine is not drawn: rows on clean images")
+    assert line.startswith("rd-clean of folder:mine is not drawn: rows of a lossy codec on clean images")
 
 
 def test_waves_are_drawn_in_no_figure_of_corruptions(

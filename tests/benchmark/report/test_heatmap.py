@@ -96,7 +96,7 @@ def test_what_is_chosen_is_read(held: Path) -> None:
     ("choice", "shown", "fault"),
     [
         (Choice(severities=[3], codecs=["webp"], corruptions=["none"]), None, "a heatmap needs rows of waves"),
-        (Choice(), maps.full_window(8), "no rows of 9 x 5 frequencies in steps of 1/8 .*: there are"),
+        (Choice(), maps.full_window(8), "no rows of 9 x 5 frequencies in steps of 1/8 .*: the file has"),
     ],
     ids=["no-waves", "window"],
 )
