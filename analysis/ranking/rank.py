@@ -122,7 +122,8 @@ def _bd_rate(tables: PointTables, anchor: str, codec: str, condition: Condition)
         curves = (Curve.through(_over(table.bpp, images), _over(table.quality, images)) for table in (base, own))
         return bd_rate(*curves)
     lacking = "it has" if not own.complete.any() else "the anchor has" if not base.complete.any() else "the two share"
-    reason = f"{lacking} no image with rows at every point under {condition[0]}@{condition[1]}"
+    under = f"{condition[0]} at severity {condition[1]}" if condition[1] else "no corruption"
+    reason = f"{lacking} no image that was measured at every point under {under}"
     return BdRate(math.nan, math.nan, reason)
 
 

@@ -98,7 +98,7 @@ def print_estimate(job: Job, path: Path, jobs: int | None, retry_failed: bool, t
             "        the numbers below assume the middle of each ladder instead of the setting still to be found"
         )
     typer.echo(f"plan    {job.plan.name}: {', '.join(job.sets)}; {len(job.plan.conditions())} conditions")
-    typer.echo(f"points  {job.cells()} codec settings under a condition")
+    typer.echo(f"points  {len(job.points)} codec settings, each under every condition")
     typer.echo(f"rows    {job.rows()}, of which {job.rows() - guess.rows} are in {path}")
     if job.device:
         typer.echo(f"device  {job.device.name}, up to {job.device.batch} images per batch")

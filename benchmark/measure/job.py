@@ -128,10 +128,6 @@ class Job:
         not_made = {shot[:4] for shot in unshown}
         return sum(not_made.isdisjoint(_marks(shot)) for shot in self.shots()) * len(self.points)
 
-    def cells(self) -> int:
-        """Return the number of cells of the whole plan."""
-        return len(self.sets) * len(self.plan.conditions()) * len(self.points)
-
 
 def _marks(shot: Shot) -> tuple[tuple[str, str, str, int], ...]:
     """Return the two records that can mark a shot as one that cannot be made: its own and that of its clean image."""

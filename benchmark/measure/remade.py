@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from shlex import quote
@@ -31,19 +32,26 @@ class Remade:
     """The pixels behind the rows of one set of a run file; `extra` are codecs in addition to those of the catalogue.
 
     The set is looked up in `data_dir`: known sets such as `kodak` as in a run, `folder:photos` in the subfolder
-    `photos`. Its images must be those that the rows were measured on. Corrupted images are made again from their seeds,
-    and decoded images by the codec; bytes and squared errors must equal those of the stored row. Any failure raises
-    NothingToDraw.
+    `photos`. If it is not there, `places` are tried, the names by which runs opened it. Its images must be those that
+    the rows were measured on. Corrupted images are made again from their seeds, and decoded images by the codec; bytes
+    and squared errors must equal those of the stored row. Any failure raises NothingToDraw.
     """
 
     def __init__(
-        self, path: Path, set_name: str, runs: Iterable[Mapping[str, Any]], data_dir: Path, extra: Iterable[Spec] = ()
+        self,
+        path: Path,
+        set_name: str,
+        runs: Iterable[Mapping[str, Any]],
+        data_dir: Path,
+        extra: Iterable[Spec] = (),
+        places: Iterable[str] = (),
     ) -> None:
         self._path = path
         self._set_name = set_name
         self._digests = {run["sets"][set_name]["digest"] for run in runs if set_name in run["sets"]}
         self._data_dir = data_dir
         self._extra = tuple(extra)
+        self._places = tuple(dict.fromkeys((self._place(), *places)))
         self._made = Recent(self._make, KEPT)
         self._rows = cache(self._rows_under)
 
@@ -67,9 +75,11 @@ class Remade:
     def _opened(self) -> ImageSet | str:
         """Return the set, or why it is missing."""
         ask = f"codecshift figures {quote(str(self._path))} --data-dir DIR"
-        try:
-            images = open_set(self._place(), self._data_dir)
-        except (SetError, UnknownSet, GeneratedError, DownloadError, OSError):
+        for name in self._places:
+            with suppress(SetError, UnknownSet, GeneratedError, DownloadError, OSError):
+                images = open_set(name, self._data_dir)
+                break
+        else:
             return f"the images of {self._set_name} are needed, but are not in {self._data_dir}: {ask}"
         place = f"{self._set_name} in {self._data_dir}"
         recorded = store.recorded(self._path).get(self._set_name)

@@ -41,13 +41,14 @@ def drawn_from(
     for part in evidence.by_set():
         image_set = str(part.rows["set"].iloc[0])
         runs = tuple(sorted(part.rows["run"].unique()))
+        named = [asked.sets[image_set] for asked in part.asked() if image_set in asked.sets]
         yield (
             image_set,
             analysis.Material(
                 rows=part.rows,
                 bands=BANDS,
                 spectra=part.spectra(),
-                pictures=Remade(part.path, image_set, [part.runs[run] for run in runs], data_dir, extra),
+                pictures=Remade(part.path, image_set, [part.runs[run] for run in runs], data_dir, extra, named),
                 runs=runs,
                 codecs={line["codec"]: line for line in part.facts() if line["run"] in runs},
                 window=part.spectra_settings().get("window", "none"),

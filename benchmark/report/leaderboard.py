@@ -120,12 +120,22 @@ def title(board: Leaderboard) -> str:
 def notes(board: Leaderboard) -> list[str]:
     """Return the notes that a reader needs to understand the ranking."""
     percent = _NUMBERS["score"].show
-    legend = (
+    legend = [
         f"BD-rate: difference in bits from {board.anchor} at the same quality, negative is better: the mean over all "
-        "corruptions, then on clean images and over each band of corruptions. inflation: bits on corrupted images "
-        "divided by bits on clean images, at the same setting. PSNR clean: the decoded image against the clean image, "
-        f"at the setting that takes {board.matched_bpp:g} bpp on clean images. overlap: the smallest share of "
-        f"{board.anchor}'s quality range that both curves cover, under any corruption."
+        "corruptions, then on clean images and over each band of corruptions."
+    ]
+    if any(math.isfinite(entry.inflation) for entry in board.entries):
+        legend.append(
+            "inflation: bits on corrupted images divided by bits on clean images, each setting against itself, the "
+            "mean over settings."
+        )
+    if any(math.isfinite(entry.psnr_clean) for entry in board.entries):
+        legend.append(
+            f"PSNR clean: the decoded image against the clean image, at {board.matched_bpp:g} bpp on clean images, "
+            "between settings."
+        )
+    legend.append(
+        f"overlap: the smallest share of {board.anchor}'s quality range that both curves cover, under any corruption."
     )
     unranked = [_unranked(board, entry) for entry in board.entries if entry.rank is None]
     estimated = [
@@ -134,19 +144,20 @@ def notes(board: Leaderboard) -> list[str]:
         for entry in board.entries
         if not math.isnan(entry.gap_clean) or not math.isnan(entry.gap)
     ]
-    return [legend, *_interval_notes(board), *unranked, *estimated, *_aside_notes(board)]
+    return [" ".join(legend), *_interval_notes(board), *unranked, *estimated, *_aside_notes(board)]
 
 
 def _unranked(board: Leaderboard, entry: Entry) -> str:
     """Return why a codec has no rank, and over which part of the board its number is a mean."""
     scored = [condition for condition in board.conditions if condition[0] != CLEAN] or list(board.conditions)
     partial = (
-        f" Its BD-rate is the mean over {entry.conditions} of {counted(len(scored), 'condition')}, not to be compared "
-        "with the others; another --anchor may rank it."
+        f" Its BD-rate is the mean over {entry.conditions} of {counted(len(scored), 'condition')}: do not compare it "
+        "with the others."
         if 0 < entry.conditions < len(scored)
         else ""
     )
-    return f"{entry.codec} is not ranked: {entry.reason}.{partial}"
+    hint = " (try another --anchor)" if "quality range" in entry.reason else ""
+    return f"{entry.codec} is not ranked: {entry.reason}{hint}.{partial}"
 
 
 def _aside_notes(board: Leaderboard) -> Iterator[str]:
@@ -175,9 +186,8 @@ def _interval_notes(board: Leaderboard) -> Iterator[str]:
         yield f"Confidence intervals need at least {MINIMUM_IMAGES} images; this run has {drawn.images}."
         return
     yield (
-        f"±: half the width of the {drawn.confidence:.0%} confidence interval (in brackets: its ends), from "
-        f"{drawn.resamples} paired resamples of the {drawn.images} images. {TIED} after a rank: no significant "
-        "difference from the codec above."
+        f"±: half the width of the {drawn.confidence:.0%} confidence interval, from {drawn.resamples} paired resamples "
+        f"of the {drawn.images} images. {TIED} after a rank: no significant difference from the codec above."
     )
     without = {
         codec for codec, numbers in drawn.numbers.items() if not any(interval.known for interval in numbers.values())

@@ -36,8 +36,20 @@ def test_the_list_names_every_figure_and_its_needs(here: Here) -> None:
     assert "psd-d" not in few
 
 
-def test_the_list_of_a_file_says_what_lacks(measured: Path, pair: Path, here: Here) -> None:
-    said = here("figures", measured, "--list").stdout
+@pytest.fixture
+def moved(measured: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a run file that does not record where the run found its images."""
+    monkeypatch.setattr("codecshift.benchmark.store.asked", lambda _path: {})
+    return measured
+
+
+def test_images_are_found_where_the_run_found_them(measured: Path, here: Here) -> None:
+    said = here("figures", measured, "--list", "--only", "reconstructions").stdout
+    assert re.search(r"^ reconstructions can be drawn$", said, re.MULTILINE)
+
+
+def test_the_list_of_a_file_says_what_lacks(moved: Path, pair: Path, here: Here) -> None:
+    said = here("figures", moved, "--list").stdout
     states = dict(re.findall(r"^ (\S+) +(can be drawn|cannot be drawn)$", said, re.MULTILINE))
     assert list(states) == list(FIGURES)
     assert states["psd-g"] == states["ranking"] == "can be drawn"
@@ -45,7 +57,7 @@ def test_the_list_of_a_file_says_what_lacks(measured: Path, pair: Path, here: He
     words = " ".join(said.split())
     assert re.search(r"reconstructions: .* --data-dir DIR ", words)
     assert re.search(r"nic-variants: .*two neural codecs", words)
-    said = here("figures", measured, "--list", "--only", "reconstructions", "--data-dir", pair.parent).stdout
+    said = here("figures", moved, "--list", "--only", "reconstructions", "--data-dir", pair.parent).stdout
     assert re.search(r"^ reconstructions can be drawn$", said, re.MULTILINE)
 
 
@@ -60,8 +72,8 @@ def test_all_that_can_be_drawn_is_drawn_and_the_rest_named(measured: Path, pair:
         assert any(path.name.startswith(f"{name}-") and path.suffix == ".png" for path in written), name
 
 
-def test_a_figure_that_lacks_something_is_refused_in_one_sentence(measured: Path, here: Here) -> None:
-    said = here("figures", measured, "--only", "matched-example")
+def test_a_figure_that_lacks_something_is_refused_in_one_sentence(moved: Path, here: Here) -> None:
+    said = here("figures", moved, "--only", "matched-example")
     assert said.returncode == 2
     assert said.stdout == ""
     (line,) = said.stderr.splitlines()

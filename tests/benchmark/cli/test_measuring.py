@@ -65,7 +65,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be_done(
     assert said.code == 0
     facts = dict(line.split(maxsplit=1) for line in said.out.splitlines())
     assert facts["plan"] == "quick: folder:pair; 31 conditions"
-    assert facts["points"].startswith(f"{31 * 11} codec settings")
+    assert facts["points"].startswith("11 codec settings")
     assert facts["rows"].startswith(f"{31 * 11 * 2}, of which 0 are in ")
     assert facts["time"].startswith("about ")
     assert facts["disk"].startswith("about ")
