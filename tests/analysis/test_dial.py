@@ -37,12 +37,12 @@ def whole_dials(draw) -> tuple[Dial, list[float]]:
 def test_of_whole_steps_the_nearest_is_found(drawn: tuple[Dial, list[float]]) -> None:
     dial, gaps = drawn
     gap = Recorded(lambda value: gaps[int(value - dial.low)])
-    found = nearest(dial, gap, 0.01)
-    assert abs(found.gap) == min(map(abs, gaps))
-    assert found.gap == gap.gap(found.value)
-    assert found.value == int(found.value)
-    assert (found.reason == "") == (abs(found.gap) <= 0.01)
-    assert found.looks == len(gap.asked) == len(set(gap.asked)) <= MOST_LOOKS
+    match = nearest(dial, gap, 0.01)
+    assert abs(match.gap) == min(map(abs, gaps))
+    assert match.gap == gap.gap(match.value)
+    assert match.value == int(match.value)
+    assert (match.reason == "") == (abs(match.gap) <= 0.01)
+    assert match.looks == len(gap.asked) == len(set(gap.asked)) <= MOST_LOOKS
 
 
 @settings(deadline=None, max_examples=300)
@@ -62,19 +62,19 @@ def test_of_a_scale_without_steps_one_within_the_tolerance_is_found(
         ratio = math.log(value / target)
         return sign * (power * ratio + bend * ratio**3)
 
-    found = nearest(Dial(0.01, 12, integer=False, rising=rising, rungs=tuple(rungs)), gap, 0.01)
-    assert abs(found.gap) <= 0.01
-    assert (found.gap, found.reason) == (gap(found.value), "")
-    assert found.value == float(f"{found.value:.6g}") or found.value in rungs  # so it can be named
+    match = nearest(Dial(0.01, 12, integer=False, rising=rising, rungs=tuple(rungs)), gap, 0.01)
+    assert abs(match.gap) <= 0.01
+    assert (match.gap, match.reason) == (gap(match.value), "")
+    assert match.value == float(f"{match.value:.6g}") or match.value in rungs  # so it can be named
 
 
 @settings(deadline=None)
 @given(st.lists(st.floats(-5, 5) | st.just(math.inf), min_size=1, max_size=120), st.integers(2, 20), st.booleans())
 def test_bumps_do_no_more_than_hide_a_better_one(gaps: list[float], most: int, rising: bool) -> None:
     gap = Recorded(lambda value: gaps[int(value)])
-    found = nearest(Dial(0, len(gaps) - 1, rising=rising), gap, 0.01, most=most)
-    assert abs(found.gap) == min(abs(gaps[int(value)]) for value in gap.asked)
-    assert len(gap.asked) == len(set(gap.asked)) == found.looks <= most
+    match = nearest(Dial(0, len(gaps) - 1, rising=rising), gap, 0.01, most=most)
+    assert abs(match.gap) == min(abs(gaps[int(value)]) for value in gap.asked)
+    assert len(gap.asked) == len(set(gap.asked)) == match.looks <= most
     assert all(0 <= value < len(gaps) for value in gap.asked)
 
 
@@ -87,10 +87,10 @@ def test_on_a_scale_without_steps_bumps_end_too(low: float, where: float, random
     def gap(value: float) -> float:
         return value - jump - 0.5 if value < jump else 0.6 + random.random()
 
-    found = nearest(Dial(low, 3, integer=False), gap, 0.01)
-    assert found.looks <= MOST_LOOKS
-    assert jump * (1 - 10 * FINEST) <= found.value < jump
-    assert found.reason
+    match = nearest(Dial(low, 3, integer=False), gap, 0.01)
+    assert match.looks <= MOST_LOOKS
+    assert jump * (1 - 10 * FINEST) <= match.value < jump
+    assert match.reason
 
 
 def test_a_small_bump_leaves_the_nearest_but_one() -> None:
@@ -98,8 +98,8 @@ def test_a_small_bump_leaves_the_nearest_but_one() -> None:
     random = np.random.default_rng(5)
     for _ in range(50):
         gaps = np.sort(random.uniform(-3, 2, 100)) + random.normal(0, 0.01, 100)
-        found = nearest(Dial(0, 99, rungs=(5, 20, 40, 60, 80, 95)), lambda value, gaps=gaps: gaps[int(value)], 0.01)
-        assert abs(found.gap) <= np.partition(np.abs(gaps), 6)[6]
+        match = nearest(Dial(0, 99, rungs=(5, 20, 40, 60, 80, 95)), lambda value, gaps=gaps: gaps[int(value)], 0.01)
+        assert abs(match.gap) <= np.partition(np.abs(gaps), 6)[6]
 
 
 def sjpeg(quality: float) -> float:
@@ -117,10 +117,10 @@ def test_a_nearer_value_beyond_a_dip_is_found(mirrored: bool) -> None:
         return math.log(sjpeg(101 - quality if mirrored else quality) / 4178)
 
     rungs = tuple(101 - rung if mirrored else rung for rung in (20, 50, 55, 60, 90))
-    found = nearest(Dial(1, 100, rising=not mirrored, rungs=rungs), gap, math.log(1.01))
-    assert found.value == (40 if mirrored else 61) == min(range(1, 101), key=lambda quality: abs(gap(quality)))
-    assert found.reason == ""
-    assert found.looks <= 9
+    match = nearest(Dial(1, 100, rising=not mirrored, rungs=rungs), gap, math.log(1.01))
+    assert match.value == (40 if mirrored else 61) == min(range(1, 101), key=lambda quality: abs(gap(quality)))
+    assert match.reason == ""
+    assert match.looks <= 9
 
 
 NOTHING_NEARER = "there is no nearer value on its scale"
@@ -133,13 +133,13 @@ def test_a_reason_is_true_whatever_the_scale_is_like(gaps: list[float], rungs: l
     last = len(gaps) - 1
     dial = Dial(0, last, rising=rising, rungs=tuple(rung for rung in rungs if rung <= last))
     gap = Recorded(lambda value: gaps[int(value)])
-    found = nearest(dial, gap, 0.01)
-    beside = {found.value - 1, found.value + 1} & {*range(len(gaps))}
-    match found.reason:
+    match = nearest(dial, gap, 0.01)
+    beside = {match.value - 1, match.value + 1} & {*range(len(gaps))}
+    match match.reason:
         case "":
-            assert abs(found.gap) <= 0.01
+            assert abs(match.gap) <= 0.01
         case "the scale ends there":
-            assert found.value in {0, last}
+            assert match.value in {0, last}
             assert beside <= {*gap.asked}
         case str(reason) if reason == NOTHING_NEARER:
             assert {*gap.asked} == {*range(len(gaps))}
@@ -147,21 +147,21 @@ def test_a_reason_is_true_whatever_the_scale_is_like(gaps: list[float], rungs: l
             assert beside <= {*gap.asked}
         case reason:
             assert reason == f"the search stopped after {MOST_LOOKS} points"
-            assert found.looks == MOST_LOOKS
-    assert all(abs(gaps[int(value)]) >= abs(found.gap) for value in {*gap.asked} | beside & {*gap.asked})
+            assert match.looks == MOST_LOOKS
+    assert all(abs(gaps[int(value)]) >= abs(match.gap) for value in {*gap.asked} | beside & {*gap.asked})
 
 
 @pytest.mark.parametrize("rising", [True, False])
 def test_a_whole_scale_that_was_tried_has_nothing_nearer(rising: bool) -> None:
     gaps = [-3.0, -1.0, 2.0, 4.0] if rising else [4.0, 2.0, -1.0, -3.0]
-    found = nearest(Dial(0, 3, rising=rising, rungs=(0, 1, 2, 3)), lambda value: gaps[int(value)], 0.01)
-    assert (abs(found.gap), found.looks, found.reason) == (1, 4, NOTHING_NEARER)
+    match = nearest(Dial(0, 3, rising=rising, rungs=(0, 1, 2, 3)), lambda value: gaps[int(value)], 0.01)
+    assert (abs(match.gap), match.looks, match.reason) == (1, 4, NOTHING_NEARER)
 
 
 def test_a_jump_over_the_target_is_called_one() -> None:
-    found = nearest(Dial(0.1, 9, integer=False), lambda value: value - 4 if value < 3 else 1.5, 0.01)
-    assert found.reason == "settings 0.1 % apart lie on both sides of the target"
-    assert 3 * (1 - 2 * FINEST) <= found.value < 3
+    match = nearest(Dial(0.1, 9, integer=False), lambda value: value - 4 if value < 3 else 1.5, 0.01)
+    assert match.reason == "settings 0.1 % apart lie on both sides of the target"
+    assert 3 * (1 - 2 * FINEST) <= match.value < 3
 
 
 @settings(deadline=None, max_examples=200)
@@ -172,9 +172,9 @@ def test_a_monotone_scale_of_whole_steps_takes_few_looks(target: float, seed: in
     rates = np.cumsum(np.geomspace(0.01, 0.01 * bend, 100) * random.uniform(0.95, 1.05, 100))
     gaps = np.log(rates / target)
     dial = Dial(1, 100, rungs=(4, 9, 16, 27, 40, 55, 70, 80, 88, 93, 96))
-    found = nearest(dial, lambda value: float(gaps[int(value) - 1]), math.log(1.01))
-    assert abs(found.gap) == np.abs(gaps).min()
-    assert found.looks <= 10
+    match = nearest(dial, lambda value: float(gaps[int(value) - 1]), math.log(1.01))
+    assert abs(match.gap) == np.abs(gaps).min()
+    assert match.looks <= 10
 
 
 @pytest.mark.parametrize("rungs", [(), (9, 27, 55, 80, 93)], ids=["bare", "rungs"])
@@ -185,10 +185,10 @@ def test_out_of_reach_is_the_end_of_the_scale(
     shift: float, rising: bool, integer: bool, rungs: tuple[float, ...]
 ) -> None:
     sign = 1 if rising else -1
-    found = nearest(Dial(1, 100, integer, rising, rungs), lambda value: sign * value + shift, 0.01)
+    match = nearest(Dial(1, 100, integer, rising, rungs), lambda value: sign * value + shift, 0.01)
     end = 1 if (shift > 0) == rising else 100
-    assert (found.value, found.gap, found.reason) == (end, sign * end + shift, "the scale ends there")
-    assert found.looks <= 4
+    assert (match.value, match.gap, match.reason) == (end, sign * end + shift, "the scale ends there")
+    assert match.looks <= 4
 
 
 def test_a_smooth_curve_takes_few_looks() -> None:

@@ -26,11 +26,11 @@ def measured(pair: Path, tmp_path_factory: pytest.TempPathFactory, command: Here
 
 
 def test_the_list_names_every_figure_and_its_needs(here: Here) -> None:
-    said = here("figures", "--list")
-    assert said.returncode == 0
+    done = here("figures", "--list")
+    assert done.returncode == 0
     for name in FIGURES:
-        assert name in said.stdout
-    assert "spectra D" in said.stdout
+        assert name in done.stdout
+    assert "spectra D" in done.stdout
     few = here("figures", "--list", "--only", "psd-g").stdout
     assert "psd-g" in few
     assert "psd-d" not in few
@@ -44,39 +44,39 @@ def moved(measured: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_images_are_found_where_the_run_found_them(measured: Path, here: Here) -> None:
-    said = here("figures", measured, "--list", "--only", "reconstructions").stdout
-    assert re.search(r"^ reconstructions can be drawn$", said, re.MULTILINE)
+    listing = here("figures", measured, "--list", "--only", "reconstructions").stdout
+    assert re.search(r"^ reconstructions can be drawn$", listing, re.MULTILINE)
 
 
 def test_the_list_of_a_file_says_what_lacks(moved: Path, pair: Path, here: Here) -> None:
-    said = here("figures", moved, "--list").stdout
-    states = dict(re.findall(r"^ (\S+) +(can be drawn|cannot be drawn)$", said, re.MULTILINE))
+    listing = here("figures", moved, "--list").stdout
+    states = dict(re.findall(r"^ (\S+) +(can be drawn|cannot be drawn)$", listing, re.MULTILINE))
     assert list(states) == list(FIGURES)
     assert states["psd-g"] == states["ranking"] == "can be drawn"
     assert states["reconstructions"] == states["nic-variants"] == "cannot be drawn"
-    words = " ".join(said.split())
+    words = " ".join(listing.split())
     assert re.search(r"reconstructions: .* --data-dir DIR ", words)
     assert re.search(r"nic-variants: .*two neural codecs", words)
-    said = here("figures", moved, "--list", "--only", "reconstructions", "--data-dir", pair.parent).stdout
-    assert re.search(r"^ reconstructions can be drawn$", said, re.MULTILINE)
+    listing = here("figures", moved, "--list", "--only", "reconstructions", "--data-dir", pair.parent).stdout
+    assert re.search(r"^ reconstructions can be drawn$", listing, re.MULTILINE)
 
 
 def test_all_that_can_be_drawn_is_drawn_and_the_rest_named(measured: Path, pair: Path, here: Here) -> None:
-    said = here("figures", measured, "--out", "figures", "--data-dir", pair.parent, "--format", "png")
-    assert said.returncode == 0, said.stderr
-    written = [Path(line) for line in said.stdout.splitlines()]
+    done = here("figures", measured, "--out", "figures", "--data-dir", pair.parent, "--format", "png")
+    assert done.returncode == 0, done.stderr
+    written = [Path(line) for line in done.stdout.splitlines()]
     assert {path.suffix for path in written} == {".png", ".txt"}
-    undrawn = {line.split(" is not drawn: ")[0] for line in said.stderr.splitlines()}
+    undrawn = {line.split(" is not drawn: ")[0] for line in done.stderr.splitlines()}
     assert undrawn == {"nic-variants", "theory-linear", "fourier-heatmap"}
     for name in set(FIGURES) - undrawn:
         assert any(path.name.startswith(f"{name}-") and path.suffix == ".png" for path in written), name
 
 
 def test_a_figure_that_lacks_something_is_refused_in_one_sentence(moved: Path, here: Here) -> None:
-    said = here("figures", moved, "--only", "matched-example")
-    assert said.returncode == 2
-    assert said.stdout == ""
-    (line,) = said.stderr.splitlines()
+    done = here("figures", moved, "--only", "matched-example")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
     assert line.startswith("codecshift: matched-example: the images of folder:pair are needed")
 
 
@@ -91,7 +91,7 @@ def test_a_figure_that_lacks_something_is_refused_in_one_sentence(moved: Path, h
     ids=["no-file", "unknown", "unknown-in-list", "data-dir"],
 )
 def test_wrong_input_is_refused(arguments: list[str], sentence: str, measured: Path, here: Here) -> None:
-    said = here(*(str(measured) if word == "FILE" else word for word in arguments))
-    assert said.returncode == 2
-    assert sentence in said.stderr
-    assert len(said.stderr.splitlines()) == 1
+    done = here(*(str(measured) if word == "FILE" else word for word in arguments))
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1

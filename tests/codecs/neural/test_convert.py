@@ -154,7 +154,10 @@ REFUSED: dict[str, tuple[Callable[[Path, Any], object], str]] = {
         lambda path, state: torch.save({"state_dict": state, "data": Path("x")}, path),
         r"is refused: it holds pathlib\.\S+ besides tensors, .* with torch\.save\(model\.state_dict\(\), FILE\)",
     ),
-    "cut off": (_truncated, r"is refused: it is damaged, or holds more than tensors; unpickling it could run any program"),
+    "cut off": (
+        _truncated,
+        r"is refused: it is damaged, or holds more than tensors; unpickling it could run any program",
+    ),
     "empty": (lambda path, _: path.write_bytes(b""), r"is refused: it is damaged, .* could run any program"),
     "text": (lambda path, _: path.write_bytes(b"text"), r"is refused: it is damaged, .* could run any program"),
     "another model": (
