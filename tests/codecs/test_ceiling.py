@@ -78,7 +78,7 @@ def test_colour_conversion_alone_is_no_ceiling(label: str) -> None:
     assert quality == max(quality, CONVERSION[label])
 
 
-@pytest.mark.parametrize("name", ["astronaut", "kodim03", "kodim07", "kodim13", "kodim23"])
+@pytest.mark.parametrize("name", ["astronaut", "kodim13", "kodim23"])
 @pytest.mark.parametrize("label", PHOTOGRAPHS)
 def test_a_photograph_comes_back_nearly_unchanged_at_the_best_quality(label: str, name: str) -> None:
     quality = decibels(label, picture(name))

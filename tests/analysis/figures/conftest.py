@@ -129,9 +129,8 @@ def everything() -> Material:
     """Return material of all that a figure may need: rows, waves, spectra, pictures, neural codecs and a linear one."""
     rows = make_rows(("jpeg", "jpeg2000", "webp", "linear"))
     rows.loc[rows["codec"] == "linear", "point"] = "r" + rows["point"].str[1:].astype(int).add(3).astype(str)
-    waves = [
-        rows[rows["corruption"] == "fog"].assign(corruption=f"fourier_{i}_{j}_of_4") for i in (1, 2) for j in (0, 1)
-    ]
+    of_jpeg = rows[(rows["codec"] == "jpeg") & (rows["corruption"] == "fog") & (rows["severity"] == 3)]
+    waves = [of_jpeg.assign(corruption=f"fourier_{i}_{j}_of_4") for i in (1, 2) for j in (0, 1)]
     codecs = {name: {"kind": "neural", "chroma": "4:4:4"} for name in ("jpeg", "webp")}
     return Material(
         pd.concat([rows, *waves]), BANDS, make_spectra(rows), Drawn(), runs=("r",), codecs=codecs, file="k.sqlite"

@@ -26,7 +26,7 @@ def pictures(drawings: tuple[Drawing, ...]) -> list[bytes]:
     for drawing in drawings:
         buffer = io.BytesIO()
         with plain():
-            drawing.figure.savefig(buffer, format="png", metadata={"Software": None})
+            drawing.figure.savefig(buffer, format="png", dpi=72, metadata={"Software": None})
         found.append(buffer.getvalue())
     return found
 

@@ -37,10 +37,10 @@ PRINTED = {
         f"leaderboard-{form}": ("leaderboard", "FILE", "--anchor", "jpeg", "--resamples", "100", "--format", form)
         for form in ("text", "csv", "markdown", "json")
     },
-    **{f"matched-{form}": ("leaderboard", "FILE", "--matched", "--format", form) for form in ("csv", "json")},
-    **{f"claims-{form}": ("claims", "FILE", "--only", "H9", "--format", form) for form in ("text", "markdown", "json")},
-    **{f"spectra-{form}": ("spectra", "FILE", "--format", form) for form in ("text", "csv", "json")},
-    **{f"heatmap-{form}": ("heatmap", "FILE", "--format", form) for form in ("text", "csv", "json")},
+    "matched": ("leaderboard", "FILE", "--matched"),
+    "claims": ("claims", "FILE", "--only", "H9"),
+    "spectra": ("spectra", "FILE", "--format", "json"),
+    "heatmap": ("heatmap", "FILE"),
     "figures": ("figures", "FILE", "--list"),
     "corruptions": ("corruptions",),
     "sets": ("sets",),
@@ -48,6 +48,11 @@ PRINTED = {
     "recipes": ("train", "--list"),
     "help": ("run", "--help"),
 }
+
+
+def complaints(error: str) -> list[str]:
+    """Return the lines on standard error, but for what a slow machine is told it is waiting for."""
+    return [line for line in error.splitlines() if not line.startswith("reading ")]
 
 
 def read(output: bytes) -> pd.DataFrame:
@@ -115,7 +120,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(form: str, measured: Path, en
     process.stdout.close()  # before anything is written
     error = process.stderr.read()
     process.stderr.close()
-    assert (process.wait(), error) == (0, b"")
+    assert (process.wait(), complaints(error.decode())) == (0, [])
 
 
 @pytest.mark.needs("full")
@@ -127,4 +132,4 @@ def test_a_full_disk_is_one_sentence(name: str, measured: Path, environment: dic
         done = subprocess.run(
             launch, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", env=environment, check=False
         )
-    assert (done.returncode, done.stderr) == (2, "codecshift: No space left on device\n")
+    assert (done.returncode, complaints(done.stderr)) == (2, ["codecshift: No space left on device"])
