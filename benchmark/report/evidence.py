@@ -103,6 +103,15 @@ class Evidence:
         spectra = store.spectra(self.path)
         return spectra[spectra["set"].isin(self.rows["set"].unique())]
 
+    def shifts(self) -> pd.DataFrame:
+        """Return the distortion of the corrupted images of the rows, with the columns of `store.shifts`."""
+        return self._of_rows(store.shifts(self.path))
+
+    def _of_rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the lines of a table that are of an image of the rows."""
+        images = pd.MultiIndex.from_frame(self.rows[["set", "image"]].drop_duplicates())
+        return table[pd.MultiIndex.from_frame(table[["set", "image"]]).isin(images)]
+
     def spectra_settings(self) -> Mapping[str, Any]:
         """Return how the spectra were computed: grid version, channels and window. Empty if there are no spectra."""
         return next((run[SPECTRA] for run in self.runs.values() if SPECTRA in run), {})
