@@ -32,9 +32,10 @@ class Lacking(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """All rows, shifts and spectra of a run file, with the columns that `benchmark.store` reads them with.
+    """All rows, shifts and radial profiles of a run file, as `benchmark.store` reads them.
 
-    `shifts` gives the PSNR in dB of each corrupted image against the clean one. `bands` maps a corruption to "low",
+    `shifts` gives the PSNR in dB of each corrupted image against the clean one; `profiles` gives the power density of
+    each spectrum of each image by ring. `bands` maps a corruption to "low",
     "medium", "high" or "extra", `kinds` a codec to "classical" or "neural"; `file` is the name of the run file in
     commands; `asked` holds the options of its runs, which those commands repeat.
     """
@@ -42,7 +43,7 @@ class Records:
     rows: pd.DataFrame
     bands: Mapping[str, str]
     shifts: pd.DataFrame
-    spectra: pd.DataFrame
+    profiles: pd.DataFrame
     kinds: Mapping[str, str] = field(default_factory=dict)
     file: str = "FILE"
     asked: tuple[Asked, ...] = ()

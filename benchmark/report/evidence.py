@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ...analysis.commands import Asked, Measured, measured
 from ...analysis.ranking import NotComparable
@@ -105,12 +106,18 @@ class Evidence:
 
     def shifts(self) -> pd.DataFrame:
         """Return the distortion of the corrupted images of the rows, with the columns of `store.shifts`."""
-        return self._of_rows(store.shifts(self.path))
+        shifts = store.shifts(self.path)
+        return shifts[self._are_of_images(shifts)]
 
-    def _of_rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the lines of a table that are of an image of the rows."""
+    def profiles(self) -> pd.DataFrame:
+        """Return the radial profiles of the images of the rows, indexed as those of `store.profiles`."""
+        profiles = store.profiles(self.path)
+        return profiles[self._are_of_images(profiles.index.to_frame())]
+
+    def _are_of_images(self, table: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return which lines of a table are of an image of the rows."""
         images = pd.MultiIndex.from_frame(self.rows[["set", "image"]].drop_duplicates())
-        return table[pd.MultiIndex.from_frame(table[["set", "image"]]).isin(images)]
+        return np.asarray(pd.MultiIndex.from_frame(table[["set", "image"]]).isin(images))
 
     def spectra_settings(self) -> Mapping[str, Any]:
         """Return how the spectra were computed: grid version, channels and window. Empty if there are no spectra."""
