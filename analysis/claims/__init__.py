@@ -3,8 +3,7 @@
 The claims restate findings of "Neural Image Compression: Generalization, Robustness, and Spectral Biases" (Lieberman et
 al., 2023) as hypotheses that rows can decide. H1 to H12 are the numbers of this suite, not of the paper; H2, H8 and H11
 have no test. Each claim has a rule that was set before any row was seen: an effect, and a threshold that it must
-exceed. If the effect is computed from rows of single images, its whole 95 % bootstrap interval over images must exceed
-the threshold. Spectra are stored as means over images, so claims about their shape have no interval; they stay
+exceed: its whole 95 % bootstrap interval over images must lie beyond the threshold. Only H12 has no interval; it stays
 undecided between a threshold of support and a lower threshold of refutation.
 """
 

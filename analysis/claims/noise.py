@@ -135,7 +135,7 @@ def _lacking_of_two_kinds(records: Records, rows: Rows, near: Sequence[str]) -> 
             lacking.append(f"rows of {able[0]} under noise")
             codecs.append(able[0])
     if noisy["shift"].isna().all():
-        lacking.append("the squared error of the noise itself, from the codec identity")
+        lacking.append("the squared error of the noise itself, which measuring another codec adds")
         codecs.append("identity")
     ask = records.command("--corruption none --corruption high", *(f"--codec {shlex.quote(codec)}" for codec in codecs))
     return Lacking(f"needed: {'; '.join(lacking)}: {ask}")

@@ -32,15 +32,18 @@ class Lacking(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """All rows and spectra of a run file, with the columns that `benchmark.store` reads them with.
+    """All rows, shifts and radial profiles of a run file, as `benchmark.store` reads them.
 
-    `bands` maps a corruption to "low", "medium", "high" or "extra", `kinds` a codec to "classical" or "neural"; `file`
-    is the name of the run file in commands; `asked` holds the options of its runs, which those commands repeat.
+    `shifts` gives the PSNR in dB of each corrupted image against the clean one; `profiles` gives the power density of
+    each spectrum of each image by ring. `bands` maps a corruption to "low",
+    "medium", "high" or "extra", `kinds` a codec to "classical" or "neural"; `file` is the name of the run file in
+    commands; `asked` holds the options of its runs, which those commands repeat.
     """
 
     rows: pd.DataFrame
     bands: Mapping[str, str]
-    spectra: pd.DataFrame
+    shifts: pd.DataFrame
+    profiles: pd.DataFrame
     kinds: Mapping[str, str] = field(default_factory=dict)
     file: str = "FILE"
     asked: tuple[Asked, ...] = ()
@@ -117,11 +120,12 @@ def rows_of(records: Records) -> Rows:
     ok = ok[ok["set"] == image_set]
     ok = ok.assign(G=mean_squared_error(ok["psnr"]), R=mean_squared_error(ok["psnr_clean"]))
     condition, cell = ["corruption", "severity", "image"], ["codec", "point", "image"]
-    shown = ok[ok["G"] == 0].drop_duplicates(condition).set_index(condition)[["R", "psnr_clean"]]
+    uncompressed = records.shifts[records.shifts["set"] == image_set].set_index(condition)["psnr"].astype(np.float64)
     clean = ok[ok["corruption"] == CLEAN].set_index(cell)[["G", "bpp"]]
     table = ok[np.isfinite(ok["psnr"]) & subjects(ok)]
     table = table.join(clean.set_axis(["D", "bpp_clean"], axis=1), on=cell)
-    table = table.join(shown.set_axis(["shift", "uncompressed"], axis=1), on=condition)
+    table = table.join(uncompressed.rename("uncompressed"), on=condition)
+    table["shift"] = mean_squared_error(table["uncompressed"])
     return Rows(image_set, table, nearest_to(MATCHED_BPP, table[table["corruption"].isin([CLEAN, *records.bands])]))
 
 

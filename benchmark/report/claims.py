@@ -31,7 +31,8 @@ def verdicts(evidence: Evidence, names: Sequence[str] = ()) -> list[Verdict]:
 def judged_by(evidence: Evidence) -> analysis.Records:
     """Return the data that the claims are judged by."""
     kinds = {line["codec"]: str(line["kind"]) for line in evidence.facts()}
-    return analysis.Records(evidence.rows, BANDS, evidence.spectra(), kinds, str(evidence.path), evidence.asked())
+    shifts, profiles = evidence.shifts(), evidence.profiles()
+    return analysis.Records(evidence.rows, BANDS, shifts, profiles, kinds, str(evidence.path), evidence.asked())
 
 
 def report(verdicts: Iterable[Verdict]) -> Report:

@@ -48,6 +48,7 @@ def drawn_from(
                 rows=part.rows,
                 bands=BANDS,
                 spectra=part.spectra(),
+                shifts=part.shifts(),
                 pictures=Remade(part.path, image_set, [part.runs[run] for run in runs], data_dir, extra, named),
                 runs=runs,
                 codecs={line["codec"]: line for line in part.facts() if line["run"] in runs},
