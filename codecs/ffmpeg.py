@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import cache, partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache
 
-from .program import Program, answer, opened
+from .program import Program, ProgramCodec, answer, opened
 from .protocol import CodecUnavailable, Scale, Spec
 
 # zscale (the library zimg) converts to 10 bits and back without loss; ffmpeg's own scaler reaches only 56 dB.
@@ -45,27 +47,34 @@ def _program(
 
 
 def _x265(pixels: str, *, multiple: int = 1) -> Program:
-    encoder = ("-c:v", "libx265", "-preset", "slow", "-tune", "psnr", "-x265-params", _X265)
+    encoder = ("-c:v", "libx265", "-preset", "{effort}", "-tune", "psnr", "-x265-params", _X265)
     return _program(pixels, "hevc", encoder, multiple=multiple, minimum=16)
 
 
-HEVC = _x265("yuv444p10le")
-HEVC_8B = _x265("yuv444p")
-HEVC_420 = _x265("yuv420p10le", multiple=2)
-VVC = _program(
+_HEVC = _x265("yuv444p10le")
+_HEVC_8B = _x265("yuv444p")
+_HEVC_420 = _x265("yuv420p10le", multiple=2)
+_VVC = _program(
     "yuv420p10le",
     "vvc",
-    ("-c:v", "libvvenc", "-preset", "fast", "-qpa", "0", "-qp", "{qp}", "-vvenc-params", _VVENC),
+    ("-c:v", "libvvenc", "-preset", "{effort}", "-qpa", "0", "-qp", "{qp}", "-vvenc-params", _VVENC),
     multiple=8,
     minimum=32,
     overflow="Error submitting video frame",  # ffmpeg's buffer has a byte per pixel; noise at a low QP takes more
 )
 
 
-hevc = partial(opened, HEVC)
-hevc_8b = partial(opened, HEVC_8B)
-hevc_420 = partial(opened, HEVC_420)
-vvc = partial(opened, VVC)
+def _at_effort(program: Program) -> Callable[[str, int], AbstractContextManager[ProgramCodec]]:
+    def load(effort: str, qp: int) -> AbstractContextManager[ProgramCodec]:
+        return opened(program, effort=effort, qp=qp)
+
+    return load
+
+
+hevc = _at_effort(_HEVC)
+hevc_8b = _at_effort(_HEVC_8B)
+hevc_420 = _at_effort(_HEVC_420)
+vvc = _at_effort(_VVC)
 
 
 @cache
@@ -100,30 +109,37 @@ def identify_vvenc() -> str:
 _HERE = "codecshift.codecs.ffmpeg"
 _QP = Scale("qp", "qp", 0, 51, rising=False)
 _QP_VVC = Scale("qp", "qp", 0, 63, rising=False)
-_LADDER = (42, 39, 36, 33, 30, 27, 24, 21, 18, 15)
+_LADDER = (45, 42, 39, 36, 33, 30, 27, 24, 21, 18, 15, 12)
 
 
-def _spec(name: str, scale: Scale, encoder: str, chroma: str, bit_depth: int, effort: str, settings: str) -> Spec:
+X265_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+_VVENC_PRESETS = ("faster", "fast", "medium", "slow", "slower")
+
+
+def _spec(name: str, load: str, chroma: str, bit_depth: int, preset: str, version: int = 1) -> Spec:
+    is_vvc = load == "vvc"
+    scale = _QP_VVC if is_vvc else _QP
     return Spec(
         name=name,
-        load=f"{_HERE}:{name.replace('-', '_')}",
-        identify=f"{_HERE}:identify_{encoder}",
+        load=f"{_HERE}:{load}:{preset}",
+        identify=f"{_HERE}:identify_{'vvenc' if is_vvc else 'x265'}",
         points=scale.ladder(*_LADDER),
         scale=scale,
         chroma=chroma,
         bit_depth=bit_depth,
         colour="BT.601 full",
-        effort=effort,
+        effort=f"preset {preset}",
+        efforts=_VVENC_PRESETS if is_vvc else X265_PRESETS,
         process=True,
-        settings=settings,
+        settings="VVenC intra, qpa=0, constant QP" if is_vvc else "x265 intra, tune=psnr, constant QP",
+        version=version,
     )
 
 
-_HEVC = ("preset slow", "x265 intra, tune=psnr, constant QP")
-
 SPECS = (
-    _spec("hevc", _QP, "x265", "4:4:4", 10, *_HEVC),
-    _spec("hevc-8b", _QP, "x265", "4:4:4", 8, *_HEVC),
-    _spec("hevc-420", _QP, "x265", "4:2:0", 10, *_HEVC),
-    _spec("vvc", _QP_VVC, "vvenc", "4:2:0", 10, "preset fast", "VVenC intra, qpa=0, constant QP"),
+    _spec("hevc", "hevc", "4:4:4", 10, "slow"),
+    _spec("hevc-8b", "hevc_8b", "4:4:4", 8, "slow"),
+    _spec("hevc-420", "hevc_420", "4:2:0", 10, "slow"),
+    _spec("vvc", "vvc", "4:2:0", 10, "medium", version=2),
+    _spec("vvc-fast", "vvc", "4:2:0", 10, "fast"),
 )

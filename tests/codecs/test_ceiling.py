@@ -23,6 +23,7 @@ from codecshift.corruptions.pixels import read_pixels
 CONVERSION = {
     "jpeg-444:q100": 48,
     "avif:q100": 48,
+    "avif-fast:q100": 48,
     "hevc-8b:qp0": 48,
     "jpeg2000:r12": 52,
     "heic:q100": 52,

@@ -84,4 +84,4 @@ def test_the_formats_say_the_same(table: list[Entry]) -> None:
     jpeg = data["codecs"][[one["codec"] for one in data["codecs"]].index("jpeg")]
     expected = {"chroma": "4:2:0", "bit_depth": 8, "colour": "BT.601 full", "threads": 1, "process": False}
     assert {name: jpeg[name] for name in expected} == expected
-    assert jpeg["ladder"].split()[0] == "q4"
+    assert jpeg["ladder"].split()[0] == "q3"
