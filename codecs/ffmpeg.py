@@ -113,7 +113,7 @@ _LADDER = (45, 42, 39, 36, 33, 30, 27, 24, 21, 18, 15, 12)
 
 
 X265_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-_VVENC_PRESETS = ("faster", "fast", "medium", "slow", "slower")
+_VVENC_PRESETS = ("faster", "fast", "medium", "slow")  # slower takes 94 s per megapixel
 
 
 def _spec(name: str, load: str, chroma: str, bit_depth: int, preset: str, version: int = 1) -> Spec:

@@ -290,7 +290,7 @@ _JXL_QUALITY = Scale("q", "quality", 0, 99.9, integer=False)
 _RATE = Scale("r", "bpp", 0.01, 12, integer=False)
 
 _AVIF_LADDER = (8, 15, 25, 35, 45, 55, 65, 75, 83, 89, 93)
-_SPEEDS = tuple(map(str, range(10, -1, -1)))
+_SPEEDS = tuple(map(str, range(9, 1, -1)))  # 10 equals 9; 0 takes 41 s per megapixel and saves 2 % over 2
 
 
 def _spec(
