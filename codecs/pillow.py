@@ -220,7 +220,7 @@ def heic(effort: str, quality: int) -> Iterator[Heic]:
 @contextmanager
 def jxl(effort: str, quality: float) -> Iterator[JpegXl]:
     """Open libjxl. It optimises butteraugli, and the wrapper offers no alternative."""
-    yield JpegXl(_libjxl(), {"quality": quality, "effort": int(effort)})
+    yield JpegXl(libjxl(), {"quality": quality, "effort": int(effort)})
 
 
 def _libheif() -> Any:
@@ -234,7 +234,7 @@ def _libheif() -> Any:
     return pillow_heif
 
 
-def _libjxl() -> Any:
+def libjxl() -> Any:
     """Return the extension module inside pillow-jxl-plugin.
 
     The package itself is not imported, because that registers JPEG XL with Pillow for the whole process.
@@ -262,6 +262,7 @@ identify_jpeg = _identify("libjpeg_turbo", "libjpeg-turbo")
 identify_jpeg2000 = _identify("jpg_2000", "OpenJPEG")
 identify_webp = _identify("webp", "libwebp")
 identify_avif = _identify("avif", "libavif")
+identify_png = _identify("zlib", "zlib")
 
 
 def identify_heic() -> str:
@@ -275,7 +276,7 @@ def identify_heic() -> str:
 
 def identify_jxl() -> str:
     """Return the version of pillow-jxl-plugin, which libjxl is linked into; it does not report libjxl's version."""
-    _libjxl()
+    libjxl()
     return f"libjxl of pillow-jxl-plugin {importlib.metadata.version('pillow-jxl-plugin')}"
 
 

@@ -11,14 +11,17 @@ from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
 
-from . import binaries, ffmpeg, identity, linear, pillow
+from . import binaries, ffmpeg, identity, jpeg_family, linear, lossless, pillow
 from .isolated import Isolated, NoAnswer, Raised
 from .names import did_you_mean
 from .neural import metadata
 from .neural import specs as neural
 from .protocol import Codec, CodecUnavailable, Point, Scale, Spec
 
-BUILT_IN = (*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *binaries.SPECS, *linear.SPECS)
+BUILT_IN = (
+    *(*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *jpeg_family.SPECS, *binaries.SPECS, *lossless.SPECS),
+    *linear.SPECS,
+)
 NEURAL = neural.SPECS
 ESTIMATED = {spec.name: spec for spec in neural.ESTIMATES}
 """Codecs whose rates are estimates and not lengths of streams. Labels find them, but no list shows them."""
@@ -211,7 +214,9 @@ def find_point(spec: Spec, name: str) -> Point:
     try:
         return spec.scale.parse(name)
     except ValueError as error:
-        raise UnknownCodec(f"{spec.name} has no point {name!r}: {error}") from None
+        sibling = f"{spec.name}-lossless"
+        lossless = f"; {sibling} codes without loss" if sibling in _AT_HAND else ""
+        raise UnknownCodec(f"{spec.name} has no point {name!r}: {error}{lossless}") from None
 
 
 def identify(spec: Spec) -> str:

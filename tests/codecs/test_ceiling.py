@@ -29,6 +29,7 @@ CONVERSION = {
     "heic:q100": 52,
     "jxl:q99.9": 52,
     "hevc:qp0": 52,
+    "av1:crf1": 52,
 }
 # On photographs two of them are held back by their quantiser: OpenJPEG's finest step is one grey level, which leaves
 # 51 dB; libjxl's wrapper goes no finer than a butteraugli distance of 0.1, which leaves 43 dB of a noisy picture.
