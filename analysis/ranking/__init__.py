@@ -1,23 +1,28 @@
-"""The ranking of codecs: how many more bits than an anchor each needs under corruption, with intervals."""
+"""The ranking of codecs: how many bits each needs under corruption, compared with all others, with intervals."""
 
-from .intervals import intervals
-from .leaderboard import NUMBERS, TAILS, Entry, Intervals, Leaderboard, NotComparable
+from .contest import Fit
+from .entries import gaps_of
+from .ladders import Quality
+from .leaderboard import GROUPS, NUMBERS, Entry, Intervals, Leaderboard, NotComparable
 from .on_curve import Aside, largest_shared, on_curve, with_curves
-from .point_tables import Quality
 from .rank import rank
+from .shift import ShownPsnr, shown_psnr
 
 __all__ = [
+    "GROUPS",
     "NUMBERS",
-    "TAILS",
     "Aside",
     "Entry",
+    "Fit",
     "Intervals",
     "Leaderboard",
     "NotComparable",
     "Quality",
-    "intervals",
+    "ShownPsnr",
+    "gaps_of",
     "largest_shared",
     "on_curve",
     "rank",
+    "shown_psnr",
     "with_curves",
 ]
