@@ -6,7 +6,6 @@ from .ladders import Quality
 from .leaderboard import GROUPS, NUMBERS, Entry, Intervals, Leaderboard, NotComparable
 from .on_curve import Aside, largest_shared, on_curve, with_curves
 from .rank import rank
-from .shift import ShownPsnr, shown_psnr
 
 __all__ = [
     "GROUPS",
@@ -18,11 +17,9 @@ __all__ = [
     "Leaderboard",
     "NotComparable",
     "Quality",
-    "ShownPsnr",
     "gaps_of",
     "largest_shared",
     "on_curve",
     "rank",
-    "shown_psnr",
     "with_curves",
 ]

@@ -39,14 +39,19 @@ def inflation_of(ladders: Ladders, codec: str, condition: Condition) -> float:
     return inflation(base, own)
 
 
-def shown_psnr(rows: pd.DataFrame) -> ShownPsnr:
-    """Return the PSNR of the corrupted images, from the rows of the codec `identity`, which changes no pixel."""
-    rows = rows[(rows["codec"] == "identity") & (rows["status"] == "ok") & (rows["corruption"] != CLEAN)]
-    keys = zip(rows["corruption"], rows["severity"].astype(int), rows["image"], strict=True)
+def shown_psnr(shifts: pd.DataFrame) -> ShownPsnr:
+    """Return the PSNR of corrupted images from a table with the columns corruption, severity, image and psnr."""
+    keys = zip(shifts["corruption"], shifts["severity"].astype(int), shifts["image"], strict=True)
     return {
         ((str(corruption), severity), str(image)): float(value)
-        for (corruption, severity, image), value in zip(keys, rows["psnr_clean"], strict=True)
+        for (corruption, severity, image), value in zip(keys, shifts["psnr"], strict=True)
     }
+
+
+def shifts_of_identity(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the table that `shown_psnr` reads, from the rows of the codec `identity`, which changes no pixel."""
+    rows = rows[(rows["codec"] == "identity") & (rows["status"] == "ok") & (rows["corruption"] != CLEAN)]
+    return rows[["corruption", "severity", "image"]].assign(psnr=rows["psnr_clean"])
 
 
 def restoration_of(ladders: Ladders, compared: Contest, codec: str, shown: ShownPsnr, matched_bpp: float) -> float:

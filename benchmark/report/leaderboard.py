@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...analysis.counted import counted
-from ...analysis.ranking import Entry, Leaderboard, Quality, ShownPsnr, rank
+from ...analysis.ranking import Entry, Leaderboard, Quality, rank
 from ...analysis.statistics import RESAMPLES, SEED, summarise
 from ...corruptions.corruption import CLEAN
 from ...corruptions.table import FIFTEEN
@@ -76,21 +76,19 @@ def leaderboard(
     *,
     anchor: str | None = None,
     quality: Quality = "psnr",
-    shown: ShownPsnr | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Leaderboard:
     """Return the ranking of the codecs on one set, with confidence intervals unless `resamples` is 0.
 
     Extra corruptions and the waves of heatmaps are left out, unless they are chosen by name or there are no others.
-    `shown` is the PSNR of the corrupted images, by default that of the codec `identity`. Raises NotComparable if the
-    rows are of several sets, or if no codec has a rate curve.
+    Raises NotComparable if the rows are of several sets, or if no codec has a rate curve.
     """
     rows = evidence.without_waves().rows
     asked = {name for text in evidence.choice.corruptions for name in corruptions_named(text)}
     if rows["corruption"].isin(FIFTEEN).any():
         rows = rows[rows["corruption"].isin([CLEAN, *FIFTEEN, *asked])]
-    return rank(rows, BANDS, anchor=anchor, quality=quality, shown=shown, resamples=resamples, seed=seed)
+    return rank(rows, BANDS, anchor=anchor, quality=quality, resamples=resamples, seed=seed)
 
 
 def columns_named(text: str) -> list[str]:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.conditions import CLEAN_CONDITION as CLEAN
-from codecshift.analysis.ranking import Entry, rank, shown_psnr
+from codecshift.analysis.ranking import Entry, rank
+from codecshift.analysis.ranking.shift import shifts_of_identity
 
 FOG, SNOW, NOISE = ("fog", 3), ("snow", 3), ("gaussian_noise", 3)
 SEVERE = ("fog", 5)
@@ -39,15 +40,12 @@ def test_inflation_is_the_geometric_mean_by_band_over_severities_then_corruption
         assert math.isnan(entry.inflation_medium)
 
 
-def shown(table: pd.DataFrame, value: float) -> dict[tuple[tuple[str, int], str], float]:
-    return {
-        ((name, severity), image): value
-        for name, severity, image in table[["corruption", "severity", "image"]].itertuples(index=False)
-    }
+def shifts(table: pd.DataFrame, psnr: float) -> pd.DataFrame:
+    return table[["corruption", "severity", "image"]].drop_duplicates().assign(psnr=psnr)
 
 
 def test_restoration_is_the_gain_over_the_corrupted_image_at_the_rate_really_taken(table: pd.DataFrame) -> None:
-    board = entries(table, shown=shown(table, 15.0))
+    board = entries(table, shifts=shifts(table, 15.0))
     # jpeg takes 0.5 bpp under noise at p0, 24 dB: 18 against clean, 15 without coding.
     assert board["jpeg"].restoration_high == pytest.approx(3.0)
     assert board["avif"].restoration_high == pytest.approx(3.0 + 3 * math.log2(1 / 0.8))
@@ -57,27 +55,27 @@ def test_restoration_is_the_gain_over_the_corrupted_image_at_the_rate_really_tak
 
 
 def test_a_rate_outside_the_ladder_under_one_condition_leaves_the_mean_unknown(table: pd.DataFrame) -> None:
-    board = entries(table, shown=shown(table, 15.0), matched_bpp=0.4)
+    board = entries(table, shifts=shifts(table, 15.0), matched_bpp=0.4)
     assert (board["jpeg"].restoration_high, board["avif"].restoration_high) == pytest.approx(
         (math.nan, 3.0), nan_ok=True
     )
 
 
 def test_the_front_has_the_codecs_that_no_other_beats_twice(table: pd.DataFrame) -> None:
-    known = shown(table, 15.0)
-    assert {codec: entry.on_front for codec, entry in entries(table, shown=known).items()} == {
+    known = shifts(table, 15.0)
+    assert {codec: entry.on_front for codec, entry in entries(table, shifts=known).items()} == {
         "jpeg": False,
         "avif": True,
     }
     table.loc[table["codec"] == "jpeg", "psnr_clean"] += 2
-    assert all(entry.on_front for entry in entries(table, shown=known).values())
+    assert all(entry.on_front for entry in entries(table, shifts=known).values())
 
 
 def test_the_rows_of_identity_tell_the_psnr_of_corrupted_images(table: pd.DataFrame) -> None:
     raw = table[(table["codec"] == "jpeg") & (table["point"] == "p0")]
     raw = raw.assign(codec="identity", bpp=24.0, psnr=math.inf, ms_ssim=1.0, psnr_clean=15.0)
     both = pd.concat([table, raw], ignore_index=True)
-    assert set(shown_psnr(both).values()) == {15.0}
+    assert shifts_of_identity(both)["psnr"].unique().tolist() == [15.0]
     assert entries(both)["jpeg"].restoration_high == pytest.approx(3.0)
     assert not rank(table, BANDS).shown_psnr
     assert math.isnan(entries(table)["jpeg"].restoration_high)
