@@ -6,6 +6,8 @@ Numba compiles these functions on their first use and caches the result on disk.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
@@ -14,7 +16,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    try:
+        return numba.njit(function, cache=True, nogil=True, error_model="numpy")
+    except RuntimeError:  # there is no folder that can be written to
+        return numba.njit(function, nogil=True, error_model="numpy")
 
 
 @_compiled

@@ -48,7 +48,10 @@ def _legend(board: Leaderboard, columns: Sequence[str]) -> str:
         "over all corruptions, then on clean images and over each band of corruptions."
     ]
     if has("penalty"):
-        sentences.append("penalty: the same against clean images.")
+        sentences.append(
+            f"penalty: bits from {board.anchor} under corruption, compared with those on clean images; 0 means that "
+            "corruption changes both codecs alike."
+        )
     if has("restoration"):
         sentences.append(
             f"restoration: the PSNR against the clean image that coding at {board.matched_bpp:g} bpp adds to the "
