@@ -58,7 +58,7 @@ def _legend(board: Leaderboard, columns: Sequence[str]) -> str:
             "corrupted image; empty where a ladder does not reach that rate."
         )
         if any(entry.on_front for entry in board.entries):
-            sentences.append(f"{FRONT}: no other codec is better in both bits and restoration high.")
+            sentences.append(f"{FRONT}: of the codecs with both, none is better in both bits and restoration high.")
     elif any(name.startswith("restoration") for name in columns) and not board.shown_psnr and board.conditions[1:]:
         sentences.append(
             "restoration needs the PSNR of the corrupted images: measure the codec identity into this file."
