@@ -3,12 +3,11 @@
 from .contest import Fit
 from .entries import gaps_of
 from .ladders import Quality
-from .leaderboard import GROUPS, NUMBERS, Entry, Intervals, Leaderboard, NotComparable
-from .on_curve import Aside, largest_shared, on_curve, with_curves
+from .leaderboard import NUMBERS, Entry, Intervals, Leaderboard, NotComparable
+from .on_curve import Aside, largest_shared, on_curve
 from .rank import rank
 
 __all__ = [
-    "GROUPS",
     "NUMBERS",
     "Aside",
     "Entry",
@@ -21,5 +20,4 @@ __all__ = [
     "largest_shared",
     "on_curve",
     "rank",
-    "with_curves",
 ]
