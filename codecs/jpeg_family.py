@@ -1,4 +1,4 @@
-"""Formats of the JPEG committee that optional packages code: jpegli (pyjpegli), JPEG XR and JPEG-LS (imagecodecs)."""
+"""Formats of the JPEG committee that optional packages code: jpegli (pyjpegli) and JPEG-LS (imagecodecs)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from . import header
 from .protocol import CodecUnavailable, DecodeError, Image, Point, Scale, Spec
 
 
@@ -59,29 +58,10 @@ class Imagecodec:
             raise DecodeError(f"not a valid {self.name} stream: {error}") from error
 
 
-class JpegXr(Imagecodec):
-    """JPEG XR behind a header of ours: jxrlib fills the end of a truncated picture in without a word."""
-
-    def encode(self, image: Image) -> bytes:
-        """Return the size of the image and the length of the stream, then the stream."""
-        return header.pack(image.shape[0], image.shape[1], super().encode(image))
-
-    def decode(self, data: bytes) -> Image:
-        """Return the pixels of a complete stream of 8-bit RGB."""
-        return super().decode(header.unpack(data)[2])
-
-
 @contextmanager
 def jpegli(quality: int) -> Iterator[Jpegli]:
     """Open jpegli at a quality from 1 to 100."""
     yield Jpegli(_package("pyjpegli"), quality)
-
-
-@contextmanager
-def jxr(quality: int) -> Iterator[JpegXr]:
-    """Open JPEG XR at a quality from 1 to 99; 100 would be lossless."""
-    library = _package("imagecodecs")
-    yield JpegXr("JXR", library.jpegxr_encode, library.jpegxr_decode, quality / 100)
 
 
 @contextmanager
@@ -108,12 +88,6 @@ def _package(name: str) -> Any:
 def identify_jpegli() -> str:
     """Return the version of pyjpegli, which jpegli is linked into."""
     return f"jpegli of pyjpegli {_package('pyjpegli').__version__}"
-
-
-def identify_jxr() -> str:
-    """Return the versions of jxrlib and imagecodecs."""
-    library = _package("imagecodecs")
-    return f"{library.jpegxr_version()}, imagecodecs {library.__version__}"
 
 
 def identify_jpegls() -> str:
@@ -149,14 +123,6 @@ SPECS = (
         "the wrapper's defaults; quantised for butteraugli",
         chroma="4:2:0",
         scale=Scale("q", "quality", 1, 100),
-    ),
-    _spec(
-        "jxr",
-        "jxr",
-        Scale("q", "quality", 1, 99).ladder(2, 6, 12, 22, 33, 45, 57, 68, 77, 85, 91),
-        "YCoCg",
-        "jxrlib's defaults",
-        scale=Scale("q", "quality", 1, 99),
     ),
     _spec(
         "jpegls",

@@ -43,7 +43,7 @@ def test_near_lossless_jpeg_ls_changes_no_sample_by_more_than_its_error(error: i
     assert len(data) < len(coded("jpegls-lossless")[0])
 
 
-@pytest.mark.parametrize("name", ["jpegli", "jxr", "jpegls"])
+@pytest.mark.parametrize("name", ["jpegli", "jpegls"])
 def test_rate_and_quality_rise_along_the_ladder(name: str) -> None:
     _, points = find(name)
     outcomes = [coded(f"{name}:{point.name}") for point in points]
