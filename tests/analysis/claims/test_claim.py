@@ -22,7 +22,7 @@ def resampled(values: np.ndarray) -> Resampled:
 def test_parts_are_decided_as_by_holm_on_p_values(seed: int) -> None:
     """Resamples that are spread as a normal distribution give the intervals of Student's."""
     spread = ndtri((np.arange(100_000) + 0.5) / 100_000) * math.sqrt((IMAGES - 1) / IMAGES)
-    estimates = np.random.default_rng(seed).uniform(0, 6, PARTS)
+    estimates = np.random.default_rng(seed).uniform(1.5, 4, PARTS)
     parts = [Part(Resampled(np.append(each, each + spread), IMAGES), "above", 0.0) for each in estimates]
     p_values = 2 * student.sf(estimates, IMAGES - 1)
     decided = set()
