@@ -11,6 +11,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..conditions import Condition
 from ..statistics import MINIMUM_IMAGES, Interval, bootstrap, levels
@@ -70,13 +71,15 @@ def noise_is_kept_differently(records: Records) -> Finding:
     towards_neural = {pair: 1 if records.is_neural(pair[0]) else -1 for pair in mixed}
     values = np.mean([sign * matchings[pair][0] for pair, sign in towards_neural.items()], axis=0)
     effect = Resampled(values, len(images)).interval()
-    depends = order_depends(by_rate, by_quality, len(images))
-    decision = together([_beyond(effect, TO_DIFFER), depends])
+    decision = together([_beyond(effect, TO_DIFFER), order_depends(by_rate, by_quality, len(images))])
+    orders = _orders(list(matchings), by_rate[0], by_quality[0], surely_swapped(by_rate, by_quality, len(images)))
+    compared = tuple(codec for codec in codecs if any(codec in pair for pair in matchings))
+    left_out = [codec for codec in dict.fromkeys(noisy["codec"]) if codec not in compared]
     result = (
         f"share of the noise kept, neural minus classical codecs at equal rate: {in_words(effect)} percentage points; "
-        f"{_orders(list(matchings), by_rate[0], by_quality[0], depends)}"
+        f"{orders}"
+        + (f"; left out, with too little rate or quality in common: {', '.join(left_out)}" if left_out else "")
     )
-    compared = tuple(codec for codec in codecs if any(codec in pair for pair in matchings))
     used = table[table["codec"].isin(compared)]
     reason = because(len(images), decision, result)
     return Finding(
@@ -90,9 +93,7 @@ def order_depends(by_rate: Floats, by_quality: Floats, images: int) -> Decision:
     Both arguments have shape (1 + resamples, pairs): the differences of pairs of codecs in all images, then in each
     resample. See the rule of `noise_is_kept_differently`.
     """
-    pairs = by_rate.shape[1]
-    signs = sure_signs(np.concatenate([by_rate, by_quality], axis=1), images)
-    if (signs[:pairs] * signs[pairs:] < 0).any():
+    if surely_swapped(by_rate, by_quality, images).any():
         return "supported"
     if images < MINIMUM_IMAGES:
         return "undecided"
@@ -100,17 +101,27 @@ def order_depends(by_rate: Floats, by_quality: Floats, images: int) -> Decision:
     return "refuted" if same.mean() >= levels(images)[1] else "undecided"
 
 
-def _orders(pairs: Sequence[Pair], by_rate: Floats, by_quality: Floats, depends: Decision) -> str:
+def surely_swapped(by_rate: Floats, by_quality: Floats, images: int) -> NDArray[np.bool_]:
+    """Return which pairs are surely in another order at equal quality than at equal rate, all of them together."""
+    pairs = by_rate.shape[1]
+    signs = sure_signs(np.concatenate([by_rate, by_quality], axis=1), images)
+    return np.asarray(signs[:pairs] * signs[pairs:] < 0, np.bool_)
+
+
+def _orders(pairs: Sequence[Pair], by_rate: Floats, by_quality: Floats, sure: NDArray[np.bool_]) -> str:
     """Return in words which pairs of codecs are in another order at equal quality than at equal rate."""
-    swapped = [
-        f"{first} against {second} {rate:+.1f} and {quality:+.1f}"
-        for (first, second), rate, quality in zip(pairs, by_rate, by_quality, strict=True)
-        if rate * quality < 0
+    swapped: dict[bool, list[str]] = {True: [], False: []}
+    for (first, second), rate, quality, is_sure in zip(pairs, by_rate, by_quality, sure, strict=True):
+        if rate * quality < 0:
+            swapped[bool(is_sure)].append(f"{first} against {second} {rate:+.1f} and {quality:+.1f}")
+    words = [
+        f"{', '.join(names)} ({how})"
+        for how, names in zip(("sure", "not sure"), swapped.values(), strict=True)
+        if names
     ]
-    if not swapped:
+    if not words:
         return "all pairs of codecs have the same order at equal rate and at equal quality"
-    sure = "surely" if depends == "supported" else "not surely"
-    return f"another order at equal rate than at equal quality, {sure}: {', '.join(swapped)}"
+    return f"in another order at equal rate than at equal quality: {', '.join(words)}"
 
 
 def _beyond(effect: Interval, size: float) -> Decision:

@@ -313,7 +313,8 @@ def test_h5(neural: float, offset: float, decision: str) -> None:
     assert outcome.codecs == ("jpeg", NEURAL)
     at_quality = 100 * (0.3 - neural) + 100 * 0.1 * offset / 4
     swapped = f"jpeg against {NEURAL} {100 * (0.3 - neural):+.1f} and {at_quality:+.1f}"
-    assert (swapped in outcome.reason) == (decision == "supported")
+    assert (f"{swapped} (sure)" in outcome.reason) == (decision == "supported")
+    assert "left out" not in outcome.reason
 
 
 def test_h5_compares_at_the_rate_spent_under_noise() -> None:
@@ -327,6 +328,15 @@ def test_h5_compares_at_the_rate_spent_under_noise() -> None:
 
     outcome = finding("H5", evidence(table(kept, measured), identity()))
     assert outcome.effect.estimate == pytest.approx(-20, abs=0.01)
+
+
+def test_h5_names_codecs_that_cannot_be_compared() -> None:
+    kept = {"jpeg": (0.3, 0.1), NEURAL: (0.1, 0.1), "webp": (0.3, 0.1)}
+    rows = table(kept, keeping(kept))
+    short = rows[(rows["codec"] != "webp") | (rows["point"] == "p2")]
+    outcome = finding("H5", evidence(short, identity()))
+    assert outcome.codecs == ("jpeg", NEURAL)
+    assert outcome.reason.endswith("left out, with too little rate or quality in common: webp")
 
 
 def test_h5_leaves_out_points_that_few_images_have() -> None:
