@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,8 +13,9 @@ import pandas as pd
 from ..conditions import CLEAN, CLEAN_CONDITION
 from ..counted import counted
 from ..ranking import NotComparable, rank
-from ..ranking.point_tables import PointTables
-from ..ranking.resampled import resample
+from ..ranking.contest import contest, resampled_ratings
+from ..ranking.groups import groups_of, mean_over
+from ..ranking.ladders import Ladders
 from ..statistics import MINIMUM_IMAGES, SEED, Interval, bootstrap
 from .claim import Claim, Decision, Finding, because, in_words
 from .records import Floats, Lacking, Records, subjects
@@ -32,11 +33,11 @@ def sets_agree(records: Records) -> Finding:
     """Compute Kendall's tau between the rankings of codecs on two sets, by their scores under corruption.
 
     The sets are one with "kodak" and one with "clic" in its name. Both are ranked with the same codecs, at least six,
-    under the same conditions and against the same anchor. Images of both are drawn anew, independently. The interval of
-    tau lies between that with every pair of codecs that is not surely ordered on both sets in opposite order, and that
-    with every such pair in the same order; a pair is surely ordered if its difference in score is significant,
-    simultaneously over all pairs and both sets. Supported if the interval lies at or above 0.8, refuted if it lies
-    below.
+    under the same conditions; an anchor would change no order. Images of both are drawn anew, independently. The
+    interval of tau lies between that with every pair of codecs that is not surely ordered on both sets in opposite
+    order, and that with every such pair in the same order; a pair is surely ordered if its difference in score is
+    significant, simultaneously over all pairs and both sets. Supported if the interval lies at or above 0.8, refuted if
+    it lies below.
     """
     rows = records.rows[subjects(records.rows)]
     rows = rows[rows["corruption"].isin([CLEAN, *records.bands])]
@@ -50,23 +51,26 @@ def sets_agree(records: Records) -> Finding:
             raise Lacking(f"rows of a {family} set", ask)
         parts[image_set] = rows[rows["set"] == image_set]
     parts = _alike(parts)
-    scores: dict[str, _Scores] = {}
-    for place, (image_set, part) in enumerate(parts.items()):
-        anchor = next((score.anchor for score in scores.values()), None)
+    ranked: dict[str, list[str]] = {}
+    for image_set, part in parts.items():
         try:
-            scores[image_set] = _scores(part, records.bands, anchor, SEED + place)
+            ranked[image_set] = _ranked(part, records.bands)
         except NotComparable as reason:
             raise Lacking(f"ranking on {image_set} ({reason})", ask) from reason
-    first, second = scores.values()
-    codecs = [codec for codec in first.by_codec if codec in second.by_codec]
+    one, other = ranked.values()
+    codecs = [codec for codec in one if codec in other]
     if len(codecs) < FEWEST_CODECS:
         raise Lacking(f"{FEWEST_CODECS} codecs ranked on both sets under the same conditions ({len(codecs)} are)", ask)
+    scores = {
+        image_set: _scores(part, records.bands, codecs, SEED + place)
+        for place, (image_set, part) in enumerate(parts.items())
+    }
+    first, second = scores.values()
     images = min(first.images, second.images)
-    tau = rank_correlation(_pair_differences(first, codecs), _pair_differences(second, codecs), images)
+    tau = rank_correlation(first.differences(), second.differences(), images)
     decision: Decision = "supported" if tau.low >= AGREE else "refuted" if tau.high < AGREE else "undecided"
     orders = "; ".join(
-        f"{name}: {', '.join(sorted(codecs, key=lambda codec: float(score.by_codec[codec][0])))}"
-        for name, score in scores.items()
+        f"{name}: {', '.join(codecs[k] for k in np.argsort(score.values[0]))}" for name, score in scores.items()
     )
     result = f"Kendall's tau {in_words(tau, '.2f')}; {orders}"
     conditions = counted(len(_conditions(next(iter(parts.values()))) - {CLEAN_CONDITION}), "corrupted condition")
@@ -75,7 +79,7 @@ def sets_agree(records: Records) -> Finding:
         tau,
         "Kendall's tau",
         sum(int(part["codec"].isin(codecs).sum()) for part in parts.values()),
-        f"{' and '.join(scores)}, {conditions}, BD-rates against {first.anchor}",
+        f"{' and '.join(scores)}, {conditions}",
         because(images, decision, result),
         codecs=tuple(codecs),
     )
@@ -116,32 +120,34 @@ def _alike(parts: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     }
 
 
+def _ranked(rows: pd.DataFrame, bands: Mapping[str, str]) -> list[str]:
+    return [entry.codec for entry in rank(rows, bands).entries if entry.rank is not None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """The scores of the ranked codecs of one set: for all of its images, then for each resample of them."""
+    """The scores of codecs on one set in log rate, shape (1 + resamples, codecs), first those of all images."""
 
-    anchor: str
-    by_codec: Mapping[str, Floats]
+    values: Floats
     images: int
 
-
-def _scores(rows: pd.DataFrame, bands: Mapping[str, str], anchor: str | None, seed: int) -> _Scores:
-    board = rank(rows, bands, anchor=anchor)
-    tables = PointTables(rows, board.quality)
-    weights = bootstrap(len(tables.images), RESAMPLES, seed)
-    again = resample(tables, board.anchor, weights, matched_bpp=board.matched_bpp).bd_rate
-    scored = [place for place, condition in enumerate(tables.conditions) if condition != CLEAN_CONDITION] or [0]
-    by_codec = {
-        entry.codec: np.append(entry.score, again[tables.codecs.index(entry.codec), scored].mean(axis=0))
-        for entry in board.entries
-        if entry.rank is not None
-    }
-    return _Scores(board.anchor, by_codec, len(tables.images))
+    def differences(self) -> Floats:
+        """Return the differences of all pairs of codecs."""
+        pairs = itertools.combinations(range(self.values.shape[1]), 2)
+        return np.stack([self.values[:, first] - self.values[:, second] for first, second in pairs], axis=1)
 
 
-def _pair_differences(scores: _Scores, codecs: Iterable[str]) -> Floats:
-    values = [scores.by_codec[codec] for codec in codecs]
-    return np.stack([first - second for first, second in itertools.combinations(values, 2)], axis=1)
+def _scores(rows: pd.DataFrame, bands: Mapping[str, str], codecs: Sequence[str], seed: int) -> _Scores:
+    ladders = Ladders(rows[rows["codec"].isin(codecs)], "psnr")
+    scored = groups_of(ladders.conditions, bands)["score"]
+    images = len(ladders.images)
+    draws = np.vstack([np.ones(images), bootstrap(images, RESAMPLES, seed)])
+    ratings = {}
+    for condition in scored:
+        compared = contest(ladders, codecs, condition)
+        order = [compared.codecs.index(codec) for codec in codecs]
+        ratings[condition] = resampled_ratings(compared, "psnr", draws)[:, order]
+    return _Scores(mean_over(ratings, scored), images)
 
 
 CLAIMS: Iterable[Claim] = (

@@ -520,13 +520,13 @@ def test_h12(order: tuple[str, ...], tau: float, decision: str) -> None:
     assert outcome.effect.estimate == pytest.approx(tau)
     assert outcome.effect.low == pytest.approx(tau)  # scores of codecs hardly vary with the images
     assert f"kodak: {', '.join(SIX)}" in outcome.reason
-    assert "2 corrupted conditions, BD-rates against jpeg2000" in outcome.used
+    assert "2 corrupted conditions" in outcome.used
 
 
 def test_h12_compares_the_conditions_that_both_sets_have() -> None:
     kodak, clic = set_of("kodak", SIX), set_of("clic2020-test", SIX)
     one = clic[clic["corruption"] != NOISES[1]]
-    assert "1 corrupted condition, " in finding("H12", evidence(kodak, one)).used
+    assert "1 corrupted condition" in finding("H12", evidence(kodak, one)).used
 
 
 def test_h12_needs_both_sets_and_six_codecs() -> None:
