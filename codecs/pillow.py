@@ -284,7 +284,7 @@ _HERE = "codecshift.codecs.pillow"
 _QUALITY = Scale("q", "quality", 1, 100)
 # The ladder avoids the qualities of the jpeg_compression corruption (25, 18, 15, 10, 7). Encoding a JPEG again at the
 # same quality loses almost nothing, so that such a point would lie far off the rate curve.
-_JPEG_LADDER = (3, 5, 9, 16, 27, 40, 55, 70, 88, 93, 96)
+_JPEG_LADDER = (3, 5, 9, 16, 27, 40, 55, 70, 88, 93, 96, 99)
 _JPEG_LADDER_444 = (1, *_JPEG_LADDER[1:])
 # At quality 100 the wrapper requests lossless coding, which XYB does not support.
 _JXL_QUALITY = Scale("q", "quality", 0, 99.9, integer=False)
@@ -341,7 +341,7 @@ SPECS = (
     ),
     _spec(
         "jpeg2000",
-        (0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.9, 2.5, 3.2),
+        (0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.9, 2.5, 3.2),
         _RATE,
         colour="ICT (BT.601 full)",
         settings="9/7 wavelet, 6 resolutions, target rate, bare codestream",
