@@ -16,6 +16,7 @@ from ..ranking import largest_shared
 from ..rate import MINIMUM_POINTS
 from ..statistics import summarise
 from .kind import Drawing, Kind, used
+from .looks import looks
 from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
 from .needs import CLEAN_ROWS, MATCHED_POINTS, ROWS, SEVERITIES, SHIFTED_ROWS
 from .style import (
@@ -26,7 +27,6 @@ from .style import (
     headed,
     legend,
     legend_height,
-    looks,
     panel_rows,
     rate_scale,
     sheet,

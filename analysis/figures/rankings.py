@@ -16,6 +16,7 @@ from ..counted import counted
 from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
 from ..statistics import finite_mean
 from .kind import Drawing, Kind, used
+from .looks import looks
 from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
 from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS, two_ladders
 from .style import (
@@ -28,7 +29,6 @@ from .style import (
     TWO_COLUMNS,
     legend,
     legend_height,
-    looks,
     readable,
     sheet,
     tidy,

@@ -14,14 +14,13 @@ from ..counted import counted
 from ..matched import MATCHED_BPP, Near, at_points, nearest_to
 from ..spectrum import GRID, Power, SpectrumKey, density, grid_thirds, luminance, radial
 from .kind import Drawing, Kind, used_spectra
+from .looks import BAND_COLOURS, looks
 from .material import Material, NothingToDraw, labels_of, most_frequent
 from .needs import spectra
 from .style import (
-    BAND_COLOURS,
     INK,
     POWER,
     SMALL,
-    STYLES,
     TEXT,
     TINY,
     TWO_COLUMNS,
@@ -29,7 +28,6 @@ from .style import (
     columns_of,
     legend,
     legend_height,
-    looks,
     pages,
     readable,
     sheet,
@@ -45,6 +43,8 @@ if TYPE_CHECKING:
 UNIT = "power density, dB re 1 (grey level)² / (cycle/pixel)²"
 EXTREMES = (0.5, 99.8)  # percentiles of all cells of all maps where a colour scale ends
 CODECS_A_PAGE = 6
+SHIFT_LINES = (("#00204D", "-"), ("#31446B", "--"), ("#666970", ":"), ("#958F78", "-."), ("#CBBA69", "-"))
+"""The lines of the corruptions of one band: colours of the map cividis, which no codec has."""
 
 
 def psd_d(material: Material) -> tuple[Drawing, ...]:
@@ -182,10 +182,10 @@ def _shift_curves(
     figure = sheet(TWO_COLUMNS, 3.1)
     axes = figure.subplots(1, len(groups), squeeze=False, sharex=True, sharey=True)[0]
     for axis, (band, names) in zip(axes, groups.items(), strict=True):
-        for name, (colour, _) in zip(names, STYLES, strict=False):
+        for name, (colour, dashes) in zip(names, SHIFT_LINES, strict=False):
             radii, values = radial(shifts[name])
             label = f"{readable(name)}, {centroids[name]:.3f}"
-            axis.plot(radii, _decibels(values), color=colour, lw=1.1, label=label)
+            axis.plot(radii, _decibels(values), color=colour, ls=dashes, lw=1.1, label=label)
             axis.plot(centroids[name], np.interp(centroids[name], radii, _decibels(values)), "o", color=colour, ms=4)
         axis.set_title(band, fontsize=TEXT)
         tidy(axis)

@@ -20,20 +20,6 @@ if TYPE_CHECKING:
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.16  # inches: the widths of the field's conferences and journals
 TEXT, SMALL, TINY = 8, 7, 6  # points: titles and labels; ticks and legends; numbers inside a panel
 
-# Okabe & Ito's colours, which colour-blind readers can tell apart, each with its own marker for print in black.
-STYLES = (
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "^"),
-    ("#CC79A7", "D"),
-    ("#E69F00", "v"),
-    ("#56B4E9", "P"),
-    ("#000000", "X"),
-    ("#999999", "*"),
-)
-LINES = ("-", "--", ":")
-BAND_COLOURS = {"low": "#56B4E9", "medium": "#E69F00", "high": "#D55E00", "extra": "#999999"}
-
 POWER, ERROR, SIGNED = "viridis", "magma", "RdBu_r"
 """Colour maps for power, for errors in a picture, and for signed values. Their lightness changes evenly; that of the
 last does so from the middle to both ends."""
@@ -71,17 +57,6 @@ def close_sheet(width: float, height: float) -> Figure:
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - heavy
 
     return sheet(width, height, ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.02, wspace=0.01, hspace=0.01))
-
-
-def looks(codecs: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the line style of each codec; after the last colour, colours repeat with dashes and hollow marks."""
-    styles = {}
-    for place, codec in enumerate(codecs):
-        colour, marker = STYLES[place % len(STYLES)]
-        again = place // len(STYLES)
-        mark = {"markerfacecolor": "white", "mew": 0.8} if again else {"mew": 0.0}
-        styles[codec] = {"color": colour, "marker": marker, "linestyle": LINES[again % len(LINES)], **mark}
-    return styles
 
 
 def tidy(axis: Axes) -> None:

@@ -11,8 +11,19 @@ import pandas as pd
 from ..conditions import CLEAN
 from ..theory import balance_of_spectra, deviations
 from .kind import Drawing, Kind, Need, used_spectra
+from .looks import BAND_COLOURS
 from .material import Material
-from .style import BAND_COLOURS, INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, rate_scale, sheet, tidy
+from .style import (
+    INK,
+    SMALL,
+    TEXT,
+    TWO_COLUMNS,
+    legend,
+    legend_height,
+    rate_scale,
+    sheet,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

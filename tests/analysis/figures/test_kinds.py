@@ -8,7 +8,7 @@ from functools import cache
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Drawing, Material, NothingToDraw
-from codecshift.analysis.figures.style import TWO_COLUMNS, looks, plain
+from codecshift.analysis.figures.style import TWO_COLUMNS, plain
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
@@ -130,8 +130,3 @@ def test_the_figures_of_the_paper_are_there() -> None:
         "reconstructions theory-linear ranking"
     )
     assert set(paper.split()) <= set(FIGURES)
-
-
-def test_more_codecs_than_colours_differ_in_line_and_mark() -> None:
-    seen = {(look["color"], look["linestyle"]) for look in looks([str(number) for number in range(20)]).values()}
-    assert len(seen) == 20
