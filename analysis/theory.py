@@ -111,6 +111,63 @@ def mean_square(moment: Matrix) -> float:
     return float(np.trace(moment)) / len(moment)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ErrorSpectra:
+    """Power spectra of the errors of a linear codec, each on the grid (64, 33); see the module for D, G and R."""
+
+    D: Matrix
+    G: Matrix
+    R: Matrix
+
+
+def predict_spectra(components: Matrix, image: Matrix, shift: Matrix, shown: Matrix | None = None) -> ErrorSpectra:
+    """Return the spectra of D, G and R for the projection on orthonormal components, shape (r, 64).
+
+    `image`, `shift` and `shown` are the spectra of stationary images x, shifts e and images x + e on the grid (64, 33);
+    without `shown` the shift is taken as independent of the image. A projector P on patches turns a wave of frequency f
+    into waves of the frequencies f + k / 8, with the amplitudes a(f + k / 8)^H P a(f) / 64, where a(f) is the wave of f
+    in a patch. The power of the wave at f that P keeps and that of Q it drops are correlated by -|amplitude|^2, except
+    at f itself, where the two amplitudes sum to 1.
+    """
+    kept = components.T @ components
+    shown = image + shift if shown is None else shown
+    cross = (shown - image - shift) / 2
+    # Frequencies k / 8 apart are turned into each other: 64 classes of 64 frequencies.
+    frequencies = np.fft.fftfreq(_ROWS)
+    waves = np.exp(2j * np.pi * np.outer(frequencies, np.arange(SIDE)))
+    patches = np.einsum("ra,cb->rcab", waves, waves).reshape(_ROWS, _ROWS, SAMPLES)
+    spectra = [_whole(power) for power in (image, shift, shown, cross)]
+    errors = np.zeros((3, _ROWS, _ROWS))
+    for down in range(SIDE):
+        for across in range(SIDE):
+            members = np.ix_(range(down, _ROWS, SIDE), range(across, _ROWS, SIDE))
+            wave = patches[members].reshape(SAMPLES, SAMPLES)
+            keeps = (wave.conj() @ kept @ wave.T) / SAMPLES
+            drops = np.eye(SAMPLES) - keeps
+            data, added, given, both = (power[members].ravel() for power in spectra)
+            lost = np.abs(drops) ** 2
+            mixed = (keeps * drops.conj()).real
+            totals = lost @ data, lost @ given, lost @ data + np.abs(keeps) ** 2 @ added - 2 * mixed @ both
+            for error, total in zip(errors, totals, strict=True):
+                error[members] = total.reshape(SIDE, SIDE)
+    return ErrorSpectra(*(_half(error) for error in errors))
+
+
+def _whole(power: Matrix) -> Matrix:
+    """Return power on the grid (64, 33) over the whole plane, (64, 64) in the order of `fft2`."""
+    upright = np.fft.ifftshift(power, axes=0)
+    inner = upright[:, 1:-1] / 2
+    mirrored = np.roll(inner[::-1, ::-1], 1, axis=0)
+    return np.hstack([upright[:, :1], inner, upright[:, -1:], mirrored])
+
+
+def _half(power: Matrix) -> Matrix:
+    """Return power over the whole plane, (64, 64) in the order of `fft2`, on the grid (64, 33)."""
+    half = power[:, :_COLUMNS].copy()
+    half[:, 1:-1] += np.roll(power[::-1, : _COLUMNS - 1 : -1], 1, axis=0)
+    return np.ascontiguousarray(np.fft.fftshift(half, axes=0))
+
+
 # --- against measurements
 
 DEVIATIONS = (
