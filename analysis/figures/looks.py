@@ -16,11 +16,11 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("#56B4E9", "P", ("hevc", "hevc-8b", "hevc-420", "heic", "bpg")),
     ("#332288", "X", ("vvc", "vvc-fast", "vtm")),
     ("#CC79A7", "D", ("jxl", "jxr")),
-    ("#882255", "*", ("hyperprior-cs",)),
+    ("#882255", ">", ("hyperprior-cs",)),
     ("#44AA99", "p", ("hyperprior-lct-cs",)),
     ("#999933", "h", ("factorized-cs",)),
     ("#AA4499", "<", ("hyperprior-pruned95-cs",)),
-    ("#6C6C6C", ">", ("linear", "identity")),
+    ("#6C6C6C", "d", ("linear", "identity")),
 )
 """Colour, marker and codecs of each family; its members differ in their lines.
 

@@ -1,4 +1,4 @@
-"""Codecs compared: BD-rates and rates by corruption, and how the order of codecs changes."""
+"""Codecs compared: BD-rates by corruption, and how the order of codecs changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ..conditions import BANDS, CLEAN, by_band
 from ..counted import counted
@@ -17,16 +16,14 @@ from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
 from ..statistics import finite_mean
 from .kind import Drawing, Kind, used
 from .looks import looks
-from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
-from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS, two_ladders
+from .material import Material, NothingToDraw
+from .needs import COMPARISON, SHIFTED_ROWS, two_ladders
 from .style import (
+    FOUR_PANELS,
     INK,
-    ONE_COLUMN,
-    SIGNED,
     SMALL,
     TEXT,
     TINY,
-    TWO_COLUMNS,
     legend,
     legend_height,
     readable,
@@ -55,7 +52,8 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     styles = {codec: look for codec, look in looks(material.names()).items() if codec in codecs}
     labels = [material.label(codec) for codec in styles]
     line = min(max(0.2, 0.06 * (len(codecs) + 1)), 8 / len(ordered))
-    figure = sheet(TWO_COLUMNS, 0.6 + line * len(ordered) + legend_height(labels, TWO_COLUMNS))
+    width = material.chosen.width
+    figure = sheet(width, 0.6 + line * len(ordered) + legend_height(labels, width))
     axis = figure.subplots()
     for place in range(0, len(ordered), 2):
         axis.axhspan(place - 0.5, place + 0.5, color="0.95", lw=0, zorder=0)
@@ -80,7 +78,8 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     _ratio_scale(axis)
     axis.set_yticks(range(len(ordered)), [_labelled(name, material.bands) for name in ordered], fontsize=SMALL)
     axis.set_ylim(len(ordered) - 0.5, -0.5)
-    axis.set_xlabel(f"BD-rate against {board.anchor}, % (log scale of bits; lower is better)", fontsize=TEXT)
+    label = f"BD-rate against {board.anchor}, % (log scale of bits; lower is better)"
+    axis.set_xlabel(wrapped(label, width - 1.2, TEXT), fontsize=TEXT)
     tidy(axis)
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
@@ -118,45 +117,6 @@ def _ratio_scale(axis: Axes) -> None:
     axis.minorticks_off()
 
 
-def rate_inflation(material: Material) -> tuple[Drawing, ...]:
-    """Return the rate under each corruption over that on clean images, each codec at its matched point."""
-    points = matched_points(material)
-    rows = rows_at(material.tabled(), points)
-    ratios = _inflations(rows)
-    ordered = [name for band in (*BANDS, "extra") for name in material.in_band(band) if name in ratios.index]
-    table = ratios.reindex(index=ordered, columns=list(points)).to_numpy(np.float64)
-    width = ONE_COLUMN if len(points) <= 4 else min(TWO_COLUMNS, 1.6 + 0.5 * len(points))
-    figure = sheet(width, 1.35 + 0.19 * len(ordered))
-    axis = figure.subplots()
-    span = max(1.0, float(np.nanmax(np.abs(np.log2(table)))))
-    image = axis.imshow(np.log2(table), cmap=SIGNED, vmin=-span, vmax=span, aspect="auto", interpolation="nearest")
-    for (line, column), value in np.ndenumerate(table):
-        dark = abs(math.log2(value)) > 0.62 * span if math.isfinite(value) else False
-        text = f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
-        shown = text if math.isfinite(value) else "-"
-        axis.text(column, line, shown, ha="center", va="center", fontsize=TINY, color="white" if dark else "black")
-    axis.set_yticks(range(len(ordered)), [_labelled(name, material.bands) for name in ordered], fontsize=SMALL)
-    nearest = points.values()
-    stacked = [f"{material.label(near.codec)}\n{near.point}\n{near.bpp:.2f}".replace(" ", "\n") for near in nearest]
-    lying = [f"{material.label(near.codec)} {near.point}, {near.bpp:.2f}" for near in nearest]
-    fits = widest(stacked, TINY) < (width - 1.5) / len(points)
-    figure.set_figheight(figure.get_figheight() + (0 if fits else widest(lying, TINY) - 0.3))
-    axis.set_xticks(range(len(points)), stacked if fits else lying, fontsize=TINY, rotation=0 if fits else 90)
-    axis.tick_params(length=0)
-    axis.set_xlabel("codec, point, bpp on clean images", fontsize=SMALL)
-    bands = [material.bands[name] for name in ordered]
-    for line in range(1, len(ordered)):
-        if bands[line] != bands[line - 1]:
-            axis.axhline(line - 0.5, color="black", lw=0.8)
-    bar = figure.colorbar(image, ax=axis, location="top", aspect=40, pad=0.02)
-    whole = range(-math.floor(span), math.floor(span) + 1, max(1, math.floor(span) // 3))
-    bar.set_ticks(list(whole), labels=[f"{2.0**power:g}" for power in whole])
-    bar.ax.tick_params(labelsize=SMALL, length=2)
-    bar.set_label("bpp, corrupted over clean (log scale)", fontsize=SMALL)
-    chosen = used(int((rows["status"] == "ok").sum()), material, f"of {labels_of(points)}")
-    return (Drawing(figure, chosen),)
-
-
 def ranking(material: Material) -> tuple[Drawing, ...]:
     """Return the order of codecs by BD-rate on clean images, in each band and over all corruptions, joined by lines."""
     board, sure = _board(material)
@@ -169,7 +129,8 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
         raise NothingToDraw(f"rows on clean images and under corruptions are needed: {ask}")
     codecs = [codec for codec in material.names() if any(codec in column.places for column in columns)]
     most = max(len(column.places) for column in columns)
-    figure = sheet(TWO_COLUMNS, 0.75 + 0.3 * max(most, 4))
+    width = max(material.chosen.width, FOUR_PANELS)
+    figure = sheet(width, 0.75 + 0.3 * max(most, 4))
     axis = figure.subplots()
     for codec, look in looks(material.names()).items():
         if codec not in codecs:
@@ -196,7 +157,7 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
         axis.plot([len(columns) - 1] * 2, [place - 1, place], color="0.8", lw=6, zorder=0, label="_tied")
     axis.set_xticks(range(len(columns)), [column.title for column in columns], fontsize=TEXT)
     names = widest((wrapped(material.label(codec), NAME_WIDTH, SMALL) for codec in codecs), SMALL) + 0.3
-    margin = names * (len(columns) - 1) / (TWO_COLUMNS - 0.6 - 2 * names)
+    margin = names * (len(columns) - 1) / (width - 0.6 - 2 * names)
     axis.set_xlim(-margin, len(columns) - 1 + margin)
     axis.set_ylim(most + 0.4, 0.4)
     axis.set_yticks(range(1, most + 1))
@@ -270,19 +231,6 @@ def _percents(board: Leaderboard, codec: str, name: str) -> list[float]:
     return [board.bd_rates[codec, condition].percent for condition in board.conditions if condition[0] == name]
 
 
-def _inflations(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return mean bpp on corrupted over mean bpp on clean images, corruptions x codecs.
-
-    Means are over the images that a codec has both clean and corrupted, then geometric over severities.
-    """
-    ok = rows[rows["status"] == "ok"]
-    clean = ok[ok["corruption"] == CLEAN].set_index(["codec", "image"])["bpp"].rename("clean")
-    shifted = ok[ok["corruption"] != CLEAN].join(clean, on=["codec", "image"]).dropna(subset=["clean"])
-    means = shifted.groupby(["corruption", "severity", "codec"])[["bpp", "clean"]].mean()
-    logs = (means["bpp"] / means["clean"]).apply(math.log).groupby(["corruption", "codec"]).mean()
-    return logs.apply(math.exp).unstack("codec")
-
-
 def _sureness(sure: Intervals, subject: str) -> str:
     if not sure.known:
         return "There are too few images for confidence intervals."
@@ -302,14 +250,6 @@ _BD_RATES = (
 )
 
 KINDS = (
-    Kind(
-        name="rate-inflation",
-        about="bpp on corrupted over bpp on clean images, by codec and corruption",
-        rule=f"{AT_MATCHED_POINT}Mean bpp on corrupted images divided by mean bpp on the same clean images; "
-        "geometric mean over severities.",
-        needs=(CLEAN_ROWS, SHIFTED_ROWS, MATCHED_POINTS),
-        plot=rate_inflation,
-    ),
     Kind(
         name="bd-rate-by-corruption",
         about="BD-rate against the anchor on clean images and under each corruption",
