@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .cubics import cubics
-
 MINIMUM_POINTS = 4
 MINIMUM_OVERLAP = 0.3
 
@@ -86,8 +84,9 @@ def _overlap(anchor: Curve, test: Curve, minimum: float) -> tuple[float, str]:
 
 def _integral(curve: Curve, low: float, high: float) -> float:
     """Return the integral of log rate over quality between two qualities on a curve."""
-    cubic = cubics(slice(None), curve.bpp[:, np.newaxis], curve.quality[:, np.newaxis])
-    return float((cubic.up_to(np.array([high])) - cubic.up_to(np.array([low])))[0])
+    from scipy.interpolate import PchipInterpolator  # noqa: PLC0415 - importing a room is free
+
+    return float(PchipInterpolator(curve.quality, np.log(curve.bpp)).integrate(low, high))
 
 
 def inflation(clean_bpp: ArrayLike, bpp: ArrayLike) -> float:

@@ -133,6 +133,17 @@ def levels(images: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     return low, 1 - low
 
 
+def expanded(critical: float, images: int) -> float:
+    """Return a critical value of resampled differences over their standard deviation, corrected for few images.
+
+    The correction is that of `levels`: the value is replaced by the quantile of Student's distribution at the same
+    probability, times sqrt(n / (n - 1)).
+    """
+    from scipy.special import ndtr, stdtrit  # noqa: PLC0415 - importing a room is free
+
+    return -float(stdtrit(images - 1, ndtr(-critical))) * math.sqrt(images / (images - 1))
+
+
 def interval(estimate: float, resampled: ArrayLike, images: int, *, confidence: float = CONFIDENCE) -> Interval:
     """Return the interval of a number from its values in the resamples of that many images.
 

@@ -1,4 +1,4 @@
-"""Codecs compared: BD-rates by corruption, and how the order of codecs changes."""
+"""Codecs compared: bits by corruption, and how the order of codecs changes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..conditions import BANDS, CLEAN, by_band
 from ..counted import counted
-from ..ranking import Intervals, Leaderboard, NotComparable, intervals, rank
-from ..statistics import finite_mean
+from ..ranking import Leaderboard, NotComparable, rank
+from ..statistics import RESAMPLES
 from .kind import Drawing, Kind, used
 from .looks import looks
 from .material import Material, NothingToDraw
@@ -37,15 +38,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NAME_WIDTH = 1.3  # inches of a codec's name beside the ranking
-FAINT = 0.35  # opacity of means over some of the severities only
 OVERALL = "all"
 """The name of the mean over all corruptions, beside "clean" and the bands."""
 
 
 def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
-    """Return each codec's BD-rate with its interval, on clean images and under each corruption, one line for each."""
-    board, sure = _board(material)
-    codecs = {codec for (codec, _), result in board.bd_rates.items() if math.isfinite(result.percent)} - {board.anchor}
+    """Return each codec's bits against the anchor with intervals: a line for clean images and for each corruption."""
+    board = board_of(material)
+    codecs = {codec for (codec, _), rating in board.ratings.items() if math.isfinite(rating)} - {board.anchor}
     present = dict(board.conditions)
     ordered = [CLEAN, *(name for band in (*BANDS, "extra") for name in material.in_band(band))]
     ordered = [name for name in ordered if name in present]
@@ -59,26 +59,19 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
         axis.axhspan(place - 0.5, place + 0.5, color="0.95", lw=0, zorder=0)
     for number, (codec, look) in enumerate(styles.items()):
         offset = 0.7 * ((number + 0.5) / len(styles) - 0.5)
-        by_severity = [_percents(board, codec, name) for name in ordered]
-        values = [finite_mean(percents) for percents in by_severity]
-        partial = [len({*np.isfinite(percents)}) > 1 for percents in by_severity]
         places = np.arange(len(ordered)) + offset
-        for name, place, part in zip(ordered, places, partial, strict=True):
-            interval = sure.by_corruption.get((codec, name))
+        for name, place in zip(ordered, places, strict=True):
+            interval = board.intervals.by_corruption[codec, name] if board.intervals else None
             if interval is not None and interval.known:
-                stroke = {"color": look["color"], "lw": 1.2, "solid_capstyle": "butt", "alpha": FAINT if part else 1}
+                stroke = {"color": look["color"], "lw": 1.2, "solid_capstyle": "butt"}
                 axis.plot([interval.low, interval.high], [place, place], **stroke)
-        dots = {**look, "linestyle": "none", "ms": 4.0}
-        whole = [math.nan if part else value for value, part in zip(values, partial, strict=True)]
-        axis.plot(whole, places, label=material.label(codec), **dots)
-        if any(partial):
-            parts = [value if part else math.nan for value, part in zip(values, partial, strict=True)]
-            axis.plot(parts, places, alpha=FAINT, label="_faint", **dots)
+        values = [_percent(board, codec, name) for name in ordered]
+        axis.plot(values, places, label=material.label(codec), **{**look, "linestyle": "none", "ms": 4.0})
     axis.axvline(0, color=INK, lw=0.8)
-    _ratio_scale(axis)
+    percent_scale(axis)
     axis.set_yticks(range(len(ordered)), [_labelled(name, material.bands) for name in ordered], fontsize=SMALL)
     axis.set_ylim(len(ordered) - 0.5, -0.5)
-    label = f"BD-rate against {board.anchor}, % (log scale of bits; lower is better)"
+    label = f"bits against {board.anchor}, % (log scale; lower is better)"
     axis.set_xlabel(wrapped(label, width - 1.2, TEXT), fontsize=TEXT)
     tidy(axis)
     axis.grid(visible=False, axis="y")
@@ -87,10 +80,10 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     rows = material.tabled()
     chosen = used(int((rows["status"] == "ok").sum()), material, "measured")
     notes = [
-        "Faint marks: some severities cannot be compared, and the mean is over the others.",
-        _sureness(sure, "Lines are"),
+        "A codec that cannot be compared at every severity of a corruption has no mark there.",
+        sureness(board, "Lines are"),
     ]
-    if sure.known:
+    if board.intervals is not None and board.intervals.known:
         notes.append(
             "A mark without a line has no interval: it can be compared on too few images or in too few resamples."
         )
@@ -100,14 +93,17 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
 PERCENTS = (-95, -90, -80, -70, -60, -50, -40, -30, -20, -10, 0, 10, 20, 50, 100, 200, 400, 800, 1600, 3200, 6400)
 
 
-def _ratio_scale(axis: Axes) -> None:
-    """Put percentages of bits on a log scale of ratios, so that half and twice the bits are equally far from 0."""
+def percent_scale(axis: Axes, most: int = 14) -> None:
+    """Put percentages of bits on a log scale of ratios, with about `most` ticks at most.
+
+    So half and twice the bits are equally far from 0.
+    """
     bounds = np.log1p(np.maximum([axis.dataLim.x0, axis.dataLim.x1], -99) / 100)
     margin = 0.05 * max(float(np.ptp(bounds)), 0.1)
     low, high = (float(end) for end in 100 * np.expm1(np.add(bounds, (-margin, margin))))
     axis.set_xscale("function", functions=(lambda x: np.log1p(np.maximum(x, -99.9) / 100), lambda y: 100 * np.expm1(y)))
     axis.set_xlim(low, high)
-    apart = (math.log1p(high / 100) - math.log1p(low / 100)) / 14
+    apart = (math.log1p(high / 100) - math.log1p(low / 100)) / most
     ticks: list[int] = [0]
     for percent in sorted(PERCENTS, key=abs):
         place = math.log1p(percent / 100)
@@ -118,8 +114,8 @@ def _ratio_scale(axis: Axes) -> None:
 
 
 def ranking(material: Material) -> tuple[Drawing, ...]:
-    """Return the order of codecs by BD-rate on clean images, in each band and over all corruptions, joined by lines."""
-    board, sure = _board(material)
+    """Return the order of codecs by bits on clean images, in each band and over all corruptions, joined by lines."""
+    board = board_of(material)
     columns = _columns(material, board)
     if len(columns) < 2:
         if len({name for name, _ in board.conditions}) > 1 and len(board.entries) > 1:
@@ -151,7 +147,9 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
                     ha=ha, va="center", fontsize=SMALL, color=look["color"],
                 )  # fmt: skip
     last = columns[-1]
-    tied = [codec for codec in last.places if last.name == OVERALL and sure.tied(codec)]
+    by_place = sorted(last.places, key=lambda codec: last.places[codec])
+    drawn = board.intervals if last.name == OVERALL and board.intervals is not None and board.intervals.known else None
+    tied = [codec for before, codec in pairwise(by_place) if drawn and (before, codec) not in drawn.apart]
     for codec in tied:
         place = last.places[codec]
         axis.plot([len(columns) - 1] * 2, [place - 1, place], color="0.8", lw=6, zorder=0, label="_tied")
@@ -162,7 +160,7 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
     axis.set_ylim(most + 0.4, 0.4)
     axis.set_yticks(range(1, most + 1))
     axis.set_ylabel("rank", fontsize=TEXT)
-    axis.set_xlabel(f"numbers: BD-rate against {board.anchor}", fontsize=SMALL)
+    axis.set_xlabel(f"numbers: bits against {board.anchor}", fontsize=SMALL)
     axis.tick_params(labelsize=SMALL)
     for side in ("top", "right", "bottom"):
         axis.spines[side].set_visible(False)
@@ -176,11 +174,13 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
         if any(codec not in column.places for column in columns)
     }
     notes = [
-        "A condition is a corruption at a severity. As on the leaderboard, a codec that cannot be compared with the "
-        "anchor under every condition of a column has no rank in it.",
+        "A condition is a corruption at a severity. As on the leaderboard, a codec that cannot be compared under every "
+        "condition of a column has no rank in it.",
         f"Not ranked in any column: {', '.join(left)}." * bool(left),
         f"Not ranked in some columns: {'; '.join(f'{codec} ({names})' for codec, names in gaps.items())}." * bool(gaps),
-        _sureness(sure, "A grey bar joins neighbours whose difference over all corruptions may be 0, according to")
+        sureness(
+            board, "A grey bar joins neighbours that do not differ significantly over all corruptions, according to"
+        )
         * bool(tied),
     ]
     return (Drawing(figure, chosen, " ".join(note for note in notes if note)),)
@@ -203,11 +203,12 @@ _FIELDS = {"clean": "clean", **dict(zip(BANDS, BANDS, strict=True)), OVERALL: "s
 def _columns(material: Material, board: Leaderboard) -> list[_Column]:
     """Return the columns: a leaderboard's numbers, without codecs that lack a condition of the column."""
     columns = []
-    for name, conditions in by_band(board.conditions, material.bands, OVERALL).items():
+    groups = by_band(board.conditions, material.bands, OVERALL) | {OVERALL: list(board.scored)}
+    for name, conditions in groups.items():
         values = {
             entry.codec: float(getattr(entry, _FIELDS[name]))
             for entry in board.entries
-            if conditions and all(not board.bd_rates[entry.codec, condition].reason for condition in conditions)
+            if conditions and math.isfinite(getattr(entry, _FIELDS[name]))
         }
         if len(values) < 2:
             continue
@@ -217,22 +218,24 @@ def _columns(material: Material, board: Leaderboard) -> list[_Column]:
     return columns
 
 
-def _board(material: Material) -> tuple[Leaderboard, Intervals]:
-    rows = material.tabled()
+def board_of(material: Material) -> Leaderboard:
+    """Return the leaderboard of the rows with intervals; raise NothingToDraw if they cannot be ranked."""
     try:
-        board = rank(rows, material.bands, anchor=material.anchor)
+        return rank(material.tabled(), material.bands, anchor=material.anchor, resamples=RESAMPLES)
     except NotComparable as error:
         raise NothingToDraw(f"{error}: {material.command(*two_ladders(material))}") from error
-    return board, intervals(rows, material.bands, board)
 
 
-def _percents(board: Leaderboard, codec: str, name: str) -> list[float]:
-    """Return the BD-rates of a codec at the severities of a corruption."""
-    return [board.bd_rates[codec, condition].percent for condition in board.conditions if condition[0] == name]
+def _percent(board: Leaderboard, codec: str, name: str) -> float:
+    """Return the bits of a codec against the anchor under a corruption, a geometric mean over severities."""
+    ratings = [board.ratings[codec, condition] for condition in board.conditions if condition[0] == name]
+    return 100 * math.expm1(np.mean(ratings))
 
 
-def _sureness(sure: Intervals, subject: str) -> str:
-    if not sure.known:
+def sureness(board: Leaderboard, subject: str) -> str:
+    """Return what a drawing of intervals shows and where they come from, or that there are none."""
+    sure = board.intervals
+    if sure is None or not sure.known:
         return "There are too few images for confidence intervals."
     return (
         f"{subject} {sure.confidence:.0%} confidence intervals from a paired bootstrap over images "
@@ -244,23 +247,23 @@ def _labelled(name: str, bands: Mapping[str, str]) -> str:
     return readable(name) if name == CLEAN else f"{readable(name)} ({bands[name]})"
 
 
-_BD_RATES = (
-    "Curves are means over the images that codec and anchor share. BD-rates interpolate log rate over PSNR by "
-    "piecewise cubics, without extrapolation, and are averaged over "
+_BITS = (
+    "Curves are means over the images that all codecs coded, log rate over PSNR by piecewise cubics, without "
+    "extrapolation. Ratings fitted to the differences of all pairs of codecs are averaged over "
 )
 
 KINDS = (
     Kind(
         name="bd-rate-by-corruption",
-        about="BD-rate against the anchor on clean images and under each corruption",
-        rule=f"{_BD_RATES}severities. A codec that cannot be compared has no mark.",
+        about="Bits against the anchor at equal quality, on clean images and under each corruption",
+        rule=f"{_BITS}severities.",
         needs=(COMPARISON,),
         plot=bd_rate_by_corruption,
     ),
     Kind(
         name="ranking",
-        about="The order of codecs by BD-rate on clean images, in each band of corruptions and over all of them",
-        rule=f"{_BD_RATES}all conditions of a column.",
+        about="The order of codecs by bits at equal quality, on clean images, in each band and over all corruptions",
+        rule=f"{_BITS}severities, then over the corruptions of a column.",
         needs=(COMPARISON, SHIFTED_ROWS),
         plot=ranking,
     ),

@@ -1,23 +1,23 @@
-"""The ranking of codecs: how many more bits than an anchor each needs under corruption, with intervals."""
+"""The ranking of codecs: how many bits each needs under corruption, compared with all others, with intervals."""
 
-from .intervals import intervals
-from .leaderboard import NUMBERS, TAILS, Entry, Intervals, Leaderboard, NotComparable
-from .on_curve import Aside, largest_shared, on_curve, with_curves
-from .point_tables import Quality
+from .contest import Fit
+from .entries import gaps_of
+from .ladders import Quality
+from .leaderboard import NUMBERS, Entry, Intervals, Leaderboard, NotComparable
+from .on_curve import Aside, largest_shared, on_curve
 from .rank import rank
 
 __all__ = [
     "NUMBERS",
-    "TAILS",
     "Aside",
     "Entry",
+    "Fit",
     "Intervals",
     "Leaderboard",
     "NotComparable",
     "Quality",
-    "intervals",
+    "gaps_of",
     "largest_shared",
     "on_curve",
     "rank",
-    "with_curves",
 ]

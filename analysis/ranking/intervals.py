@@ -1,93 +1,161 @@
-"""The confidence intervals of a leaderboard: quantiles of its numbers over resamples of the images."""
+"""The confidence intervals of a leaderboard: its numbers and ranks over resamples of the images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from ..conditions import Condition
-from ..statistics import CONFIDENCE, RESAMPLES, SEED, Interval, bootstrap, interval
-from .leaderboard import NUMBERS, Entry, Intervals, Leaderboard
-from .numbers import estimates, fewest, numbers, rules_of
-from .point_tables import Floats, PointTables
-from .resampled import resample
+from ..statistics import CONFIDENCE, MINIMUM_IMAGES, MOST_LOST, Interval, bootstrap, expanded, interval
+from .contest import Contest, resampled_ratings
+from .groups import Groups, mean_over, numbers
+from .ladders import Floats, Quality
+from .leaderboard import EQUAL, NUMBERS, PENALTIES, Intervals
 
 
 def intervals(
-    rows: pd.DataFrame,
-    bands: Mapping[str, str],
-    board: Leaderboard,
+    contests: Mapping[Condition, Contest],
+    codecs: Sequence[str],
+    groups: Groups,
+    estimates: Mapping[Condition, Floats],
+    anchor: int,
+    quality: Quality,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    resamples: int,
+    seed: int,
     confidence: float = CONFIDENCE,
 ) -> Intervals:
-    """Return the intervals of a leaderboard's numbers; `rows` and `bands` are the arguments of `rank` that made it.
+    """Return the intervals of a leaderboard's numbers and the pairs of codecs whose scores differ significantly.
 
-    A resample is a leaderboard of images drawn with replacement, the same draw for every codec and condition. In every
-    resample, a number averages the conditions that are comparable over all images, and a curve is the frontier of its
-    points. A BD-rate has no value in a resample if a curve has fewer than four points or the two curves do not overlap;
-    PSNR has none if the curve does not reach the matched rate. A number has no value in a resample if one of its
-    conditions has none; `statistics.interval` leaves such resamples out.
+    `estimates` are the ratings of `codecs` less that of the one at place `anchor`, by condition. A resample is a
+    leaderboard of images drawn with replacement, the same draw for every codec and condition, through frontiers, curves
+    and the fit. A number has no value in a resample in which the codec or the anchor has no rating under one of its
+    conditions; `statistics.interval` leaves such resamples out.
     """
-    tables = PointTables(rows, board.quality)
-    weights = bootstrap(len(tables.images), resamples, seed)
-    resampled = resample(tables, board.anchor, weights, matched_bpp=board.matched_bpp)
-    rules = rules_of(tables.conditions, bands)
-    corruptions = dict.fromkeys(name for name, _ in tables.conditions)
-    by_number: dict[str, dict[str, Interval]] = {}
+    images = next(iter(contests.values())).images
+    draws = bootstrap(len(images), resamples, seed)
+    # The leaderboards without one image, which standard errors need, are computed with the others.
+    every = np.concatenate([draws, 1 - np.eye(len(images))])
+    ratings = _resampled(contests, codecs, quality, every)
+    relative = {condition: (values - values[:, [anchor]])[:resamples] for condition, values in ratings.items()}
+    left_out = {condition: (values - values[:, [anchor]])[resamples:] for condition, values in ratings.items()}
+    counts = {condition: int(compared.images.sum()) for condition, compared in contests.items()}
+    once, again = numbers(estimates, groups), numbers(relative, groups)
+    members = {**groups, **{name: (*groups[group], *groups["clean"]) for name, group in PENALTIES.items()}}
+    fewest = {name: min((counts[key] for key in members[name]), default=0) for name in NUMBERS}
+    by_number: dict[str, dict[str, Interval]] = {codec: {} for codec in codecs}
     lost: dict[tuple[str, str], float] = {}
-    scores: dict[str, tuple[Floats, int]] = {}
-    bd_rates: dict[tuple[str, Condition], Interval] = {}
-    by_corruption: dict[tuple[str, str], Interval] = {}
-    for index, codec in enumerate(tables.codecs):
-        estimated = estimates(codec, tables.conditions, board.bd_rates, board.inflations, board.psnr_clean)
-        sound = np.isfinite(estimated)
-        values = np.stack([resampled.bd_rate[index], resampled.log_inflation[index], resampled.psnr_clean[index]])
-        counts = _counts(tables, board.anchor, codec)
-        images = fewest(rules, sound, counts)
-        once, again = (numbers(rules, sound, array) for array in (estimated[..., None], values))
-        by_number[codec] = {
-            name: interval(float(once[name][0]), again[name], images[name], confidence=confidence) for name in NUMBERS
-        }
-        missing = {name: int(np.isnan(again[name]).sum()) for name in NUMBERS if np.isfinite(once[name][0])}
-        lost |= {(codec, name): count / resamples for name, count in missing.items() if count}
-        scores[codec] = again["score"], images["score"]
-        for place, condition in enumerate(tables.conditions):
-            percent = float(estimated[0, place])
-            bd_rates[codec, condition] = interval(percent, values[0, place], counts[0, place], confidence=confidence)
-        for corruption in corruptions:
-            members = sound[0] & np.array([name == corruption for name, _ in tables.conditions])
-            if members.any():
-                percent, least = float(estimated[0, members].mean()), int(counts[0, members].min())
-                means = values[0, members].mean(axis=0)
-                by_corruption[codec, corruption] = interval(percent, means, least, confidence=confidence)
-
-    def difference(entry: Entry, other: Entry) -> Interval:
-        (own, own_images), (base, base_images) = scores[entry.codec], scores[other.codec]
-        return interval(entry.score - other.score, own - base, min(own_images, base_images), confidence=confidence)
-
-    ranked = [entry for entry in board.entries if entry.rank is not None]
+    for k, codec in enumerate(codecs):
+        for name in NUMBERS:
+            by_number[codec][name] = _percent(once[name][k], again[name][:, k], fewest[name], confidence)
+            missing = float(np.isnan(again[name][:, k]).mean())
+            if missing and math.isfinite(once[name][k]):
+                lost[codec, name] = missing
+    by_corruption = {}
+    for corruption in dict.fromkeys(name for name, _ in contests):
+        severities = tuple(condition for condition in contests if condition[0] == corruption)
+        mean, resampled = mean_over(estimates, severities), mean_over(relative, severities)
+        least = min(counts[condition] for condition in severities)
+        for k, codec in enumerate(codecs):
+            by_corruption[codec, corruption] = _percent(mean[k], resampled[:, k], least, confidence)
     return Intervals(
         confidence=confidence,
-        images=len(tables.images),
+        images=len(images),
         resamples=resamples,
         seed=seed,
         numbers=by_number,
-        above={entry.codec: difference(entry, before) for before, entry in pairwise(ranked)},
-        best={entry.codec: difference(entry, ranked[0]) for entry in ranked[1:]},
+        apart=apart(
+            codecs,
+            once["score"],
+            again["score"],
+            mean_over(left_out, groups["score"]),
+            draws,
+            fewest["score"],
+            confidence=confidence,
+        ),
         lost=lost,
-        bd_rates=bd_rates,
         by_corruption=by_corruption,
     )
 
 
-def _counts(tables: PointTables, anchor: str, codec: str) -> NDArray[np.intp]:
-    """Return how many images each quantity of a codec rests on, shape (3, conditions)."""
-    shared = [tables.shared_images(anchor, codec, condition).sum() for condition in tables.conditions]
-    paired = [tables.paired_images(codec, condition).sum() for condition in tables.conditions]
-    return np.array([shared, paired, paired])
+def _percent(log: float, resampled: Floats, images: int, confidence: float) -> Interval:
+    percent = 100 * math.expm1(log)
+    return interval(percent, 100 * np.expm1(resampled), images, confidence=confidence)
+
+
+def _resampled(
+    contests: Mapping[Condition, Contest], codecs: Sequence[str], quality: Quality, draws: Floats
+) -> dict[Condition, Floats]:
+    """Return the ratings of all codecs in every resample by condition, shape (resamples, codecs)."""
+
+    def work(compared: Contest) -> Floats:
+        every = np.full((len(draws), len(codecs)), np.nan)
+        every[:, [codecs.index(codec) for codec in compared.codecs]] = resampled_ratings(compared, quality, draws)
+        return every
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # the kernel releases the interpreter's lock
+        return dict(zip(contests, threads.map(work, contests.values()), strict=True))
+
+
+def apart(
+    codecs: Sequence[str],
+    scores: Floats,
+    resampled: Floats,
+    left_out: Floats,
+    draws: Floats,
+    images: int,
+    *,
+    confidence: float = CONFIDENCE,
+) -> frozenset[tuple[str, str]]:
+    """Return the pairs of codecs, the better first, whose scores differ, with one error rate for all pairs together.
+
+    Single-step max-T (Westfall and Young, Resampling-Based Multiple Testing, Wiley, 1993): a pair differs if its
+    difference over its standard error exceeds the quantile of the largest such ratio over all pairs, taken around the
+    estimate, in the resamples. The standard error is that of the jackknife; a resample has its own, from the same
+    influence of each image. For few images that quantile is larger than needed. The Bonferroni bound, by the
+    bootstrap's standard deviation and `statistics.expanded`, decides then, as it holds for any dependence of the pairs.
+
+    `scores` has shape (codecs,), in log rate, NaN for a codec without a score; `resampled` is (resamples, codecs) and
+    `draws` (resamples, images); `left_out`, (images, codecs), are the scores without one image. A codec without a score
+    in too many resamples differs from none, and there is no such pair under MINIMUM_IMAGES `images`.
+    """
+    enough = (np.isnan(resampled).mean(axis=0) <= MOST_LOST) & ~np.isnan(left_out).any(axis=0)
+    able = [k for k in range(len(codecs)) if math.isfinite(scores[k]) and enough[k]]
+    pairs = list(combinations(sorted(able, key=lambda k: float(scores[k])), 2))
+    if images < MINIMUM_IMAGES or not pairs:
+        return frozenset()
+    better, worse = np.array(pairs).T
+    whole = ~np.isnan(resampled[:, able]).any(axis=1)
+    draws, resampled = draws[whole], resampled[whole]
+    difference = scores[worse] - scores[better]
+    deviation = resampled[:, worse] - resampled[:, better] - difference
+    influence = (len(left_out) - 1) * (np.mean(left_out, axis=0) - left_out)
+    influence = influence[:, worse] - influence[:, better]
+    error, spread = _standard_errors(np.ones((1, len(left_out))), influence)[0], np.sqrt(np.mean(deviation**2, axis=0))
+    sure = spread < 1e-12  # the same in every resample
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample of one image over and over has no error
+        ratios = np.abs(deviation) / _standard_errors(draws, influence)
+    largest = np.nan_to_num(ratios[:, ~sure], nan=0.0, posinf=math.inf).max(axis=1, initial=0.0)
+    bonferroni = spread * bonferroni_bound(len(pairs), images, confidence)
+    differ = (difference > error * np.quantile(largest, confidence)) | (difference > bonferroni)
+    differ = np.where(sure, difference > EQUAL, differ)
+    return frozenset((codecs[i], codecs[j]) for (i, j), differs in zip(pairs, differ, strict=True) if differs)
+
+
+def bonferroni_bound(pairs: int, images: int, confidence: float) -> float:
+    """Return the critical value of one of several pairs so that they hold together, corrected for few images."""
+    from scipy.special import ndtri  # noqa: PLC0415 - importing a room is free
+
+    return expanded(-float(ndtri((1 - confidence) / (2 * pairs))), images)
+
+
+def _standard_errors(draws: Floats, influence: Floats) -> Floats:
+    """Return the standard errors of means of influences, shape (resamples, pairs), over the images drawn."""
+    images = len(influence)
+    mean, square = draws @ influence / images, draws @ influence**2 / images
+    return np.asarray(np.sqrt(np.maximum(square - mean**2, 0) / (images - 1)))

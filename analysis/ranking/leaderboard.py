@@ -1,26 +1,31 @@
-"""The leaderboard: an entry per codec, the underlying BD-rates, the worst cases, and the intervals of its numbers."""
+"""The leaderboard: an entry per codec, the ratings behind it, the worst cases, and the intervals of its numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from ..conditions import Condition
-from ..rate import BdRate
 from ..statistics import Interval, Tail
+from .contest import Fit
+from .ladders import Quality
 from .on_curve import Aside
-from .point_tables import Quality
 
-NUMBERS = (
-    *("score", "clean", "low", "medium", "high"),
-    *("inflation", "inflation_low", "inflation_medium", "inflation_high", "psnr_clean"),
-    *("penalty", "penalty_low", "penalty_medium", "penalty_high"),
-)
-"""The fields of an entry that are means over conditions, each with an interval."""
-TAILS: Mapping[str, Literal["high", "low"]] = {"score": "high", "inflation": "high", "psnr_clean": "low"}
-"""The numbers whose worst cases are reported, and which end is the bad end."""
+GROUPS = ("score", "clean", "low", "medium", "high", "extra")
+"""The fields of an entry that are bits against the anchor over a group of conditions."""
+PENALTIES: Mapping[str, str] = {
+    "penalty": "score",
+    "penalty_low": "low",
+    "penalty_medium": "medium",
+    "penalty_high": "high",
+}
+"""The shift penalties, and the group that each compares with clean images."""
+NUMBERS = (*GROUPS, *PENALTIES)
+"""The fields of an entry that follow from the fit, each with an interval."""
+
+EQUAL = 1e-9
+"""Scores, in log rate, that differ by less are equal: they share a rank."""
 
 
 class NotComparable(ValueError):
@@ -31,29 +36,51 @@ class NotComparable(ValueError):
 class Entry:
     """The line of one codec; a number that cannot be computed is NaN.
 
-    `score` is the mean BD-rate in percent against the anchor over the corrupted conditions (over clean images if there
-    are no others); `clean`, `low`, `medium` and `high` are the same over those conditions. `inflation` is bpp on
-    corrupted images divided by bpp on clean images at the same operating point, a geometric mean over points and
-    conditions.
-    `psnr_clean` is the PSNR in dB of the decoded against the clean image at the setting that takes the matched rate on
-    clean images, a mean over conditions. `overlap` is the smallest overlap of the codec's curves with the anchor's,
-    including curves that overlap too little for a BD-rate. `conditions` is the number of conditions compared, `n` the
-    number of images in the condition with the fewest. `reason` says why a codec has no rank. `gap_clean` and `gap` say
-    by how many percent the rate estimated from likelihoods (rows of the codec's "-est") exceeds the real rate, on clean
-    images and over the corrupted conditions, as means over points. `penalty` is the shift penalty: `score` minus
-    `clean`, in percentage points. `inflation` and `penalty` are also given by band.
+    `rank` is 1 + the number of codecs with a smaller score. `rank_low` and `rank_high` are the ends of its simultaneous
+    confidence interval; for a codec without a rank they are the ranks that it could have (see `rank`), or None.
+
+    `score` is percent of bits against the anchor at equal quality, a geometric mean over the scored conditions, and
+    `score_low` and `score_high` are the ends of its confidence interval. `clean`, `low`, `medium`, `high` and `extra`
+    are the same over those conditions; each is NaN unless the codec can be compared under all of them. `penalty` is the
+    shift penalty, the ratio of `score` to `clean` as a percentage, also by band. `bd_rate` is the mean BD-rate in
+    percent against the anchor over the scored conditions.
+
+    `restoration` is the PSNR in dB against the clean image that coding adds to the corrupted image, at the setting that
+    takes the matched rate. `on_front` says whether no other ranked codec is as good or better in both score and
+    `restoration_high`. `inflation` is bpp on corrupted images divided by bpp on clean images at the same setting, a
+    geometric mean. `coverage` is the smallest share of a condition's quality range that the ladder covers.
+
+    `conditions` is the number of scored conditions with a rating, `n` the number of images in the one with the fewest.
+    `reason` says why a codec has no rank. `gap_clean` and `gap` say by how many percent the rate estimated from
+    likelihoods (rows of the codec's "-est") exceeds the real rate, on clean images and over the corrupted conditions,
+    as means over points.
     """
 
     rank: int | None
+    rank_low: int | None
+    rank_high: int | None
     codec: str
     score: float
+    score_low: float
+    score_high: float
     clean: float
     low: float
     medium: float
     high: float
-    inflation: float
-    psnr_clean: float
-    overlap: float
+    extra: float
+    penalty: float
+    penalty_low: float
+    penalty_medium: float
+    penalty_high: float
+    restoration_low: float
+    restoration_medium: float
+    restoration_high: float
+    on_front: bool
+    inflation_low: float
+    inflation_medium: float
+    inflation_high: float
+    coverage: float
+    bd_rate: float
     conditions: int
     n: int
     failed: int
@@ -61,23 +88,16 @@ class Entry:
     reason: str
     gap_clean: float = math.nan
     gap: float = math.nan
-    inflation_low: float = math.nan
-    inflation_medium: float = math.nan
-    inflation_high: float = math.nan
-    penalty: float = math.nan
-    penalty_low: float = math.nan
-    penalty_medium: float = math.nan
-    penalty_high: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """The confidence intervals of a leaderboard's numbers, from a paired bootstrap over images.
+    """The confidence intervals of a leaderboard, from a paired bootstrap over images.
 
-    `numbers` are by codec and field of NUMBERS. `above` is by how much a codec's score exceeds that of the codec ranked
-    before it, `best` by how much it exceeds that of the first. `lost` is the share of resamples without a value, by
-    codec and number, if there are any. `by_corruption` are the BD-rates, means over severities, by codec and
-    corruption.
+    `numbers` are by codec and field of NUMBERS. `apart` are the pairs of codecs, the better first, whose scores differ
+    significantly, simultaneously over all pairs. `lost` is the share of resamples without a value, by codec and number,
+    if there are any. `by_corruption` are the bits against the anchor in percent, geometric means over severities, by
+    codec and corruption.
     """
 
     confidence: float
@@ -85,10 +105,8 @@ class Intervals:
     resamples: int
     seed: int
     numbers: Mapping[str, Mapping[str, Interval]]
-    above: Mapping[str, Interval]
-    best: Mapping[str, Interval]
+    apart: frozenset[tuple[str, str]]
     lost: Mapping[tuple[str, str], float]
-    bd_rates: Mapping[tuple[str, Condition], Interval]
     by_corruption: Mapping[tuple[str, str], Interval]
 
     @property
@@ -96,14 +114,19 @@ class Intervals:
         """Whether there is any interval; with too few images there is none."""
         return any(interval.known for numbers in self.numbers.values() for interval in numbers.values())
 
-    def tied(self, codec: str) -> bool:
-        """Return whether a codec's score may equal that of the codec ranked before it."""
-        return codec in self.above and self.above[codec].holds(0)
-
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """A ranking, best codec first and codecs without a rank last, with the numbers behind it."""
+    """A ranking, best codec first and codecs without a rank last, with the numbers behind it.
+
+    `images` is the number of images of the rows, `compared` and `measured` by condition how many of them are compared,
+    and how many would be without failures. `scored` are the conditions of the score. `fits` are the ratings by
+    condition, and `ratings` are those less that of the anchor, in log rate, by codec and condition; NaN where the codec
+    cannot be compared, for the reason in `absent`. `inflations` and `restorations` are by codec and corrupted
+    condition. `shown_psnr` says whether the PSNR of the corrupted images is known, which restoration needs. `tails` are
+    the worst cases of each codec's bits against the anchor in percent, a case being one image under one scored
+    condition. `aside` are the points and conditions of the rows that are on no curve.
+    """
 
     set: str
     anchor: str
@@ -111,15 +134,16 @@ class Leaderboard:
     matched_bpp: float
     images: int
     conditions: tuple[Condition, ...]
+    scored: tuple[Condition, ...]
+    compared: Mapping[Condition, int]
+    measured: Mapping[Condition, int]
     entries: tuple[Entry, ...]
-    bd_rates: Mapping[tuple[str, Condition], BdRate]
-    """The BD-rate of every codec under every condition, clean included."""
-    inflations: Mapping[tuple[str, Condition], float] = field(default_factory=dict)
-    """The rate inflation of every codec under every condition that is not clean."""
-    psnr_clean: Mapping[tuple[str, Condition], float] = field(default_factory=dict)
-    """The PSNR against clean in dB, of every codec at the matched rate under every condition that is not clean."""
-    tails: Mapping[tuple[str, str], Tail] = field(default_factory=dict)
-    """The worst cases of every codec in each number of TAILS, over images x conditions, one case per pair."""
+    fits: Mapping[Condition, Fit]
+    ratings: Mapping[tuple[str, Condition], float]
+    absent: Mapping[tuple[str, Condition], str]
+    inflations: Mapping[tuple[str, Condition], float]
+    restorations: Mapping[tuple[str, Condition], float]
+    shown_psnr: bool
+    tails: Mapping[str, Tail]
     intervals: Intervals | None = None
     aside: Aside = field(default_factory=Aside)
-    """The points and conditions of the rows that are on no curve."""

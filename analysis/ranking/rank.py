@@ -1,10 +1,9 @@
-"""Ranking the codecs of one set: BD-rates against an anchor, rate inflation and PSNR at the matched rate."""
+"""Ranking the codecs of one set: ratings fitted to all pairs of codecs under each condition, and their mean."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +11,18 @@ import pandas as pd
 
 from ..conditions import CLEAN_CONDITION, Condition
 from ..matched import MATCHED_BPP
-from ..rate import MINIMUM_OVERLAP, MINIMUM_POINTS, BdRate, Curve, at_rate, bd_rate, inflation
-from ..statistics import Tail, finite_mean, tail
-from .leaderboard import TAILS, Entry, Leaderboard, NotComparable
-from .numbers import estimates, numbers, rules_of
-from .point_tables import Floats, Mask, PointTables, Quality, means
-from .resampled import resample
+from ..rate import MINIMUM_POINTS
+from ..statistics import SEED, Tail, tail
+from .contest import NO_SHARED, Contest, contest, fit, resampled_ratings
+from .entries import entry_of, ordered, with_front
+from .groups import groups_of, mean_over, numbers
+from .intervals import intervals
+from .ladders import MOST_FAILED, Floats, Ladders, Quality, is_estimate
+from .leaderboard import EQUAL, Leaderboard, NotComparable
+from .shift import inflation_of, restoration_of, shifts_of_identity, shown_psnr
 
 ANCHORS = ("jpeg2000", "jpeg")
-"""The default anchors: the first of these that has a curve is used."""
+"""The default anchors: the first of these that has a score is used."""
 
 
 def rank(
@@ -30,157 +32,158 @@ def rank(
     anchor: str | None = None,
     quality: Quality = "psnr",
     matched_bpp: float = MATCHED_BPP,
+    shifts: pd.DataFrame | None = None,
+    resamples: int = 0,
+    seed: int = SEED,
 ) -> Leaderboard:
     """Return the leaderboard of the rows of one set (columns as `benchmark.store.read` gives them).
 
-    Each codec is compared with the anchor on the images that both have at all of their points. Mean bpp and mean
-    quality over those images make a point of a curve, two curves give a BD-rate, and the mean BD-rate over the
-    corrupted conditions is the score. A codec that is not comparable under every one of them is listed without a rank.
-    `bands` maps a corruption to "low", "medium" or "high". `on_curve` decides which points and images make a curve. The
-    default anchor is jpeg2000, else jpeg, else the first codec of real rates. It is chosen among the codecs with a
-    curve under every condition; if there are none, among those with any curve. The leaderboard has no intervals; see
-    `intervals`.
+    Under each condition all codecs are compared on the images that all of them coded. Mean bpp and mean quality over
+    these images are the points of a curve. Every two curves give a log ratio of rates over the qualities they share,
+    and a least-squares fit to all ratios gives each codec a rating (see `contest.Fit`). The score is the mean rating
+    over severities, then over corruptions, less that of the anchor: the choice of the anchor changes no rank and no
+    difference of two codecs. `bands` maps a corruption to "low", "medium" or "high"; others are outside the score
+    unless there is nothing else.
 
-    Raises NotComparable if there are no rows, rows of several sets, an anchor without a curve, or no curve at all.
+    A codec that shares no quality with the others under some scored condition has no score, but a range of ranks: those
+    it would have with the best, and with the worst, rating of any codec under these conditions. A codec that failed on
+    more than MOST_FAILED of its rows has neither, and takes no images from the others.
+
+    `shifts` has the PSNR of the corrupted images, in the columns corruption, severity, image and psnr; by default it is
+    taken from the rows of `identity`. The default anchor is
+    jpeg2000, else jpeg, else the best codec, among the codecs with a rating under every condition if there are any.
+    With `resamples`, the leaderboard has intervals.
+
+    Raises NotComparable if there are no rows, rows of several sets, an anchor without a score, or no curve at all.
     """
     sets = sorted(rows["set"].unique())
     if len(sets) != 1:
         raise NotComparable(f"a leaderboard ranks one set: choose one of {', '.join(sets)}" if sets else "no rows")
-    tables = PointTables(rows, quality)
-    anchor = _anchor(anchor, tables)
-    rules = rules_of(tables.conditions, bands)
-    shifted = [condition for condition in tables.conditions if condition != CLEAN_CONDITION]
-    scored = shifted or [CLEAN_CONDITION]
-
-    entries = []
-    bd_rates: dict[tuple[str, Condition], BdRate] = {}
-    inflations: dict[tuple[str, Condition], float] = {}
-    psnr_clean: dict[tuple[str, Condition], float] = {}
-    for codec in tables.codecs:
-        status = tables.rows.loc[tables.rows["codec"] == codec, "status"]
-        for condition in tables.conditions:
-            bd_rates[codec, condition] = _bd_rate(tables, anchor, codec, condition)
-        for condition in shifted:
-            key = (codec, condition)
-            inflations[key], psnr_clean[key] = _at_fixed_settings(tables, codec, condition, matched_bpp)
-        values = estimates(codec, tables.conditions, bd_rates, inflations, psnr_clean)
-        results = [bd_rates[codec, condition] for condition in scored]
-        comparable = [result for result in results if not result.reason]
-        reasons = Counter(result.reason for result in results if result.reason)
-        entries.append(
-            Entry(
-                rank=None,
-                codec=codec,
-                **{
-                    name: float(value[0])
-                    for name, value in numbers(rules, np.isfinite(values), values[..., None]).items()
-                },
-                overlap=min((result.overlap for result in results if result.overlap >= 0), default=math.nan),
-                conditions=len(comparable),
-                n=min(int(tables.shared_images(anchor, codec, condition).sum()) for condition in tables.conditions),
-                failed=int((status == "failed").sum()),
-                skipped=int((status == "skipped").sum()),
-                reason=reasons.most_common(1)[0][0] if reasons else "",
-                gap_clean=_gap(tables, codec, CLEAN_CONDITION),
-                gap=finite_mean(_gap(tables, codec, condition) for condition in shifted),
-            )
-        )
-    return Leaderboard(
+    ladders = Ladders(rows, quality)
+    groups = groups_of(ladders.conditions, bands)
+    codecs = [
+        codec
+        for codec in ladders.codecs
+        if not is_estimate(codec)
+        and ladders.failures[codec].share <= MOST_FAILED
+        and any(ladders.of(codec, condition).curve.sum() >= 2 for condition in ladders.conditions)
+    ]
+    contests = {condition: contest(ladders, codecs, condition) for condition in ladders.conditions}
+    if not any(_has_long_curve(contests[condition]) for condition in groups["score"]):
+        raise NotComparable(f"no codec has the {MINIMUM_POINTS} points that a rate curve needs")
+    fits = {condition: fit(compared, quality) for condition, compared in contests.items()}
+    rated = {condition: _all_codecs(codecs, each.codecs, each.ratings) for condition, each in fits.items()}
+    scores = dict(zip(codecs, mean_over(rated, groups["score"]), strict=True))
+    anchor = _anchor(anchor, codecs, scores, rated)
+    base = codecs.index(anchor)
+    relative = {condition: values - values[base] for condition, values in rated.items()}
+    absent = _absent(codecs, contests, rated)
+    shifted = [condition for condition in ladders.conditions if condition != CLEAN_CONDITION]
+    shown = shown_psnr(shifts_of_identity(rows) if shifts is None else shifts)
+    board = Leaderboard(
         set=sets[0],
         anchor=anchor,
         quality=quality,
         matched_bpp=matched_bpp,
-        images=int(tables.rows["image"].nunique()),
-        conditions=tables.conditions,
-        entries=_ranked(entries),
-        bd_rates=bd_rates,
-        inflations=inflations,
-        psnr_clean=psnr_clean,
-        tails=_tails(tables, anchor, matched_bpp),
-        aside=tables.aside,
+        images=len(ladders.images),
+        conditions=ladders.conditions,
+        scored=groups["score"],
+        compared={condition: int(compared.images.sum()) for condition, compared in contests.items()},
+        measured={condition: compared.measured for condition, compared in contests.items()},
+        entries=(),
+        fits=fits,
+        ratings={
+            (codec, condition): float(value)
+            for condition, values in relative.items()
+            for codec, value in zip(codecs, values, strict=True)
+        },
+        absent=absent,
+        inflations={
+            (codec, condition): inflation_of(ladders, codec, condition)
+            for codec in ladders.codecs
+            for condition in shifted
+        },
+        restorations={
+            (codec, condition): restoration_of(ladders, contests[condition], codec, shown, matched_bpp)
+            for codec in codecs
+            for condition in shifted
+        },
+        shown_psnr=bool(shown),
+        tails=_tails(codecs, base, contests, groups["score"], quality),
+        aside=ladders.aside,
     )
+    if resamples:
+        drawn = intervals(contests, codecs, groups, relative, base, quality, resamples=resamples, seed=seed)
+        board = replace(board, intervals=drawn)
+    bounds = {codec: _score_bounds(k, rated, groups["score"]) for k, codec in enumerate(codecs)}
+    logs = {name: dict(zip(codecs, values, strict=True)) for name, values in numbers(relative, groups).items()}
+    entries = [entry_of(codec, board, ladders, contests, groups, logs, scores, bounds) for codec in ladders.codecs]
+    return replace(board, entries=ordered(with_front(entries)))
 
 
-def _anchor(asked: str | None, tables: PointTables) -> str:
-    ok = tables.rows[tables.rows["status"] == "ok"]
-    points = ok.groupby("codec", sort=False)["point"].nunique()
-    able = [str(codec) for codec in points.index[points >= MINIMUM_POINTS]]
-    if asked is not None and asked not in able:
-        raise NotComparable(f"{asked} has no rate curve here: expected an anchor among {', '.join(able) or 'none'}")
+def _has_long_curve(compared: Contest) -> bool:
+    return bool((np.diff(compared.starts) >= MINIMUM_POINTS).any())
+
+
+def _all_codecs(codecs: Sequence[str], some: Sequence[str], values: Floats) -> Floats:
+    """Return values of some codecs, on the last axis, as values of all codecs: NaN for the others."""
+    every = np.full((*values.shape[:-1], len(codecs)), np.nan)
+    every[..., [codecs.index(codec) for codec in some]] = values
+    return every
+
+
+def _anchor(
+    asked: str | None, codecs: Sequence[str], scores: Mapping[str, float], rated: Mapping[Condition, Floats]
+) -> str:
+    able = [codec for codec in codecs if math.isfinite(scores[codec])]
     if not able:
-        raise NotComparable(f"no codec has the {MINIMUM_POINTS} points that a rate curve needs")
-    whole = [codec for codec in able if all(tables.has_curve(codec, condition) for condition in tables.conditions)]
+        raise NotComparable("no two codecs share quality under every condition: measure more settings of their ladders")
+    if asked is not None and asked not in able:
+        raise NotComparable(f"{asked} has no score here: expected an anchor among {', '.join(able)}")
+    whole = [codec for codec in able if all(math.isfinite(each[codecs.index(codec)]) for each in rated.values())]
     able = whole or able
-    measured = [codec for codec in able if not codec.partition("@")[0].endswith("-est")]
-    return asked or next((codec for codec in ANCHORS if codec in able), (measured or able)[0])
+    best = min(scores[codec] for codec in able)
+    first = next(codec for codec in able if scores[codec] <= best + EQUAL)
+    return asked or next((codec for codec in ANCHORS if codec in able), first)
 
 
-def _bd_rate(tables: PointTables, anchor: str, codec: str, condition: Condition) -> BdRate:
-    base, own = tables.table(anchor, condition), tables.table(codec, condition)
-    images = base.complete & own.complete
-    if images.any():
-        curves = (Curve.through(_over(table.bpp, images), _over(table.quality, images)) for table in (base, own))
-        return bd_rate(*curves)
-    lacking = "it has" if not own.complete.any() else "the anchor has" if not base.complete.any() else "the two share"
-    under = f"{condition[0]} at severity {condition[1]}" if condition[1] else "no corruption"
-    reason = f"{lacking} no image that was measured at every point under {under}"
-    return BdRate(math.nan, math.nan, reason)
-
-
-def _at_fixed_settings(
-    tables: PointTables, codec: str, condition: Condition, matched_bpp: float
-) -> tuple[float, float]:
-    """Return the rate inflation, and the PSNR against clean images at the setting matched on clean images."""
-    images = tables.paired_images(codec, condition)
-    if not images.any():
-        return math.nan, math.nan
-    shown, clean = tables.table(codec, condition), _over(tables.table(codec, CLEAN_CONDITION).bpp, images)
-    psnr_clean = at_rate(matched_bpp, clean, _over(shown.psnr_clean, images))
-    return inflation(clean, _over(shown.bpp, images)), psnr_clean
-
-
-def _over(values: Floats, images: Mask) -> Floats:
-    """Return the mean of each row of (points, images) over some of the images."""
-    count = int(images.sum())
-    return means(values[:, images], np.full((count, 1), 1 / count))[:, 0]
-
-
-def _gap(tables: PointTables, codec: str, condition: Condition) -> float:
-    """Return by how many percent the estimated rate exceeds the real one, NaN where either is missing."""
-    estimate = estimate_of(codec)
-    if estimate not in tables.codecs:
-        return math.nan
-    real = tables.table(codec, condition).bpp
-    estimated = tables.rates(estimate, condition, tables.points[codec])
-    both = ~np.isnan(real) & ~np.isnan(estimated)
-    ratios = [
-        estimated_row[images].mean() / real_row[images].mean()
-        for real_row, estimated_row, images in zip(real, estimated, both, strict=True)
-        if images.any()
-    ]
-    return 100 * (finite_mean(ratios) - 1)
-
-
-def estimate_of(codec: str) -> str:
-    """Return the name of the codec's rows with estimated rates: "NAME-est" or "ARCH-est@FILE"."""
-    base, at, weights = codec.partition("@")
-    return f"{base}-est{at}{weights}"
-
-
-def _ranked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Return the entries in order of score; those that lack a condition come last, without a rank."""
-    entries = sorted(entries, key=lambda entry: (bool(entry.reason), math.isnan(entry.score), entry.score))
-    return tuple(entry if entry.reason else replace(entry, rank=place) for place, entry in enumerate(entries, start=1))
-
-
-def _tails(tables: PointTables, anchor: str, matched_bpp: float) -> dict[tuple[str, str], Tail]:
-    """Return the worst cases of each codec; a case is one image under one corrupted condition."""
-    weights = np.eye(len(tables.images))
-    single = resample(tables, anchor, weights, matched_bpp=matched_bpp, minimum_overlap=MINIMUM_OVERLAP)
-    shifted = [index for index, condition in enumerate(tables.conditions) if condition != CLEAN_CONDITION] or [0]
-    cases = {"score": single.bd_rate, "inflation": np.exp(single.log_inflation), "psnr_clean": single.psnr_clean}
+def _absent(
+    codecs: Sequence[str], contests: Mapping[Condition, Contest], rated: Mapping[Condition, Floats]
+) -> dict[tuple[str, Condition], str]:
+    """Return why codecs have no rating under some conditions."""
     return {
-        (codec, name): tail(cases[name][index, shifted], worst)
-        for index, codec in enumerate(tables.codecs)
-        for name, worst in TAILS.items()
+        (codec, condition): contests[condition].absent.get(codec, NO_SHARED)
+        for condition, values in rated.items()
+        for codec, value in zip(codecs, values, strict=True)
+        if math.isnan(value)
     }
+
+
+def _score_bounds(k: int, rated: Mapping[Condition, Floats], scored: Sequence[Condition]) -> tuple[float, float]:
+    """Return the scores of codec k with the best, and with the worst, rating of any codec where it has none."""
+    bounds = []
+    for extreme in (np.nanmin, np.nanmax):
+        filled = {condition: values for condition, values in rated.items() if not np.isnan(values).all()}
+        if any(condition not in filled for condition in scored):
+            return math.nan, math.nan
+        whole = {key: np.where(np.isnan(values[k]), extreme(values), values[k]) for key, values in filled.items()}
+        bounds.append(float(mean_over(whole, scored)))
+    return bounds[0], bounds[1]
+
+
+def _tails(
+    codecs: Sequence[str],
+    base: int,
+    contests: Mapping[Condition, Contest],
+    scored: Sequence[Condition],
+    quality: Quality,
+) -> dict[str, Tail]:
+    """Return the worst cases of each codec; a case is one image under one scored condition, rated by itself."""
+    cases = []
+    for condition in scored:
+        compared = contests[condition]
+        alone = resampled_ratings(compared, quality, np.eye(len(compared.images))[compared.images])
+        ratings = _all_codecs(codecs, compared.codecs, alone)
+        cases.append(100 * np.expm1(ratings - ratings[:, [base]]))
+    every = np.concatenate(cases)
+    return {codec: tail(every[:, k], "high") for k, codec in enumerate(codecs)}

@@ -47,7 +47,15 @@ def leaderboard(
         str | None,
         typer.Option(
             metavar="CODEC",
-            help="Reference codec of the BD-rates. Default: jpeg2000, or jpeg where jpeg2000 has no curve.",
+            help="Codec that the others are compared with; it sets the zero, not the order. Default: jpeg2000, or else "
+            "jpeg.",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Columns to show, by their names in csv, e.g. rank,codec,score,bd_rate; csv and json have all.",
         ),
     ] = None,
     image_set: OneSet = None,
@@ -71,17 +79,20 @@ def leaderboard(
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Seed of the bootstrap. Default: 24.")] = None,
 ) -> None:
-    """Rank codecs by BD-rate: the bits each needs at equal quality, compared with a reference codec, the anchor."""
+    """Rank codecs by the bits that each needs at equal quality under corruption, compared with all others."""
     from ...analysis.ranking import NotComparable
     from ..report import leaderboard as board_report
     from ..report import matched as matched_report
     from ..report.evidence import Choice, Evidence
 
-    drawn = {name: value for name, value in (("resamples", resamples), ("seed", seed)) if value is not None}
-    if matched and (anchor or tails or drawn):
-        refuse("--anchor, --tails, --resamples and --seed apply to rankings only: leave them out with --matched")
+    drawn: dict[str, Any] = {
+        name: value for name, value in (("resamples", resamples), ("seed", seed)) if value is not None
+    }
+    if matched and (anchor or columns or tails or drawn):
+        refuse("--anchor, --columns, --tails, --resamples and --seed apply to rankings only: leave them out")
     if resamples is not None and 0 < resamples < _FEWEST_RESAMPLES:
         refuse(f"expected --resamples 0 (no intervals) or at least {_FEWEST_RESAMPLES}, got {resamples}")
+    names = board_report.SHOWN if columns is None else board_report.columns_named(columns)
     chosen = Choice(sets=_one(image_set), corruptions=corruption or (), severities=severity or ())
     with working(f"reading {file}"):
         evidence = Evidence.open(file, chosen)
@@ -104,7 +115,7 @@ def leaderboard(
         show(matched_report.report(points, evidence))
         return
     settings = format in {Format.markdown, Format.html}  # too wide for a terminal or a page of paper
-    show(board_report.report(board, evidence, tails=tails, settings=settings), format)
+    show(board_report.report(board, evidence, columns=names, tails=tails, settings=settings), format)
 
 
 def rows(
@@ -225,8 +236,8 @@ def figures(
         str | None,
         typer.Option(
             metavar="CODEC",
-            help="Codec that others are compared with, and that decides which images and corruptions are typical. "
-            "Default: jpeg2000, or jpeg where jpeg2000 has no curve.",
+            help="Codec that sets the zero, and that decides which images and corruptions are typical. "
+            "Default: that of the leaderboard.",
         ),
     ] = None,
     checkpoint: Annotated[

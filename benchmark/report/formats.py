@@ -154,14 +154,14 @@ def _bar(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return prose with "<" escaped, so that Markdown does not read it as HTML."""
-    return text.replace("<", "&lt;")
+    """Return text on one line with "<" escaped, so that Markdown does not read it as HTML."""
+    return text.replace("<", "&lt;").replace("\n", " ")
 
 
 def _tabulated(sheet: Sheet, form: str) -> str:
     from tabulate import tabulate  # noqa: PLC0415 - the command line starts without it
 
-    headings, sides = zip(*((column.name, column.side) for column in sheet.columns), strict=True)
+    headings, sides = zip(*((column.name.replace("\n", " "), column.side) for column in sheet.columns), strict=True)
     cells = _cells(sheet, Column.ends)
     return str(tabulate(cells, headings, tablefmt=form, disable_numparse=True, colalign=sides if cells else None))
 

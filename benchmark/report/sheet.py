@@ -34,7 +34,8 @@ def has_interval(value: Value) -> TypeGuard[Interval]:
 class Column:
     """A column of a sheet.
 
-    `form` is the format specification of its numbers, e.g. "+.1f", and `unit` follows them, e.g. " dB".
+    `form` is the format specification of its numbers, e.g. "+.1f", and `unit` follows them, e.g. " dB". A line break in
+    `name` breaks the heading in text only.
     """
 
     name: str

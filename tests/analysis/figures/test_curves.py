@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
-from codecshift.analysis.ranking.point_tables import PointTables
+from codecshift.analysis.ranking.ladders import Ladders
 from matplotlib.axes import Axes
 
 
@@ -59,7 +59,7 @@ def test_ms_ssim_is_averaged_in_decibels_as_on_the_leaderboard(
     table["ms_ssim"] = table["image"].map({"a": 0.9, "b": 0.999})  # 10 and 30 dB, whose mean is 20
     (_, similarity) = drawn("rd-clean", material(table))
     assert similarity.lines[0].get_ydata() == pytest.approx([20] * 5)
-    measured = PointTables(table, "ms_ssim").table("jpeg", ("none", 0)).quality
+    measured = Ladders(table, "ms_ssim").of("jpeg", ("none", 0)).quality
     assert measured.mean(axis=1) == pytest.approx([20] * 5)
 
 

@@ -74,7 +74,7 @@ def test_every_text_lies_on_a_picture_one_column_wide(name: str, everything: Mat
         assert_on_the_page(drawing)
 
 
-OF_FOUR_PANELS = {"psd-radial", "psnr-vs-severity", "neural-variants", "ranking", "fourier-heatmap"}
+OF_FOUR_PANELS = {"psd-radial", "psnr-vs-severity", "neural-variants", "ranking", "rank-intervals", "fourier-heatmap"}
 OF_ONE_CODEC = {"theory-linear", "theory-spectrum", "fourier-heatmap"}
 
 

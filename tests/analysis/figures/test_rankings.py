@@ -45,15 +45,13 @@ def test_a_condition_without_a_comparison_has_no_mark(
     assert [math.isnan(value) for value in values] == [False, True, False, False]
 
 
-def test_a_mean_over_some_of_the_severities_is_faint(
+def test_a_mean_over_some_of_the_severities_has_no_mark(
     material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     table = rows(("jpeg2000", "webp"))
     table.loc[(table["codec"] == "webp") & (table["corruption"] == "fog") & (table["severity"] == 3), "psnr"] += 100
-    strong, faint = (one for one in marks(material(table)).lines if len(one.get_xdata()) == 4)
-    assert [math.isnan(value) for value in strong.get_xdata()] == [False, True, False, False]
-    assert [math.isnan(value) for value in faint.get_xdata()] == [True, False, True, True]
-    assert faint.get_alpha() < 0.5
+    values = line(material(table), "webp").get_xdata()
+    assert [math.isnan(value) for value in values] == [False, True, False, False]
 
 
 def test_an_anchor_alone_draws_no_bd_rates(
@@ -98,7 +96,8 @@ def test_a_codec_that_gets_worse_under_noise_falls_in_the_ranking(
     (drawing,) = FIGURES["ranking"].draw(material(table))
     axis = drawing.figure.axes[0]
     places = {line.get_label(): list(line.get_ydata()) for line in axis.lines}
-    assert places == {"jpeg": [1, 1, 1, 3, 3], "jpeg2000": [2, 2, 2, 1, 1], "webp": [3, 3, 3, 2, 2]}
+    # Over all three corruptions jpeg loses 2 x -1 + 4 of 6 dB an octave, webp 3.
+    assert places == {"jpeg": [1, 1, 1, 3, 2], "jpeg2000": [2, 2, 2, 1, 1], "webp": [3, 3, 3, 2, 3]}
     assert axis.get_ylim()[0] > axis.get_ylim()[1]
     labels = [label.get_text().split("\n")[0] for label in axis.get_xticklabels()]
     assert labels == ["clean", "low", "medium", "high", "all"]

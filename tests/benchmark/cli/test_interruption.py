@@ -50,7 +50,7 @@ MOMENTS: Mapping[str, tuple[Sequence[str], str]] = {
     "loading": (["sets"], "benchmark.cli.app:<module>"),
     "loading-a-library": (["corruptions"], "corruptions.table:<module>"),
     "rows": (["rows", "FILE"], "benchmark.store.reading:read"),
-    "leaderboard": (["leaderboard", "FILE"], "analysis.ranking.resampled:resample"),
+    "leaderboard": (["leaderboard", "FILE"], "analysis.ranking.contest:resampled_ratings"),
     "claims": (["claims", "FILE"], "analysis.claims.records:<module>"),
     "spectra": (["spectra", "FILE"], "benchmark.report.evidence:open"),
     "figures-codec": (["figures", "FILE", "--data-dir", "DIR", "--only", "reconstructions"], "codecs.pillow:encode"),

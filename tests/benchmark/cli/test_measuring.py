@@ -20,7 +20,7 @@ Say = Callable[..., Any]
 
 def test_a_run_prints_a_leaderboard_that_fits(measured: Path) -> None:
     out = (measured.parent / "out.txt").read_text(encoding="utf-8")
-    assert out.startswith("folder:pair: 2 images, 2 corruptions, severity 2; BD-rate (PSNR) against jpeg")
+    assert out.startswith("folder:pair: 2 images, 2 corruptions, severity 2; bits at equal PSNR against ")
     assert [line for line in out.splitlines() if len(line) > WIDTH] == []
     assert re.search(r"^ *1 +(jpeg|webp) ", out, re.MULTILINE)
     assert "identity is not ranked" in out

@@ -149,5 +149,5 @@ def test_an_anchor_can_be_chosen_as_on_the_leaderboard(tmp_path: Path, path: Pat
         for anchor in (None, "anchor", "big")
     }
     assert written[None] == written["anchor"] != written["big"]
-    with pytest.raises(NothingToDraw, match="short has no rate curve here: expected an anchor among anchor, big"):
+    with pytest.raises(NothingToDraw, match="short has no score here: expected an anchor among anchor, big"):
         figures(path, tmp_path / "short", "ranking", anchor="short")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from codecshift.analysis.ranking import Entry, Leaderboard, NotComparable
+from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report import leaderboard as reporting
 from codecshift.benchmark.report.evidence import Choice, Evidence
 from codecshift.benchmark.report.formats import render
@@ -44,7 +45,7 @@ def shown(sheet: Sheet) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("quality", ["psnr", "ms_ssim"])
-def test_twice_the_bytes_are_a_bd_rate_of_100_percent(quality: Any, path: Path) -> None:
+def test_twice_the_bytes_are_100_percent_of_bits(quality: Any, path: Path) -> None:
     board = leaderboard(path, anchor="anchor", quality=quality)
     entries = {entry.codec: entry for entry in board.entries}
     assert [entry.codec for entry in board.entries] == ["anchor", "big", "short"]
@@ -53,9 +54,10 @@ def test_twice_the_bytes_are_a_bd_rate_of_100_percent(quality: Any, path: Path) 
     for name in ("score", "clean", "low", "high"):
         assert getattr(entries["big"], name) == pytest.approx(100, abs=1e-6)
     assert math.isnan(entries["big"].medium)
-    assert entries["big"].overlap == pytest.approx(1)
-    assert entries["big"].inflation == pytest.approx(math.sqrt(1.5 * 2), rel=1e-3)
-    assert "has 2 points" in entries["short"].reason
+    assert entries["big"].coverage == pytest.approx(1)
+    assert entries["big"].bd_rate == pytest.approx(100, abs=1e-6)
+    assert (entries["big"].inflation_low, entries["big"].inflation_high) == pytest.approx((1.5, 2), rel=1e-3)
+    assert entries["short"].reason == "fewer than two lossy points"
 
 
 def test_a_leaderboard_can_be_of_a_part(path: Path) -> None:
@@ -84,8 +86,8 @@ def test_a_set_must_be_chosen_where_there_are_several(tmp_path: Path, curves: Cu
 
 
 @pytest.mark.parametrize("anchor", ["nope", "short"])
-def test_an_anchor_without_a_curve_is_refused(anchor: str, path: Path) -> None:
-    with pytest.raises(NotComparable, match=f"{anchor} has no rate curve here: expected an anchor among anchor, big"):
+def test_an_anchor_without_a_score_is_refused(anchor: str, path: Path) -> None:
+    with pytest.raises(NotComparable, match=f"{anchor} has no score here: expected an anchor among anchor, big"):
         leaderboard(path, anchor=anchor)
 
 
@@ -106,20 +108,20 @@ def test_csv_json_and_the_board_agree(file: str, request: pytest.FixtureRequest)
     for entry, line, one in zip(board.entries, lines, data["entries"], strict=True):
         assert [line[name] for name in ("set", "anchor", "quality")] == [board.set, board.anchor, board.quality]
         assert list(line)[: 3 + len(names)] == ["set", "anchor", "quality", *names]
-        assert set(one) == {*names, "bd_rates", "tails", "intervals", "lost", "to_above", "to_best"}
+        assert set(one) == {*names, "ratings", "tail", "intervals", "lost"}
         for name in names:
             value = getattr(entry, name)
             assert same(value, one[name]), name
             shown = "" if value is None or same(value, "") else str(value)
             assert shown == line[name], name
-        for name, number in board.intervals.numbers[entry.codec].items():
-            assert one["intervals"][name] == ([number.low, number.high] if number.known else None)
-            ends = [line[f"{name}_from"], line[f"{name}_to"]]
-            assert ends == ([str(number.low), str(number.high)] if number.known else ["", ""])
-        for name in ("score", "inflation", "psnr_clean"):
-            tail = board.tails[entry.codec, name]
-            assert same(tail.cvar, one["tails"][name]["cvar"])
-            assert [line[f"{name}_cases"], one["tails"][name]["cases"]] == [str(tail.cases), tail.cases]
+        for name, number in board.intervals.numbers.get(entry.codec, {}).items():
+            ends = [number.low, number.high] if number.known else None
+            assert one["intervals"][name] == ends
+            if name != "score":
+                assert [line[f"{name}_from"], line[f"{name}_to"]] == (list(map(str, ends)) if ends else ["", ""])
+        tail = board.tails.get(entry.codec)
+        assert (one["tail"] and one["tail"]["cvar"]) == (tail and tail.cvar)
+        assert line["score_cases"] == (str(tail.cases) if tail else "")
         assert [line["confidence"], line["resamples"], line["seed"]] == ["0.95", "500", "24"]
     assert {name: data[name] for name in ("set", "anchor", "quality", "matched_bpp", "images")} == {
         "set": "kodak",
@@ -129,11 +131,29 @@ def test_csv_json_and_the_board_agree(file: str, request: pytest.FixtureRequest)
         "images": board.images,
     }
     assert data["intervals"] == {"confidence": 0.95, "images": board.images, "resamples": 500, "seed": 24}
-    big = data["entries"][1]["bd_rates"]
-    assert list(big) == ["none@0", "fog@3", "gaussian_noise@3"]
-    assert big["fog@3"]["percent"] == pytest.approx(100)
-    assert big["fog@3"]["inflation"] == pytest.approx(1.5, rel=1e-3)
-    assert data["entries"][2]["bd_rates"]["fog@3"]["percent"] is None
+
+
+RELIED_ON = (
+    *("codec", "rank", "rank_low", "rank_high", "score", "score_low", "score_high"),
+    *("clean", "low", "medium", "high", "bd_rate", "n", "failed", "reason"),
+)
+
+
+def test_json_has_the_names_that_are_relied_on_and_every_condition(sure: Path) -> None:
+    data = json.loads(render(report(sure), Format.json))
+    big = data["entries"][1]
+    assert set(RELIED_ON) <= set(big)
+    assert (big["codec"], big["rank"], big["rank_low"], big["rank_high"]) == ("big", 2, 2, 2)
+    assert big["score_low"] < big["score"] < big["score_high"]
+    assert list(big["ratings"]) == list(data["conditions"]) == ["none@0", "fog@3", "gaussian_noise@3"]
+    assert big["ratings"]["fog@3"]["rating"] == pytest.approx(math.log(2), abs=1e-3)
+    assert big["ratings"]["fog@3"]["inflation"] == pytest.approx(1.5, rel=1e-3)
+    fog = data["conditions"]["fog@3"]
+    assert (fog["codecs"], fog["images"], fog["scored"]) == (["anchor", "big"], 8, True)
+    assert fog["weights"] == [[0, 1], [1, 0]]
+    assert fog["log_ratios"][1][0] == pytest.approx(math.log(2), abs=1e-3)
+    assert fog["inconsistency"] == pytest.approx(0, abs=1e-9)
+    assert data["entries"][2]["ratings"]["fog@3"]["rating"] is None
 
 
 def test_without_resamples_there_are_no_intervals(sure: Path) -> None:
@@ -142,7 +162,7 @@ def test_without_resamples_there_are_no_intervals(sure: Path) -> None:
     assert data["intervals"] is None
     assert "intervals" not in data["entries"][0]
     (line, *_) = csv.DictReader(io.StringIO(render(printed, Format.csv)))
-    assert line["score_from"] == line["resamples"] == ""
+    assert line["score_low"] == line["clean_from"] == line["resamples"] == ""
     assert "±" not in render(printed, Format.text)
     assert "nterval" not in render(printed, Format.text)
 
@@ -155,6 +175,7 @@ def test_intervals_come_with_their_numbers(sure: Path) -> None:
     lines = render(printed, Format.text).splitlines()
     (place,) = (number for number, line in enumerate(lines) if line.split()[:2] == ["2", "big"])
     assert lines[place].split()[2] == "+100.0%"
+    assert "Ranks in brackets: the 95% intervals of all ranks together." in " ".join(lines)
     assert lines[place + 1].split()[0] == f"±{score.margin:.1f}%"
     assert f"| +100.0% [+{score.low:.1f}%, +{score.high:.1f}%] |" in render(printed, Format.markdown)
     notes = " ".join(render(printed, Format.text).split())
@@ -162,14 +183,13 @@ def test_intervals_come_with_their_numbers(sure: Path) -> None:
     assert "need at least" not in notes
 
 
-def test_neighbours_that_cannot_be_told_apart_are_marked(tmp_path: Path, curves: Curves, write: Write) -> None:
+def test_equal_codecs_share_a_rank_and_its_interval(tmp_path: Path, curves: Curves, write: Write) -> None:
     rows = curves(images="abcdefgh")
     twins = [replace(row, codec="twin") for row in rows if row.codec == "big" and row.nbytes]
     printed = report(write(tmp_path / "t.sqlite", rows + twins))
-    marks = {line["codec"]: line["#"] for line in shown(printed.sheets[0])}
-    assert marks == {"anchor": "1", "big": "2", "twin": "3=", "short": ""}
-    assert "| 3= | twin |" in render(printed, Format.markdown)
-    assert "= after a rank: no significant difference from the codec above." in " ".join(printed.sheets[0].notes)
+    ranks = {line["codec"]: line["rank"] for line in shown(printed.sheets[0])}
+    assert ranks == {"anchor": "1", "big": "2 (2-3)", "twin": "2 (2-3)", "short": ""}
+    assert "| 2 (2-3) | twin |" in render(printed, Format.markdown)
 
 
 def test_with_few_images_there_are_no_intervals_and_it_is_said(path: Path) -> None:
@@ -178,41 +198,89 @@ def test_with_few_images_there_are_no_intervals_and_it_is_said(path: Path) -> No
     assert "Confidence intervals need at least 6 images; this run has 2." in sheet.notes
 
 
-def test_what_lacks_an_interval_is_said(tmp_path: Path, curves: Curves, write: Write) -> None:
-    """Of one codec only some of the images; of another a setting that is out of reach in many resamples."""
-    rows = [row for row in curves(images="abcdefgh") if row.codec != "big" or row.image in "abc"]
-    board = leaderboard(write(tmp_path / "l.sqlite", rows))
-    assert "No intervals for big: they need at least 6 images." in reporting.notes(board)
+def test_what_lacks_an_interval_is_said(sure: Path) -> None:
+    board = leaderboard(sure)
     assert board.intervals is not None
-    lost = {("anchor", "psnr_clean"): 0.25, ("anchor", "low"): 0.01}
-    notes = reporting.notes(replace(board, intervals=replace(board.intervals, lost=lost)))
-    assert "anchor: up to 25.0% of the resamples give no value of psnr_clean, too many for an interval." in notes
-    assert "anchor: up to 1.0% of the resamples give no value of low, which the interval leaves out." in notes
-    rare = replace(board, intervals=replace(board.intervals, lost={("anchor", "low"): 0.0001}))
-    assert (
-        "anchor: up to 0.1% of the resamples give no value of low, which the interval leaves out."
-        in reporting.notes(rare)
+
+    def notes(lost: dict[tuple[str, str], float]) -> list[str]:
+        return reporting.notes(replace(board, intervals=replace(board.intervals, lost=lost)), reporting.SHOWN)
+
+    lost = notes({("anchor", "high"): 0.25, ("anchor", "low"): 0.01})
+    assert "anchor: up to 25.0% of the resamples give no value of high, too many for an interval." in lost
+    assert "anchor: up to 1.0% of the resamples give no value of low, which the interval leaves out." in lost
+    assert "anchor: up to 0.1% of the resamples give no value of low, which the interval leaves out." in notes(
+        {("anchor", "low"): 0.0001}
     )
 
 
 def test_the_worst_cases_are_told_where_there_are_any(sure: Path) -> None:
-    lines = shown(reporting.tail_sheet(leaderboard(sure, resamples=0)))
-    numbers = {codec: [line["number"] for line in lines if line["codec"] == codec] for codec in ("big", "short")}
-    # The cheapest setting of "big" takes 0.8 bpp, so that it is never at the matched 0.5.
-    assert numbers == {"big": ["BD-rate", "inflation"], "short": ["inflation", "PSNR clean"]}
-    (score,) = (line for line in lines if (line["codec"], line["number"]) == ("big", "BD-rate"))
+    (_, big) = shown(reporting.tail_sheet(leaderboard(sure, resamples=0)))
     # Of 8 images under 2 corruptions the worst takes 2 x 1.09 of the anchor's bytes, a tenth of them is 1.6 cases.
-    assert list(score.values())[2:] == ["+100.0%", "+118.0%", "+118.0%", "16", "0"]
+    assert list(big.values()) == ["big", "+100.0%", "+118.0%", "+118.0%", "16", "0"]
 
 
 def test_the_table_says_what_the_entries_say(path: Path) -> None:
     body = shown(report(path).sheets[0])
-    assert [(line["#"], line["codec"]) for line in body] == [("1", "anchor"), ("2", "big"), ("", "short")]
-    assert (body[1]["BD-rate"], body[1]["medium"], body[1]["overlap"]) == ("+100.0%", "-", "100%")
+    assert [(line["rank"], line["codec"]) for line in body] == [("1", "anchor"), ("2", "big"), ("", "short")]
+    assert (body[1]["bits"], body[1]["medium"], body[1]["coverage"]) == ("+100.0%", "", "100%")
+
+
+def test_columns_are_chosen_by_their_names_in_the_data(path: Path) -> None:
+    names = reporting.columns_named("codec, bd_rate,inflation_low")
+    evidence = Evidence.open(path)
+    printed = reporting.report(reporting.leaderboard(evidence), evidence, columns=names)
+    assert [column.name for column in printed.sheets[0].columns] == ["codec", "BD-rate", "inflation\nlow"]
+    assert "| codec | BD-rate | inflation low |" in render(printed, Format.markdown)
+    assert set(reporting.COLUMNS) <= set(Entry.__dataclass_fields__)
+    with pytest.raises(UnknownName, match=r"unknown column 'bdrate': expected one of rank, .*bd_rate"):
+        reporting.columns_named("codec,bdrate")
+
+
+def test_extra_corruptions_are_left_out_unless_asked_for_or_alone(tmp_path: Path, curves: Curves, write: Write) -> None:
+    rows = curves()
+    extra = [replace(row, corruption="spatter") for row in rows if row.corruption == "fog"]
+    both = write(tmp_path / "both.sqlite", [*rows, *extra])
+    assert str(leaderboard(both)) == str(leaderboard(write(tmp_path / "alone.sqlite", rows)))
+    asked = leaderboard(both, Choice(corruptions=["fog", "spatter"]))
+    assert (asked.scored, asked.conditions[2]) == ((("fog", 3),), ("spatter", 3))
+    assert asked.entries[1].extra == pytest.approx(100)
+    assert leaderboard(both, Choice(corruptions=["spatter"])).scored == (("spatter", 3),)
+
+
+def test_restoration_is_of_the_rows_of_identity(tmp_path: Path, curves: Curves, write: Write) -> None:
+    rows = curves()
+    assert "restoration needs the PSNR of the corrupted images: measure the codec identity" in " ".join(
+        report(write(tmp_path / "without.sqlite", rows)).sheets[0].notes
+    )
+    raw = [replace(row, codec="identity", error=0, error_clean=10**6) for row in rows if row.codec == "short"]
+    path = write(tmp_path / "with.sqlite", [*rows, *raw])
+    (anchor, *_) = leaderboard(path).entries
+    # 20,000 pixels: 0.5 bpp are 1,250 bytes, below the 2,000 of the first point under noise and the 1,500 under fog.
+    assert math.isnan(anchor.restoration_high)
+    smaller = [replace(row, nbytes=row.nbytes and row.nbytes // 4) for row in [*rows, *raw]]
+    (anchor, *_) = leaderboard(write(tmp_path / "small.sqlite", smaller)).entries
+    # Under noise, 500 bytes at an error of 4e6 against clean; each doubling is 6.02 dB. Identity has 1e6.
+    assert anchor.restoration_high == pytest.approx(
+        10 * math.log10(1 / 4) + 20 * math.log10(2) * math.log2(2.5), abs=0.01
+    )
+    (sheet,) = report(tmp_path / "small.sqlite").sheets
+    assert any("restoration: the PSNR against the clean image" in note for note in sheet.notes)
+
+
+def test_fewer_images_than_measured_are_told(tmp_path: Path, curves: Curves, write: Write) -> None:
+    rows = curves(images="abcdefgh")
+    failed = [
+        replace(row, status="failed", message="why")
+        if (row.codec, row.point, row.image, row.corruption) == ("big", "p2", "c", "fog")
+        else row
+        for row in rows
+    ]
+    (sheet,) = report(write(tmp_path / "f.sqlite", failed)).sheets
+    assert "Compared on fewer images than were measured, because some failed: fog@3 (7 of 8)." in sheet.notes
 
 
 def test_the_title_says_what_the_ranking_is_of(path: Path) -> None:
-    expected = "kodak: 2 images, 2 corruptions, severity 3; BD-rate (PSNR) against anchor"
+    expected = "kodak: 2 images, 2 corruptions, severity 3; bits at equal PSNR against anchor"
     assert expected == report(path).sheets[0].title
 
 
@@ -224,7 +292,7 @@ def test_the_title_of_one_image_under_one_corruption(tmp_path: Path, curves: Cur
 def test_the_title_of_clean_images(tmp_path: Path, curves: Curves, write: Write) -> None:
     path = write(tmp_path / "r.sqlite", [row for row in curves() if row.corruption == "none"])
     assert report(path, quality="ms_ssim").sheets[0].title == (
-        "kodak: 2 images, clean images; BD-rate (MS-SSIM) against anchor"
+        "kodak: 2 images, clean images; bits at equal MS-SSIM against anchor"
     )
 
 
@@ -232,16 +300,21 @@ def test_who_is_not_ranked_is_named(path: Path) -> None:
     assert any(note.startswith("short is not ranked: ") for note in report(path).sheets[0].notes)
 
 
-def test_a_number_over_some_of_the_conditions_says_so(tmp_path: Path, curves: Curves, write: Write) -> None:
-    rows = curves()
+def test_a_codec_without_shared_quality_has_a_range_of_ranks_and_no_partial_mean(
+    tmp_path: Path, curves: Curves, write: Write
+) -> None:
     far = [
         replace(row, codec="far", error=max(1, row.error // (10**5 if row.corruption == "fog" else 1)))
-        for row in rows
+        for row in curves()
         if row.codec == "anchor"
     ]
-    path = write(tmp_path / "r.sqlite", [*rows, *far])
-    (note,) = (note for note in report(path).sheets[0].notes if note.startswith("far is not ranked: "))
-    assert "Its BD-rate is the mean over 1 of 2 conditions: do not compare it" in note
+    (sheet,) = report(write(tmp_path / "r.sqlite", [*curves(), *far])).sheets
+    (line,) = (line for line in shown(sheet) if line["codec"] == "far")
+    assert (line["rank"], line["bits"], line["low"], line["high"]) == ("(1-2)", "", "", "+0.0%")
+    assert (
+        "far is not ranked: no shared quality under 1 of 2 conditions: fog@3. Its rank would lie between 1 and 2."
+        in sheet.notes
+    )
 
 
 # --- what the codecs were set to
@@ -281,7 +354,7 @@ def test_the_waves_of_a_heatmap_are_in_no_leaderboard_unless_they_are_named(
 
 def test_points_are_a_line_per_cell_of_which_the_first_are_shown(path: Path) -> None:
     (sheet,) = reporting.points_report(Evidence.open(path)).sheets
-    cells = 3 * (5 + 5 + 2)
+    cells = 3 * (5 + 5 + 1)
     assert len(sheet.lines) == min(cells, reporting.MOST_POINTS)
     assert {line[2] for line in sheet.lines} == {2}
 
@@ -336,3 +409,4 @@ def test_a_codec_of_a_heatmap_alone_is_no_anchor(tmp_path: Path, curves: Curves,
     alone = leaderboard(write(tmp_path / "alone.sqlite", curves(images="abcdef")), resamples=0)
     assert board.anchor == alone.anchor == "anchor"
     assert str([entry for entry in board.entries if entry.codec != "jpeg2000"]) == str(list(alone.entries))
+    assert board.absent["jpeg2000", ("none", 0)] == "measured on fewer than half of the images"
