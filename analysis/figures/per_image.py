@@ -72,7 +72,7 @@ def per_image(material: Material) -> tuple[Drawing, ...]:
     for axis, (codec, table) in zip(axes, drawn.items(), strict=False):
         clean, corrupted = (100 * np.expm1(table[name]) for name in ("clean", "corrupted"))
         axis.plot(clean, corrupted, ms=3.5, **{**styles[codec], "linestyle": "none"})
-        for image in apart(table["corrupted"] - table["clean"]):
+        for image in standing_apart(table):
             axis.annotate(
                 image, (clean[image], corrupted[image]), (3, 2), textcoords="offset points", fontsize=TINY, color=INK
             )
@@ -95,9 +95,15 @@ def per_image(material: Material) -> tuple[Drawing, ...]:
     return (Drawing(figure, used(len(rows), material, f"measured, each image against {anchor}"), note),)
 
 
-def apart(differences: pd.Series[float]) -> list[str]:
-    """Return the images whose difference is APART robust standard deviations or more from the median."""
-    off = (differences - differences.median()).abs()
+def standing_apart(table: pd.DataFrame) -> list[str]:
+    """Return the images that are apart in the columns `clean` or `corrupted`, log ratios, or in their difference."""
+    columns = (table["clean"], table["corrupted"], table["corrupted"] - table["clean"])
+    return list(dict.fromkeys(image for values in columns for image in apart(values)))
+
+
+def apart(values: pd.Series[float]) -> list[str]:
+    """Return the images whose value is APART robust standard deviations or more from the median."""
+    off = (values - values.median()).abs()
     scale = 1.4826 * float(off.median())
     enough = len(off) >= FEWEST_IMAGES and scale > 0
     return [str(image) for image in off.index[off >= APART * scale]] if enough else []
@@ -150,9 +156,9 @@ KINDS = (
         name="per-image",
         about="Bits against the anchor at equal PSNR on each image, corrupted over clean",
         rule="Each mark is one image: the BD-rate on it clean, and the geometric mean of its BD-rates over "
-        "corruptions and severities. On the line both are the same. Images are named whose log ratio of the two is at "
-        f"least {APART:g} robust standard deviations (1.4826 median absolute deviations) from the codec's median, "
-        f"if there are at least {FEWEST_IMAGES} images.",
+        "corruptions and severities. On the line both are the same. Images are named whose clean or corrupted log "
+        f"ratio, or the difference of the two, is at least {APART:g} robust standard deviations (1.4826 median "
+        f"absolute deviations) from the codec's median, if there are at least {FEWEST_IMAGES} images.",
         needs=(CLEAN_ROWS, SHIFTED_ROWS, COMPARISON),
         plot=per_image,
     ),

@@ -90,7 +90,32 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     return (Drawing(figure, chosen, " ".join(notes)),)
 
 
-PERCENTS = (-95, -90, -80, -70, -60, -50, -40, -30, -20, -10, 0, 10, 20, 50, 100, 200, 400, 800, 1600, 3200, 6400)
+PERCENTS = (
+    -95,
+    -90,
+    -80,
+    -70,
+    -60,
+    -50,
+    -40,
+    -30,
+    -20,
+    -10,
+    0,
+    10,
+    20,
+    30,
+    40,
+    50,
+    70,
+    100,
+    200,
+    400,
+    800,
+    1600,
+    3200,
+    6400,
+)
 
 
 def percent_scale(axis: Axes, most: int = 14) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Material
-from codecshift.analysis.figures.per_image import apart
+from codecshift.analysis.figures.per_image import apart, standing_apart
 from matplotlib.axes import Axes
 
 EXTRA = {"i0": 0.0, "i1": 0.1, "i2": -0.1, "i3": 0.2, "i4": -0.2, "i5": 3.0}
@@ -41,6 +41,16 @@ def test_a_mark_is_the_bits_ratio_of_an_image_clean_and_corrupted(
     assert list(marks.get_xdata()) == pytest.approx([percent(loss / 2) for loss in EXTRA.values()], abs=0.01)
     assert list(marks.get_ydata()) == pytest.approx([percent(loss) for loss in EXTRA.values()], abs=0.01)
     assert list(same.get_xdata()) == list(same.get_ydata())
+
+
+def test_an_image_may_stand_apart_in_either_ratio_or_in_their_difference() -> None:
+    usual = pd.Series([0.0, 0.1, -0.1, 0.2, -0.2, 0.05], list("abcdef"))
+    far = usual.mask(usual.index == "f", 3.0)
+    for clean, corrupted in ((far, far), (usual, far), (far, usual)):
+        assert standing_apart(pd.DataFrame({"clean": clean, "corrupted": corrupted})) == ["f"]
+    along = pd.Series([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], list("abcdef"))  # the fifth lies off the line of the others only
+    off = along + pd.Series([0.01, -0.01, 0.02, -0.02, 1.0, 0.01], list("abcdef"))
+    assert standing_apart(pd.DataFrame({"clean": along, "corrupted": off})) == ["e"]
 
 
 def test_the_image_that_stands_apart_is_named(
