@@ -14,6 +14,7 @@ is for one channel, in squared grey levels per pixel, and for patches of 8x8 pix
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -129,28 +130,35 @@ def predict_spectra(components: Matrix, image: Matrix, shift: Matrix, shown: Mat
     in a patch. The power of the wave at f that P keeps and that of Q it drops are correlated by -|amplitude|^2, except
     at f itself, where the two amplitudes sum to 1.
     """
-    kept = components.T @ components
     shown = image + shift if shown is None else shown
-    cross = (shown - image - shift) / 2
     # Frequencies k / 8 apart are turned into each other: 64 classes of 64 frequencies.
-    frequencies = np.fft.fftfreq(_ROWS)
-    waves = np.exp(2j * np.pi * np.outer(frequencies, np.arange(SIDE)))
-    patches = np.einsum("ra,cb->rcab", waves, waves).reshape(_ROWS, _ROWS, SAMPLES)
-    spectra = [_whole(power) for power in (image, shift, shown, cross)]
-    errors = np.zeros((3, _ROWS, _ROWS))
-    for down in range(SIDE):
-        for across in range(SIDE):
-            members = np.ix_(range(down, _ROWS, SIDE), range(across, _ROWS, SIDE))
-            wave = patches[members].reshape(SAMPLES, SAMPLES)
-            keeps = (wave.conj() @ kept @ wave.T) / SAMPLES
-            drops = np.eye(SAMPLES) - keeps
-            data, added, given, both = (power[members].ravel() for power in spectra)
-            lost = np.abs(drops) ** 2
-            mixed = (keeps * drops.conj()).real
-            totals = lost @ data, lost @ given, lost @ data + np.abs(keeps) ** 2 @ added - 2 * mixed @ both
-            for error, total in zip(errors, totals, strict=True):
-                error[members] = total.reshape(SIDE, SIDE)
-    return ErrorSpectra(*(_half(error) for error in errors))
+    coefficients = _waves().conj() @ components.T
+    keeps = coefficients @ coefficients.conj().transpose(0, 2, 1) / SAMPLES
+    drops = np.eye(SAMPLES) - keeps
+    data, added, given, both = (_by_class(power) for power in (image, shift, shown, (shown - image - shift) / 2))
+    lost = np.square(np.abs(drops))
+    clean = lost @ data
+    kept = np.square(np.abs(keeps)) @ added - 2 * (keeps * drops.conj()).real @ both
+    return ErrorSpectra(*(_from_classes(power) for power in (clean, lost @ given, clean + kept)))
+
+
+@cache
+def _waves() -> NDArray[np.complex128]:
+    """Return the wave of each frequency in a patch, shape (64, 64, 64): class, frequency of the class, pixel."""
+    wave = np.exp(2j * np.pi * np.outer(np.fft.fftfreq(_ROWS), np.arange(SIDE)))
+    sides = wave.reshape(SIDE, SIDE, SIDE)  # frequency k * 8 + class, so k comes first
+    both = np.einsum("kpa,lqb->pqklab", sides, sides)
+    return np.ascontiguousarray(both.reshape(SAMPLES, SAMPLES, SAMPLES))
+
+
+def _by_class(power: Matrix) -> Matrix:
+    """Return power on the grid by class and frequency, shape (64, 64, 1)."""
+    return _whole(power).reshape(SIDE, SIDE, SIDE, SIDE).transpose(1, 3, 0, 2).reshape(SAMPLES, SAMPLES, 1)
+
+
+def _from_classes(power: Matrix) -> Matrix:
+    """Return power by class and frequency on the grid."""
+    return _half(power.reshape(SIDE, SIDE, SIDE, SIDE).transpose(2, 0, 3, 1).reshape(_ROWS, _ROWS))
 
 
 def _whole(power: Matrix) -> Matrix:

@@ -68,6 +68,16 @@ def theory_spectrum(material: Material) -> tuple[Drawing, ...]:
     labels = [*(f"rank {rank}" for rank in colours), "measured", "predicted"]
     image = powers["image", *CLEAN_CONDITION, "", ""]
     components = principal(stationary(image))
+    predicted = {
+        (condition, rank): predict_spectra(
+            components[:rank],
+            image,
+            powers.get(("shift", *condition, "", ""), np.zeros(GRID)),
+            powers.get(("image", *condition, "", "")),
+        )
+        for condition in dict.fromkeys(condition for _, condition in panels)
+        for rank in colours
+    }
     width = material.chosen.width
     columns = columns_of(len(panels), width, 1.7)
     rows = -(-len(panels) // columns)
@@ -78,10 +88,8 @@ def theory_spectrum(material: Material) -> tuple[Drawing, ...]:
             _curve(axis, powers[quantity, *condition, CODEC, f"r{rank}"], color=colour, **MEASURED)
     limit_from(axes, LEAST_RADIUS)  # predictions may fall far below, where rounding is all that is measured
     for axis, (quantity, condition) in zip(axes, panels, strict=True):
-        shift = powers.get(("shift", *condition, "", ""), np.zeros(GRID))
         for rank, colour in colours.items():
-            errors = predict_spectra(components[:rank], image, shift, powers.get(("image", *condition, "", "")))
-            _curve(axis, getattr(errors, quantity), color=colour, **PREDICTED)
+            _curve(axis, getattr(predicted[condition, rank], quantity), color=colour, **PREDICTED)
         band = f" ({material.bands[condition[0]]})" if condition != CLEAN_CONDITION else " images"
         title = f"{readable(condition[0])}{band}: {quantity}"
         axis.set_title(wrapped(title, (width - 0.4) / columns - 0.1, SMALL), fontsize=SMALL)
