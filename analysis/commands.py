@@ -19,6 +19,7 @@ HEATMAP = "heatmap"
 """The plan of heatmaps; its rows do not show how the other rows were measured."""
 
 _FLAGS = ("--spectra",)
+_OF_ONE_COMMAND = ("--set", "--images", "--image", "--out")
 _NOT_OF_HEATMAPS = ("--corruption", "--severity", *_FLAGS, "--channels", "--window")
 
 
@@ -68,7 +69,7 @@ class Measured:
     def _command(self, command: str, own: Options, *more: str) -> str:
         given = _parsed(shlex.split(" ".join(more)))
         names = {name for name, _ in given}
-        if {"--images", "--image"} & names:
+        if {"--set", "--images", "--image"} & names:  # images of one set are none of another
             names |= {"--images", "--image"}
         if {value for name, value in given if name == "--corruption"} == {CLEAN}:
             names.add("--severity")
@@ -79,12 +80,21 @@ class Measured:
         files = [
             ("--codec-file", file) for name, file in self.codec_files.items() if name in map(_without_point, codecs)
         ]
-        order = ("--set", "--images", "--image", "--corruption", "--severity", "--codec", "--codec-file")
-        options = sorted(
-            dict.fromkeys([*kept, *given, *files, *([] if "--out" in names else [("--out", self.file)])]),
-            key=lambda option: order.index(option[0]) if option[0] in order else len(order) + (option[0] == "--out"),
-        )
-        return " ".join([command, *(shlex.join(filter(None, option)) for option in options)])
+        return _joined(command, [*kept, *given, *files, *([] if "--out" in names else [("--out", self.file)])])
+
+
+def merged(commands: Iterable[str]) -> list[str]:
+    """Return as few commands as measure all that some commands do, and possibly more.
+
+    Commands of the same program, file, sets and images become one with the options of all of them.
+    """
+    groups: dict[tuple[str, Options], list[tuple[str, str]]] = {}
+    for command in commands:
+        program, _, words = command.partition(" --")
+        options = _parsed(shlex.split(f"--{words}"))
+        same = tuple(option for option in options if option[0] in _OF_ONE_COMMAND)
+        groups.setdefault((program, same), []).extend(options)
+    return [_joined(program, options) for (program, _), options in groups.items()]
 
 
 def measured(rows: pd.DataFrame, bands: Mapping[str, str], file: str, asked: Iterable[Asked] = ()) -> Measured:
@@ -140,6 +150,16 @@ def _in_bands(names: Iterable[str], bands: Mapping[str, str]) -> list[str]:
     ]
     single = [name for name in names if name != CLEAN and bands.get(name) not in whole]
     return [*([CLEAN] if CLEAN in names else []), *whole, *single]
+
+
+def _joined(program: str, options: Iterable[tuple[str, str]]) -> str:
+    """Return a command line with its options in a fixed order, each of them once."""
+    order = ("--set", "--images", "--image", "--corruption", "--severity", "--codec", "--codec-file")
+    ordered = sorted(
+        dict.fromkeys(options),
+        key=lambda option: order.index(option[0]) if option[0] in order else len(order) + (option[0] == "--out"),
+    )
+    return " ".join([program, *(shlex.join(filter(None, option)) for option in ordered)])
 
 
 def _without_point(label: str) -> str:

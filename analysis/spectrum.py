@@ -196,14 +196,30 @@ def density(power: Power) -> Power:
     return np.asarray(power / _AREA, np.float64)
 
 
-def radial(power: Power) -> tuple[Power, Power]:
-    """Return (radii, mean density) of a grid in 46 rings, each 1/64 cycles per pixel wide, centred on 0, 1/64, ...
+@lru_cache(maxsize=1)
+def _rings() -> NDArray[np.intp]:
+    """Return the ring of each cell of the grid, flattened."""
+    rings: NDArray[np.intp] = np.round(grid_radius() * _ROWS).astype(np.intp).ravel()
+    rings.flags.writeable = False
+    return rings
 
-    The last ring, at 45/64, is the corner.
-    """
-    rings = np.round(grid_radius() * _ROWS).astype(np.intp).ravel()
-    sums = np.bincount(rings, weights=power.ravel())
-    return np.arange(len(sums)) / _ROWS, sums / np.bincount(rings, weights=_AREA.ravel())
+
+@lru_cache(maxsize=1)
+def ring_areas() -> Power:
+    """Return the area of the plane in each ring of `radial`, in (cycles/pixel)^2; density times area is power."""
+    areas = np.asarray(np.bincount(_rings(), weights=_AREA.ravel()), np.float64)
+    areas.flags.writeable = False
+    return areas
+
+
+def radii() -> Power:
+    """Return the radii of the 46 rings of `radial` in cycles per pixel: 0, 1/64, ... 45/64, which is the corner."""
+    return np.arange(len(ring_areas())) / _ROWS
+
+
+def radial(power: Power) -> tuple[Power, Power]:
+    """Return (radii, mean density) of a grid in 46 rings, each 1/64 cycles per pixel wide, centred on `radii`."""
+    return radii(), np.asarray(np.bincount(_rings(), weights=power.ravel()) / ring_areas(), np.float64)
 
 
 def grid_thirds(power: Power) -> Thirds:

@@ -1,11 +1,14 @@
-"""HEVC and VVC intra coding with x265 and VVenC, through pipes to the ffmpeg inside the package imageio-ffmpeg."""
+"""Intra coding with x265, VVenC, libaom and SVT-AV1, through pipes to the ffmpeg inside the package imageio-ffmpeg."""
 
 from __future__ import annotations
 
 import re
-from functools import cache, partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
 
-from .program import Program, answer, opened
+from .program import Program, ProgramCodec, answer, opened
 from .protocol import CodecUnavailable, Scale, Spec
 
 # zscale (the library zimg) converts to 10 bits and back without loss; ffmpeg's own scaler reaches only 56 dB.
@@ -45,27 +48,74 @@ def _program(
 
 
 def _x265(pixels: str, *, multiple: int = 1) -> Program:
-    encoder = ("-c:v", "libx265", "-preset", "slow", "-tune", "psnr", "-x265-params", _X265)
+    encoder = ("-c:v", "libx265", "-preset", "{effort}", "-tune", "psnr", "-x265-params", _X265)
     return _program(pixels, "hevc", encoder, multiple=multiple, minimum=16)
 
 
-HEVC = _x265("yuv444p10le")
-HEVC_8B = _x265("yuv444p")
-HEVC_420 = _x265("yuv420p10le", multiple=2)
-VVC = _program(
+_HEVC = _x265("yuv444p10le")
+_HEVC_8B = _x265("yuv444p")
+_HEVC_420 = _x265("yuv420p10le", multiple=2)
+_VVC = _program(
     "yuv420p10le",
     "vvc",
-    ("-c:v", "libvvenc", "-preset", "fast", "-qpa", "0", "-qp", "{qp}", "-vvenc-params", _VVENC),
+    ("-c:v", "libvvenc", "-preset", "{effort}", "-qpa", "0", "-qp", "{qp}", "-vvenc-params", _VVENC),
     multiple=8,
     minimum=32,
     overflow="Error submitting video frame",  # ffmpeg's buffer has a byte per pixel; noise at a low QP takes more
 )
 
 
-hevc = partial(opened, HEVC)
-hevc_8b = partial(opened, HEVC_8B)
-hevc_420 = partial(opened, HEVC_420)
-vvc = partial(opened, VVC)
+# One tile and no parallel rows. A still picture has the short sequence header of AVIF. `allintra` is libaom's mode for
+# still pictures, which libavif uses too; `deltaq-mode=0` keeps it from spending bits on looks.
+_AOM = (
+    *("-usage", "allintra", "-still-picture", "1", "-tune", "psnr", "-row-mt", "0", "-tiles", "1x1"),
+    *("-aom-params", "deltaq-mode=0"),
+)
+_AV1 = _program(
+    "yuv444p10le",
+    "obu",
+    (
+        "-c:v",
+        "libaom-av1",
+        *_AOM,
+        "-aom-params",
+        "deltaq-mode=0",
+        "-cpu-used",
+        "{effort}",
+        "-crf",
+        "{crf}",
+        "-b:v",
+        "0",
+    ),
+    multiple=1,
+    minimum=16,
+)
+# `tune=1` is PSNR, `avif=1` a still picture, `lp=1` one thread.
+_SVT_AV1 = _program(
+    "yuv420p10le",
+    "obu",
+    (
+        *("-c:v", "libsvtav1", "-preset", "{effort}", "-qp", "{qp}"),
+        *("-svtav1-params", "rc=0:aq-mode=0:tune=1:avif=1:lp=1:enable-variance-boost=0"),
+    ),
+    multiple=2,
+    minimum=64,
+)
+
+
+def _at_effort(program: Program) -> Callable[..., AbstractContextManager[ProgramCodec]]:
+    def load(effort: str, **quantiser: int) -> AbstractContextManager[ProgramCodec]:
+        return opened(program, effort=effort, **quantiser)
+
+    return load
+
+
+hevc = _at_effort(_HEVC)
+hevc_8b = _at_effort(_HEVC_8B)
+hevc_420 = _at_effort(_HEVC_420)
+vvc = _at_effort(_VVC)
+av1 = _at_effort(_AV1)
+svt_av1 = _at_effort(_SVT_AV1)
 
 
 @cache
@@ -97,33 +147,98 @@ def identify_vvenc() -> str:
     )
 
 
+def identify_libaom() -> str:
+    """Return the versions of libaom and ffmpeg; raise CodecUnavailable if either is missing."""
+    return _identify("libaom-av1", ("-pix_fmt", "yuv444p10le"), r"libaom-av1 @ \w+\] v?(\d\S+)")
+
+
+def identify_svtav1() -> str:
+    """Return the versions of SVT-AV1 and ffmpeg; raise CodecUnavailable if either is missing."""
+    return _identify("libsvtav1", ("-pix_fmt", "yuv420p10le"), r"SVT-AV1 Encoder Lib (\S+)")
+
+
 _HERE = "codecshift.codecs.ffmpeg"
-_QP = Scale("qp", "qp", 0, 51, rising=False)
-_QP_VVC = Scale("qp", "qp", 0, 63, rising=False)
-_LADDER = (42, 39, 36, 33, 30, 27, 24, 21, 18, 15)
+X265_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+_LADDER = (45, 42, 39, 36, 33, 30, 27, 24, 21, 18, 15, 12)
 
 
-def _spec(name: str, scale: Scale, encoder: str, chroma: str, bit_depth: int, effort: str, settings: str) -> Spec:
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """What the specs of one encoder share."""
+
+    identify: str
+    scale: Scale
+    efforts: tuple[str, ...]
+    word: str
+    settings: str
+
+
+_X265_INTRA = _Encoder(
+    "x265",
+    Scale("qp", "qp", 0, 51, rising=False),
+    X265_PRESETS,
+    "preset",
+    "x265 intra, tune=psnr, constant QP",
+)
+_VVENC_INTRA = _Encoder(
+    "vvenc",
+    Scale("qp", "qp", 0, 63, rising=False),
+    ("faster", "fast", "medium", "slow"),  # slower takes 94 s per megapixel
+    "preset",
+    "VVenC intra, qpa=0, constant QP",
+)
+_LIBAOM = _Encoder(
+    "libaom",
+    Scale("crf", "crf", 1, 63, rising=False),
+    tuple("8765432"),
+    "speed",
+    "libaom still picture, tune=psnr, bare OBUs",
+)
+_SVT = _Encoder(
+    "svtav1",
+    Scale("qp", "qp", 1, 63, rising=False),
+    ("10", "8", "6", "5", "4", "3", "2", "1", "0"),
+    "preset",
+    "SVT-AV1 still picture, tune=PSNR, bare OBUs",
+)
+
+
+def _spec(
+    name: str,
+    encoder: _Encoder,
+    effort: str,
+    chroma: str,
+    bit_depth: int = 10,
+    *,
+    load: str = "",
+    ladder: tuple[int, ...] = _LADDER,
+    version: int = 1,
+) -> Spec:
     return Spec(
         name=name,
-        load=f"{_HERE}:{name.replace('-', '_')}",
-        identify=f"{_HERE}:identify_{encoder}",
-        points=scale.ladder(*_LADDER),
-        scale=scale,
+        load=f"{_HERE}:{load or name.replace('-', '_')}:{effort}",
+        identify=f"{_HERE}:identify_{encoder.identify}",
+        points=encoder.scale.ladder(*ladder),
+        scale=encoder.scale,
         chroma=chroma,
         bit_depth=bit_depth,
         colour="BT.601 full",
-        effort=effort,
+        effort=f"{encoder.word} {effort}",
+        efforts=encoder.efforts,
         process=True,
-        settings=settings,
+        settings=encoder.settings,
+        version=version,
     )
 
 
-_HEVC = ("preset slow", "x265 intra, tune=psnr, constant QP")
+_AV1_LADDER = (57, 50, 45, 39, 33, 27, 21, 16, 11, 8, 6)
 
 SPECS = (
-    _spec("hevc", _QP, "x265", "4:4:4", 10, *_HEVC),
-    _spec("hevc-8b", _QP, "x265", "4:4:4", 8, *_HEVC),
-    _spec("hevc-420", _QP, "x265", "4:2:0", 10, *_HEVC),
-    _spec("vvc", _QP_VVC, "vvenc", "4:2:0", 10, "preset fast", "VVenC intra, qpa=0, constant QP"),
+    _spec("hevc", _X265_INTRA, "slow", "4:4:4"),
+    _spec("hevc-8b", _X265_INTRA, "slow", "4:4:4", 8),
+    _spec("hevc-420", _X265_INTRA, "slow", "4:2:0"),
+    _spec("vvc", _VVENC_INTRA, "medium", "4:2:0", version=2),
+    _spec("vvc-fast", _VVENC_INTRA, "fast", "4:2:0", load="vvc"),
+    _spec("av1", _LIBAOM, "4", "4:4:4", ladder=_AV1_LADDER),
+    _spec("svt-av1", _SVT, "2", "4:2:0", ladder=_AV1_LADDER),
 )

@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.metadata
 import importlib.util
 import io
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ import numpy as np
 import PIL
 import PIL.features
 import PIL.Image
+import PIL.ImageFile
 
+from .ffmpeg import X265_PRESETS
 from .protocol import CodecUnavailable, DecodeError, Image, Scale, Spec
 
 
@@ -39,6 +42,33 @@ class PillowCodec:
                 return np.array(picture.convert("RGB"))
         except Exception as error:  # on damaged bytes Pillow's plugins may raise anything
             raise DecodeError(f"not a valid {self.format} stream: {error}") from error
+
+
+class SmallestJpeg(PillowCodec):
+    """JPEG with optimised Huffman tables, baseline or progressive: both hold the same coefficients."""
+
+    def encode(self, image: Image) -> bytes:
+        """Return the smaller of the two streams."""
+        orders = ({"optimize": True}, {"optimize": True, "progressive": True})
+        with _room_for_jpeg(image):
+            return min((PillowCodec(self.format, {**self.options, **order}).encode(image) for order in orders), key=len)
+
+
+_ROOM = threading.Lock()
+
+
+@contextmanager
+def _room_for_jpeg(image: Image) -> Iterator[None]:
+    """Let Pillow's buffer hold a whole stream: optimised tables need that, and noise exceeds Pillow's own guess."""
+    height, width = image.shape[:2]
+    with _ROOM:
+        before = PIL.ImageFile.MAXBLOCK
+        # A coefficient takes at most 26 bits: 16 of code and 10 of value.
+        PIL.ImageFile.MAXBLOCK = max(before, 10 * (height + 16) * (width + 16))
+        try:
+            yield
+        finally:
+            PIL.ImageFile.MAXBLOCK = before
 
 
 class Jpeg2000(PillowCodec):
@@ -104,32 +134,46 @@ class JpegXl:
             raise DecodeError("not a valid JXL stream of 8-bit RGB") from error
 
 
-def _at_quality(format_: str, **options: Any) -> Callable[..., AbstractContextManager[PillowCodec]]:
+def _jpeg(kind: type[PillowCodec], subsampling: str) -> Callable[[int], AbstractContextManager[PillowCodec]]:
     @contextmanager
     def load(quality: int) -> Iterator[PillowCodec]:
-        yield PillowCodec(format_, {"quality": quality, **options})
+        yield kind("JPEG", {"quality": quality, "subsampling": subsampling})
 
     return load
 
 
-jpeg = _at_quality("JPEG")  # libjpeg-turbo with Pillow's defaults: 4:2:0, standard Huffman tables
-jpeg_444 = _at_quality("JPEG", subsampling="4:4:4")
+jpeg = _jpeg(SmallestJpeg, "4:2:0")
+jpeg_444 = _jpeg(SmallestJpeg, "4:4:4")
+jpeg_fixed = _jpeg(PillowCodec, "4:2:0")
 
-# libwebp's lossy coder at its highest effort. On Kodak it takes 2.2 % fewer bits at equal PSNR than the default, 4, and
-# 2.4 times as long. `use_sharp_yuv` and `exact` change nothing, and Pillow has no other parameter of the lossy coder.
-webp = _at_quality("WEBP", method=6)
 
-_AOM: Mapping[str, Any] = {
-    "speed": 6,  # on Kodak, 4 takes 7 % fewer bits at equal PSNR, and six times as long
-    "codec": "aom",
-    "range": "full",
-    # One thread and one tile, so that the bytes depend on the pixels alone.
-    "max_threads": 1,
-    "autotiling": False,
-    "advanced": {"tune": "psnr"},
-}
-avif = _at_quality("AVIF", subsampling="4:4:4", **_AOM)
-avif_420 = _at_quality("AVIF", subsampling="4:2:0", **_AOM)
+@contextmanager
+def webp(effort: str, quality: int) -> Iterator[PillowCodec]:
+    """Open libwebp's lossy coder. `use_sharp_yuv` and `exact` change nothing; Pillow has no other parameter of it."""
+    yield PillowCodec("WEBP", {"quality": quality, "method": int(effort)})
+
+
+def _avif(subsampling: str) -> Callable[[str, int], AbstractContextManager[PillowCodec]]:
+    @contextmanager
+    def load(effort: str, quality: int) -> Iterator[PillowCodec]:
+        options = {
+            "quality": quality,
+            "speed": int(effort),
+            "subsampling": subsampling,
+            "codec": "aom",
+            "range": "full",
+            # One thread and one tile, so that the bytes depend on the pixels alone.
+            "max_threads": 1,
+            "autotiling": False,
+            "advanced": {"tune": "psnr"},
+        }
+        yield PillowCodec("AVIF", options)
+
+    return load
+
+
+avif_444 = _avif("4:4:4")
+avif_420 = _avif("4:2:0")
 
 
 @contextmanager
@@ -146,10 +190,10 @@ def jpeg2000(bpp: float) -> Iterator[PillowCodec]:
 
 
 @contextmanager
-def heic(quality: int) -> Iterator[Heic]:
+def heic(effort: str, quality: int) -> Iterator[Heic]:
     """Open x265 through libheif: 4:4:4, 10 bits, BT.601 full range, psycho-visual options off."""
     x265 = {
-        "preset": "slow",
+        "preset": effort,
         "tune": "psnr",
         # These two are explicit because libheif otherwise adds 6 to the chroma QP for psycho-visual options, although
         # the tune switches those off: 10 % more bits at equal PSNR on Kodak.
@@ -174,9 +218,9 @@ def heic(quality: int) -> Iterator[Heic]:
 
 
 @contextmanager
-def jxl(quality: float) -> Iterator[JpegXl]:
-    """Open libjxl at its recommended effort. It optimises butteraugli, and the wrapper offers no alternative."""
-    yield JpegXl(_libjxl(), {"quality": quality, "effort": 7})
+def jxl(effort: str, quality: float) -> Iterator[JpegXl]:
+    """Open libjxl. It optimises butteraugli, and the wrapper offers no alternative."""
+    yield JpegXl(libjxl(), {"quality": quality, "effort": int(effort)})
 
 
 def _libheif() -> Any:
@@ -190,7 +234,7 @@ def _libheif() -> Any:
     return pillow_heif
 
 
-def _libjxl() -> Any:
+def libjxl() -> Any:
     """Return the extension module inside pillow-jxl-plugin.
 
     The package itself is not imported, because that registers JPEG XL with Pillow for the whole process.
@@ -218,6 +262,7 @@ identify_jpeg = _identify("libjpeg_turbo", "libjpeg-turbo")
 identify_jpeg2000 = _identify("jpg_2000", "OpenJPEG")
 identify_webp = _identify("webp", "libwebp")
 identify_avif = _identify("avif", "libavif")
+identify_png = _identify("zlib", "zlib")
 
 
 def identify_heic() -> str:
@@ -231,7 +276,7 @@ def identify_heic() -> str:
 
 def identify_jxl() -> str:
     """Return the version of pillow-jxl-plugin, which libjxl is linked into; it does not report libjxl's version."""
-    _libjxl()
+    libjxl()
     return f"libjxl of pillow-jxl-plugin {importlib.metadata.version('pillow-jxl-plugin')}"
 
 
@@ -239,20 +284,26 @@ _HERE = "codecshift.codecs.pillow"
 _QUALITY = Scale("q", "quality", 1, 100)
 # The ladder avoids the qualities of the jpeg_compression corruption (25, 18, 15, 10, 7). Encoding a JPEG again at the
 # same quality loses almost nothing, so that such a point would lie far off the rate curve.
-_JPEG_LADDER = (4, 9, 16, 27, 40, 55, 70, 80, 88, 93, 96)
+_JPEG_LADDER = (3, 5, 9, 16, 27, 40, 55, 70, 88, 93, 96, 99)
+_JPEG_LADDER_444 = (1, *_JPEG_LADDER[1:])
 # At quality 100 the wrapper requests lossless coding, which XYB does not support.
 _JXL_QUALITY = Scale("q", "quality", 0, 99.9, integer=False)
 _RATE = Scale("r", "bpp", 0.01, 12, integer=False)
 
-_AVIF_LADDER = (15, 25, 35, 45, 55, 65, 75, 83, 89, 93)
-_AVIF = {"effort": "speed 6", "settings": "aom, tune=psnr, one tile"}
+_AVIF_LADDER = (8, 15, 25, 35, 45, 55, 65, 75, 83, 89, 93)
+_SPEEDS = tuple(map(str, range(9, 1, -1)))  # 10 equals 9; 0 takes 41 s per megapixel and saves 2 % over 2
 
 
-def _spec(name: str, ladder: tuple[float, ...], scale: Scale, *, library: str = "", **facts: Any) -> Spec:
-    """Return the spec of the codec that the function `name` opens; `library` selects another `identify` function."""
+def _spec(
+    name: str, ladder: tuple[float, ...], scale: Scale, *, library: str = "", load: str = "", **facts: Any
+) -> Spec:
+    """Return the spec of a codec, by default the one that the function called `name` opens.
+
+    `library` selects another `identify` function.
+    """
     return Spec(
         name=name,
-        load=f"{_HERE}:{name.replace('-', '_')}",
+        load=f"{_HERE}:{load or name.replace('-', '_')}",
         identify=f"{_HERE}:identify_{library or name}",
         points=scale.ladder(*ladder),
         scale=scale,
@@ -260,34 +311,64 @@ def _spec(name: str, ladder: tuple[float, ...], scale: Scale, *, library: str = 
     )
 
 
+def _avif_spec(name: str, chroma: str, speed: int, version: int) -> Spec:
+    return _spec(
+        name,
+        _AVIF_LADDER,
+        _QUALITY,
+        library="avif",
+        load=f"avif_{chroma.replace(':', '')}:{speed}",
+        chroma=chroma,
+        effort=f"speed {speed}",
+        efforts=_SPEEDS,
+        settings="aom, tune=psnr, one tile",
+        version=version,
+    )
+
+
+_JPEG = "Huffman tables optimised, baseline or progressive: the smaller"
+
 SPECS = (
-    _spec("jpeg", _JPEG_LADDER, _QUALITY, chroma="4:2:0", settings="Pillow's defaults"),
-    _spec("jpeg-444", _JPEG_LADDER, _QUALITY, library="jpeg", settings="Pillow's defaults but chroma"),
+    _spec("jpeg", _JPEG_LADDER, _QUALITY, chroma="4:2:0", settings=_JPEG, version=2),
+    _spec("jpeg-444", _JPEG_LADDER_444, _QUALITY, library="jpeg", settings=_JPEG, version=2),
+    _spec(
+        "jpeg-fixed",
+        (1, 4, 9, 16, 27, 40, 55, 70, 80, 88, 93, 96),
+        _QUALITY,
+        library="jpeg",
+        chroma="4:2:0",
+        settings="Pillow's defaults: baseline, the standard's example Huffman tables",
+    ),
     _spec(
         "jpeg2000",
-        (0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.9, 2.5, 3.2),
+        (0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.9, 2.5, 3.2),
         _RATE,
         colour="ICT (BT.601 full)",
         settings="9/7 wavelet, 6 resolutions, target rate, bare codestream",
     ),
     _spec(
         "webp",
-        (1, 10, 25, 45, 65, 78, 85, 90, 94, 97, 100),
-        _QUALITY,
+        (0, 10, 25, 45, 65, 78, 85, 90, 94, 97, 100),
+        Scale("q", "quality", 0, 100),
+        load="webp:6",
         chroma="4:2:0",
         colour="BT.601 limited",
         effort="method 6",
+        efforts=tuple("0123456"),
         settings="libwebp's defaults but effort",
         version=2,
     ),
-    _spec("avif", _AVIF_LADDER, _QUALITY, **_AVIF),
-    _spec("avif-420", _AVIF_LADDER, _QUALITY, library="avif", chroma="4:2:0", **_AVIF),
+    _avif_spec("avif", "4:4:4", 4, version=2),
+    _avif_spec("avif-fast", "4:4:4", 6, version=1),
+    _avif_spec("avif-420", "4:2:0", 4, version=2),
     _spec(
         "heic",
-        (13, 17, 22, 27, 33, 39, 45, 52, 59, 66),
+        (7, 13, 17, 22, 27, 33, 39, 45, 52, 59, 66),
         _QUALITY,
+        load="heic:slow",
         bit_depth=10,
         effort="preset slow",
+        efforts=X265_PRESETS,
         settings="x265, tune=psnr, no psycho-visual options",
         hint="pip install pillow-heif",
     ),
@@ -295,8 +376,10 @@ SPECS = (
         "jxl",
         (0, 6, 20, 36, 55, 71, 81, 88, 93, 96.5),
         _JXL_QUALITY,
+        load="jxl:7",
         colour="XYB",
         effort="effort 7",
+        efforts=tuple("123456789"),
         settings="VarDCT, bare codestream; steered by butteraugli, which the wrapper cannot change",
         hint="pip install pillow-jxl-plugin",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -125,7 +125,9 @@ class Spec:
 
     What a comparison must state:
 
-    - `effort` is the encoder's own name for its effort setting, and `threads` the number of threads it may use.
+    - `effort` is the encoder's own name for its effort setting, e.g. "speed 4", and `threads` the number of threads it
+      may use. `efforts` are the values of that setting that are worth comparing, from the fastest, e.g. ("10", ...,
+      "0"); then `load` and `effort` end in the value in use (see `at_effort`).
     - `process` means that every call starts a program, so that timings include its start.
     - `version` rises whenever the bytes or pixels change for a reason that the library's version does not show.
     - `estimated` means that the opened codec is `Estimating`: its rates are not lengths of streams.
@@ -149,8 +151,18 @@ class Spec:
     version: int = 1
     prepare: str = ""
     estimated: bool = False
+    efforts: tuple[str, ...] = ()
 
     @property
     def on_device(self) -> bool:
         """Whether the codec computes on the device of `--device`; a program chooses its device itself."""
         return self.kind == "neural" and not self.process
+
+
+def at_effort(spec: Spec, effort: str) -> Spec:
+    """Return the codec at another value of its effort setting; raise ValueError if it does not offer that value."""
+    if effort not in spec.efforts:
+        offered = f"one of {', '.join(spec.efforts)}" if spec.efforts else "a codec with an effort setting"
+        raise ValueError(f"{spec.name} has no effort {effort!r}: expected {offered}")
+    target, word = spec.load.rpartition(":")[0], spec.effort.rpartition(" ")[0]
+    return replace(spec, load=f"{target}:{effort}", effort=f"{word} {effort}")

@@ -11,14 +11,17 @@ from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
 
-from . import binaries, ffmpeg, identity, linear, pillow
+from . import binaries, ffmpeg, identity, jpeg_family, linear, lossless, pillow
 from .isolated import Isolated, NoAnswer, Raised
 from .names import did_you_mean
 from .neural import metadata
 from .neural import specs as neural
 from .protocol import Codec, CodecUnavailable, Point, Scale, Spec
 
-BUILT_IN = (*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *binaries.SPECS, *linear.SPECS)
+BUILT_IN = (
+    *(*identity.SPECS, *pillow.SPECS, *ffmpeg.SPECS, *jpeg_family.SPECS, *binaries.SPECS, *lossless.SPECS),
+    *linear.SPECS,
+)
 NEURAL = neural.SPECS
 ESTIMATED = {spec.name: spec for spec in neural.ESTIMATES}
 """Codecs whose rates are estimates and not lengths of streams. Labels find them, but no list shows them."""
@@ -118,6 +121,11 @@ def plain(spec: object) -> dict[str, Any]:
         raise ValueError(f"expected a codec name without colon, comma, slash, @ or space, got {spec.name!r}")
     if spec.kind not in _KINDS:
         raise ValueError(f"expected kind of codec {spec.name!r} to be one of {', '.join(_KINDS)}, got {spec.kind!r}")
+    for effort in spec.efforts:
+        if not isinstance(effort, str):
+            raise TypeError(f"expected efforts of codec {spec.name!r} to be text, got {effort!r}")
+    if spec.efforts and not all(text.endswith(spec.efforts) for text in (spec.load, spec.effort)):
+        raise ValueError(f"expected load and effort of codec {spec.name!r} to end in one of its efforts")
     if not spec.points:
         raise ValueError(f"codec {spec.name!r} has no operating points")
     names = [_checked(spec, point).name for point in spec.points]
@@ -127,6 +135,7 @@ def plain(spec: object) -> dict[str, Any]:
         raise TypeError(f"expected a Scale in codec {spec.name!r}, got {type(spec.scale).__name__}")
     return {
         **{name: getattr(spec, name) for name in (*_TYPES, "kind")},
+        "efforts": [*spec.efforts],
         "points": [[point.name, dict(point.params)] for point in spec.points],
         "scale": asdict(spec.scale) if spec.scale else None,
     }
@@ -136,7 +145,7 @@ def from_plain(facts: Mapping[str, Any]) -> Spec:
     """Return the Spec that `plain` converted."""
     points = tuple(Point(name, params) for name, params in facts["points"])
     scale = Scale(**facts["scale"]) if facts["scale"] else None
-    return Spec(**{**facts, "points": points, "scale": scale})
+    return Spec(**{**facts, "points": points, "scale": scale, "efforts": tuple(facts["efforts"])})
 
 
 def _checked(spec: Spec, point: object) -> Point:
@@ -205,7 +214,9 @@ def find_point(spec: Spec, name: str) -> Point:
     try:
         return spec.scale.parse(name)
     except ValueError as error:
-        raise UnknownCodec(f"{spec.name} has no point {name!r}: {error}") from None
+        sibling = f"{spec.name}-lossless"
+        lossless = f"; {sibling} codes without loss" if sibling in _AT_HAND else ""
+        raise UnknownCodec(f"{spec.name} has no point {name!r}: {error}{lossless}") from None
 
 
 def identify(spec: Spec) -> str:

@@ -3,9 +3,8 @@
 The claims restate findings of "Neural Image Compression: Generalization, Robustness, and Spectral Biases" (Lieberman et
 al., 2023) as hypotheses that rows can decide. H1 to H12 are the numbers of this suite, not of the paper; H2, H8 and H11
 have no test. Each claim has a rule that was set before any row was seen: an effect, and a threshold that it must
-exceed. If the effect is computed from rows of single images, its whole 95 % bootstrap interval over images must exceed
-the threshold. Spectra are stored as means over images, so claims about their shape have no interval; they stay
-undecided between a threshold of support and a lower threshold of refutation.
+exceed. Its whole 95 % bootstrap interval over images must lie beyond the threshold; the intervals of a claim of several
+parts hold together.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from . import noise, rates, shapes
+from . import kept, noise, pruning, rates, sets, shapes
 from .claim import Claim, Decision, Finding
 from .records import NO_INTERVAL, Lacking, Records
 
@@ -23,7 +22,10 @@ __all__ = ["CLAIMS", "Claim", "Decision", "Finding", "Records", "Verdict", "judg
 CLAIMS: Mapping[str, Claim] = MappingProxyType(
     {
         claim.name: claim
-        for claim in sorted((*shapes.CLAIMS, *noise.CLAIMS, *rates.CLAIMS), key=lambda claim: int(claim.name[1:]))
+        for claim in sorted(
+            (claim for theme in (shapes, noise, kept, pruning, rates, sets) for claim in theme.CLAIMS),
+            key=lambda claim: int(claim.name[1:]),
+        )
     }
 )
 """Every claim by name."""
@@ -46,4 +48,4 @@ def _finding(claim: Claim, records: Records) -> Finding:
     try:
         return claim.judge(records)
     except Lacking as reason:
-        return Finding("undecided", NO_INTERVAL, "", 0, "", str(reason))
+        return Finding("undecided", NO_INTERVAL, "", 0, "", reason.missing, command=reason.command)

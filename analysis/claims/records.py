@@ -15,7 +15,7 @@ from ..conditions import CLEAN
 from ..counted import counted
 from ..distortion import mean_squared_error
 from ..matched import MATCHED_BPP, Near, nearest_to
-from ..statistics import Interval, bootstrap, interval
+from ..statistics import CONFIDENCE, Interval, bootstrap, interval
 
 Floats = NDArray[np.float64]
 Point = tuple[str, str]
@@ -27,21 +27,31 @@ NO_INTERVAL = Interval(math.nan, math.nan, math.nan)
 
 
 class Lacking(Exception):
-    """Rows or spectra that a claim needs are missing; the message names them and the command that measures them."""
+    """Rows or spectra that a claim needs are missing: what they are, and the command that measures them, if any."""
+
+    def __init__(self, missing: str, command: str = "") -> None:
+        super().__init__(f"{missing}: {command}" if command else missing)
+        self.missing = missing
+        self.command = command
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """All rows and spectra of a run file, with the columns that `benchmark.store` reads them with.
+    """All rows, shifts and radial profiles of a run file, as `benchmark.store` reads them.
 
-    `bands` maps a corruption to "low", "medium", "high" or "extra", `kinds` a codec to "classical" or "neural"; `file`
-    is the name of the run file in commands; `asked` holds the options of its runs, which those commands repeat.
+    `shifts` gives the PSNR in dB of each corrupted image against the clean one; `profiles` gives the power density of
+    each spectrum of each image by ring. `bands` maps a corruption to "low", "medium", "high" or "extra"; `kinds` maps a
+    codec to "classical" or "neural", and `settings` to the settings that its runs state, e.g. "checkpoint, N=48, M=192,
+    trained for MSE"; `file` is the name of the run file in commands; `asked` holds the options of its runs, which those
+    commands repeat.
     """
 
     rows: pd.DataFrame
     bands: Mapping[str, str]
-    spectra: pd.DataFrame
+    shifts: pd.DataFrame
+    profiles: pd.DataFrame
     kinds: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
     file: str = "FILE"
     asked: tuple[Asked, ...] = ()
 
@@ -112,16 +122,17 @@ def rows_of(records: Records) -> Rows:
     """Return the rows that can decide a claim; raise Lacking if there is none."""
     ok = records.rows[records.rows["status"] == "ok"]
     if ok.empty:
-        raise Lacking(f"rows are needed: {records.command()}")
+        raise Lacking("rows", records.command())
     image_set = main_set(ok)
     ok = ok[ok["set"] == image_set]
     ok = ok.assign(G=mean_squared_error(ok["psnr"]), R=mean_squared_error(ok["psnr_clean"]))
     condition, cell = ["corruption", "severity", "image"], ["codec", "point", "image"]
-    shown = ok[ok["G"] == 0].drop_duplicates(condition).set_index(condition)[["R", "psnr_clean"]]
+    uncompressed = records.shifts[records.shifts["set"] == image_set].set_index(condition)["psnr"].astype(np.float64)
     clean = ok[ok["corruption"] == CLEAN].set_index(cell)[["G", "bpp"]]
     table = ok[np.isfinite(ok["psnr"]) & subjects(ok)]
     table = table.join(clean.set_axis(["D", "bpp_clean"], axis=1), on=cell)
-    table = table.join(shown.set_axis(["shift", "uncompressed"], axis=1), on=condition)
+    table = table.join(uncompressed.rename("uncompressed"), on=condition)
+    table["shift"] = mean_squared_error(table["uncompressed"])
     return Rows(image_set, table, nearest_to(MATCHED_BPP, table[table["corruption"].isin([CLEAN, *records.bands])]))
 
 
@@ -142,9 +153,21 @@ def per_image(table: pd.DataFrame, column: str) -> pd.Series[float]:
     return values
 
 
-def mean(values: pd.Series[float]) -> Interval:
-    """Return the mean over images with its interval; images without a value are left out."""
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """A number over some images: `values` holds it for all of them, then for each resample of them."""
+
+    values: Floats
+    images: int
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Return the number with its confidence interval."""
+        return interval(float(self.values[0]), self.values[1:], self.images, confidence=confidence)
+
+
+def mean(values: pd.Series[float]) -> Resampled:
+    """Return the mean over images; images without a value are left out."""
     known = values.dropna().to_numpy(np.float64)
     if not len(known):
-        return NO_INTERVAL
-    return interval(float(known.mean()), bootstrap(len(known)) @ known / len(known), len(known))
+        return Resampled(np.full(1, math.nan), 0)
+    return Resampled(np.append(known.mean(), bootstrap(len(known)) @ known / len(known)), len(known))

@@ -135,7 +135,7 @@ def rd_corrupted(material: Material) -> tuple[Drawing, ...]:
         if suffix == "clean" and untouched:
             note = "The dashed line is the mean PSNR of the corrupted images before any codec."
         elif suffix == "clean":
-            note = "The file lacks the PSNR of the corrupted images themselves; measuring --codec identity adds it."
+            note = "The file lacks the PSNR of the corrupted images themselves, which any further run adds."
         choice = f"severity {severity}, measured, lossy settings only"
         about = f"PSNR against {reference}, over bpp, under each corruption at severity {severity}"
         drawings.append(Drawing(figure, used(int(table["n"].sum()), material, choice), note, suffix, about))
@@ -218,12 +218,10 @@ def band_title(band: str, count: int) -> str:
 
 
 def _uncompressed(material: Material, severity: int) -> dict[str, float]:
-    """Return the mean PSNR of the corrupted against the clean images, from lossless rows."""
-    rows = material.tabled()
-    rows = rows[np.isposinf(rows["psnr"]) & (rows["severity"] == severity) & np.isfinite(rows["psnr_clean"])]
-    shown = rows.drop_duplicates(["corruption", "image"])
+    """Return the mean PSNR of the corrupted against the clean images, where it is known for every image and finite."""
+    shifts = material.shifts[material.shifts["severity"] == severity]
     images = material.rows["image"].nunique()
-    means = shown.groupby("corruption")["psnr_clean"].agg(["mean", "size"])
+    means = shifts[np.isfinite(shifts["psnr"].astype(float))].groupby("corruption")["psnr"].agg(["mean", "size"])
     return {str(name): float(mean) for name, mean, size in means.itertuples() if size == images}
 
 

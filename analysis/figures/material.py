@@ -21,6 +21,7 @@ Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
 
 SPECTRA_COLUMNS = ("set", "corruption", "severity", "codec", "point", "quantity", "channel", "n", "power")
+SHIFT_COLUMNS = ("set", "corruption", "severity", "image", "psnr", "ms_ssim")
 
 
 class NothingToDraw(ValueError):
@@ -66,8 +67,9 @@ class Material:
     """Everything a run file contains about one set.
 
     `rows` has the columns of `benchmark.store.read`; `bands` maps a corruption to "low", "medium", "high" or "extra".
-    `spectra` has the columns SPECTRA_COLUMNS, `power` being a (64, 33) grid as in `analysis.spectrum`. `codecs` holds
-    what the runs state about each codec, e.g. its `kind` and `chroma`. `runs` are the ids of the runs, `window` is the
+    `spectra` has the columns SPECTRA_COLUMNS, `power` being a (64, 33) grid as in `analysis.spectrum`. `shifts` has the
+    columns SHIFT_COLUMNS: the distortion of the corrupted images themselves, `psnr` in dB. `codecs` holds what the runs
+    state about each codec, e.g. its `kind` and `chroma`. `runs` are the ids of the runs, `window` is the
     window of the spectra, and `file` is the name of the run file in commands; these repeat the options of the runs,
     `asked`. `anchor` is the codec that others are compared with, None for the default of `rank`.
     """
@@ -75,6 +77,7 @@ class Material:
     rows: pd.DataFrame
     bands: Mapping[str, str]
     spectra: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SPECTRA_COLUMNS)))
+    shifts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHIFT_COLUMNS)))
     pictures: Pictures | None = None
     runs: tuple[str, ...] = ()
     codecs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..conditions import Condition
+from ..rate import Curve
 from .ladders import Floats, Ladders, Mask, Quality
 
 LEAST_DECIBELS = 0.5
@@ -170,16 +171,18 @@ def _shortest(measure: Quality) -> tuple[float, float]:
 
 
 def coverages(compared: Contest) -> dict[str, float]:
-    """Return which share of the condition's quality range each codec's ladder covers.
+    """Return which share of the condition's quality range each codec's curve covers.
 
-    The range is from the 10th to the 90th percentile of the points of all curves. Where it is empty, e.g. with a single
+    The range is from the 10th to the 90th percentile of the points on all curves. Where it is empty, e.g. with a single
     point, the coverage is 1.
     """
-    quality = compared.quality.mean(axis=1)
-    low, high = np.percentile(quality, (10, 90)) if len(quality) else (0.0, 0.0)
+    bpp, quality = compared.bpp.mean(axis=1), compared.quality.mean(axis=1)
+    places = {codec: compared.points(codec) for codec in compared.codecs}
+    # Points off the frontier count nowhere: an encoder that has nothing left to spend repeats its best quality.
+    curves = {codec: Curve.through(bpp[place], quality[place]).quality for codec, place in places.items()}
+    low, high = np.percentile(np.concatenate(list(curves.values())), (10, 90)) if curves else (0.0, 0.0)
     covered = {}
-    for codec in compared.codecs:
-        own = quality[compared.points(codec)]
+    for codec, own in curves.items():
         shared = min(own.max(), high) - max(own.min(), low)
         covered[codec] = float(np.clip(shared / (high - low), 0, 1)) if high > low else 1.0
     return covered

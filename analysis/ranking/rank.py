@@ -19,7 +19,7 @@ from .groups import groups_of, mean_over, numbers
 from .intervals import intervals
 from .ladders import MOST_FAILED, Floats, Ladders, Quality, is_estimate
 from .leaderboard import EQUAL, Leaderboard, NotComparable
-from .shift import inflation_of, restoration_of, shifts_of_identity, shown_psnr
+from .shift import inflation_of, restoration_of, shown_psnr
 
 ANCHORS = ("jpeg2000", "jpeg")
 """The default anchors: the first of these that has a score is used."""
@@ -49,10 +49,9 @@ def rank(
     it would have with the best, and with the worst, rating of any codec under these conditions. A codec that failed on
     more than MOST_FAILED of its rows has neither, and takes no images from the others.
 
-    `shifts` has the PSNR of the corrupted images, in the columns corruption, severity, image and psnr; by default it is
-    taken from the rows of `identity`. The default anchor is
-    jpeg2000, else jpeg, else the best codec, among the codecs with a rating under every condition if there are any.
-    With `resamples`, the leaderboard has intervals.
+    `shifts` has the PSNR of the corrupted images, in the columns corruption, severity, image and psnr; restoration is
+    unknown without it. The default anchor is jpeg2000, else jpeg, else the best codec, among the codecs with a rating
+    under every condition if there are any. With `resamples`, the leaderboard has intervals.
 
     Raises NotComparable if there are no rows, rows of several sets, an anchor without a score, or no curve at all.
     """
@@ -79,7 +78,7 @@ def rank(
     relative = {condition: values - values[base] for condition, values in rated.items()}
     absent = _absent(codecs, contests, rated)
     shifted = [condition for condition in ladders.conditions if condition != CLEAN_CONDITION]
-    shown = shown_psnr(shifts_of_identity(rows) if shifts is None else shifts)
+    shown = {} if shifts is None else shown_psnr(shifts)
     board = Leaderboard(
         set=sets[0],
         anchor=anchor,

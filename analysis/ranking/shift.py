@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ..conditions import CLEAN, CLEAN_CONDITION, Condition
+from ..conditions import CLEAN_CONDITION, Condition
 from ..rate import at_rate, inflation
 from .contest import Contest
 from .ladders import Ladders
@@ -46,12 +46,6 @@ def shown_psnr(shifts: pd.DataFrame) -> ShownPsnr:
         ((str(corruption), severity), str(image)): float(value)
         for (corruption, severity, image), value in zip(keys, shifts["psnr"], strict=True)
     }
-
-
-def shifts_of_identity(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the table that `shown_psnr` reads, from the rows of the codec `identity`, which changes no pixel."""
-    rows = rows[(rows["codec"] == "identity") & (rows["status"] == "ok") & (rows["corruption"] != CLEAN)]
-    return rows[["corruption", "severity", "image"]].assign(psnr=rows["psnr_clean"])
 
 
 def restoration_of(ladders: Ladders, compared: Contest, codec: str, shown: ShownPsnr, matched_bpp: float) -> float:

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from . import learning, listing, measuring, sets, telling
+from . import efforts, learning, listing, measuring, sets, telling
 from .errors import FOLDER_IS_GONE, folder_is_gone, foreseen, unloadable
 from .output import flush, refuse, speak_utf8
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], ...]] = {
-    "Measure": (measuring.run, measuring.merge, measuring.heatmap),
+    "Measure": (measuring.run, measuring.merge, measuring.heatmap, efforts.effort),
     "Report": (
         telling.leaderboard,
         telling.rows,
@@ -39,6 +39,7 @@ EXAMPLES: Mapping[str, str] = {
     "run": "codecshift run --set folder:photos@crop512x768 --codec jpeg --codec avif --out photos.sqlite",
     "merge": "codecshift merge night1.sqlite night2.sqlite --out all.sqlite",
     "heatmap": "codecshift heatmap --set kodak --images 4 --codec jpeg:q50 --codec avif --figures figures",
+    "effort": "codecshift effort webp avif --set kodak --out effort.csv",
     "leaderboard": "codecshift leaderboard photos.sqlite --anchor jpeg --format markdown",
     "rows": "codecshift rows photos.sqlite --format csv > rows.csv",
     "claims": "codecshift claims kodak.sqlite --only H9",

@@ -145,8 +145,9 @@ def claims(
     file: File,
     format: OutputFormat = Format.text,  # noqa: A002
     only: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this claim, e.g. H9. Can be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="Only this claim, with its rule, e.g. H9. Can be repeated.")
     ] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="Write out the rule of each claim.")] = False,
 ) -> None:
     """Judge claims of the paper by a run file: supported, refuted or undecided, with effects and intervals."""
     from ..report import claims as claims_report
@@ -154,7 +155,7 @@ def claims(
     evidence = _evidence(file)
     with working("testing claims"):
         verdicts = claims_report.verdicts(evidence, only or ())
-    show(claims_report.report(verdicts), format)
+    show(claims_report.report(verdicts, [verdict.claim.name for verdict in verdicts] if rules or only else ()), format)
 
 
 def spectra(

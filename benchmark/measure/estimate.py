@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...corruptions.corruption import CLEAN
-from ..store import Key, Status, Unshown, statuses, unshown, with_spectra
+from ..store import Key, Status, Unshown, statuses, unshown, with_profiles
 from .job import Job
 from .loop import PoolFactory
 from .pools.local import LocalPool, division
@@ -18,6 +18,7 @@ from .trial import Condition, Label, Sample, trial
 
 BYTES_PER_ROW = 250  # measured on run files of 10,000 rows and more
 BYTES_PER_SPECTRUM = 8900  # likewise, including what is stored beside the 64 x 33 numbers
+BYTES_PER_PROFILE = 280  # likewise, of one image
 
 _MACHINE = 0.15  # relative variation of the time that the same work takes
 _SCALING = 0.3  # relative error of extrapolating from a crop to the whole image
@@ -49,7 +50,7 @@ def estimate(
     """
     done: tuple[dict[Key, Status], bool, set[Key], list[Unshown]] = ({}, retry_failed, set(), [])
     if out.exists():
-        done = (statuses(out, job.plan.measures), retry_failed, with_spectra(out), unshown(out))
+        done = (statuses(out, job.plan.measures), retry_failed, with_profiles(out), unshown(out))
     left = list(job.tasks(*done))
     rows = sum(len(task.points) for task in left)
     channels = len(job.spectra.channels) if job.spectra else 0
@@ -57,7 +58,8 @@ def estimate(
     spectra = channels * sum(
         len(job.points) * len(job.sets) * (1 + (name != CLEAN)) for name, _ in job.plan.conditions()
     )
-    nbytes = rows * BYTES_PER_ROW + spectra * BYTES_PER_SPECTRUM
+    profiles = sum(len(task.points) * (1 + (task.shot.corruption != CLEAN)) for task in left) if job.spectra else 0
+    nbytes = rows * BYTES_PER_ROW + spectra * BYTES_PER_SPECTRUM + profiles * BYTES_PER_PROFILE
     if not left:
         return Estimate(0, 0.0, nbytes, 0.0, 0.0)
     usable = min(jobs, cores())

@@ -96,12 +96,12 @@ class Job:
         self,
         statuses: Mapping[Key, Status],
         retry_failed: bool,
-        with_spectra: Container[Key] = (),
+        with_profiles: Container[Key] = (),
         unshown: Iterable[Unshown] = (),
     ) -> Iterator[Task]:
         """Yield a task for each shot with points that have no row yet; with `retry_failed`, points without an `ok` row.
 
-        If the job measures spectra, an `ok` row counts only if its key is in `with_spectra`. The shots in `unshown`,
+        If the job measures spectra, an `ok` row counts only if its key is in `with_profiles`. The shots in `unshown`,
         which could not be made, are left out unless `retry_failed` is set.
         """
         not_made = set() if retry_failed else {shot[:4] for shot in unshown}
@@ -109,7 +109,7 @@ class Job:
         def is_done(key: Key) -> bool:
             status = statuses.get(key)
             if status == "ok":
-                return self.spectra is None or key in with_spectra
+                return self.spectra is None or key in with_profiles
             return status is not None and not retry_failed
 
         for shot in self.shots():

@@ -122,7 +122,7 @@ class Sitting:
             return
         for worked in self._running().worked(tasks):
             if self.file:
-                self.file.append(worked.rows)
+                self.file.append(worked.rows, worked.shifts)
                 if worked.unshown:
                     self.file.mark(worked.unshown)
             self.tally.add(worked)
@@ -166,7 +166,7 @@ def run(
             for images in job.sets.values():
                 file.unmark(images.name, [source.id for source in images.sources])
         statuses = file.statuses(job.plan.measures)
-        tasks = list(job.tasks(statuses, retry_failed, file.with_spectra(), file.unshown()))
+        tasks = list(job.tasks(statuses, retry_failed, file.with_profiles(), file.unshown()))
         # Matches are recorded even where all rows at their points are in the file.
         if job.matched and job.run not in file.runs():
             sitting.record()

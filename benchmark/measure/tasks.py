@@ -11,7 +11,7 @@ from ...analysis.spectrum import Settings
 from ...codecs.protocol import Point, Spec
 from ...corruptions.sets import ImageSet
 from ..plan.plans import EVERY_MEASURE, Shot
-from ..store import Row, Unshown
+from ..store import Row, Shift, Unshown
 from ..store.provenance import Device
 
 PIXELS = 2**23
@@ -64,6 +64,8 @@ class Batch:
 class Worked:
     """The rows of a task, and the seconds it spent inside codecs, inside measures, and on making the shown image.
 
+    `shifts` are those of its corrupted shots, unless this process measured them before.
+
     `rest` is the part that was not done because the worker's process grew too large or was ended by another task. If it
     grew too large, `outgrown` is the codec that grew most. `unshown` has one entry for each row that was not measured
     because its shot could not be made.
@@ -75,6 +77,7 @@ class Worked:
     rest: Task | Batch | None = None
     outgrown: str = ""
     unshown: tuple[Unshown, ...] = ()
+    shifts: tuple[Shift, ...] = ()
     image_s: float = 0.0
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from ...analysis import claims as analysis
 from ...analysis.claims import CLAIMS, Verdict, judged
+from ...analysis.commands import merged
+from ...analysis.counted import counted
 from ..plan.names import named
 from .evidence import BANDS, Evidence
 from .sheet import Column, Report, Sheet
@@ -19,7 +21,8 @@ _NUMBERS = (
 )
 """Where the claims and their numbers come from."""
 
-_COLUMNS = tuple(map(Column, ("claim", "verdict", "effect and 95 % interval", "statement")))
+_FOUND = (*map(Column, ("claim", "verdict", "effect and 95 % interval", "rule", "statement")),)
+_UNDECIDED = (*map(Column, ("undecided", "rule", "statement", "missing")),)
 
 
 def verdicts(evidence: Evidence, names: Sequence[str] = ()) -> list[Verdict]:
@@ -30,38 +33,65 @@ def verdicts(evidence: Evidence, names: Sequence[str] = ()) -> list[Verdict]:
 
 def judged_by(evidence: Evidence) -> analysis.Records:
     """Return the data that the claims are judged by."""
-    kinds = {line["codec"]: str(line["kind"]) for line in evidence.facts()}
-    return analysis.Records(evidence.rows, BANDS, evidence.spectra(), kinds, str(evidence.path), evidence.asked())
+    facts = evidence.facts()
+    return analysis.Records(
+        rows=evidence.rows,
+        bands=BANDS,
+        shifts=evidence.shifts(),
+        profiles=evidence.profiles(),
+        kinds={line["codec"]: str(line["kind"]) for line in facts},
+        settings={line["codec"]: str(line["settings"] or "") for line in facts},
+        file=str(evidence.path),
+        asked=evidence.asked(),
+    )
 
 
-def report(verdicts: Iterable[Verdict]) -> Report:
-    """Return verdicts as a report: one line per claim, followed by the findings and the rules."""
+def report(verdicts: Iterable[Verdict], rules: Container[str] = ()) -> Report:
+    """Return verdicts as a report: the claims with findings, then those that lack rows or spectra.
+
+    The rules of the claims named in `rules` are written out. The commands that measure what is missing come last.
+    """
     verdicts = list(verdicts)
-    lines = [
-        (verdict.claim.name, verdict.finding.decision, _effect(verdict) or "-", verdict.claim.statement)
-        for verdict in verdicts
-    ]
-    notes = [note for verdict in verdicts for note in _notes(verdict)] + [_NUMBERS]
+    findings = [verdict for verdict in verdicts if verdict.finding.count]
+    lacking = [verdict for verdict in verdicts if not verdict.finding.count]
+    sheets = []
+    if findings:
+        lines = [
+            (verdict.claim.name, verdict.finding.decision, _effect(verdict), _version(verdict), verdict.claim.statement)
+            for verdict in findings
+        ]
+        sheets.append(Sheet(_FOUND, lines, notes=[_note(verdict) for verdict in findings]))
+    if lacking:
+        needs = [
+            (verdict.claim.name, _version(verdict), verdict.claim.statement, verdict.finding.reason)
+            for verdict in lacking
+        ]
+        commands = merged(verdict.finding.command for verdict in lacking if verdict.finding.command)
+        sheets.append(Sheet(_UNDECIDED, needs, notes=[f"Measure what is missing: {command}" for command in commands]))
+    written = [verdict.claim for verdict in verdicts if verdict.claim.name in rules]
+    notes = [f"{claim.name} rule: {claim.rule}" for claim in written] + [_NUMBERS]
+    sheets[-1] = replace(sheets[-1], notes=[*sheets[-1].notes, *notes])
     records = [_record(verdict) for verdict in verdicts]
-    return Report([Sheet(_COLUMNS, lines, notes=notes)], [_flat(verdict) for verdict in verdicts], {"claims": records})
+    return Report(sheets, [_flat(verdict) for verdict in verdicts], {"claims": records})
+
+
+def _version(verdict: Verdict) -> str:
+    return f"v{verdict.claim.version}, {verdict.claim.since}"
 
 
 def _effect(verdict: Verdict) -> str:
     effect, finding = verdict.finding.effect, verdict.finding
-    if not finding.count or not math.isfinite(effect.estimate):
-        return ""
+    if not math.isfinite(effect.estimate):
+        return "-"
     ends = f" ({effect.low:+.2f} to {effect.high:+.2f})" if effect.known else ""
     return f"{effect.estimate:+.2f}{ends} {finding.unit}"
 
 
-def _notes(verdict: Verdict) -> tuple[str, str]:
-    """Return the reason for a verdict, with the rows or spectra it is based on, and the rule of the claim."""
+def _note(verdict: Verdict) -> str:
+    """Return the reason for a verdict, with the codecs it is of and the rows or spectra it is based on."""
     claim, finding = verdict.claim, verdict.finding
-    if finding.count:
-        outcome = f"found: {finding.reason}. Based on {finding.count} {claim.rests_on}: {finding.used}."
-    else:
-        outcome = f"missing: {finding.reason}"  # which ends in a command
-    return f"{claim.name} {outcome}", f"{claim.name} rule: {claim.rule}"
+    codecs = f"{counted(len(finding.codecs), 'codec')} ({', '.join(finding.codecs)})"
+    return f"{claim.name} of {codecs}: {finding.reason}. Based on {finding.count} {claim.rests_on}: {finding.used}."
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:
@@ -70,12 +100,16 @@ def _record(verdict: Verdict) -> dict[str, Any]:
         "name": claim.name,
         "statement": claim.statement,
         "rule": claim.rule,
+        "version": claim.version,
+        "since": claim.since.isoformat(),
         "verdict": finding.decision,
+        "codecs": list(finding.codecs),
         "effect": asdict(finding.effect),
         "unit": finding.unit,
         claim.rests_on: finding.count,
         "used": finding.used,
         "reason": finding.reason,
+        "command": finding.command,
     }
 
 
@@ -85,4 +119,5 @@ def _flat(verdict: Verdict) -> dict[str, Any]:
     ends = {"effect": finding.effect.estimate, "effect_low": finding.effect.low, "effect_high": finding.effect.high}
     head = {"name": claim.name, "verdict": finding.decision, **ends, "unit": finding.unit}
     rows = {"count": finding.count, "rests_on": claim.rests_on, "used": finding.used, "reason": finding.reason}
-    return {**head, **rows, "statement": claim.statement, "rule": claim.rule}
+    rule = {"statement": claim.statement, "rule": claim.rule, "version": claim.version, "since": str(claim.since)}
+    return {**head, **rows, **rule, "codecs": " ".join(finding.codecs), "command": finding.command}

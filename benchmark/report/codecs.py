@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...codecs.container import container_bytes
 from ...codecs.contract import probe
 from ...codecs.isolated import Isolated, NoAnswer, Raised
 from ...codecs.protocol import CodecUnavailable, Spec
@@ -16,12 +17,16 @@ from .sheet import Column, Report, Sheet, number
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A codec as found on this machine; `fault` says why it cannot be used or what is wrong with it, "" if nothing."""
+    """A codec as found on this machine; `fault` says why it cannot be used or what is wrong with it, "" if nothing.
+
+    `header_bytes` and `container_bytes` are None if the codec was not opened or failed.
+    """
 
     spec: Spec
     library: str
     header_bytes: int | None
     fault: str
+    container_bytes: int | None = None
 
 
 def entries(
@@ -54,8 +59,15 @@ def entries(
                 header, fault = 0, f"raised {raised}"
             except NoAnswer as lost:
                 header, fault = 0, str(lost)
-            yield Entry(spec, library, header or None, fault)
+            yield Entry(spec, library, header or None, fault, None if fault else _container(child, spec))
         report(len(specs), len(specs))
+
+
+def _container(child: Isolated, spec: Spec) -> int | None:
+    try:
+        return int(child.call(container_bytes, spec))
+    except (Raised, NoAnswer):  # a slow codec may need longer for an image of this size than it has
+        return None
 
 
 # --- the table
@@ -69,6 +81,8 @@ _NOTES = (
     "header: bytes of an encoded 8x8 black image; - if the codec was not opened here (codecshift check NAME opens it). "
     "process start: whether encode_s and decode_s include the start of a process.",
 )
+
+_CONTAINER = "container: bytes of an encoded flat grey 768x512 image at the ladder's first point."
 
 
 def _stated(spec: Spec) -> tuple[str | int, ...]:
@@ -92,12 +106,15 @@ def report(entries: Iterable[Entry], faults: Mapping[str, str]) -> Report:
     sheets = [
         Sheet((*_STATED, _HEADER), stated_and_found, notes=_NOTES),
         Sheet(
-            tuple(map(Column, ("codec", "settings", "library"))),
+            (Column("codec"), number("container"), *map(Column, ("settings", "library"))),
             [
-                (entry.spec.name, entry.spec.settings, " - ".join(filter(None, (entry.library, entry.fault))))
+                (
+                    *(entry.spec.name, "-" if entry.container_bytes is None else entry.container_bytes),
+                    *(entry.spec.settings, " - ".join(filter(None, (entry.library, entry.fault)))),
+                )
                 for entry in entries
             ],
-            notes=[f"fault: {name}: {fault}" for name, fault in faults.items()],
+            notes=[_CONTAINER, *(f"fault: {name}: {fault}" for name, fault in faults.items())],
         ),
     ]
     records = [record(entry) for entry in entries]
@@ -109,4 +126,6 @@ def record(entry: Entry) -> dict[str, Any]:
     spec = entry.spec
     known = {**stated(spec), "library": entry.library, "header_bytes": entry.header_bytes}
     ladder = " ".join(point.name for point in spec.points)
-    return {"codec": spec.name, "ladder": ladder, **{name: known[name] for name in FACTS}, "fault": entry.fault}
+    facts = {name: known[name] for name in FACTS}
+    found = {"container_bytes": entry.container_bytes, "fault": entry.fault}
+    return {"codec": spec.name, "ladder": ladder, **facts, **found}

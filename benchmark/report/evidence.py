@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ...analysis.commands import Asked, Measured, measured
 from ...analysis.ranking import NotComparable
@@ -102,6 +103,21 @@ class Evidence:
         """Return the mean spectra of the chosen sets, with the columns of `store.spectra`."""
         spectra = store.spectra(self.path)
         return spectra[spectra["set"].isin(self.rows["set"].unique())]
+
+    def shifts(self) -> pd.DataFrame:
+        """Return the distortion of the corrupted images of the rows, with the columns of `store.shifts`."""
+        shifts = store.shifts(self.path)
+        return shifts[self._are_of_images(shifts)]
+
+    def profiles(self) -> pd.DataFrame:
+        """Return the radial profiles of the images of the rows, indexed as those of `store.profiles`."""
+        profiles = store.profiles(self.path)
+        return profiles[self._are_of_images(profiles.index.to_frame())]
+
+    def _are_of_images(self, table: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return which lines of a table are of an image of the rows."""
+        images = pd.MultiIndex.from_frame(self.rows[["set", "image"]].drop_duplicates())
+        return np.asarray(pd.MultiIndex.from_frame(table[["set", "image"]]).isin(images))
 
     def spectra_settings(self) -> Mapping[str, Any]:
         """Return how the spectra were computed: grid version, channels and window. Empty if there are no spectra."""

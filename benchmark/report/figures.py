@@ -67,6 +67,7 @@ def drawn_from(
                 rows=part.rows,
                 bands=BANDS,
                 spectra=_of_rows(part.spectra(), part.rows),
+                shifts=part.shifts(),
                 pictures=Remade(part.path, image_set, [part.runs[run] for run in runs], data_dir, extra, opened),
                 runs=runs,
                 codecs={line["codec"]: line for line in part.facts() if line["run"] in runs},

@@ -88,7 +88,8 @@ def leaderboard(
     asked = {name for text in evidence.choice.corruptions for name in corruptions_named(text)}
     if rows["corruption"].isin(FIFTEEN).any():
         rows = rows[rows["corruption"].isin([CLEAN, *FIFTEEN, *asked])]
-    return rank(rows, BANDS, anchor=anchor, quality=quality, resamples=resamples, seed=seed)
+    shifts = evidence.shifts()
+    return rank(rows, BANDS, anchor=anchor, quality=quality, shifts=shifts, resamples=resamples, seed=seed)
 
 
 def columns_named(text: str) -> list[str]:

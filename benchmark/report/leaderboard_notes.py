@@ -61,7 +61,8 @@ def _legend(board: Leaderboard, columns: Sequence[str]) -> str:
             sentences.append(f"{FRONT}: of the codecs with both, none is better in both bits and restoration high.")
     elif any(name.startswith("restoration") for name in columns) and not board.shown_psnr and board.conditions[1:]:
         sentences.append(
-            "restoration needs the PSNR of the corrupted images: measure the codec identity into this file."
+            "restoration is unknown: the rows were measured by a version that did not store the PSNR of the corrupted "
+            "images; a new run does."
         )
     if has("inflation"):
         sentences.append("inflation: bits on corrupted images divided by bits on clean images, at the same setting.")

@@ -2,28 +2,34 @@
 
 from .images import Recorded, Unshown
 from .merging import merge
+from .profile import PROFILE_KEY
 from .reading import (
     TABLE_COLUMNS,
     asked,
     faults,
+    profiles,
     read,
     recorded,
     rows_under,
     runs,
+    shifts,
     sittings,
     spectra,
     statuses,
     unshown,
+    with_profiles,
     with_spectra,
 )
 from .rows import COLUMNS, Key, Row, Spectra, Status, blank
 from .run_file import RunFile
 from .schema import APPLICATION_ID, SCHEMA_VERSION, RunFileError
+from .shift import Shift
 from .sums import SPECTRA_COLUMNS
 
 __all__ = [
     "APPLICATION_ID",
     "COLUMNS",
+    "PROFILE_KEY",
     "SCHEMA_VERSION",
     "SPECTRA_COLUMNS",
     "TABLE_COLUMNS",
@@ -32,6 +38,7 @@ __all__ = [
     "Row",
     "RunFile",
     "RunFileError",
+    "Shift",
     "Spectra",
     "Status",
     "Unshown",
@@ -39,13 +46,16 @@ __all__ = [
     "blank",
     "faults",
     "merge",
+    "profiles",
     "read",
     "recorded",
     "rows_under",
     "runs",
+    "shifts",
     "sittings",
     "spectra",
     "statuses",
     "unshown",
+    "with_profiles",
     "with_spectra",
 ]

@@ -79,10 +79,10 @@ def unmark(connection: sqlite3.Connection, name: str, images: Collection[str]) -
 
 
 def remove_rows(connection: sqlite3.Connection, name: str, images: Collection[str]) -> Removed:
-    """Remove the rows of images of a set, and the summed spectra that include the images.
+    """Remove the rows and shifts of images of a set, and the summed spectra that include the images.
 
-    A single image cannot be subtracted from a sum, so the sum is removed. The other rows of its condition stay, marked
-    as rows whose spectra are not measured.
+    A single image cannot be subtracted from a sum, so the sum is removed, with the profiles of its images. The other
+    rows of its condition stay, marked as rows whose spectra are not measured.
     """
     marks = ", ".join("?" * len(images))
     of_images = f'"set" = ? AND image IN ({marks})'
@@ -91,8 +91,10 @@ def remove_rows(connection: sqlite3.Connection, name: str, images: Collection[st
         (name, *images),
     ).fetchall()
     removed = connection.execute(f"DELETE FROM rows WHERE {of_images}", (name, *images)).rowcount  # noqa: S608
+    connection.execute(f"DELETE FROM shifts WHERE {of_images}", (name, *images))  # noqa: S608
     of_condition = '"set" = ? AND corruption = ? AND severity = ?'
     for condition in conditions:
-        connection.execute(f"DELETE FROM spectra WHERE {of_condition}", (name, *condition))  # noqa: S608
+        for table in ("spectra", "profiles"):
+            connection.execute(f"DELETE FROM {table} WHERE {of_condition}", (name, *condition))  # noqa: S608
         connection.execute(f"UPDATE rows SET spectra = 0 WHERE {of_condition}", (name, *condition))  # noqa: S608
     return Removed(removed, len(conditions))

@@ -1,18 +1,20 @@
-"""Merging run files: the union of their rows, and of their sums of spectra."""
+"""Merging run files: the union of their rows, shifts and profiles, and of their sums of spectra."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .images import Recorded, Unshown
+from .profile import Profile, profiles_in
 from .reading import Reader
 from .rows import COLUMNS, Key, Row
 from .run_file import RunFile
 from .schema import RunFileError, quoted, reading
+from .shift import Shift, shifts_in, united_shift
 from .sums import Place, Sums, sums_in, united
 
 
@@ -24,7 +26,8 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     in its set if any of the files says so. `out` is written completely or not at all.
 
     Raises RunFileError if the rows cannot be compared in a report, if an image differs between two files, if two `ok`
-    rows differ in bytes or errors or in MS-SSIM by more than 1e-5, and if the images of two sums overlap partially.
+    rows differ in bytes or errors or in MS-SSIM by more than 1e-5, if two shifts of a shot differ in their error, and
+    if the images of two sums overlap partially.
     """
     if out.exists():
         raise RunFileError(f"{out} exists already, and merging writes a new file: give another --out")
@@ -42,7 +45,7 @@ def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
                 file.begin(run, provenance, started="merged", jobs=0)
             for name, recorded in images.items():
                 file.take(name, recorded)
-            file.fill(rows.values(), in_sums, sums)
+            file.fill(rows.values(), _united_shifts(heads, images), in_sums, sums, _every_profile(heads, images))
             file.mark(unshown)
         partial.replace(out)
     finally:
@@ -81,6 +84,26 @@ def _united_rows(
                 if earlier.status != "ok" or (row.status == "ok" and earlier.ms_ssim is None):
                     rows[row.key] = row
     return rows, in_sums, {place: united(place, place_parts) for place, place_parts in parts.items()}, repeated
+
+
+def _united_shifts(heads: Iterable[_Head], images: Mapping[str, Mapping[str, Recorded]]) -> Iterable[Shift]:
+    """Return the shifts of all files, one for each shot."""
+    shifts: dict[tuple[str, str, int, str], Shift] = {}
+    for head in heads:
+        with reading(head.path) as connection:
+            for shift in shifts_in(connection):
+                if not head.is_of_other_content(shift.set, shift.image, images):
+                    shifts[shift.shot] = united_shift(shifts.get(shift.shot), shift, head.path)
+    return shifts.values()
+
+
+def _every_profile(heads: Iterable[_Head], images: Mapping[str, Mapping[str, Recorded]]) -> Iterator[Profile]:
+    """Yield the profiles of all files; those of one row or shot are the same in every file that has them."""
+    for head in heads:
+        with reading(head.path) as connection:
+            for profile in profiles_in(connection):
+                if not head.is_of_other_content(profile.set, profile.image, images):
+                    yield profile
 
 
 def _united_marks(

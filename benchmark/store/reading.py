@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import images
 from .images import Recorded, Unshown
+from .profile import PROFILE_KEY, profiles_in
 from .rows import COLUMNS, Key, Row, Status
 from .schema import KEY, quoted, reading, version_of
+from .shift import Shift, shifts_in
 from .sums import SPECTRA_COLUMNS, SUM_KEY, unpacked
 
 if TYPE_CHECKING:
@@ -51,6 +53,13 @@ class Reader:
         if version_of(self._connection) < 2:
             return set()
         query = f"SELECT {KEY} FROM rows WHERE spectra"  # noqa: S608 - our own columns
+        return {Key(*key) for key in self._connection.execute(query)}
+
+    def with_profiles(self) -> set[Key]:
+        """Return the keys of the rows whose radial profiles are in the file; they are all in the sums."""
+        if version_of(self._connection) < 4:
+            return set()
+        query = f"SELECT DISTINCT {KEY} FROM profiles WHERE codec != ''"  # noqa: S608 - our own columns
         return {Key(*key) for key in self._connection.execute(query)}
 
     def rows_under(self, set_name: str, corruption: str, measures: Iterable[str] = ()) -> list[Row]:
@@ -135,6 +144,46 @@ def spectra(path: str | Path) -> pd.DataFrame:
     return _table(((*key, n, unpacked(power) / n) for *key, n, power in sums), SPECTRA_COLUMNS)
 
 
+def profiles(path: str | Path) -> pd.DataFrame:
+    """Return the radial profile of each luminance spectrum of each image: one line per profile, one column per ring.
+
+    The index has the levels PROFILE_KEY, in order. `quantity` is as in `spectra`, with codec "" and point "" for those
+    of a shot. The columns are the radii of the 46 rings in cycles per pixel. The values are densities in squared grey
+    levels per (cycles/pixel)^2, float32, as `analysis.spectrum.radial` defines them: their mean over the images of a
+    cell is the profile of the cell's mean spectrum.
+
+    Spectra measured before schema version 4 have no profiles. Raises RunFileError if `path` is not a run file that this
+    version can read.
+    """
+    import numpy as np  # noqa: PLC0415 - the command line starts without pandas and numpy
+    import pandas as pd  # noqa: PLC0415
+
+    from ...analysis.spectrum import radii  # noqa: PLC0415
+
+    with reading(Path(path)) as connection:
+        lines = list(profiles_in(connection))
+    densities = np.frombuffer(b"".join(line.density for line in lines), "<f4").reshape(len(lines), len(radii()))
+    index = pd.MultiIndex.from_tuples([line[:-1] for line in lines], names=PROFILE_KEY)
+    return pd.DataFrame(densities.astype(np.float32), index, radii())
+
+
+def shifts(path: str | Path) -> pd.DataFrame:
+    """Return the distortion of each corrupted image against its clean one, before any codec, in the order of the key.
+
+    Columns: `set`, `corruption`, `severity`, `image`, `psnr` in dB, infinite where the corruption changed nothing, and
+    `ms_ssim`, NaN if it was not measured. Shots that only files of older versions measured are there if they have a
+    lossless row. Raises RunFileError if `path` is not a run file that this version can read.
+    """
+    from ...analysis.distortion import psnr  # noqa: PLC0415 - the command line starts without numpy
+
+    with reading(Path(path)) as connection:
+        table = _table(shifts_in(connection), Shift._fields)
+    for name in ("height", "width", "error", "ms_ssim"):
+        table[name] = table[name].astype("float64")
+    table["psnr"] = psnr(table["error"], table["height"] * table["width"])
+    return table[["set", "corruption", "severity", "image", "psnr", "ms_ssim"]]
+
+
 def faults(path: str | Path) -> pd.DataFrame:
     """Return the rows that failed or were skipped: the key, `status` and `message`."""
     return _rows(path, (*Key._fields, "status", "message"), "WHERE status != 'ok'")
@@ -154,6 +203,12 @@ def statuses(path: Path, measures: Iterable[str] = ()) -> dict[Key, Status]:
     """Return what `Reader.statuses` returns for the file at `path`."""
     with reading(path) as connection:
         return Reader(connection).statuses(measures)
+
+
+def with_profiles(path: Path) -> set[Key]:
+    """Return what `Reader.with_profiles` returns for the file at `path`."""
+    with reading(path) as connection:
+        return Reader(connection).with_profiles()
 
 
 def with_spectra(path: Path) -> set[Key]:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import images
 from .images import Recorded, Removed, Unshown
+from .profile import Profile, profiles_of_row, profiles_of_shot, record_profiles
 from .reading import Reader
 from .rows import COLUMNS, Key, Row, Spectra, Status
 from .schema import MARK_SHOTS_NOT_MADE, WHERE_KEY, RunFileError, where, writing
+from .shift import Shift, record_shift
 from .sums import SUM_KEY, Place, Sums, packed, unpacked
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class RunFile(Reader):
         super().__init__(connection)
         self.path = path
         self._shots: set[tuple[str, str, int, str]] | None = None  # those in the sums, read when first needed
+        self._profiled: set[tuple[str, str, int, str]] = set()  # the shots whose profiles this process has written
         # Spectra that are not yet added to the sums. Their rows are written, and are committed together with them.
         self._to_add: dict[SumKey, Added] = {}
         self._is_consistent = True
@@ -92,6 +95,7 @@ class RunFile(Reader):
         images.unmark(self._connection, set_name, changed)
         removed = images.remove_rows(self._connection, set_name, changed) if changed else Removed(0, 0)
         self._shots = None
+        self._profiled.clear()
         self.flush()
         return removed
 
@@ -105,23 +109,26 @@ class RunFile(Reader):
         images.unmark(self._connection, set_name, image_ids)
         self.flush()
 
-    def append(self, rows: Iterable[Row]) -> None:
-        """Write rows, and add their spectra to the sums.
+    def append(self, rows: Iterable[Row], shifts: Iterable[Shift] = ()) -> None:
+        """Write rows and the shifts of their shots, and add the spectra of the rows to the sums.
 
         Rows without spectra are committed at once. Spectra are added up in memory, because writing sums takes far
-        longer than writing rows. They are committed every FLUSH_S seconds in one transaction with their rows: a killed
-        process leaves both or neither.
+        longer than writing rows. They are committed every FLUSH_S seconds in one transaction with their rows and radial
+        profiles: a killed process leaves all of them or none.
 
         A new row replaces the row with the same key, with two exceptions. A failed or skipped row never replaces an
         `ok` row. If spectra are involved, because the old row is in the sums or the new row has spectra, an `ok` row is
         replaced only to add a missing MS-SSIM; its spectra are added once.
 
-        Raises RunFileError if, in the second case, the new row differs in bytes or errors. After any exception,
+        Raises RunFileError if, in the second case, the new row differs in bytes or errors, and if the file has another
+        squared error for a shift. After any exception,
         everything uncommitted is dropped and the file must be closed.
         """
         if not self._is_consistent:
             raise RunFileError(f"{self.path} was left in the middle of a row: run the same command again")
         self._is_consistent = False
+        for shift in shifts:
+            record_shift(self._connection, shift, self.path)
         for row in rows:
             present = self._present(row.key)
             if present.status == "ok" and row.status != "ok":
@@ -132,8 +139,10 @@ class RunFile(Reader):
                     f"{self.path} holds {row.key} with bytes or errors that differ from those measured now: the codec "
                     "or the corruption has changed, so the spectrum does not belong to that row; give another --out"
                 )
-            if row.spectra is not None and not present.is_in_sums:
-                self._add(row.key, row.spectra)
+            if row.spectra is not None:
+                self._profile(row.key, row.spectra)
+                if not present.is_in_sums:
+                    self._add(row.key, row.spectra)
             adds_ms_ssim = present.ms_ssim is None and row.ms_ssim is not None
             if not stays or adds_ms_ssim:
                 self._write(row, is_in_sums=present.is_in_sums or row.spectra is not None)
@@ -158,8 +167,15 @@ class RunFile(Reader):
         self._flushed = time.monotonic()
         self._is_consistent = True
 
-    def fill(self, rows: Iterable[Row], in_sums: Container[Key], sums: Mapping[Place, Sums]) -> None:
-        """Write the rows and sums of other files, possibly of older versions, into this file, which must be empty."""
+    def fill(
+        self,
+        rows: Iterable[Row],
+        shifts: Iterable[Shift],
+        in_sums: Container[Key],
+        sums: Mapping[Place, Sums],
+        profiles: Iterable[Profile],
+    ) -> None:
+        """Write the content of other files, possibly of older versions, into this file, which must be empty."""
         for row in rows:
             self._write(row, is_in_sums=row.key in in_sums)
         for statement in MARK_SHOTS_NOT_MADE:
@@ -167,6 +183,9 @@ class RunFile(Reader):
         for place, place_sums in sums.items():
             for quantity, (n, power) in place_sums.sums.items():
                 self._sum((*place, *quantity), Added(n, power))
+        for shift in shifts:
+            record_shift(self._connection, shift, self.path)
+        record_profiles(self._connection, profiles)
         self._commit()
 
     def _present(self, key: Key) -> _Present:
@@ -194,6 +213,13 @@ class RunFile(Reader):
             self._shots.add(key.shot)
             for quantity, power in spectra.shot.items():
                 self._add_later((*cell[:3], "", "", *quantity), power)
+
+    def _profile(self, key: Key, spectra: Spectra) -> None:
+        """Write the radial profiles of a row, and with the first row of a shot those of the shot."""
+        record_profiles(self._connection, profiles_of_row(key, spectra))
+        if key.shot not in self._profiled:
+            self._profiled.add(key.shot)
+            record_profiles(self._connection, profiles_of_shot(key, spectra))
 
     def _add_later(self, key: SumKey, power: NDArray[np.float64]) -> None:
         added = self._to_add.get(key)

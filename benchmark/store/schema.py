@@ -10,7 +10,7 @@ from pathlib import Path
 from .rows import Key
 from .snapshots import NeverStill, may_write, snapshot
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x43534654  # "CSFT"
 
 MARK_SHOTS_NOT_MADE = (
@@ -24,6 +24,30 @@ MARK_SHOTS_NOT_MADE = (
 )
 """The statements that move shots that could not be made, which were failed rows up to version 2, to `unshown`."""
 
+LOSSLESS_SHOTS = """SELECT "set", corruption, severity, image, height, width,
+        error_clean AS error, max(ms_ssim_clean) AS ms_ssim, run
+    FROM rows WHERE status = 'ok' AND error = 0 AND corruption != 'none' GROUP BY 1, 2, 3, 4"""
+"""A query for the shifts that lossless rows tell: what they decoded is the shown image."""
+
+# New in version 4: the table `shifts` has the distortion of each corrupted shot against its clean image. The table
+# `profiles` has the radial profile of each spectrum of each image that is in the sums; sums that were measured before
+# have none. As in `spectra`, profiles of a shot have codec "" and point "".
+_SINCE_VERSION_4 = (
+    """CREATE TABLE shifts (
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL, image TEXT NOT NULL,
+        height INTEGER NOT NULL, width INTEGER NOT NULL, error INTEGER NOT NULL, ms_ssim REAL,
+        run TEXT NOT NULL REFERENCES runs,
+        PRIMARY KEY ("set", corruption, severity, image)
+    ) WITHOUT ROWID""",
+    f"INSERT INTO shifts {LOSSLESS_SHOTS}",
+    """CREATE TABLE profiles (
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
+        codec TEXT NOT NULL, point TEXT NOT NULL, image TEXT NOT NULL, quantity TEXT NOT NULL,
+        density BLOB NOT NULL,
+        PRIMARY KEY ("set", corruption, severity, codec, point, image, quantity)
+    ) WITHOUT ROWID""",
+    "PRAGMA user_version = 4",
+)
 # New in version 3: the table `images` has the images that a set has or had, each with a digest of the content its rows
 # were measured on; `is_present` is 1 if the set had it when a run last opened it. The table `unshown` has the shots
 # that could not be made, which were failed rows of every codec before. A shot with corruption "none" stands for all
@@ -69,7 +93,7 @@ _VERSION_1 = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     "PRAGMA user_version = 1",
 )
-_UPGRADES = {0: _VERSION_1, 1: _SINCE_VERSION_2, 2: _SINCE_VERSION_3}
+_UPGRADES = {0: _VERSION_1, 1: _SINCE_VERSION_2, 2: _SINCE_VERSION_3, 3: _SINCE_VERSION_4}
 """The statements that upgrade a file by one version; a file of version 0 is empty."""
 
 _PATIENCE = 2.0  # seconds to wait for readers, which may lock the file briefly when they open or close it

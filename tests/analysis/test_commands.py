@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from codecshift.analysis.commands import Asked, measured
+from codecshift.analysis.commands import Asked, measured, merged
 
 BANDS = {"fog": "low", "snow": "low", "glass_blur": "medium", "shot_noise": "high", "spatter": "extra"}
 LADDER = tuple(f"q{step}" for step in range(5))
@@ -120,3 +120,18 @@ def test_a_heatmap_is_of_the_same_images_and_codecs() -> None:
 
 def test_a_record_of_another_version_is_read() -> None:
     assert Asked.of({"first": 3, "unheard-of": 1}) == Asked(first=3)
+
+
+def test_commands_of_the_same_images_become_one() -> None:
+    first = "codecshift run --set s --image 'a b' --corruption none --codec jpeg --spectra --out r.sqlite"
+    second = "codecshift run --set s --image 'a b' --corruption fog --codec webp --codec jpeg --out r.sqlite"
+    waves = "codecshift heatmap --set s --image 'a b' --codec jpeg --out r.sqlite"
+    other = "codecshift run --set t --corruption fog --out r.sqlite"
+    conditions = "--corruption none --corruption fog --codec jpeg --codec webp --spectra"
+    both = f"codecshift run --set s --image 'a b' {conditions} --out r.sqlite"
+    assert merged([first, waves, second, other, first]) == [both, waves, other]
+    assert merged([]) == []
+
+
+def test_another_set_is_measured_on_its_own_images() -> None:
+    assert "--image" not in words("--set", "kodak")

@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage.data
-from codecshift.benchmark.store import COLUMNS, Key, Row, RunFile
+from codecshift.benchmark.store import COLUMNS, Key, Row, RunFile, Shift
 from codecshift.codecs import registry
 from codecshift.codecs.registry import catalogue
 
@@ -210,13 +210,15 @@ def row() -> Callable[..., Row]:
 
 @pytest.fixture
 def write() -> Callable[..., Path]:
-    """Return a function that writes a run file of given rows."""
+    """Return a function that writes a run file of given rows and shifts."""
 
-    def make(path: Path, rows: Sequence[Row], provenance: dict[str, Any] | None = None) -> Path:
+    def make(
+        path: Path, rows: Sequence[Row], provenance: dict[str, Any] | None = None, shifts: Sequence[Shift] = ()
+    ) -> Path:
         with RunFile.open(path) as file:
             for run in sorted({row.run for row in rows} or {"r"}):
                 file.begin(run, provenance or {"sets": {}, "corruptions": {}, "measures": {}, "codecs": {}}, "now", 1)
-            file.append(rows)
+            file.append(rows, shifts)
         return path
 
     return make

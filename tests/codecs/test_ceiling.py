@@ -23,11 +23,13 @@ from codecshift.corruptions.pixels import read_pixels
 CONVERSION = {
     "jpeg-444:q100": 48,
     "avif:q100": 48,
+    "avif-fast:q100": 48,
     "hevc-8b:qp0": 48,
     "jpeg2000:r12": 52,
     "heic:q100": 52,
     "jxl:q99.9": 52,
     "hevc:qp0": 52,
+    "av1:crf1": 52,
 }
 # On photographs two of them are held back by their quantiser: OpenJPEG's finest step is one grey level, which leaves
 # 51 dB; libjxl's wrapper goes no finer than a butteraugli distance of 0.1, which leaves 43 dB of a noisy picture.

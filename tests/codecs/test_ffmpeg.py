@@ -1,4 +1,4 @@
-"""The streams of x265 and VVenC are what the fairness table says, the same on any run, and colour is no ceiling."""
+"""The streams of ffmpeg's encoders are what the fairness table says, the same on any run, and colour is no ceiling."""
 
 import os
 import re
@@ -19,6 +19,9 @@ from codecshift.codecs.protocol import CodecUnavailable, DecodeError, Point, Spe
 from codecshift.codecs.registry import find, identify, open_codec
 
 NAMES = [spec.name for spec in SPECS]
+# What ffmpeg calls the format and the codec of a stream, by the first part of a codec's name.
+FORMS = {"hevc": ("hevc", "hevc"), "vvc": ("vvc", "vvc"), "av1": ("obu", "av1"), "svt": ("obu", "av1")}
+LIBRARIES = {"hevc": "x265", "vvc": "vvenc", "av1": "aom-av1", "svt": "svtav1"}
 KODAK = Path(os.environ.get("CODECSHIFT_DATA", "nowhere")) / "kodak"
 
 
@@ -42,28 +45,28 @@ def tried(spec: Spec, point: Point, image: np.ndarray) -> tuple[float, float]:
 def test_the_stream_is_as_the_table_says(spec: Spec) -> None:
     with open_codec(spec, spec.points[4]) as codec:
         _, _, payload = header.unpack(codec.encode(example(64, 80)))
-    kind = "vvc" if spec.name == "vvc" else "hevc"
-    command = (executable("ffmpeg"), "-hide_banner", "-f", kind, "-i", "pipe:0", "-f", "null", "-")
+    form, kind = FORMS[spec.name.partition("-")[0]]
+    command = (executable("ffmpeg"), "-hide_banner", "-f", form, "-i", "pipe:0", "-f", "null", "-")
     said = subprocess.run(command, input=payload, capture_output=True, check=True).stderr.decode()
     depth = "" if spec.bit_depth == 8 else f"{spec.bit_depth}le"
     assert re.search(rf"Video: {kind} .*\byuv(j?){spec.chroma.replace(':', '')}p{depth}\b.*, 80x64\b", said)
-    # x265 notes the range and the matrix in its stream, VVenC does not: there the colour path alone knows them.
+    # All but VVenC note the range and the matrix in the stream: there the colour path alone knows them.
     assert kind == "vvc" or "pc, bt470bg" in said
 
 
 def test_the_version_is_told(spec: Spec) -> None:
-    library = "vvenc" if spec.name == "vvc" else "x265"
-    assert re.fullmatch(rf"{library} \d\S+, ffmpeg \S+", identify(spec))
+    library = LIBRARIES[spec.name.partition("-")[0]]
+    assert re.fullmatch(rf"{library} v?\d\S+, ffmpeg \S+", identify(spec))
 
 
 def test_the_encoder_does_not_tell_of_itself_in_the_stream(spec: Spec) -> None:
     with open_codec(spec, spec.points[0]) as codec:
         data = codec.encode(np.zeros((8, 8, 3), np.uint8))
     assert len(data) <= 110
-    assert re.search(rb"x265|VVenC|warning|[a-z ]{12}", data) is None
+    assert re.search(rb"x265|VVenC|SVT|warning|[a-z ]{12}", data) is None
 
 
-@pytest.mark.parametrize("name", ["hevc", "hevc-8b", "hevc-420", "vvc"])
+@pytest.mark.parametrize("name", ["hevc", "hevc-8b", "hevc-420", "vvc-fast", "av1", "svt-av1"])
 def test_other_workers_and_more_cores_give_the_same_bytes(name: str) -> None:
     spec, (_, _, _, point, *_) = find(name)
     image = np.ascontiguousarray(skimage.data.astronaut()[:256, :384])

@@ -6,7 +6,16 @@ import pickle
 
 import numpy as np
 import pytest
-from codecshift.codecs.protocol import Batched, CodecError, CodecUnavailable, DecodeError, Point, Scale, Spec
+from codecshift.codecs.protocol import (
+    Batched,
+    CodecError,
+    CodecUnavailable,
+    DecodeError,
+    Point,
+    Scale,
+    Spec,
+    at_effort,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,3 +149,18 @@ def test_a_batched_codec_is_known_by_its_methods() -> None:
 @pytest.mark.parametrize("error", [DecodeError, CodecUnavailable])
 def test_what_goes_wrong_in_a_codec_is_a_codec_error(error: type[Exception]) -> None:
     assert issubclass(error, CodecError)
+
+
+def test_another_effort_changes_what_is_loaded_and_stated_and_nothing_else() -> None:
+    spec = Spec("mine", "here:load:slow", (Point("only"),), effort="preset slow", efforts=("fast", "slow"), version=3)
+    expected = dataclasses.replace(spec, load="here:load:fast", effort="preset fast")
+    assert at_effort(spec, "fast") == expected
+    assert at_effort(expected, "slow") == spec
+
+
+def test_an_effort_that_a_codec_does_not_offer_is_refused() -> None:
+    spec = Spec("mine", "here:load:slow", (Point("only"),), effort="preset slow", efforts=("fast", "slow"))
+    with pytest.raises(ValueError, match="mine has no effort 'faster': expected one of fast, slow"):
+        at_effort(spec, "faster")
+    with pytest.raises(ValueError, match="plain has no effort 'fast': expected a codec with an effort setting"):
+        at_effort(Spec("plain", "here:load", (Point("only"),)), "fast")

@@ -177,8 +177,8 @@ def test_every_fact_of_a_spec_survives_the_way(offered: Callable[[Any], list[dic
     scale = Scale("q", "quality", 1, 100, rising=False)
     points = (*scale.ladder(80, 9), Point("odd", {"speed": "slow", "bpp": 0.1}))
     spec = Spec(
-        *("mine", "here:load", points, "neural", scale, "", "4:2:0", 10, "BT.709", "preset 5", 4, True),
-        *("tuned", True, "pip install it", 3, "here:prepare", True),
+        *("mine", "here:load:5", points, "neural", scale, "", "4:2:0", 10, "BT.709", "preset 5", 4, True),
+        *("tuned", True, "pip install it", 3, "here:prepare", True, ("9", "5")),
     )
     assert all(getattr(spec, field.name) != field.default for field in fields(Spec) if field.name != "identify")
     assert [from_plain(one["spec"]) for one in offered([spec, *BUILT_IN])] == [spec, *BUILT_IN]

@@ -31,10 +31,10 @@ from ....codecs.neural import device
 from ....codecs.protocol import Batched, Codec, Point, Spec
 from ....corruptions.corruption import CLEAN, Image
 from ...plan.plans import Shot
-from ...store import Row, Unshown, blank
+from ...store import Row, Shift, Unshown, blank
 from ..shots.coding import Coded, Faulty, code, code_batch, ready, set_alarm
 from ..shots.images import Recent, load_clean, not_made, show
-from ..shots.scoring import measured, shot_spectra
+from ..shots.scoring import measured, shift_of, shot_spectra
 from ..tasks import Batch, Context, Worked
 
 FAREWELL = 2.0
@@ -92,6 +92,7 @@ class Attendant:
         self._codec: Codec | None = None
         self._lifetime = ExitStack()
         self._unopened: dict[tuple[str, str], str] = {}
+        self._shifted: set[Shot] = set()  # the shots whose shift this process has measured
         # By image shape: the batch size that the open codec was warmed up with.
         self._warm: dict[tuple[int, ...], int] = {}
         # By codec and point: how many samples the memory allows in one batch.
@@ -262,28 +263,31 @@ class Attendant:
 
     def _measured(
         self, number: int, shot: Shot, image: Image, codec: str, point: str, coded: Coded
-    ) -> tuple[Row, float]:
+    ) -> tuple[Row, tuple[Shift, ...], float]:
         start = time.perf_counter()
         with self._within_the_limit(number, "row"):
             clean = self._clean(_clean(shot))
             shown = clean if shot.corruption == CLEAN else self._context.prepared(image)
             shared = shot_spectra(shot, clean.image, shown.image, self._context.spectra)
             row = measured(shot, codec, point, coded, clean, shown, self._context.run, shared)
-        return row, time.perf_counter() - start
+            shifts = () if shot in self._shifted else shift_of(shot, clean, shown, self._context.run)
+            self._shifted.add(shot)
+        return row, shifts, time.perf_counter() - start
 
     def _report(
         self,
         number: int,
         rows: Sequence[Row],
-        measuring: Sequence[Future[tuple[Row, float]]],
+        measuring: Sequence[Future[tuple[Row, tuple[Shift, ...], float]]],
         unshown: tuple[Unshown, ...],
     ) -> None:
         try:
             scored = [future.result() for future in measuring]
-            codec_s = math.fsum((row.encode_s or 0) + (row.decode_s or 0) for row, _ in scored)
-            measure_s = math.fsum(seconds for _, seconds in scored)
-            every_row = (*rows, *(row for row, _ in scored))
-            self._say(number, "done", Worked(every_row, codec_s, measure_s, unshown=unshown))
+            codec_s = math.fsum((row.encode_s or 0) + (row.decode_s or 0) for row, _, _ in scored)
+            measure_s = math.fsum(seconds for _, _, seconds in scored)
+            every_row = (*rows, *(row for row, _, _ in scored))
+            shifts = tuple(shift for _, shot_shifts, _ in scored for shift in shot_shifts)
+            self._say(number, "done", Worked(every_row, codec_s, measure_s, unshown=unshown, shifts=shifts))
         except Exception as error:  # noqa: BLE001 - a bug of ours; the loop raises it in the parent
             self._say(number, "done", error)
 

@@ -1,4 +1,4 @@
-"""Scoring a coded shot: its row, with errors, MS-SSIM and spectra."""
+"""Scoring a shot: its shift, and the rows of its coded images, with errors, MS-SSIM and spectra."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ....analysis.distortion import Prepared, ms_ssim, squared_error
 from ....analysis.spectrum import Power, Settings, Transform, added, difference, gridded, transform
 from ....corruptions.corruption import CLEAN, Image
 from ...plan.plans import Shot
-from ...store import Row, Spectra
+from ...store import Row, Shift, Spectra
 from .coding import Coded
 
 
@@ -47,6 +47,15 @@ def _spectra(seen: Image, shown: Image, shared: ShotSpectra) -> Spectra:
 
 def _labelled(quantity: str, transformed: Transform, image: Image) -> dict[tuple[str, str], Power]:
     return {(quantity, channel): power for channel, power in gridded(transformed, image.shape[1]).items()}
+
+
+def shift_of(shot: Shot, clean: Prepared, shown: Prepared, run: str) -> tuple[Shift, ...]:
+    """Return the shift of a corrupted shot, nothing for a clean one."""
+    if shot.corruption == CLEAN:
+        return ()
+    height, width = shown.image.shape[:2]
+    error, similarity = squared_error(shown.image, clean.image), ms_ssim(shown, clean)
+    return (Shift(shot.set, shot.corruption, shot.severity, shot.image, height, width, error, similarity, run),)
 
 
 def measured(

@@ -18,7 +18,7 @@ from ...store import Row, blank
 from ..tasks import Context, Task, Worked
 from .coding import Faulty, code, ready, within
 from .images import Recent, load_clean, not_made, show
-from .scoring import ShotSpectra, measured, shot_spectra
+from .scoring import ShotSpectra, measured, shift_of, shot_spectra
 
 
 class Worker:
@@ -52,6 +52,7 @@ class Worker:
         start = time.perf_counter()
         with within(self.context.time_limit):
             shared = shot_spectra(shot, clean.image, shown.image, self.context.spectra)
+            shifts = shift_of(shot, clean, shown, self.context.run)
         measure_s = time.perf_counter() - start
         if task.waiting:
             return Worked((), rest=replace(task, points=task.waiting, waiting=()))
@@ -65,7 +66,7 @@ class Worker:
         codec_s = sum((row.encode_s or 0) + (row.decode_s or 0) for row in rows)
         left = task.points[len(rows) :]
         rest = replace(task, points=left) if left else None
-        return Worked(tuple(rows), codec_s, measure_s, rest, self.outgrown, image_s=image_s)
+        return Worked(tuple(rows), codec_s, measure_s, rest, self.outgrown, shifts=shifts, image_s=image_s)
 
     def _is_outgrown(self, codec: str) -> bool:
         """Return whether this process uses too much memory after a row of a codec.

@@ -117,12 +117,21 @@ def test_panels_share_a_scale_only_where_none_would_be_flattened_by_it(
 def test_what_was_not_compressed_is_a_line_against_the_clean_image(
     material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
-    untouched = rows(("identity",), points=1).assign(psnr=math.inf, psnr_clean=[20.0, 22.0] * 7)
-    both = pd.concat([untouched, rows(("jpeg",))])
+    shots = rows(("jpeg",), points=1)[["set", "corruption", "severity", "image"]].query("severity > 0")
+    measured = material(rows(("jpeg",)), shifts=shots.assign(psnr=[20.0, 22.0] * (len(shots) // 2), ms_ssim=0.5))
     for suffix, lines in (("shown", 1), ("clean", 2)):
-        for axis in drawn("rd-corrupted", material(both), suffix):
+        for axis in drawn("rd-corrupted", measured, suffix):
             assert len(axis.lines) == lines
-    assert list(drawn("rd-corrupted", material(both), "clean")[0].lines[0].get_ydata()) == [21.0, 21.0]
+    assert list(drawn("rd-corrupted", measured, "clean")[0].lines[0].get_ydata()) == [21.0, 21.0]
+
+
+def test_the_uncompressed_line_needs_the_shift_of_every_image(
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
+) -> None:
+    shots = rows(("jpeg",), points=1)[["set", "corruption", "severity", "image"]].query("severity > 0")
+    shots = shots.assign(psnr=20.0, ms_ssim=0.5)[lambda lines: (lines["corruption"] != "fog") | (lines["image"] != "a")]
+    axes = drawn("rd-corrupted", material(rows(("jpeg",)), shifts=shots), "clean")
+    assert [len(axis.lines) for axis in axes] == [1, 2, 2]
 
 
 def test_over_severity_a_codec_is_held_at_its_point_nearest_half_a_bit(material: Callable[..., Material]) -> None:

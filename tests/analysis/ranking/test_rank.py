@@ -289,6 +289,16 @@ def test_coverage_is_the_least_share_of_the_quality_range(photographs: Make) -> 
     assert entries(board)["jpeg"].coverage == near(1.0)
 
 
+def test_settings_that_repeat_the_best_quality_do_not_move_the_range(photographs: Make) -> None:
+    table = pd.concat(
+        [photographs({"jpeg": 0.0}, CONDITIONS), photographs({"short": 0.3}, CONDITIONS, points=["p0", "p1", "p2"])]
+    )
+    best = table[of(table, codec="jpeg", point="p5")]
+    again = [best.assign(point=f"p5{k}", bpp=best["bpp"] * (2 + k)) for k in range(9)]
+    boards = (rank(table, BANDS), rank(pd.concat([table, *again]), BANDS))
+    assert entries(boards[0])["short"].coverage == near(entries(boards[1])["short"].coverage)
+
+
 # --- anchors and refusals
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from codecshift.analysis.conditions import CLEAN_CONDITION as CLEAN
 from codecshift.analysis.ranking import Entry, rank
-from codecshift.analysis.ranking.shift import shifts_of_identity
 
 FOG, SNOW, NOISE = ("fog", 3), ("snow", 3), ("gaussian_noise", 3)
 SEVERE = ("fog", 5)
@@ -71,11 +70,6 @@ def test_the_front_has_the_codecs_that_no_other_beats_twice(table: pd.DataFrame)
     assert all(entry.on_front for entry in entries(table, shifts=known).values())
 
 
-def test_the_rows_of_identity_tell_the_psnr_of_corrupted_images(table: pd.DataFrame) -> None:
-    raw = table[(table["codec"] == "jpeg") & (table["point"] == "p0")]
-    raw = raw.assign(codec="identity", bpp=24.0, psnr=math.inf, ms_ssim=1.0, psnr_clean=15.0)
-    both = pd.concat([table, raw], ignore_index=True)
-    assert shifts_of_identity(both)["psnr"].unique().tolist() == [15.0]
-    assert entries(both)["jpeg"].restoration_high == pytest.approx(3.0)
+def test_without_the_psnr_of_corrupted_images_restoration_is_unknown(table: pd.DataFrame) -> None:
     assert not rank(table, BANDS).shown_psnr
     assert math.isnan(entries(table)["jpeg"].restoration_high)

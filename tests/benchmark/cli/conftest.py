@@ -75,3 +75,9 @@ def one_sentence() -> Callable[[Any], str]:
         return lines[0]
 
     return check
+
+
+@pytest.fixture(scope="session")
+def complaints() -> Callable[[str], list[str]]:
+    """Return a function that gives the lines of standard error, but for what a slow machine is told it waits for."""
+    return lambda error: [line for line in error.splitlines() if not line.startswith("reading ")]

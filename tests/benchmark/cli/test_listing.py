@@ -30,7 +30,7 @@ def test_codecs_are_listed(say: Say) -> None:
     out = say("codecs").out
     assert [line for line in out.splitlines() if len(line) > WIDTH] == []
     assert all(re.search(rf"^ {re.escape(spec.name)} ", out, re.MULTILINE) for spec in BUILT_IN)
-    assert "q4..q96 (11)" in out
+    assert "q3..q99 (12)" in out
 
 
 @pytest.mark.usefixtures("few_codecs")

@@ -12,6 +12,7 @@ import pytest
 from codecshift.benchmark import store
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Complaints = Callable[[str], list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +49,6 @@ PRINTED = {
     "recipes": ("train", "--list"),
     "help": ("run", "--help"),
 }
-
-
-def complaints(error: str) -> list[str]:
-    """Return the lines on standard error, but for what a slow machine is told it is waiting for."""
-    return [line for line in error.splitlines() if not line.startswith("reading ")]
 
 
 def read(output: bytes) -> pd.DataFrame:
@@ -110,7 +106,9 @@ def test_output_is_utf_8_whatever_the_encoding_asked_for(
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_a_reader_that_has_seen_enough_is_no_error(form: str, measured: Path, environment: dict[str, str]) -> None:
+def test_a_reader_that_has_seen_enough_is_no_error(
+    form: str, measured: Path, environment: dict[str, str], complaints: Complaints
+) -> None:
     launch = (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()")
     process = subprocess.Popen(
         (*launch, "rows", measured, "--format", form), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
@@ -125,7 +123,9 @@ def test_a_reader_that_has_seen_enough_is_no_error(form: str, measured: Path, en
 
 @pytest.mark.needs("full")
 @pytest.mark.parametrize("name", ["rows-csv", "rows-parquet", "leaderboard-text", "sets"])
-def test_a_full_disk_is_one_sentence(name: str, measured: Path, environment: dict[str, str]) -> None:
+def test_a_full_disk_is_one_sentence(
+    name: str, measured: Path, environment: dict[str, str], complaints: Complaints
+) -> None:
     arguments = [str(measured) if one == "FILE" else one for one in PRINTED[name]]
     launch = (sys.executable, "-c", "from codecshift.benchmark.cli import main; main()", *arguments)
     with Path("/dev/full").open("wb") as full:

@@ -27,7 +27,7 @@ def measured(here: Here, save_set: Save) -> Here:
 def suggested(text: str, name: str) -> list[str]:
     """Return the command that stands below a line which begins with a name, as a shell takes it apart."""
     lines = text.splitlines()
-    (place,) = (at for at, line in enumerate(lines) if line.startswith((f"{name}: ", f"{name} ")))
+    (place,) = (at for at, line in enumerate(lines) if line.startswith((f"{name}:", f"{name} ")))
     command = next(line for line in lines[place:] if line.startswith("    codecshift "))
     return shlex.split(command)[1:]
 
@@ -53,11 +53,11 @@ def test_a_command_of_a_figure_makes_it_on_the_images_of_the_file(measured: Here
 def test_a_command_of_a_claim_measures_what_it_lacks_on_the_images_of_the_file(measured: Here) -> None:
     before = images()
     text = measured("claims", "my run.sqlite", "--only", "H4").stdout
-    done = measured(*suggested(text, "H4 missing"), "--jobs", 1)
+    done = measured(*suggested(text, "Measure what is missing"), "--jobs", 1)
     assert done.returncode == 0, done.stderr
     assert images() == before
     assert "shot_noise" in set(store.read("my run.sqlite")["corruption"])
-    assert "rows under noise are needed" not in measured("claims", "my run.sqlite", "--only", "H4").stdout
+    assert "rows under noise" not in measured("claims", "my run.sqlite", "--only", "H4").stdout
 
 
 def test_what_was_asked_for_changes_no_run_id(here: Here, save_set: Save) -> None:

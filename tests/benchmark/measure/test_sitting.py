@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
-from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
+from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum, radial
 from codecshift.benchmark import store
 from codecshift.benchmark.measure.estimate import estimate
 from codecshift.benchmark.measure.job import Job, prepare
@@ -69,6 +69,44 @@ def test_the_rows_are_the_product(whole: Path, job: Job) -> None:
     assert store.runs(whole) == {job.run: job.provenance}
 
 
+def test_the_shifts_are_those_of_the_corrupted_shots(whole: Path, pair: Path, tmp_path: Path) -> None:
+    """As the codec that loses nothing shows them."""
+    table, path = store.shifts(whole), tmp_path / "lossless.sqlite"
+    run(prepare(plan(pair, ["identity"]), NOWHERE), path, jobs=1)
+    shown = store.read(path)[lambda rows: rows["corruption"] != CLEAN]
+    shown = shown.drop(columns=["psnr", "ms_ssim"]).rename(columns=lambda name: name.removesuffix("_clean"))
+    pd.testing.assert_frame_equal(shown[table.columns].reset_index(drop=True), table)
+    assert len(table) == 4
+
+
+@pytest.fixture
+def half(whole: Path, tmp_path: Path) -> Path:
+    """A copy of the whole run without the rows of one codec."""
+    path = tmp_path / "half.sqlite"
+    store.merge([whole], path)
+    changed(path, "DELETE FROM rows WHERE codec = 'webp'")
+    return path
+
+
+def changed(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_a_missing_shift_is_added_when_a_row_of_its_shot_is_measured(half: Path, job: Job, whole: Path) -> None:
+    changed(half, "DELETE FROM shifts")
+    run(job, half, jobs=1)
+    pd.testing.assert_frame_equal(store.shifts(whole), store.shifts(half))
+
+
+def test_a_shot_that_is_made_again_must_have_the_same_shift(half: Path, job: Job) -> None:
+    changed(half, "UPDATE shifts SET error = error + 1")
+    with pytest.raises(RunFileError, match=r"holds folder:pair/\w+@2 \w+ with a squared error against the clean"):
+        run(job, half, jobs=1)
+
+
 # --- spectra
 
 
@@ -92,6 +130,7 @@ def same_spectra(one: Path, other: Path) -> None:
     for mean, again in zip(first["power"], second["power"], strict=True):
         np.testing.assert_allclose(mean, again, rtol=1e-6)
     assert store.with_spectra(one) == store.with_spectra(other)
+    pd.testing.assert_frame_equal(store.profiles(one), store.profiles(other))
 
 
 def test_a_run_with_spectra_keeps_the_mean_of_every_cell(whole: Path, whole_spectra: Path, spectral: Job) -> None:
@@ -108,6 +147,10 @@ def test_a_run_with_spectra_keeps_the_mean_of_every_cell(whole: Path, whole_spec
     assert expected == set(table[columns].itertuples(index=False, name=None))
     assert len(expected) == len(table)
     assert set(table["n"]) == {2}
+    means = store.profiles(whole_spectra).groupby(level=["set", *columns]).mean()
+    assert len(means) == len(table)
+    for key, line in table.set_index(["set", *columns]).iterrows():
+        np.testing.assert_allclose(means.loc[key], radial(line["power"])[1], rtol=1e-6)
     assert store.runs(whole_spectra)[spectral.run]["spectra"] == {"grid": 1, "channels": ["Y"], "window": "none"}
 
 
@@ -493,9 +536,11 @@ def test_a_run_may_leave_ms_ssim_out_and_another_fill_it_in(job: Job, pair: Path
     assert run(bare, path, jobs=1).done == 12
     rows = store.read(path)
     assert rows[["ms_ssim", "ms_ssim_clean"]].isna().all(axis=None)
+    assert store.shifts(path)["ms_ssim"].isna().all()
     same = ["nbytes", "psnr", "psnr_clean"]
     pd.testing.assert_frame_equal(rows[same], store.read(whole)[same])
     assert estimate(job, path, 1).rows == 12
     assert run(job, path, jobs=1).done == 12
     pd.testing.assert_frame_equal(untimed(whole), untimed(path))
+    pd.testing.assert_frame_equal(store.shifts(whole), store.shifts(path))
     assert run(bare, path, jobs=1).done == 0

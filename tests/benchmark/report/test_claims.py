@@ -24,15 +24,26 @@ Here = Callable[..., "subprocess.CompletedProcess[str]"]
 Rows = Callable[..., Row]
 Write = Callable[..., Path]
 
+LACKING = "codecshift run --set kodak --codec jpeg --codec hyperprior-pruned95-cs --out r.sqlite"
 FOUND = [
     Verdict(
         CLAIMS["H9"],
-        Finding("supported", Interval(30, 25.5, 41), "%", 40, "kodak, 8 images, fog|snow@3", "noise +30 %"),
+        Finding(
+            *("supported", Interval(30, 25.5, 41), "%", 40, "kodak, 8 images, fog|snow@3", "noise +30 %"),
+            codecs=("jpeg", "webp"),
+        ),
     ),
     Verdict(
-        CLAIMS["H1"], Finding("refuted", Interval(3, math.nan, math.nan), "% of the power", 2, "D of 2 points", "3 %")
+        CLAIMS["H1"],
+        Finding(
+            *("refuted", Interval(3, math.nan, math.nan), "% of the power", 2, "D of 2 points", "3 %"),
+            codecs=("jpeg",),
+        ),
     ),
-    Verdict(CLAIMS["H6"], Finding("undecided", Interval(*3 * [math.nan]), "", 0, "", "a pruned codec is needed")),
+    Verdict(
+        CLAIMS["H6"],
+        Finding("undecided", Interval(*3 * [math.nan]), "", 0, "", "pruned neural codec", command=LACKING),
+    ),
 ]
 
 
@@ -78,42 +89,63 @@ def test_a_name_that_is_no_claim_s_is_refused(measured: Path, command: Here) -> 
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_text_tells_the_effect_the_rule_and_the_rows() -> None:
+def test_text_tells_the_effect_the_codecs_and_the_rows() -> None:
     text = render(claims.report(FOUND), Format.text)
-    assert max(map(len, text.splitlines())) <= WIDTH
+    assert max(len(line) for line in text.splitlines() if LACKING not in line) <= WIDTH
     words = " ".join(text.split())
-    assert "H9 supported +30.00 (+25.50 to +41.00) % " in words
+    assert f"H9 supported +30.00 (+25.50 to +41.00) % v{CLAIMS['H9'].version}, {CLAIMS['H9'].since} " in words
     assert "H1 refuted +3.00 % of the power " in words
-    assert "H6 undecided - " in words
-    assert "H1 found: 3 %. Based on 2 spectra: D of 2 points. H1 rule: " in words
-    assert "H6 missing: a pruned codec is needed H6 rule: " in words
-    for verdict in FOUND:
-        assert f"{verdict.claim.name} rule: {verdict.claim.rule}" in words
+    assert "H9 of 2 codecs (jpeg, webp): noise +30 %. Based on 40 rows: kodak, 8 images, fog|snow@3." in words
+    assert "H1 of 1 codec (jpeg): 3 %. Based on 2 spectra: D of 2 points." in words
+    assert "rule:" not in words
+
+
+def test_rules_are_written_out_for_the_claims_asked_for() -> None:
+    words = " ".join(render(claims.report(FOUND, ["H9", "H6"]), Format.text).split())
+    assert [name for name in ("H9", "H1", "H6") if f"{name} rule: {CLAIMS[name].rule}" in words] == ["H9", "H6"]
+
+
+def test_a_claim_that_lacks_rows_is_one_line_and_the_command_comes_once() -> None:
+    more = "codecshift run --set kodak --corruption none --codec webp --out r.sqlite"
+    other = Verdict(CLAIMS["H4"], Finding("undecided", Interval(*3 * [math.nan]), "", 0, "", "noise", command=more))
+    (sheet,) = claims.report([FOUND[2], other]).sheets
+    assert [(line[0], line[2], line[3]) for line in sheet.lines] == [
+        ("H6", CLAIMS["H6"].statement, "pruned neural codec"),
+        ("H4", CLAIMS["H4"].statement, "noise"),
+    ]
+    codecs = "--codec jpeg --codec hyperprior-pruned95-cs --codec webp"
+    merged = f"codecshift run --set kodak --corruption none {codecs} --out r.sqlite"
+    assert [note for note in sheet.notes if "codecshift" in note] == [f"Measure what is missing: {merged}"]
 
 
 def test_the_numbers_of_claims_are_explained() -> None:
-    (sheet,) = claims.report(FOUND).sheets
-    assert {verdict.claim.statement for verdict in FOUND} == {line[3] for line in sheet.lines}
+    sheets = claims.report(FOUND).sheets
+    assert {verdict.claim.statement for verdict in FOUND} == {
+        line[[column.name for column in sheet.columns].index("statement")] for sheet in sheets for line in sheet.lines
+    }
     untested = {f"H{number}" for number in range(1, 13)} - set(CLAIMS)
-    assert untested == set(re.findall(r"H\d+", sheet.notes[-1].partition(";")[2]))
-    assert "Lieberman et al." in sheet.notes[-1]
+    assert untested == set(re.findall(r"H\d+", sheets[-1].notes[-1].partition(";")[2]))
+    assert "Lieberman et al." in sheets[-1].notes[-1]
 
 
-def test_markdown_is_a_table_with_the_rules_under_it() -> None:
+def test_markdown_is_two_tables() -> None:
     lines = render(claims.report(FOUND), Format.markdown).splitlines()
-    assert lines[2].startswith("| H9 | supported | +30.00 (+25.50 to +41.00) % | ")
-    assert lines[4].startswith("| H6 | undecided | - | ")
-    assert "H9 found: noise +30 %. Based on 40 rows: kodak, 8 images, fog|snow@3." in lines
+    assert lines[2].startswith("| H9 | supported | +30.00 (+25.50 to +41.00) % | v2, ")
+    (lacking,) = (line for line in lines if line.startswith("| H6 "))
+    assert lacking.endswith("| pruned neural codec |")
 
 
 def test_json_and_csv_have_every_digit_and_nothing_for_what_is_not_known() -> None:
     first, second, third = json.loads(render(claims.report(FOUND), Format.json))["claims"]
     assert first["effect"] == {"estimate": 30, "low": 25.5, "high": 41}
     assert (first["verdict"], first["rows"], first["unit"]) == ("supported", 40, "%")
+    assert (first["version"], first["since"]) == (CLAIMS["H9"].version, CLAIMS["H9"].since.isoformat())
+    assert (first["codecs"], first["rule"]) == (["jpeg", "webp"], CLAIMS["H9"].rule)
     assert (second["effect"]["low"], second["spectra"]) == (None, 2)
-    assert (third["effect"]["estimate"], third["reason"]) == (None, "a pruned codec is needed")
+    assert (third["effect"]["estimate"], third["reason"], third["command"]) == (None, "pruned neural codec", LACKING)
     lines = list(csv.DictReader(io.StringIO(render(claims.report(FOUND), Format.csv))))
     assert [(line["name"], line["effect"], line["effect_high"]) for line in lines] == [
         *(("H9", "30", "41"), ("H1", "3", ""), ("H6", "", "")),
     ]
     assert [(line["count"], line["rests_on"]) for line in lines] == [("40", "rows"), ("2", "spectra"), ("0", "rows")]
+    assert [line["codecs"] for line in lines] == ["jpeg webp", "jpeg", ""]

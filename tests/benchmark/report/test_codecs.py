@@ -28,6 +28,8 @@ def test_every_codec_is_in_the_table_as_it_is_set(table: list[Entry]) -> None:
         if not entry.fault:
             assert entry.library == identify(entry.spec)
             assert entry.header_bytes
+            assert entry.container_bytes is not None
+            assert entry.container_bytes >= entry.header_bytes
 
 
 def test_header_bytes_are_the_same_in_this_process_and_apart(table: list[Entry]) -> None:
@@ -48,7 +50,7 @@ def test_what_a_codec_does_to_its_process_is_its_fault_alone(with_plugins: None)
     specs = catalogue().specs
     broken = replace(specs["hang"], load="codecshift_bad_codecs:no_such_thing")
     found = list(entries([specs["hang"], broken, JPEG]))
-    assert found[0] == Entry(specs["hang"], "", 200, "")
+    assert found[0] == Entry(specs["hang"], "", 200, "", 8 + 3 * 512 * 768)
     assert found[1].header_bytes is None
     assert found[1].fault.startswith("raised CodecUnavailable: hang cannot be opened: AttributeError: ")
     assert found[2].fault == ""
@@ -74,14 +76,14 @@ def test_the_formats_say_the_same(table: list[Entry]) -> None:
     assert data["faults"] == {"bad (dist)": "no"}
     assert data["codecs"] == [record(entry) for entry in table]
     for line, known in zip(csv.DictReader(io.StringIO(render(report, Format.csv))), data["codecs"], strict=True):
-        assert list(line) == ["codec", "ladder", *FACTS, "fault"]
+        assert list(line) == ["codec", "ladder", *FACTS, "container_bytes", "fault"]
         assert line == {name: "" if known[name] is None else str(known[name]) for name in line}
     lines = [line for line in render(report, Format.markdown).splitlines() if line.startswith("| ")]
-    assert r"| odd | a \| b | lib 1 - its process died of SIGSEGV |" in lines
+    assert r"| odd | - | a \| b | lib 1 - its process died of SIGSEGV |" in lines
     assert "| odd | p | ? | 8 bit | ? | ? | 4 | in the times | - |" in lines
     for codec in data["codecs"]:
         assert sum(line.startswith(f"| {codec['codec']} |") for line in lines) == 2
     jpeg = data["codecs"][[one["codec"] for one in data["codecs"]].index("jpeg")]
     expected = {"chroma": "4:2:0", "bit_depth": 8, "colour": "BT.601 full", "threads": 1, "process": False}
     assert {name: jpeg[name] for name in expected} == expected
-    assert jpeg["ladder"].split()[0] == "q4"
+    assert jpeg["ladder"].split()[0] == "q3"

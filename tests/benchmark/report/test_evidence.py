@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from codecshift.analysis.ranking import NotComparable
+from codecshift.analysis.spectrum import GRID
 from codecshift.benchmark import store
 from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report.evidence import Choice, Evidence, NothingChosen
-from codecshift.benchmark.store import Row, RunFile, RunFileError
+from codecshift.benchmark.store import Recorded, Row, RunFile, RunFileError, Shift, Spectra
 from codecshift.benchmark.store.provenance import MATCHED, SPECTRA
 
 Rows = Callable[..., Row]
@@ -46,6 +48,23 @@ def test_what_is_chosen_comes_with_the_clean_images(
 ) -> None:
     path = write(tmp_path / "two.sqlite", [*curves(), *curves("sample")])
     assert set(Evidence.open(path, choice).rows[column]) == expected
+
+
+def test_shifts_and_profiles_are_those_of_the_images_of_the_rows(tmp_path: Path, row: Rows, write: Write) -> None:
+    """An image that is gone from its set has none, and neither has a set that was not chosen."""
+    spectra = Spectra({("G", "Y"): np.ones(GRID)}, {("shift", "Y"): np.ones(GRID)})
+    places = [("kodak", "a"), ("kodak", "gone"), ("sample", "a")]
+    path = write(tmp_path / "r.sqlite", [row(set=name, image=image, spectra=spectra) for name, image in places])
+    with RunFile.open(path) as file:
+        file.append([], [Shift(name, "fog", 3, image, 20, 10, 600, 0.5, "r") for name, image in places])
+        file.take("kodak", {"a": Recorded("0", is_present=True), "gone": Recorded("1", is_present=False)})
+    evidence = Evidence.open(path, Choice(sets=["kodak"]))
+    assert evidence.shifts()[["set", "image"]].to_numpy().tolist() == [["kodak", "a"]]
+    profiles = evidence.profiles().index.to_frame()
+    assert profiles[["set", "image", "quantity"]].to_numpy().tolist() == [
+        ["kodak", "a", "shift"],
+        ["kodak", "a", "G"],
+    ]
 
 
 WRONG = {

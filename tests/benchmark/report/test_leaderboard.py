@@ -16,7 +16,7 @@ from codecshift.benchmark.report import leaderboard as reporting
 from codecshift.benchmark.report.evidence import Choice, Evidence
 from codecshift.benchmark.report.formats import render
 from codecshift.benchmark.report.sheet import Format, Sheet
-from codecshift.benchmark.store import Row
+from codecshift.benchmark.store import Row, Shift
 from codecshift.benchmark.store.facts import FACTS
 
 Rows = Callable[..., Row]
@@ -247,19 +247,18 @@ def test_extra_corruptions_are_left_out_unless_asked_for_or_alone(tmp_path: Path
     assert leaderboard(both, Choice(corruptions=["spatter"])).scored == (("spatter", 3),)
 
 
-def test_restoration_is_of_the_rows_of_identity(tmp_path: Path, curves: Curves, write: Write) -> None:
+def test_restoration_is_the_gain_over_the_stored_shifts(tmp_path: Path, curves: Curves, write: Write) -> None:
     rows = curves()
-    assert "restoration needs the PSNR of the corrupted images: measure the codec identity" in " ".join(
-        report(write(tmp_path / "without.sqlite", rows)).sheets[0].notes
-    )
-    raw = [replace(row, codec="identity", error=0, error_clean=10**6) for row in rows if row.codec == "short"]
-    path = write(tmp_path / "with.sqlite", [*rows, *raw])
-    (anchor, *_) = leaderboard(path).entries
+    unknown = report(write(tmp_path / "without.sqlite", rows))
+    assert "restoration is unknown" in " ".join(unknown.sheets[0].notes)
+    shots = {row.key.shot: row for row in rows if row.corruption != "none" and row.height}
+    shifts = [Shift(*shot, row.height or 0, row.width or 0, 10**6, None, row.run) for shot, row in shots.items()]
+    (anchor, *_) = leaderboard(write(tmp_path / "with.sqlite", rows, None, shifts)).entries
     # 20,000 pixels: 0.5 bpp are 1,250 bytes, below the 2,000 of the first point under noise and the 1,500 under fog.
     assert math.isnan(anchor.restoration_high)
-    smaller = [replace(row, nbytes=row.nbytes and row.nbytes // 4) for row in [*rows, *raw]]
-    (anchor, *_) = leaderboard(write(tmp_path / "small.sqlite", smaller)).entries
-    # Under noise, 500 bytes at an error of 4e6 against clean; each doubling is 6.02 dB. Identity has 1e6.
+    smaller = [replace(row, nbytes=row.nbytes and row.nbytes // 4) for row in rows]
+    (anchor, *_) = leaderboard(write(tmp_path / "small.sqlite", smaller, None, shifts)).entries
+    # Under noise, 500 bytes at an error of 4e6 against clean; each doubling is 6.02 dB. The shift has 1e6.
     assert anchor.restoration_high == pytest.approx(
         10 * math.log10(1 / 4) + 20 * math.log10(2) * math.log2(2.5), abs=0.01
     )

@@ -87,6 +87,11 @@ def test_the_rows_of_a_changed_image_go_with_the_sums_that_hold_it(tmp_path: Pat
         removed = file.take("kodak", {image: Recorded("1", is_present=True) for image in "ab"}, ["a"])
         assert (removed.rows, removed.conditions) == (3, 1)
         file.append([spectral(image="a", severity=severity) for severity in (2, 3)])
+    assert store.with_profiles(path) == store.with_spectra(path)
+    assert {key[:3] for key in store.profiles(path).index if not key[3]} == {
+        *(("kodak", "fog", severity) for severity in (1, 2, 3)),
+        ("other", "fog", 3),
+    }
     table = store.spectra(path)
     sums = {tuple(line[:5]): line.n for line in table.itertuples(index=False)}
     assert sums == {

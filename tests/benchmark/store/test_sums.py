@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from codecshift.analysis.spectrum import radial
 from codecshift.benchmark import store
 from codecshift.benchmark.store import (
     SCHEMA_VERSION,
@@ -51,6 +52,13 @@ def of_row(image: str, codec: str = "jpeg") -> Spectra:
     )
 
 
+def of_version_3(path: Path) -> None:
+    """Remove from a file what version 4 added."""
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TABLE profiles; DROP TABLE shifts; PRAGMA user_version = 3")
+    connection.close()
+
+
 @pytest.fixture
 def spectral(row: Rows) -> Rows:
     """Return a function that makes a row with the spectra of its image and codec."""
@@ -67,8 +75,8 @@ def sums(path: Path) -> dict[tuple[object, ...], tuple[int, np.ndarray]]:
 
 
 def is_of(path: Path, images: Sequence[str], codec: str = "jpeg", shots: Sequence[str] | None = None) -> None:
-    """Assert that the sums of a file are those of some images of one codec, and of some shots: of the same images."""
-    found = sums(path)
+    """Assert that a file has the sums and profiles of some images of one codec, and of some shots: the same images."""
+    found, profiles = sums(path), store.profiles(path)
     cell = (*CELL[:3], codec, "q75")
     for place, quantity, of, names in (
         (cell, "G", codec, images),
@@ -79,7 +87,11 @@ def is_of(path: Path, images: Sequence[str], codec: str = "jpeg", shots: Sequenc
         assert n == len(names)
         expected = np.mean([power(" ".join(filter(None, (quantity, of, name)))) for name in names], axis=0)
         np.testing.assert_allclose(mean, expected, rtol=1e-6)
+        of_images = profiles.xs((*place, quantity), level=[*range(5), 6])
+        assert list(of_images.index) == sorted(names)
+        np.testing.assert_allclose(of_images.mean(), radial(mean)[1], rtol=1e-6)
     assert {Key(*cell, image) for image in images} == {key for key in store.with_spectra(path) if key.codec == codec}
+    assert store.with_profiles(path) == store.with_spectra(path)
 
 
 def test_the_mean_of_spectra_is_kept_for_each_cell(tmp_path: Path, spectral: Rows, write: Write) -> None:
@@ -148,7 +160,7 @@ def test_a_row_in_the_sums_is_not_taken_away(tmp_path: Path, row: Rows, spectral
     is_of(path, "a")
 
 
-@pytest.mark.parametrize("statements", range(1, 14))
+@pytest.mark.parametrize("statements", range(1, 17))
 def test_a_spectrum_is_there_with_its_row_or_not_at_all(
     statements: int, tmp_path: Path, spectral: Rows, write: Write
 ) -> None:
@@ -321,7 +333,19 @@ def test_a_file_of_version_1_is_upgraded_when_it_is_written(
     is_of(of_version_1, ["kodim01", "b"])
 
 
-def test_a_cell_takes_at_most_25_kib(tmp_path: Path, row: Rows, write: Write) -> None:
+def test_sums_of_version_3_get_their_profiles_and_stay(tmp_path: Path, spectral: Rows, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", [spectral("a"), spectral("b")])
+    of_version_3(path)
+    assert store.with_profiles(path) == set()
+    assert store.profiles(path).empty
+    write(path, [spectral("a")])
+    assert {key.image for key in store.with_profiles(path)} == {"a"}
+    assert {n for n, _ in sums(path).values()} == {2}
+    write(path, [spectral("b")])
+    is_of(path, "ab")
+
+
+def test_a_cell_takes_at_most_19_kib_and_600_bytes_an_image(tmp_path: Path, row: Rows, write: Write) -> None:
     codecs = [f"codec-of-a-long-name-{number}" for number in range(40)]
     rows = [row(image=f"a-long-name-{image:03}", codec=codec) for image in range(24) for codec in codecs]
     plain = write(tmp_path / "plain.sqlite", rows).stat().st_size
@@ -330,7 +354,7 @@ def test_a_cell_takes_at_most_25_kib(tmp_path: Path, row: Rows, write: Write) ->
         .stat()
         .st_size
     )
-    assert (full - plain) / len(codecs) < 19 * 1024
+    assert (full - plain) / len(codecs) < 19 * 1024 + 24 * 600
 
 
 def parts(tmp_path: Path, write: Write, *rows: Sequence[Row]) -> list[Path]:

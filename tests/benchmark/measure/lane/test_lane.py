@@ -285,6 +285,7 @@ def test_the_lane_gives_the_rows_that_the_pool_gives(kind: str, job: Callable[..
         tally = run(on_lane(wanted, size), paths[size], jobs=2)
         assert (tally.done, tally.failed, tally.skipped) == (30, 0, 0), tally.reasons
         pd.testing.assert_frame_equal(expected, untimed(paths[size]).drop(columns="run"))
+        pd.testing.assert_frame_equal(store.shifts(paths["pool"]), store.shifts(paths[size]))
         assert tally.codec_s > 0
         assert tally.measure_s > 0
 
@@ -300,7 +301,7 @@ def test_the_lane_gives_the_spectra_that_the_pool_gives(kind: str, job: Callable
     pd.testing.assert_frame_equal(pool.drop(columns="power"), lane.drop(columns="power"))
     for one, other in zip(pool["power"], lane["power"], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
-    assert store.with_spectra(tmp_path / "pool.sqlite") == store.with_spectra(tmp_path / "lane.sqlite")
+    assert store.with_profiles(tmp_path / "pool.sqlite") == store.with_profiles(tmp_path / "lane.sqlite")
 
 
 def test_one_codec_is_open_at_a_time_and_each_once(job: Callable[..., Job], tmp_path: Path) -> None:

@@ -522,7 +522,7 @@ def test_an_alarm_is_set_whatever_a_worker_does(
 
         return note
 
-    stages = ("load_clean", "show", "shot_spectra", "measured")
+    stages = ("load_clean", "show", "shift_of", "shot_spectra", "measured")
     for stage in stages:
         monkeypatch.setattr(working, stage, noted(stage, getattr(working, stage)))
     spec = offer("looks", noted("open", opened_as(Decodes(noted("decode", lambda seen: seen)))))
