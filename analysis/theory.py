@@ -14,6 +14,7 @@ is for one channel, in squared grey levels per pixel, and for patches of 8x8 pix
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -109,6 +110,70 @@ def predict(components: Matrix, moments: Moments) -> Errors:
 def mean_square(moment: Matrix) -> float:
     """Return the mean square per pixel of a second moment (64, 64): its trace over 64."""
     return float(np.trace(moment)) / len(moment)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ErrorSpectra:
+    """Power spectra of the errors of a linear codec, each on the grid (64, 33); see the module for D, G and R."""
+
+    D: Matrix
+    G: Matrix
+    R: Matrix
+
+
+def predict_spectra(components: Matrix, image: Matrix, shift: Matrix, shown: Matrix | None = None) -> ErrorSpectra:
+    """Return the spectra of D, G and R for the projection on orthonormal components, shape (r, 64).
+
+    `image`, `shift` and `shown` are the spectra of stationary images x, shifts e and images x + e on the grid (64, 33);
+    without `shown` the shift is taken as independent of the image. A projector P on patches turns a wave of frequency f
+    into waves of the frequencies f + k / 8, with the amplitudes a(f + k / 8)^H P a(f) / 64, where a(f) is the wave of f
+    in a patch. The power of the wave at f that P keeps and that of Q it drops are correlated by -|amplitude|^2, except
+    at f itself, where the two amplitudes sum to 1.
+    """
+    shown = image + shift if shown is None else shown
+    # Frequencies k / 8 apart are turned into each other: 64 classes of 64 frequencies.
+    coefficients = _waves().conj() @ components.T
+    keeps = coefficients @ coefficients.conj().transpose(0, 2, 1) / SAMPLES
+    drops = np.eye(SAMPLES) - keeps
+    data, added, given, both = (_by_class(power) for power in (image, shift, shown, (shown - image - shift) / 2))
+    lost = np.square(np.abs(drops))
+    clean = lost @ data
+    kept = np.square(np.abs(keeps)) @ added - 2 * (keeps * drops.conj()).real @ both
+    return ErrorSpectra(*(_from_classes(power) for power in (clean, lost @ given, clean + kept)))
+
+
+@cache
+def _waves() -> NDArray[np.complex128]:
+    """Return the wave of each frequency in a patch, shape (64, 64, 64): class, frequency of the class, pixel."""
+    wave = np.exp(2j * np.pi * np.outer(np.fft.fftfreq(_ROWS), np.arange(SIDE)))
+    sides = wave.reshape(SIDE, SIDE, SIDE)  # frequency k * 8 + class, so k comes first
+    both = np.einsum("kpa,lqb->pqklab", sides, sides)
+    return np.ascontiguousarray(both.reshape(SAMPLES, SAMPLES, SAMPLES))
+
+
+def _by_class(power: Matrix) -> Matrix:
+    """Return power on the grid by class and frequency, shape (64, 64, 1)."""
+    return _whole(power).reshape(SIDE, SIDE, SIDE, SIDE).transpose(1, 3, 0, 2).reshape(SAMPLES, SAMPLES, 1)
+
+
+def _from_classes(power: Matrix) -> Matrix:
+    """Return power by class and frequency on the grid."""
+    return _half(power.reshape(SIDE, SIDE, SIDE, SIDE).transpose(2, 0, 3, 1).reshape(_ROWS, _ROWS))
+
+
+def _whole(power: Matrix) -> Matrix:
+    """Return power on the grid (64, 33) over the whole plane, (64, 64) in the order of `fft2`."""
+    upright = np.fft.ifftshift(power, axes=0)
+    inner = upright[:, 1:-1] / 2
+    mirrored = np.roll(inner[::-1, ::-1], 1, axis=0)
+    return np.hstack([upright[:, :1], inner, upright[:, -1:], mirrored])
+
+
+def _half(power: Matrix) -> Matrix:
+    """Return power over the whole plane, (64, 64) in the order of `fft2`, on the grid (64, 33)."""
+    half = power[:, :_COLUMNS].copy()
+    half[:, 1:-1] += np.roll(power[::-1, : _COLUMNS - 1 : -1], 1, axis=0)
+    return np.ascontiguousarray(np.fft.fftshift(half, axes=0))
 
 
 # --- against measurements

@@ -1,8 +1,8 @@
-"""Curves over rate and over severity."""
+"""Curves over rate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,23 +11,25 @@ import pandas as pd
 from ..conditions import BANDS, CLEAN
 from ..counted import counted
 from ..distortion import on_axis
-from ..matched import MATCHED_BPP, Near
 from ..ranking import largest_shared
 from ..rate import MINIMUM_POINTS
 from ..statistics import summarise
 from .kind import Drawing, Kind, used
-from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
-from .needs import CLEAN_ROWS, MATCHED_POINTS, ROWS, SEVERITIES, SHIFTED_ROWS
+from .looks import looks
+from .material import Material, NothingToDraw
+from .needs import CLEAN_ROWS, ROWS, SHIFTED_ROWS
 from .style import (
     INK,
     ONE_COLUMN,
     TEXT,
-    TWO_COLUMNS,
+    columns_of,
     headed,
+    label_below,
+    label_beside,
     legend,
     legend_height,
-    looks,
     panel_rows,
+    panels_of,
     rate_scale,
     sheet,
     tidy,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 LINE: Mapping[str, Any] = {"ms": 3.5, "lw": 1.1}
 SMALL_LINE: Mapping[str, Any] = {"ms": 2.5, "lw": 0.9}
 LEAST_SPAN = 4.0  # dB, of a panel with its own scale
+LEAST_FILLED = 0.5  # the share of one scale for all panels that each of them has to cover, or each has its own
 REFERENCES = {"shown": ("psnr_mean", "the image given"), "clean": ("psnr_clean_mean", "the clean image")}
 
 
@@ -49,18 +52,20 @@ def rate_curves(material: Material) -> tuple[Drawing, ...]:
     panels = [name for name in ("clean", *BANDS) if (table["panel"] == name).any()]
     drawn = {name: under_all_conditions(table[table["panel"] == name]) for name in panels}
     labels = [material.label(codec) for codec in material.names()]
-    width = TWO_COLUMNS if len(panels) > 1 else ONE_COLUMN
-    figure = sheet(width, 2.4 + legend_height(labels, width))
-    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
+    width = material.chosen.width if len(panels) > 1 else min(ONE_COLUMN, material.chosen.width)
+    columns = columns_of(len(panels), width, 1.6)
+    rows = -(-len(panels) // columns)
+    figure = sheet(width, 0.3 + 2.1 * rows + legend_height(labels, width))
+    axes = panels_of(figure, len(panels), rows, columns, share_y=False)
     for axis, name in zip(axes, panels, strict=True):
         part = drawn[name]
         _curves(axis, part, material, "bpp_mean", "psnr_mean", LINE)
         count = part["corruption"].nunique()
-        title = "clean" if name == "clean" else _band_title(name, count)
+        title = "clean" if name == "clean" else band_title(name, count)
         axis.set_title(title, fontsize=TEXT)
-        axis.set_xlabel("rate, bpp", fontsize=TEXT)
     rate_scale(axes[0], _drawn_rates(axes))
-    axes[0].set_ylabel("PSNR, dB" if len(panels) == 1 else "PSNR, dB (scales differ)", fontsize=TEXT)
+    label_below(figure, "rate, bpp")
+    label_beside(figure, "PSNR, dB" if len(panels) == 1 else "PSNR, dB (scales differ)")
     legend(figure, axes)
     count = int(sum(part["n"].sum() for part in drawn.values()))
     left_out = {
@@ -82,9 +87,10 @@ def rd_clean(material: Material) -> tuple[Drawing, ...]:
     }
     measures = {column: name for column, name in measures.items() if np.isfinite(table[column]).any()}
     labels = [material.label(codec) for codec in table["codec"].unique()]
-    width = TWO_COLUMNS if len(measures) > 1 else ONE_COLUMN
-    figure = sheet(width, 2.7 + legend_height(labels, width))
-    axes = figure.subplots(1, len(measures), squeeze=False)[0]
+    width = material.chosen.width if len(measures) > 1 else min(ONE_COLUMN, material.chosen.width)
+    columns = columns_of(len(measures), width, 2.6)
+    figure = sheet(width, 2.7 * -(-len(measures) // columns) + legend_height(labels, width))
+    axes = figure.subplots(-(-len(measures) // columns), columns, squeeze=False).ravel()
     for axis, (column, name) in zip(axes, measures.items(), strict=True):
         _curves(axis, table, material, "bpp_mean", column, LINE)
         rate_scale(axis, table["bpp_mean"])
@@ -95,7 +101,7 @@ def rd_clean(material: Material) -> tuple[Drawing, ...]:
     return (Drawing(figure, used(int(table["n"].sum()), material, choice)),)
 
 
-def rd_ood(material: Material) -> tuple[Drawing, ...]:
+def rd_corrupted(material: Material) -> tuple[Drawing, ...]:
     """Return the rate curves under each corruption at one severity, against the image given and against the clean."""
     severity = material.severity()
     table = lossy_means(material)
@@ -109,21 +115,21 @@ def rd_ood(material: Material) -> tuple[Drawing, ...]:
     drawings = []
     for suffix, (column, reference) in REFERENCES.items():
         labels = [material.label(codec) for codec in table["codec"].unique()]
-        figure, axes = panel_rows(
-            len(names), 1.25, legend_height(labels, TWO_COLUMNS) + 0.25, share_y=suffix == "shown"
-        )
+        width = material.chosen.width
+        shared = suffix == "shown" and _fills_one_scale(table, column)
+        figure, axes = panel_rows(len(names), 1.25, legend_height(labels, width) + 0.25, width, share_y=shared)
         for axis, name in zip(axes, names, strict=True):
             part = table[table["corruption"] == name]
             if suffix == "clean" and name in untouched:
                 axis.axhline(untouched[name], color=INK, lw=0.9, ls=(0, (4, 2)), label="uncompressed")
             _curves(axis, part, material, "bpp_mean", column, SMALL_LINE)
             headed(axis, name, material.bands[name])
-            if suffix == "clean":
+            if not shared:
                 _open(axis)
         rate_scale(axes[0], table["bpp_mean"])
-        scales = "one scale for all panels" if suffix == "shown" else "scales of PSNR differ"
-        figure.supxlabel(f"rate, bpp (severity {severity}; {scales})", fontsize=TEXT)
-        figure.supylabel(f"PSNR against {reference}, dB", fontsize=TEXT)
+        scales = "one scale for all panels" if shared else "scales of PSNR differ"
+        label_below(figure, f"rate, bpp (severity {severity}; {scales})")
+        label_beside(figure, f"PSNR against {reference}, dB")
         legend(figure, axes)
         note = ""
         if suffix == "clean" and untouched:
@@ -134,56 +140,6 @@ def rd_ood(material: Material) -> tuple[Drawing, ...]:
         about = f"PSNR against {reference}, over bpp, under each corruption at severity {severity}"
         drawings.append(Drawing(figure, used(int(table["n"].sum()), material, choice), note, suffix, about))
     return tuple(drawings)
-
-
-def psnr_vs_severity(material: Material) -> tuple[Drawing, ...]:
-    """Return PSNR over severity in each band, each codec at its point matched on clean images."""
-    points, table = _matched(material)
-    whole = _whole(material)
-    panels = [band for band in (*BANDS, "extra") if any(material.bands[name] == band for name in whole)]
-    styles = _styles(material, points)
-    labels = [look["label"] for look in styles.values()]
-    figure = sheet(TWO_COLUMNS, 3.9 + legend_height(labels, TWO_COLUMNS))
-    axes = figure.subplots(2, len(panels), squeeze=False, sharex=True, sharey="row")
-    for row, (column, reference) in zip(axes, REFERENCES.values(), strict=True):
-        for axis, band in zip(row, panels, strict=True):
-            names = [name for name in whole if material.bands[name] == band]
-            for codec, look in styles.items():
-                means = _over_severity(table, codec, names, column)
-                axis.plot(means.index, means, **LINE, **look)
-            tidy(axis)
-            axis.set_title(_band_title(band, len(names)), fontsize=TEXT)
-            axis.set_xticks(sorted({0, *table["severity"]}))
-        row[0].set_ylabel(f"PSNR against\n{reference}, dB", fontsize=TEXT)
-    for axis in axes[1]:
-        axis.set_title("")
-        axis.set_xlabel("severity (0: clean images)", fontsize=TEXT)
-    legend(figure, axes[0])
-    count = int(table.loc[table["corruption"].isin([CLEAN, *whole]), "n"].sum())
-    return (Drawing(figure, used(count, material, _choice(points)), _left_out(material, points, whole)),)
-
-
-def bpp_vs_severity(material: Material) -> tuple[Drawing, ...]:
-    """Return the rate over severity under each corruption, each codec at its point matched on clean images."""
-    points, table = _matched(material)
-    whole = _whole(material)
-    styles = _styles(material, points)
-    labels = [look["label"] for look in styles.values()]
-    figure, axes = panel_rows(len(whole), 1.25, legend_height(labels, TWO_COLUMNS) + 0.25)
-    for axis, name in zip(axes, whole, strict=True):
-        for codec, look in styles.items():
-            means = _over_severity(table, codec, [name], "bpp_mean")
-            axis.plot(means.index, means, **SMALL_LINE, **look)
-        tidy(axis)
-        headed(axis, name, material.bands[name])
-    part = table[table["corruption"].isin([CLEAN, *whole])]
-    rate_scale(axes[0], part["bpp_mean"], "y")
-    axes[0].set_xticks(sorted({0, *table["severity"]}))
-    figure.supxlabel("severity (0: clean images; one scale for all panels)", fontsize=TEXT)
-    figure.supylabel("rate, bpp", fontsize=TEXT)
-    legend(figure, axes)
-    count = int(part["n"].sum())
-    return (Drawing(figure, used(count, material, _choice(points)), _left_out(material, points, whole)),)
 
 
 def lossy_means(material: Material) -> pd.DataFrame:
@@ -238,6 +194,13 @@ def _curves(
     axis.locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10])
 
 
+def _fills_one_scale(table: pd.DataFrame, column: str) -> bool:
+    """Return whether the curves of every corruption cover enough of one scale to be read on it."""
+    values = table.groupby("corruption")[column]
+    spans = values.max() - values.min()
+    return bool((spans >= LEAST_FILLED * (table[column].max() - table[column].min())).all())
+
+
 def _open(axis: Axes) -> None:
     """Widen the y axis of a panel to at least LEAST_SPAN, so that irrelevant differences look flat."""
     low, high = axis.get_ylim()
@@ -249,7 +212,8 @@ def _drawn_rates(axes: Iterable[Axes]) -> list[float]:
     return [float(value) for axis in axes for line in axis.lines for value in np.asarray(line.get_xdata())]
 
 
-def _band_title(band: str, count: int) -> str:
+def band_title(band: str, count: int) -> str:
+    """Return the title of a panel of a band."""
     return f"{band} ({counted(count, 'corruption')})"
 
 
@@ -259,54 +223,6 @@ def _uncompressed(material: Material, severity: int) -> dict[str, float]:
     images = material.rows["image"].nunique()
     means = shifts[np.isfinite(shifts["psnr"].astype(float))].groupby("corruption")["psnr"].agg(["mean", "size"])
     return {str(name): float(mean) for name, mean, size in means.itertuples() if size == images}
-
-
-def _matched(material: Material) -> tuple[dict[str, Near], pd.DataFrame]:
-    """Return each codec's matched point, and the means of the cells at those points."""
-    points = matched_points(material)
-    return points, rows_at(lossy_means(material), points)
-
-
-def _whole(material: Material) -> list[str]:
-    """Return the corruptions that have rows at every severity of the material."""
-    rows = material.tabled()
-    every = rows.loc[rows["corruption"] != CLEAN, "severity"].nunique()
-    counts = rows.groupby("corruption")["severity"].nunique()
-    return [name for name in material.corruptions() if counts[name] == every]
-
-
-def _styles(material: Material, points: Mapping[str, Near]) -> dict[str, dict[str, Any]]:
-    """Return the look of each codec at its matched point, with its label."""
-    look = looks(material.names())
-    return {
-        codec: {"label": f"{material.label(codec)} {near.point}, {near.bpp:.2f} bpp", **look[codec]}
-        for codec, near in points.items()
-    }
-
-
-def _over_severity(table: pd.DataFrame, codec: str, names: Sequence[str], column: str) -> pd.Series[float]:
-    """Return the mean over corruptions at each severity, 0 for clean images; NaN where a corruption is missing."""
-    part = table[(table["codec"] == codec) & table["corruption"].isin([CLEAN, *names])]
-    values = part.groupby("severity")[column]
-    wanted = [len(names) if severity else 1 for severity in values.size().index]
-    return values.mean().where(values.size() == wanted)
-
-
-def _choice(points: Mapping[str, Near]) -> str:
-    return f"of the points nearest {MATCHED_BPP:g} bpp on clean images: {labels_of(points)}"
-
-
-def _left_out(material: Material, points: Mapping[str, Near], whole: Sequence[str]) -> str:
-    codecs = [codec for codec in material.names() if codec not in points]
-    names = [name for name in material.corruptions() if name not in whole]
-    return " ".join(
-        f"Left out {reason}: {', '.join(left_out)}."
-        for left_out, reason in (
-            (codecs, f"because no point is within a factor of two of {MATCHED_BPP:g} bpp"),
-            (names, "because severities are missing"),
-        )
-        if left_out
-    )
 
 
 RATE_CURVES = Kind(
@@ -330,27 +246,11 @@ KINDS = (
         plot=rd_clean,
     ),
     Kind(
-        name="rd-ood",
+        name="rd-corrupted",
         about="PSNR over bpp under each corruption, against the image given or against the clean image",
         rule="Each mark is one setting of a codec: the mean over the images that all settings share. A setting that is "
         "lossless on any image is left out. ",
         needs=(SHIFTED_ROWS,),
-        plot=rd_ood,
-    ),
-    Kind(
-        name="psnr-vs-severity",
-        about="PSNR over severity in each band of corruptions, against the image given and against the clean image",
-        rule=f"{AT_MATCHED_POINT}Each mark is the mean over the images that all settings share, then over the "
-        "corruptions of the band; severity 0 is the clean images.",
-        needs=(SEVERITIES, MATCHED_POINTS),
-        plot=psnr_vs_severity,
-    ),
-    Kind(
-        name="bpp-vs-severity",
-        about="bpp over severity under each corruption",
-        rule=f"{AT_MATCHED_POINT}Each mark is the mean over the images that all settings share; severity 0 is the "
-        "clean images.",
-        needs=(SEVERITIES, MATCHED_POINTS),
-        plot=bpp_vs_severity,
+        plot=rd_corrupted,
     ),
 )

@@ -13,7 +13,7 @@ from ..heatmap import RULE, Heatmap, NoHeatmap, Quantity, Values, heatmaps, plan
 from ..matched import at_points
 from .kind import Drawing, Kind, Need, used
 from .material import Material, NothingToDraw
-from .style import SMALL, TEXT, TINY, TWO_COLUMNS, pages, sheet
+from .style import FOUR_PANELS, SMALL, TEXT, TINY, TWO_COLUMNS, pages, sheet, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ PANELS: tuple[tuple[Quantity, str, str, str], ...] = (
 )
 
 
-def draw(heatmaps: Sequence[Heatmap]) -> Figure:
+def draw(heatmaps: Sequence[Heatmap], width: float = TWO_COLUMNS) -> Figure:
     """Return a figure of the heatmaps of one set, strength and window: a row per codec point, a column per quantity.
 
     Colours are differences to clean images, centred on 0, on one scale per column for all codecs. Frequency 0 is in the
@@ -39,8 +39,8 @@ def draw(heatmaps: Sequence[Heatmap]) -> Figure:
     first = heatmaps[0]
     cycles = "cycles/image" if first.window.steps is None else "cycles/pixel"
     incomplete = any(heatmap.missing.any() for heatmap in heatmaps)
-    height = 0.95 + 2.05 * len(heatmaps) + 0.25 * incomplete
-    figure = sheet(TWO_COLUMNS, height)
+    height = 0.95 + (0.1 + 0.27 * width) * len(heatmaps) + 0.25 * incomplete
+    figure = sheet(width, height)
     panels = figure.subplots(len(heatmaps), len(PANELS), squeeze=False, sharex=True, sharey=True)
     for column, (quantity, title, unit, colours) in enumerate(PANELS):
         changes = [plane(heatmap.window, heatmap.change(quantity)) for heatmap in heatmaps]
@@ -50,20 +50,24 @@ def draw(heatmaps: Sequence[Heatmap]) -> Figure:
             axis = panels[row, column]
             image = _panel(axis, heatmap, change, end, colours)
             heading = _heading(heatmap, quantity, change)
-            axis.set_title(f"{title}\n{heading}" if row == 0 else heading, fontsize=SMALL)
+            room = width / len(PANELS) - 0.3
+            lines = [wrapped(text, room, SMALL) for text in ([title, heading] if row == 0 else [heading])]
+            axis.set_title("\n".join(lines), fontsize=SMALL)
             if column == 0:
                 axis.set_ylabel(f"{heatmap.codec}:{heatmap.point}\nfrequency down, {cycles}", fontsize=SMALL)
             if row == len(heatmaps) - 1:
                 axis.set_xlabel(f"frequency across, {cycles}", fontsize=SMALL)
         bar = figure.colorbar(image, ax=panels[:, column], location="bottom", shrink=0.9, aspect=30, pad=0.02)
-        bar.set_label(f"{unit} (one scale for all codecs)" if len(heatmaps) > 1 else unit, fontsize=SMALL)
+        label = f"{unit} (one scale for all codecs)" if len(heatmaps) > 1 else unit
+        bar.set_label(wrapped(label, width / len(PANELS), SMALL), fontsize=SMALL)
         bar.ax.set_xlim(low, high)
         bar.ax.tick_params(labelsize=TINY)
         bar.outline.set_linewidth(0.4)
     images = {len(heatmap.images) for heatmap in heatmaps}
     count = f"{min(images)} to {max(images)}" if len(images) > 1 else str(*images)
     count += " image" if images == {1} else " images"
-    figure.suptitle(f"{first.set}, {count}: a wave of RMS {first.rms:g} grey levels at each frequency", fontsize=TEXT)
+    title = f"{first.set}, {count}: a wave of RMS {first.rms:g} grey levels at each frequency"
+    figure.suptitle(wrapped(title, width, TEXT), fontsize=TEXT)
     if incomplete:
         from matplotlib.patches import Patch  # noqa: PLC0415 - heavy
 
@@ -153,7 +157,9 @@ def fourier_heatmap(material: Material) -> tuple[Drawing, ...]:
             on_page = [labelled[label] for label in labels]
             suffix = "-".join(part for part in (strength, page) if part)
             chosen = used(_count(material, on_page), material, f"waves of RMS {rms:g}, and clean images")
-            drawings.append(Drawing(draw(on_page), chosen, f"{on_page[0].window}.", suffix))
+            drawings.append(
+                Drawing(draw(on_page, max(material.chosen.width, FOUR_PANELS)), chosen, f"{on_page[0].window}.", suffix)
+            )
     return tuple(drawings)
 
 

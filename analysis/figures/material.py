@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from ..commands import Asked, Measured, measured
 from ..conditions import CLEAN
 from ..matched import MATCHED_BPP, Near, at_points, nearest_to
 from ..ranking import on_curve
+from .style import TWO_COLUMNS
 
 Image = NDArray[np.uint8]
 """Pixels, shape (H, W, 3), RGB, 0..255."""
@@ -46,6 +48,21 @@ class Pictures(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What was asked to be shown in place of the defaults.
+
+    `corruptions` were named one by one and are all shown where a figure shows one of each band. `points` are settings
+    given as (codec, point), used whatever their rate. `image` is shown where a figure shows one image, "" for the
+    typical one. `width` is that of a page of figures in inches.
+    """
+
+    corruptions: tuple[str, ...] = ()
+    points: tuple[tuple[str, str], ...] = ()
+    image: str = ""
+    width: float = TWO_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """Everything a run file contains about one set.
 
@@ -54,7 +71,7 @@ class Material:
     columns SHIFT_COLUMNS: the distortion of the corrupted images themselves, `psnr` in dB. `codecs` holds what the runs
     state about each codec, e.g. its `kind` and `chroma`. `runs` are the ids of the runs, `window` is the
     window of the spectra, and `file` is the name of the run file in commands; these repeat the options of the runs,
-    `asked`. `anchor` is the reference codec of BD-rates, None for the default of `rank`.
+    `asked`. `anchor` is the codec that others are compared with, None for the default of `rank`.
     """
 
     rows: pd.DataFrame
@@ -68,6 +85,7 @@ class Material:
     file: str = "FILE"
     asked: tuple[Asked, ...] = ()
     anchor: str | None = None
+    chosen: Chosen = Chosen()
 
     def label(self, codec: str) -> str:
         """Return a codec's name for a legend, with its chroma subsampling if it has any."""
@@ -122,13 +140,30 @@ def _middle_severity(table: pd.DataFrame, bands: Mapping[str, str]) -> int:
     return severities[len(severities) // 2] if severities else 0
 
 
-AT_MATCHED_POINT = f"Each codec is used at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp. "
+AT_MATCHED_POINT = (
+    f"Each codec is used at the setting whose mean rate on clean images is nearest {MATCHED_BPP:g} bpp, unless one was "
+    "named. "
+)
 """The rule by which figures choose matched points, for their captions."""
 
 
-def matched_points(material: Material) -> dict[str, Near]:
-    """Return each codec's point nearest the matched rate on clean images; codecs with no point near it are left out."""
-    return nearest_to(MATCHED_BPP, material.tabled())
+def matched_points(material: Material, able: Iterable[tuple[str, str]] | None = None) -> dict[str, Near]:
+    """Return each codec's named point, or else its point nearest the matched rate on clean images.
+
+    Codecs with no point near the rate are left out. Only the points in `able` are considered, by default all.
+    """
+    rows = material.tabled() if able is None else at_points(material.tabled(), able)
+    named = nearest_to(MATCHED_BPP, at_points(rows, material.chosen.points), within=math.inf)
+    near = {**nearest_to(MATCHED_BPP, rows), **named}
+    return {codec: near[codec] for codec in material.names() if codec in near}
+
+
+def rates_of(points: Mapping[str, Near]) -> str:
+    """Return by how much the rates of points on clean images differ from the matched rate, as a sentence."""
+    rates = [near.bpp for near in points.values()]
+    off = max(abs(rate / MATCHED_BPP - 1) for rate in rates)
+    text = f"{min(rates):.2f}" if len(rates) == 1 else f"{min(rates):.2f} to {max(rates):.2f}"
+    return f"Rates on clean images: {text} bpp, at most {100 * off:.1f} % from {MATCHED_BPP:g}."
 
 
 def rows_at(rows: pd.DataFrame, points: Mapping[str, Near]) -> pd.DataFrame:
@@ -139,8 +174,3 @@ def rows_at(rows: pd.DataFrame, points: Mapping[str, Near]) -> pd.DataFrame:
 def labels_of(points: Mapping[str, Near]) -> str:
     """Return the labels of matched points, "jpeg:q75, webp:q80"."""
     return ", ".join(f"{codec}:{near.point}" for codec, near in points.items())
-
-
-def most_frequent(groups: Iterable[Sequence[str]], counts: Mapping[str, int] | pd.Series[int]) -> list[str]:
-    """Return the name with the highest count in each group, the first in case of a tie; empty groups are left out."""
-    return [max(names, key=lambda name: counts[name]) for names in groups if names]

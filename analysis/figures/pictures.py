@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..conditions import BANDS, CLEAN, CLEAN_CONDITION
+from ..conditions import CLEAN, CLEAN_CONDITION, Condition
 from ..distortion import psnr, squared_error
-from ..matched import MATCHED_BPP, Near
+from ..matched import Near
 from .kind import Drawing, Kind, used
 from .material import (
     AT_MATCHED_POINT,
@@ -23,11 +23,12 @@ from .material import (
     Pictures,
     labels_of,
     matched_points,
-    most_frequent,
+    rates_of,
     rows_at,
 )
 from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS
-from .style import ERROR, SMALL, TINY, TWO_COLUMNS, close_sheet, columns_of, pages, readable, wrapped
+from .representatives import typical_corruptions, typical_image
+from .style import ERROR, ONE_COLUMN, SMALL, TINY, close_sheet, columns_of, pages, readable, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 CROP = 96  # pixels a side of a crop
 DETAIL = 48  # pixels a side of the detail in a corner of a whole picture
 SHRUNK = 360  # pixels of the longer side of a whole picture
-CODECS_A_PAGE = 5
+HIGHEST = 9.0  # inches of a page
+CONDITIONS_A_PAGE = 3
 FACTORS = (64, 32, 16, 8, 4, 2, 1)
 """The factors by which errors may be amplified; the first that keeps 99 % of them in range is used."""
 
@@ -51,15 +53,16 @@ def dataset_examples(material: Material) -> tuple[Drawing, ...]:
     rows = material.tabled()
     rows = rows[(rows["corruption"] == CLEAN) | (rows["severity"] == severity)]
     names = [name for name in material.corruptions() if (rows["corruption"] == name).any()]
-    image = min(rows["image"])
+    (image,), rule = astuple(typical_image(material, _images_of_all(rows)))
     clean = pictures.clean(image)
     corner = busiest(clean, DETAIL)
     panels = 1 + len(names)
-    columns = columns_of(panels)
+    page = material.chosen.width
+    columns = columns_of(panels, page)
     lines = -(-panels // columns)
-    width = (TWO_COLUMNS - 0.1) / columns
+    width = (page - 0.1) / columns
     height, across = clean.shape[:2]
-    figure = close_sheet(TWO_COLUMNS, 0.1 + lines * (0.96 * width * height / across + 0.2))
+    figure = close_sheet(page, 0.1 + lines * (0.96 * width * height / across + 0.2))
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axis, name in zip(axes, [CLEAN, *names], strict=False):
         shown = clean if name == CLEAN else pictures.shown(image, name, severity)
@@ -69,7 +72,7 @@ def dataset_examples(material: Material) -> tuple[Drawing, ...]:
         axis.set_title(f"{readable(name)}{band}", fontsize=SMALL, pad=2)
     for axis in axes[panels:]:
         axis.remove()
-    note = f"Image {image}. The inset of each panel enlarges {DETAIL}x{DETAIL} of its pixels."
+    note = f"{rule} The inset of each panel enlarges {DETAIL}x{DETAIL} of its pixels."
     part = rows[rows["image"] == image]
     about = f"An image under each corruption at severity {severity}, with the band of each corruption"
     return (Drawing(figure, used(len(part), material, f"image {image}, severity {severity}"), note, "", about),)
@@ -80,15 +83,18 @@ def reconstructions(material: Material) -> tuple[Drawing, ...]:
     pictures = _pictures(material)
     points = matched_points(material)
     severity = material.severity()
-    conditions = [(name, severity) for name in _representatives(material, severity)]
-    image, cells = _image_of_all(material, points, conditions)
+    rows = material.tabled()
+    under = set(rows.loc[(rows["severity"] == severity) & (rows["status"] == "ok"), "corruption"])
+    able = [name for name in material.corruptions() if name in under]
+    names, corruption_rule = astuple(typical_corruptions(material, severity, able))
+    image, image_rule, cells = _image_of_all(material, points, [(name, severity) for name in names])
     clean = pictures.clean(image)
     corner = busiest(clean, CROP)
     drawings = []
-    for suffix, codecs in pages(list(points), CODECS_A_PAGE):
+    for suffix, codecs, conditions in _picture_pages(material, points, [(name, severity) for name in names]):
         columns = 2 + len(codecs)
-        width = TWO_COLUMNS / max(columns, 5)
-        figure = close_sheet(width * columns, len(conditions) * (2 * width + 0.17) + 0.35)
+        width = _side(material, columns, len(conditions))
+        figure = close_sheet(width * columns, _height(width, len(conditions)))
         axes = figure.subplots(2 * len(conditions), columns, squeeze=False)
         for axis, title in zip(
             axes[0],
@@ -123,7 +129,8 @@ def reconstructions(material: Material) -> tuple[Drawing, ...]:
             Drawing(
                 figure,
                 used(len(cells), material, f"image {image}, severity {severity}, {labels_of(points)}"),
-                f"A crop of {CROP}x{CROP} pixels of image {image}. The error maps show |decoded - given|, and below "
+                f"{corruption_rule} {image_rule} {rates_of(points)} "
+                f"A crop of {CROP}x{CROP} pixels. The error maps show |decoded - given|, and below "
                 "'given' |given - clean|: the mean over R, G and B in grey levels, times the factor beside each map. "
                 "bpp and PSNR are of the whole image; PSNR is against the image given unless labelled otherwise.",
                 suffix,
@@ -136,14 +143,14 @@ def matched_example(material: Material) -> tuple[Drawing, ...]:
     """Return two crops of a clean image as each codec decodes it at its matched point."""
     pictures = _pictures(material)
     points = matched_points(material)
-    image, cells = _image_of_all(material, points, [CLEAN_CONDITION])
+    image, rule, cells = _image_of_all(material, points, [CLEAN_CONDITION])
     clean = pictures.clean(image)
     first = busiest(clean, CROP)
     corners = [first, _next_busiest(clean, CROP, first)]
     drawings = []
-    for suffix, codecs in pages(list(points), CODECS_A_PAGE):
+    for suffix, codecs in pages(list(points), _codecs_a_page(material)):
         columns = 2 + len(codecs)
-        width = TWO_COLUMNS / max(columns, 5)
+        width = _side(material, columns, 1)
         figure = close_sheet(width * columns, 2 * width + 0.45)
         axes = figure.subplots(2, columns, squeeze=False)
         decoded = [pictures.decoded(image, *CLEAN_CONDITION, codec, points[codec].point) for codec in codecs]
@@ -160,7 +167,7 @@ def matched_example(material: Material) -> tuple[Drawing, ...]:
             for axis, picture in zip(row[1:], [clean, *decoded], strict=True):
                 _show(axis, _crop(picture, corner, CROP))
         chosen = used(len(cells), material, f"clean image {image}, {labels_of(points)}")
-        note = f"Two crops of {CROP}x{CROP} pixels of image {image}. bpp and PSNR are of the whole image."
+        note = f"{rule} {rates_of(points)} Two crops of {CROP}x{CROP} pixels. bpp and PSNR are of the whole image."
         drawings.append(Drawing(figure, chosen, note, suffix))
     return tuple(drawings)
 
@@ -173,35 +180,54 @@ def _pictures(material: Material) -> Pictures:
     return material.pictures
 
 
-def _representatives(material: Material, severity: int) -> list[str]:
-    """Return one corruption of each band: the one with the most rows at a severity, the first in case of a tie."""
-    rows = material.tabled()
-    counts = rows[(rows["severity"] == severity) & (rows["status"] == "ok")]["corruption"].value_counts()
-    return most_frequent(([name for name in material.in_band(band) if counts.get(name, 0)] for band in BANDS), counts)
+def _codecs_a_page(material: Material) -> int:
+    """Return how many codecs stand side by side, in columns about an inch wide."""
+    return max(1, int(material.chosen.width / 1.02) - 2)
+
+
+def _side(material: Material, columns: int, conditions: int) -> float:
+    """Return the side of a crop in inches, such that a page is no wider than asked for and no higher than HIGHEST."""
+    highest = ((HIGHEST - 0.35) / conditions - 0.17) / 2
+    return min(material.chosen.width / max(columns, 5 if material.chosen.width > ONE_COLUMN else 3), highest)
+
+
+def _height(side: float, conditions: int) -> float:
+    return conditions * (2 * side + 0.17) + 0.35
+
+
+def _picture_pages(
+    material: Material, points: Mapping[str, Near], conditions: Sequence[Condition]
+) -> list[tuple[str, list[str], Sequence[Condition]]]:
+    """Return the pages of a figure as (suffix, codecs, conditions), with few enough of both for a page."""
+    batches = [conditions[start : start + CONDITIONS_A_PAGE] for start in range(0, len(conditions), CONDITIONS_A_PAGE)]
+    split = [(codecs, batch) for batch in batches for _, codecs in pages(list(points), _codecs_a_page(material))]
+    return [(str(number) if len(split) > 1 else "", *page) for number, page in enumerate(split, start=1)]
+
+
+def _images_of_all(rows: pd.DataFrame) -> set[str]:
+    """Return the images that are in the rows of every corruption, or all images if none is."""
+    counts = rows.groupby("image")["corruption"].nunique()
+    return set(counts.index[counts == rows["corruption"].nunique()]) or set(counts.index)
 
 
 def _image_of_all(
-    material: Material, points: Mapping[str, Near], conditions: Sequence[tuple[str, int]]
-) -> tuple[str, dict[tuple[str, int, str], pd.Series[Any]]]:
-    """Return an image that has a row of every codec's point under every condition, and those rows.
+    material: Material, points: Mapping[str, Near], conditions: Sequence[Condition]
+) -> tuple[str, str, dict[tuple[str, int, str], pd.Series[Any]]]:
+    """Return the typical image of those with a row of every codec's point under every condition, and those rows.
 
-    Of several such images, it is the one whose clean rates are nearest the matched rate.
+    Between the two is the sentence that says why it is this image.
     """
     rows = material.tabled()
     rows = rows[rows["status"] == "ok"]
     rows = rows_at(rows, points)
     rows = rows[[pair in conditions for pair in zip(rows["corruption"], rows["severity"], strict=True)]]
-    clean = material.tabled().set_index(["corruption", "codec", "point", "image"])["bpp"].sort_index()
-    whole = []
-    for image, part in rows.groupby("image", sort=True):
-        if len(part) == len(points) * len(conditions):
-            rates = [clean.get((CLEAN, near.codec, near.point, image), math.nan) for near in points.values()]
-            off = float(np.abs(np.log(np.array(rates, np.float64) / MATCHED_BPP)).sum())
-            whole.append((math.inf if math.isnan(off) else off, str(image), part))
+    counts = rows.groupby("image").size()
+    whole = {str(image) for image in counts.index[counts == len(points) * len(conditions)]}
     if whole:
-        _, image, part = min(whole, key=lambda candidate: candidate[:2])
+        (image,), rule = astuple(typical_image(material, whole))
+        part = rows[rows["image"] == image]
         cells = {(str(row["corruption"]), int(row["severity"]), str(row["codec"])): row for _, row in part.iterrows()}
-        return image, cells
+        return image, rule, cells
     raise NothingToDraw(
         f"an image is needed with rows of {labels_of(points)} under "
         f"{', '.join(f'{name}@{severity}' for name, severity in conditions)}: {material.command()}"
@@ -303,7 +329,7 @@ KINDS = (
     Kind(
         name="reconstructions",
         about="An image under one corruption of each band as each codec decodes it, with maps of the errors",
-        rule=f"{AT_MATCHED_POINT}Each band is represented by the corruption with the most rows. {_REMADE}",
+        rule=f"{AT_MATCHED_POINT}{_REMADE}",
         needs=(SHIFTED_ROWS, MATCHED_POINTS, IMAGES),
         plot=reconstructions,
     ),

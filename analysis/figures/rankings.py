@@ -1,4 +1,4 @@
-"""Codecs compared: bits and rates by corruption, and how the order of codecs changes."""
+"""Codecs compared: bits by corruption, and how the order of codecs changes."""
 
 from __future__ import annotations
 
@@ -10,26 +10,23 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ..conditions import BANDS, CLEAN, by_band
 from ..counted import counted
 from ..ranking import Leaderboard, NotComparable, rank
 from ..statistics import RESAMPLES
 from .kind import Drawing, Kind, used
-from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rows_at
-from .needs import CLEAN_ROWS, COMPARISON, MATCHED_POINTS, SHIFTED_ROWS, two_ladders
+from .looks import looks
+from .material import Material, NothingToDraw
+from .needs import COMPARISON, SHIFTED_ROWS, two_ladders
 from .style import (
+    FOUR_PANELS,
     INK,
-    ONE_COLUMN,
-    SIGNED,
     SMALL,
     TEXT,
     TINY,
-    TWO_COLUMNS,
     legend,
     legend_height,
-    looks,
     readable,
     sheet,
     tidy,
@@ -47,7 +44,7 @@ OVERALL = "all"
 
 def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     """Return each codec's bits against the anchor with intervals: a line for clean images and for each corruption."""
-    board = _board(material)
+    board = board_of(material)
     codecs = {codec for (codec, _), rating in board.ratings.items() if math.isfinite(rating)} - {board.anchor}
     present = dict(board.conditions)
     ordered = [CLEAN, *(name for band in (*BANDS, "extra") for name in material.in_band(band))]
@@ -55,7 +52,8 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     styles = {codec: look for codec, look in looks(material.names()).items() if codec in codecs}
     labels = [material.label(codec) for codec in styles]
     line = min(max(0.2, 0.06 * (len(codecs) + 1)), 8 / len(ordered))
-    figure = sheet(TWO_COLUMNS, 0.6 + line * len(ordered) + legend_height(labels, TWO_COLUMNS))
+    width = material.chosen.width
+    figure = sheet(width, 0.6 + line * len(ordered) + legend_height(labels, width))
     axis = figure.subplots()
     for place in range(0, len(ordered), 2):
         axis.axhspan(place - 0.5, place + 0.5, color="0.95", lw=0, zorder=0)
@@ -70,10 +68,11 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
         values = [_percent(board, codec, name) for name in ordered]
         axis.plot(values, places, label=material.label(codec), **{**look, "linestyle": "none", "ms": 4.0})
     axis.axvline(0, color=INK, lw=0.8)
-    _ratio_scale(axis)
+    percent_scale(axis)
     axis.set_yticks(range(len(ordered)), [_labelled(name, material.bands) for name in ordered], fontsize=SMALL)
     axis.set_ylim(len(ordered) - 0.5, -0.5)
-    axis.set_xlabel(f"bits against {board.anchor}, % (log scale; lower is better)", fontsize=TEXT)
+    label = f"bits against {board.anchor}, % (log scale; lower is better)"
+    axis.set_xlabel(wrapped(label, width - 1.2, TEXT), fontsize=TEXT)
     tidy(axis)
     axis.grid(visible=False, axis="y")
     axis.tick_params(axis="y", length=0)
@@ -82,7 +81,7 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     chosen = used(int((rows["status"] == "ok").sum()), material, "measured")
     notes = [
         "A codec that cannot be compared at every severity of a corruption has no mark there.",
-        _sureness(board, "Lines are"),
+        sureness(board, "Lines are"),
     ]
     if board.intervals is not None and board.intervals.known:
         notes.append(
@@ -91,17 +90,45 @@ def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
     return (Drawing(figure, chosen, " ".join(notes)),)
 
 
-PERCENTS = (-95, -90, -80, -70, -60, -50, -40, -30, -20, -10, 0, 10, 20, 50, 100, 200, 400, 800, 1600, 3200, 6400)
+PERCENTS = (
+    -95,
+    -90,
+    -80,
+    -70,
+    -60,
+    -50,
+    -40,
+    -30,
+    -20,
+    -10,
+    0,
+    10,
+    20,
+    30,
+    40,
+    50,
+    70,
+    100,
+    200,
+    400,
+    800,
+    1600,
+    3200,
+    6400,
+)
 
 
-def _ratio_scale(axis: Axes) -> None:
-    """Put percentages of bits on a log scale of ratios, so that half and twice the bits are equally far from 0."""
+def percent_scale(axis: Axes, most: int = 14) -> None:
+    """Put percentages of bits on a log scale of ratios, with about `most` ticks at most.
+
+    So half and twice the bits are equally far from 0.
+    """
     bounds = np.log1p(np.maximum([axis.dataLim.x0, axis.dataLim.x1], -99) / 100)
     margin = 0.05 * max(float(np.ptp(bounds)), 0.1)
     low, high = (float(end) for end in 100 * np.expm1(np.add(bounds, (-margin, margin))))
     axis.set_xscale("function", functions=(lambda x: np.log1p(np.maximum(x, -99.9) / 100), lambda y: 100 * np.expm1(y)))
     axis.set_xlim(low, high)
-    apart = (math.log1p(high / 100) - math.log1p(low / 100)) / 14
+    apart = (math.log1p(high / 100) - math.log1p(low / 100)) / most
     ticks: list[int] = [0]
     for percent in sorted(PERCENTS, key=abs):
         place = math.log1p(percent / 100)
@@ -111,48 +138,9 @@ def _ratio_scale(axis: Axes) -> None:
     axis.minorticks_off()
 
 
-def rate_inflation(material: Material) -> tuple[Drawing, ...]:
-    """Return the rate under each corruption over that on clean images, each codec at its matched point."""
-    points = matched_points(material)
-    rows = rows_at(material.tabled(), points)
-    ratios = _inflations(rows)
-    ordered = [name for band in (*BANDS, "extra") for name in material.in_band(band) if name in ratios.index]
-    table = ratios.reindex(index=ordered, columns=list(points)).to_numpy(np.float64)
-    width = ONE_COLUMN if len(points) <= 4 else min(TWO_COLUMNS, 1.6 + 0.5 * len(points))
-    figure = sheet(width, 1.35 + 0.19 * len(ordered))
-    axis = figure.subplots()
-    span = max(1.0, float(np.nanmax(np.abs(np.log2(table)))))
-    image = axis.imshow(np.log2(table), cmap=SIGNED, vmin=-span, vmax=span, aspect="auto", interpolation="nearest")
-    for (line, column), value in np.ndenumerate(table):
-        dark = abs(math.log2(value)) > 0.62 * span if math.isfinite(value) else False
-        text = f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
-        shown = text if math.isfinite(value) else "-"
-        axis.text(column, line, shown, ha="center", va="center", fontsize=TINY, color="white" if dark else "black")
-    axis.set_yticks(range(len(ordered)), [_labelled(name, material.bands) for name in ordered], fontsize=SMALL)
-    nearest = points.values()
-    stacked = [f"{material.label(near.codec)}\n{near.point}\n{near.bpp:.2f}".replace(" ", "\n") for near in nearest]
-    lying = [f"{material.label(near.codec)} {near.point}, {near.bpp:.2f}" for near in nearest]
-    fits = widest(stacked, TINY) < (width - 1.5) / len(points)
-    figure.set_figheight(figure.get_figheight() + (0 if fits else widest(lying, TINY) - 0.3))
-    axis.set_xticks(range(len(points)), stacked if fits else lying, fontsize=TINY, rotation=0 if fits else 90)
-    axis.tick_params(length=0)
-    axis.set_xlabel("codec, point, bpp on clean images", fontsize=SMALL)
-    bands = [material.bands[name] for name in ordered]
-    for line in range(1, len(ordered)):
-        if bands[line] != bands[line - 1]:
-            axis.axhline(line - 0.5, color="black", lw=0.8)
-    bar = figure.colorbar(image, ax=axis, location="top", aspect=40, pad=0.02)
-    whole = range(-math.floor(span), math.floor(span) + 1, max(1, math.floor(span) // 3))
-    bar.set_ticks(list(whole), labels=[f"{2.0**power:g}" for power in whole])
-    bar.ax.tick_params(labelsize=SMALL, length=2)
-    bar.set_label("bpp, corrupted over clean (log scale)", fontsize=SMALL)
-    chosen = used(int((rows["status"] == "ok").sum()), material, f"of {labels_of(points)}")
-    return (Drawing(figure, chosen),)
-
-
 def ranking(material: Material) -> tuple[Drawing, ...]:
     """Return the order of codecs by bits on clean images, in each band and over all corruptions, joined by lines."""
-    board = _board(material)
+    board = board_of(material)
     columns = _columns(material, board)
     if len(columns) < 2:
         if len({name for name, _ in board.conditions}) > 1 and len(board.entries) > 1:
@@ -162,7 +150,8 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
         raise NothingToDraw(f"rows on clean images and under corruptions are needed: {ask}")
     codecs = [codec for codec in material.names() if any(codec in column.places for column in columns)]
     most = max(len(column.places) for column in columns)
-    figure = sheet(TWO_COLUMNS, 0.75 + 0.3 * max(most, 4))
+    width = max(material.chosen.width, FOUR_PANELS)
+    figure = sheet(width, 0.75 + 0.3 * max(most, 4))
     axis = figure.subplots()
     for codec, look in looks(material.names()).items():
         if codec not in codecs:
@@ -191,7 +180,7 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
         axis.plot([len(columns) - 1] * 2, [place - 1, place], color="0.8", lw=6, zorder=0, label="_tied")
     axis.set_xticks(range(len(columns)), [column.title for column in columns], fontsize=TEXT)
     names = widest((wrapped(material.label(codec), NAME_WIDTH, SMALL) for codec in codecs), SMALL) + 0.3
-    margin = names * (len(columns) - 1) / (TWO_COLUMNS - 0.6 - 2 * names)
+    margin = names * (len(columns) - 1) / (width - 0.6 - 2 * names)
     axis.set_xlim(-margin, len(columns) - 1 + margin)
     axis.set_ylim(most + 0.4, 0.4)
     axis.set_yticks(range(1, most + 1))
@@ -214,7 +203,7 @@ def ranking(material: Material) -> tuple[Drawing, ...]:
         "condition of a column has no rank in it.",
         f"Not ranked in any column: {', '.join(left)}." * bool(left),
         f"Not ranked in some columns: {'; '.join(f'{codec} ({names})' for codec, names in gaps.items())}." * bool(gaps),
-        _sureness(
+        sureness(
             board, "A grey bar joins neighbours that do not differ significantly over all corruptions, according to"
         )
         * bool(tied),
@@ -254,7 +243,8 @@ def _columns(material: Material, board: Leaderboard) -> list[_Column]:
     return columns
 
 
-def _board(material: Material) -> Leaderboard:
+def board_of(material: Material) -> Leaderboard:
+    """Return the leaderboard of the rows with intervals; raise NothingToDraw if they cannot be ranked."""
     try:
         return rank(material.tabled(), material.bands, anchor=material.anchor, resamples=RESAMPLES)
     except NotComparable as error:
@@ -267,20 +257,8 @@ def _percent(board: Leaderboard, codec: str, name: str) -> float:
     return 100 * math.expm1(np.mean(ratings))
 
 
-def _inflations(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return mean bpp on corrupted over mean bpp on clean images, corruptions x codecs.
-
-    Means are over the images that a codec has both clean and corrupted, then geometric over severities.
-    """
-    ok = rows[rows["status"] == "ok"]
-    clean = ok[ok["corruption"] == CLEAN].set_index(["codec", "image"])["bpp"].rename("clean")
-    shifted = ok[ok["corruption"] != CLEAN].join(clean, on=["codec", "image"]).dropna(subset=["clean"])
-    means = shifted.groupby(["corruption", "severity", "codec"])[["bpp", "clean"]].mean()
-    logs = (means["bpp"] / means["clean"]).apply(math.log).groupby(["corruption", "codec"]).mean()
-    return logs.apply(math.exp).unstack("codec")
-
-
-def _sureness(board: Leaderboard, subject: str) -> str:
+def sureness(board: Leaderboard, subject: str) -> str:
+    """Return what a drawing of intervals shows and where they come from, or that there are none."""
     sure = board.intervals
     if sure is None or not sure.known:
         return "There are too few images for confidence intervals."
@@ -300,14 +278,6 @@ _BITS = (
 )
 
 KINDS = (
-    Kind(
-        name="rate-inflation",
-        about="bpp on corrupted over bpp on clean images, by codec and corruption",
-        rule=f"{AT_MATCHED_POINT}Mean bpp on corrupted images divided by mean bpp on the same clean images; "
-        "geometric mean over severities.",
-        needs=(CLEAN_ROWS, SHIFTED_ROWS, MATCHED_POINTS),
-        plot=rate_inflation,
-    ),
     Kind(
         name="bd-rate-by-corruption",
         about="Bits against the anchor at equal quality, on clean images and under each corruption",

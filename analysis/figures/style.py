@@ -18,21 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.16  # inches: the widths of the field's conferences and journals
+FOUR_PANELS = 5.2  # inches: the least width of a figure with four panels in each row
 TEXT, SMALL, TINY = 8, 7, 6  # points: titles and labels; ticks and legends; numbers inside a panel
-
-# Okabe & Ito's colours, which colour-blind readers can tell apart, each with its own marker for print in black.
-STYLES = (
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "^"),
-    ("#CC79A7", "D"),
-    ("#E69F00", "v"),
-    ("#56B4E9", "P"),
-    ("#000000", "X"),
-    ("#999999", "*"),
-)
-LINES = ("-", "--", ":")
-BAND_COLOURS = {"low": "#56B4E9", "medium": "#E69F00", "high": "#D55E00", "extra": "#999999"}
 
 POWER, ERROR, SIGNED = "viridis", "magma", "RdBu_r"
 """Colour maps for power, for errors in a picture, and for signed values. Their lightness changes evenly; that of the
@@ -71,17 +58,6 @@ def close_sheet(width: float, height: float) -> Figure:
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - heavy
 
     return sheet(width, height, ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.02, wspace=0.01, hspace=0.01))
-
-
-def looks(codecs: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the line style of each codec; after the last colour, colours repeat with dashes and hollow marks."""
-    styles = {}
-    for place, codec in enumerate(codecs):
-        colour, marker = STYLES[place % len(STYLES)]
-        again = place // len(STYLES)
-        mark = {"markerfacecolor": "white", "mew": 0.8} if again else {"mew": 0.0}
-        styles[codec] = {"color": colour, "marker": marker, "linestyle": LINES[again % len(LINES)], **mark}
-    return styles
 
 
 def tidy(axis: Axes) -> None:
@@ -157,6 +133,16 @@ def wrapped(text: str, inches: float, size: float) -> str:
     return "\n".join(lines).replace("-@", "@").replace("-\n@", "\n@")
 
 
+def label_below(figure: Figure, text: str) -> None:
+    """Label the x axes of all panels at once, in several lines if the figure is narrow."""
+    figure.supxlabel(wrapped(text, figure.get_figwidth() - 0.3, TEXT), fontsize=TEXT, multialignment="center")
+
+
+def label_beside(figure: Figure, text: str) -> None:
+    """Label the y axes of all panels at once, in several lines if the figure is low."""
+    figure.supylabel(wrapped(text, figure.get_figheight() - 0.3, TEXT), fontsize=TEXT, multialignment="center")
+
+
 def widest(texts: Iterable[str], size: float) -> float:
     """Return the approximate width in inches of the widest line of texts in a font size in points."""
     return max((len(line) for text in texts for line in text.split("\n")), default=0) * 0.56 * size / 72
@@ -167,28 +153,31 @@ def readable(name: str) -> str:
     return "clean" if name == CLEAN else name.replace("_", " ")
 
 
-def panel_rows(panels: int, height: float, margin: float, *, share_y: bool = True) -> tuple[Figure, list[Axes]]:
-    """Return a figure two columns wide with `panels` equal panels, each `height` inches high, sharing their x axis.
+def panel_rows(
+    panels: int, height: float, margin: float, width: float, *, share_y: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `panels` equal panels, each `height` inches high, sharing their x axis.
 
-    `margin` is the space above and below them, in inches. Rows are as equal in length as possible. The last panel of
-    each column shows the numbers of the x axis.
+    `width` is that of the page and `margin` the space above and below the panels, in inches. Rows are as equal in
+    length as possible. The last panel of each column shows the numbers of the x axis.
     """
-    columns = columns_of(panels)
+    columns = columns_of(panels, width)
     rows = -(-panels // columns)
-    figure = sheet(TWO_COLUMNS * min(1.0, 0.1 + 0.3 * columns), margin + rows * (height + 0.15) + 0.2)
-    return figure, _panels(figure, panels, rows, columns, share_y=share_y)
+    figure = sheet(min(width, TWO_COLUMNS * (0.1 + 0.3 * columns)), margin + rows * (height + 0.15) + 0.2)
+    return figure, panels_of(figure, panels, rows, columns, share_y=share_y)
 
 
-def square_panel_rows(panels: int, title: float) -> tuple[Figure, list[Axes]]:
+def square_panel_rows(panels: int, title: float, width: float) -> tuple[Figure, list[Axes]]:
     """Return a figure of equal square panels on one scale, with `title` inches above each and room for a colour bar."""
-    columns = columns_of(panels)
+    columns = columns_of(panels, width)
     rows = -(-panels // columns)
-    width = TWO_COLUMNS if columns > 3 else 0.7 + 1.9 * columns
+    width = width if columns > 3 else min(width, 0.7 + 1.9 * columns)
     figure = sheet(width, 0.85 + rows * ((width - 0.55) / columns - 0.12 + title))
-    return figure, _panels(figure, panels, rows, columns, share_y=True)
+    return figure, panels_of(figure, panels, rows, columns, share_y=True)
 
 
-def _panels(figure: Figure, panels: int, rows: int, columns: int, *, share_y: bool) -> list[Axes]:
+def panels_of(figure: Figure, panels: int, rows: int, columns: int, *, share_y: bool) -> list[Axes]:
+    """Return `panels` panels of a figure, row by row, sharing their x axis; the lowest of each column number it."""
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=share_y).ravel()
     for axis in axes[panels:]:
         axis.remove()
@@ -197,11 +186,14 @@ def _panels(figure: Figure, panels: int, rows: int, columns: int, *, share_y: bo
     return list(axes[:panels])
 
 
-def columns_of(panels: int) -> int:
-    """Return the number of panels in a row, at most five, chosen to leave few gaps in the last row."""
-    if panels <= 5:
+def columns_of(panels: int, width: float, least: float = 1.4) -> int:
+    """Return the number of panels, at least `least` inches wide, in a row, chosen to leave few gaps in the last row."""
+    most = max(1, int(width / least))
+    if panels <= most:
         return max(1, panels)
-    return min((5, 4, 3), key=lambda columns: -panels % columns + 1.5 * (columns == 3))
+    return min(
+        range(most, max(most - 3, most // 2), -1), key=lambda columns: -panels % columns + 1.5 * (columns <= most - 2)
+    )
 
 
 def pages(codecs: Sequence[str], most: int) -> list[tuple[str, list[str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,25 @@ import pandas as pd
 from ..conditions import CLEAN
 from ..theory import balance_of_spectra, deviations
 from .kind import Drawing, Kind, Need, used_spectra
+from .looks import BAND_COLOURS
 from .material import Material
-from .style import BAND_COLOURS, INK, SMALL, TEXT, TWO_COLUMNS, legend, legend_height, rate_scale, sheet, tidy
+from .style import (
+    INK,
+    SMALL,
+    TEXT,
+    columns_of,
+    legend,
+    legend_height,
+    rate_scale,
+    sheet,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CODEC = "linear"
+Rank = TypeVar("Rank", int, str)
 BAND_NAMES = {"low": "low band", "medium": "medium band", "high": "high band", "extra": "outside the bands"}
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MOST_RANKS = len(MARKS)
@@ -45,7 +57,7 @@ def theory_linear(material: Material) -> tuple[Drawing, ...]:
     """Return D, G and R of the linear codec, predicted against measured, and the balance of every codec."""
     table = deviations(material.spectra, CODEC)
     table = table[table["corruption"].isin([CLEAN, *material.bands])]
-    ranks = _spread(sorted(set(table["rank"])))
+    ranks = spread(sorted(set(table["rank"])), MOST_RANKS)
     table = table[table["rank"].isin(ranks)]
     balance = balance_of_spectra(material.spectra)
     balance = balance[balance["corruption"].isin(list(material.bands))]
@@ -53,8 +65,13 @@ def theory_linear(material: Material) -> tuple[Drawing, ...]:
     codecs = [name for name in dict.fromkeys([CODEC, *material.names(), *sorted(balanced)]) if name in balanced]
 
     labels = [*BAND_NAMES.values(), *(f"rank {rank}" for rank in ranks)]
-    figure = sheet(TWO_COLUMNS, 2.6 + legend_height(labels, TWO_COLUMNS) + 0.12 * max(0, len(codecs) - 8))
-    axes = figure.subplots(1, 3, width_ratios=(1, 1, 1))
+    width = material.chosen.width
+    columns = columns_of(3, width, 2.2)
+    lines = -(-3 // columns)
+    figure = sheet(width, 2.6 * lines + legend_height(labels, width) + 0.12 * max(0, len(codecs) - 8))
+    axes = list(figure.subplots(lines, columns, squeeze=False).ravel())
+    for axis in axes[3:]:
+        axis.remove()
     known = table[table["quantity"] != "G"]
     _against(axes[0], material, known, "predicted", ranks)
     axes[0].set_title("D (black) and R", fontsize=TEXT)
@@ -70,10 +87,10 @@ def theory_linear(material: Material) -> tuple[Drawing, ...]:
     return (Drawing(figure, _used(material, table, balance), _notes(table, balance, correlated=correlated)),)
 
 
-def _spread(ranks: Sequence[int]) -> list[int]:
-    """Return at most as many ranks as there are marks, spread evenly."""
-    chosen = np.linspace(0, len(ranks) - 1, min(len(ranks), MOST_RANKS)).round().astype(int)
-    return [ranks[place] for place in dict.fromkeys(chosen.tolist())]
+def spread(ordered: Sequence[Rank], most: int) -> list[Rank]:
+    """Return at most so many of the ranks or points, spread evenly from the first to the last."""
+    chosen = np.linspace(0, len(ordered) - 1, min(len(ordered), most)).round().astype(int)
+    return [ordered[place] for place in dict.fromkeys(chosen.tolist())]
 
 
 def _against(

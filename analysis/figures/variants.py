@@ -8,10 +8,10 @@ from .curves import RATE_CURVES
 from .kind import Drawing, Kind
 from .material import Material, NothingToDraw
 from .needs import NEURAL, ROWS, neural
-from .spectra import PSD_RADIAL
+from .radial import PSD_RADIAL
 
 
-def nic_variants(material: Material) -> tuple[Drawing, ...]:
+def neural_variants(material: Material) -> tuple[Drawing, ...]:
     """Return the neural codecs' rate curves and, where there are spectra, their D, G and R."""
     names = neural(material)
     neural_only = replace(
@@ -31,12 +31,12 @@ def nic_variants(material: Material) -> tuple[Drawing, ...]:
 
 KINDS = (
     Kind(
-        name="nic-variants",
+        name="neural-variants",
         about="Neural codecs compared: rate curves, and D, G and R by band",
         rule="Rate curves: each mark is one setting, the mean over images, then over the corruptions and severities of "
         "the band; a setting needs all of them. Spectra: each codec is used at its setting nearest the target rate on "
         "clean images. The numbers of rows and spectra count those of neural codecs only.",
         needs=(NEURAL, ROWS),
-        plot=nic_variants,
+        plot=neural_variants,
     ),
 )

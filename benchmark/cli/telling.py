@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..report.sheet import Format
-from .options import CodecFiles, Corruptions, DataDir, File, OneSet, OutputFormat, QualityName, Severities
+from .options import MEASURED, CodecFiles, Corruptions, DataDir, File, OneSet, OutputFormat, QualityName, Severities
 from .output import drop_stdout, refuse, say, show
 from .progress import working
 from .resolving import data_folder, described
@@ -19,6 +20,7 @@ from .resolving import data_folder, described
 if TYPE_CHECKING:
     from ..report.evidence import Evidence
 
+_NARROWEST, _WIDEST = 3.3, 14.0  # inches of a figure
 _FEWEST_RESAMPLES = 100  # fewer do not determine the ends of an interval
 
 
@@ -188,14 +190,60 @@ def figures(
     format: Annotated[  # noqa: A002
         list[FigureFormat] | None, typer.Option(help="File format. Default: png and pdf. Can be repeated.")
     ] = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL",
+            help="Only this codec (jpeg), or only this setting of it (jpeg:q75). Can be repeated. Default: all codecs; "
+            "where a figure shows one setting of each, the one nearest 0.5 bpp on clean images.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None,
+    corruption: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this corruption, or band of corruptions. Can be repeated. Default: all; where a figure shows "
+            "one of each band, the one under which the anchor has the median PSNR against clean images.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None,
+    severity: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="N",
+            help="Only this severity. Can be repeated. Default: all; where a figure shows one, the middle one.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Image to show where a figure shows one. Default: the one on which the anchor has the median PSNR.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None,
+    width: Annotated[
+        str,
+        typer.Option(
+            metavar="INCHES|column|page",
+            help="Width of a figure that fills the page: a column is 3.5 inches wide, a page 7.16. "
+            "Figures with fixed columns, such as psd-radial, are at least 5.2 inches wide.",
+        ),
+    ] = "page",
     data_dir: DataDir = None,
     anchor: Annotated[
         str | None,
-        typer.Option(metavar="CODEC", help="Codec that sets the zero. Default: that of the leaderboard."),
+        typer.Option(
+            metavar="CODEC",
+            help="Codec that sets the zero, and that decides which images and corruptions are typical. "
+            "Default: that of the leaderboard.",
+        ),
     ] = None,
-    codec: Annotated[
+    checkpoint: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL", help="Checkpoint of a codec in the run file, as ARCH@FILE. Can be repeated."),
+        typer.Option(metavar="ARCH@FILE", help="Checkpoint of a codec in the run file. Can be repeated."),
     ] = None,
     codec_file: CodecFiles = None,
 ) -> None:
@@ -204,10 +252,12 @@ def figures(
     from ..report import figures as drawing
 
     images, _ = data_folder(data_dir, None)
-    extra = (*described(codec_file), *(find(label)[0] for label in codec or ()))
+    extra = (*described(codec_file), *(find(label)[0] for label in checkpoint or ()))
+    choice = {"codecs": codec or (), "corruptions": corruption or (), "severities": severity or ()}
+    inches = _inches(width)
     if list_:
         if file:
-            evidence = _evidence(file)
+            evidence = _evidence(file, **choice)
             with working("looking for what each figure needs"):
                 states = drawing.states_report(evidence, images, only or (), extra)
             show(states)
@@ -220,7 +270,18 @@ def figures(
     folder = out or Path("figures")
     _echo_each(
         "drawing figures",
-        drawing.figures(_evidence(file), folder, only or (), formats, images, extra=extra, anchor=anchor, skipped=say),
+        drawing.figures(
+            _evidence(file, **choice),
+            folder,
+            only or (),
+            formats,
+            images,
+            extra=extra,
+            anchor=anchor,
+            image=image or "",
+            width=inches,
+            skipped=say,
+        ),
     )
 
 
@@ -252,6 +313,20 @@ def export(
         say(f"{path}: no table refers to this run; {'removed' if replace else '--replace removes it'}")
     for path in written.files:
         typer.echo(path)
+
+
+def _inches(width: str) -> float:
+    """Return the width of a page of figures in inches; refuse one that is no number or on which text would not fit."""
+    from ...analysis.figures.style import ONE_COLUMN, TWO_COLUMNS
+
+    known = {"column": ONE_COLUMN, "page": TWO_COLUMNS}
+    try:
+        inches = known[width] if width in known else float(width)
+    except ValueError:
+        inches = math.nan
+    if not _NARROWEST <= inches <= _WIDEST:
+        refuse(f"expected --width column, page, or {_NARROWEST:g} to {_WIDEST:g} (inches), got {width}")
+    return inches
 
 
 def _one(image_set: str | None) -> tuple[str, ...]:

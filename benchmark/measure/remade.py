@@ -130,7 +130,7 @@ class Remade:
         except (UnknownCodec, CodecUnavailable, Faulty) as error:
             architecture, at, _ = codec.partition("@")
             ask = (
-                f"codecshift figures {quote(str(self._path))} --codec {architecture}@FILE"
+                f"codecshift figures {quote(str(self._path))} --checkpoint {architecture}@FILE"
                 if at
                 else "codecshift doctor"
             )

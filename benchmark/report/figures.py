@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from ...analysis import figures as analysis
 from ...analysis.counted import counted
-from ...analysis.figures import FIGURES, Drawing, Kind, NothingToDraw
-from ...analysis.figures.style import plain
+from ...analysis.figures import FIGURES, Chosen, Drawing, Kind, NothingToDraw
+from ...analysis.figures.style import TWO_COLUMNS, plain
 from ...codecs.protocol import Spec
 from ..measure.remade import Remade
 from ..plan.names import file_name, named
 from ..store.files import write_whole
-from .evidence import BANDS, Evidence
+from .evidence import BANDS, Choice, Evidence
 from .sheet import Column, Report, Sheet
 
 if TYPE_CHECKING:
@@ -31,33 +34,63 @@ _NO_DATES = {
 
 
 def drawn_from(
-    evidence: Evidence, data_dir: Path, extra: Sequence[Spec] = (), anchor: str | None = None
+    evidence: Evidence,
+    data_dir: Path,
+    extra: Sequence[Spec] = (),
+    anchor: str | None = None,
+    *,
+    image: str = "",
+    width: float = TWO_COLUMNS,
 ) -> Iterator[tuple[str, analysis.Material]]:
     """Yield the name of each set with the data that its figures are drawn from.
 
     The images of the set are looked up in `data_dir`. `extra` are codecs in addition to those of the catalogue.
-    `anchor` is the reference codec of BD-rates, by default that of the leaderboard.
+    `anchor` is the codec that others are compared with, by default that of the leaderboard. `image` is shown where a
+    figure shows one image. `width` is that of a page of figures in inches. Raises UnknownName for an unknown image.
     """
+    if image:
+        named("image", image, {str(name): name for name in evidence.rows["image"].unique()})
+    asked = evidence.choice
+    chosen = Chosen(
+        tuple(name for name in asked.corruptions if name in BANDS),
+        tuple((codec, point) for codec, at, point in (label.partition(":") for label in asked.codecs) if at),
+        image,
+        width,
+    )
     for part in evidence.by_set():
         image_set = str(part.rows["set"].iloc[0])
         runs = tuple(sorted(part.rows["run"].unique()))
-        named = [asked.sets[image_set] for asked in part.asked() if image_set in asked.sets]
+        opened = [options.sets[image_set] for options in part.asked() if image_set in options.sets]
         yield (
             image_set,
             analysis.Material(
                 rows=part.rows,
                 bands=BANDS,
-                spectra=part.spectra(),
+                spectra=_of_rows(part.spectra(), part.rows),
                 shifts=part.shifts(),
-                pictures=Remade(part.path, image_set, [part.runs[run] for run in runs], data_dir, extra, named),
+                pictures=Remade(part.path, image_set, [part.runs[run] for run in runs], data_dir, extra, opened),
                 runs=runs,
                 codecs={line["codec"]: line for line in part.facts() if line["run"] in runs},
                 window=part.spectra_settings().get("window", "none"),
                 file=str(part.path),
                 asked=part.asked(),
                 anchor=anchor,
+                chosen=chosen,
             ),
         )
+
+
+def _of_rows(spectra: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the spectra of conditions and settings that have rows; those of images and shifts belong to no setting."""
+    conditions = set(zip(rows["corruption"], rows["severity"], strict=True))
+    settings = {("", ""), *zip(rows["codec"], rows["point"], strict=True)}
+    kept = [
+        (name, severity) in conditions and (codec, point) in settings
+        for name, severity, codec, point in zip(
+            *(spectra[column] for column in ("corruption", "severity", "codec", "point")), strict=True
+        )
+    ]
+    return spectra[np.array(kept, np.bool_)]
 
 
 def kinds(names: Sequence[str] = ()) -> list[Kind]:
@@ -93,16 +126,18 @@ def figures(
     *,
     extra: Sequence[Spec] = (),
     anchor: str | None = None,
+    image: str = "",
+    width: float = TWO_COLUMNS,
     skipped: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Path]:
     """Draw figures into `folder`, each with a caption, and yield the files as they are written.
 
     Without `names`, every figure that can be drawn is drawn; `skipped` is called with a line for each of the others
-    that gives the reason. The same run file gives the same bytes. Raises UnknownName for an unknown name, and
-    NothingToDraw if a figure in `names` can be drawn for no set, or if no figure can be drawn at all.
+    that gives the reason. The same run file gives the same bytes. Raises UnknownName for an unknown name or
+    image, and NothingToDraw if a figure in `names` can be drawn for no set, or if no figure can be drawn at all.
     """
     chosen = kinds(names)
-    sets = list(drawn_from(evidence, data_dir, extra, anchor))
+    sets = list(drawn_from(evidence, data_dir, extra, anchor, image=image, width=width))
     folder.mkdir(parents=True, exist_ok=True)
     drawn: set[str] = set()
     reasons: dict[str, str] = {}
@@ -113,9 +148,8 @@ def figures(
                 with plain():
                     for drawing in kind.draw(material):
                         stem = "-".join(part for part in (kind.name, drawing.suffix, file_name(image_set)) if part)
-                        yield from save(
-                            drawing.figure, folder / stem, formats, _caption(kind, image_set, material, drawing)
-                        )
+                        caption = _caption(kind, image_set, material, drawing, evidence.choice)
+                        yield from save(drawing.figure, folder / stem, formats, caption)
             except NothingToDraw as error:
                 reasons.setdefault(kind.name, str(error))
                 if not names or len(sets) > 1:
@@ -140,13 +174,21 @@ def save(figure: Figure, stem: Path, formats: Sequence[str], caption: str) -> It
     yield target
 
 
-def _caption(kind: Kind, image_set: str, material: analysis.Material, drawing: Drawing) -> str:
+def _restriction(choice: Choice) -> str:
+    """Return a sentence on the rows that were chosen by codec, corruption or severity, "" if all were."""
+    parts = {"codecs": choice.codecs, "corruptions": choice.corruptions, "severities": choice.severities}
+    chosen = [f"{what} {', '.join(map(str, names))}" for what, names in parts.items() if names]
+    return f"Chosen: {'; '.join(chosen)}." if chosen else ""
+
+
+def _caption(kind: Kind, image_set: str, material: analysis.Material, drawing: Drawing, choice: Choice) -> str:
     rows = material.rows
     ok = int((rows["status"] == "ok").sum())
     lines = (
         f"{drawing.about or kind.about}. Set {image_set}: {counted(rows['image'].nunique(), 'image')}.",
         kind.rule,
         drawing.note,
+        _restriction(choice),
         f"Drawn from {drawing.used}. Rows in all: {ok} measured, {len(rows) - ok} failed or skipped.",
         f"Run {', '.join(material.runs)}.",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.spectrum import grid, power_spectrum
+from codecshift.analysis.spectrum import GRID, grid, power_spectrum
 from codecshift.analysis.theory import (
     BALANCE,
     DEVIATIONS,
@@ -17,6 +17,7 @@ from codecshift.analysis.theory import (
     deviations,
     mean_square,
     predict,
+    predict_spectra,
     principal,
     stationary,
 )
@@ -341,3 +342,32 @@ def test_the_codec_does_to_kodak_what_theory_says(rank: int) -> None:
     np.testing.assert_allclose(totals(told) + 0.037, list(found.values()), rtol=0.04)
     independent = predict(bases()[0, :rank], moments(of).independent())
     np.testing.assert_allclose(totals(independent), list(found.values()), rtol=0.1)  # noise is clipped where it is dark
+
+
+@pytest.mark.parametrize("frequency", [(0, 0), (3, 5), (-11, 24), (-32, 32), (8, 0), (20, 32)])
+@pytest.mark.parametrize("rank", [1, 6, 40])
+def test_the_spectra_of_errors_are_those_of_projected_waves(frequency: tuple[int, int], rank: int) -> None:
+    """A stationary field of one frequency is a wave of random phase; two quadratures have its mean spectrum."""
+    basis = np.linalg.qr(np.random.default_rng(rank).normal(size=(64, 64)))[0].T[:rank]
+    down, across = np.mgrid[:64, :64]
+    phases = 2 * np.pi * (frequency[0] * down + frequency[1] * across) / 64
+    image, correlation = 3.0, 0.25  # the shift is a quarter of the image
+    measured = {name: np.zeros(GRID) for name in ("x", "e", "c", "D", "G", "R")}
+    for quadrature in (np.cos, np.sin):
+        wave = image * quadrature(phases)
+        shown = wave * (1 + correlation)
+        decoded = projected(shown, basis)
+        errors = {"D": projected(wave, basis) - wave, "G": decoded - shown, "R": decoded - wave}
+        for name, plane in ({"x": wave, "e": shown - wave, "c": shown} | errors).items():
+            measured[name] += grid(power_spectrum(plane)) / 2
+    predicted = predict_spectra(basis, measured["x"], measured["e"], measured["c"])
+    for name in "DGR":
+        np.testing.assert_allclose(getattr(predicted, name), measured[name], atol=1e-10)
+
+
+def test_the_spectra_of_errors_add_up_as_the_theory_of_projectors_says() -> None:
+    noise = np.random.default_rng(5)
+    image, shift = (grid(power_spectrum(noise.normal(size=(64, 64)))) for _ in range(2))
+    errors = predict_spectra(principal(stationary(image))[:7], image, shift)
+    total = errors.G.sum() + errors.R.sum()
+    assert total == pytest.approx(2 * errors.D.sum() + shift.sum())

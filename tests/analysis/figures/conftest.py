@@ -133,5 +133,11 @@ def everything() -> Material:
     waves = [of_jpeg.assign(corruption=f"fourier_{i}_{j}_of_4") for i in (1, 2) for j in (0, 1)]
     codecs = {name: {"kind": "neural", "chroma": "4:4:4"} for name in ("jpeg", "webp")}
     return Material(
-        pd.concat([rows, *waves]), BANDS, make_spectra(rows), Drawn(), runs=("r",), codecs=codecs, file="k.sqlite"
+        pd.concat([rows, *waves]),
+        BANDS,
+        make_spectra(rows),
+        pictures=Drawn(),
+        runs=("r",),
+        codecs=codecs,
+        file="k.sqlite",
     )

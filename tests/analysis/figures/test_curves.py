@@ -96,10 +96,22 @@ def test_images_too_small_for_ms_ssim_have_one_panel(
 def test_shifted_curves_are_of_one_severity_against_either_reference(
     suffix: str, lower: float, material: Callable[..., Material]
 ) -> None:
-    panels = drawn("rd-ood", material(), suffix)
+    panels = drawn("rd-corrupted", material(), suffix)
     assert [axis.get_title() for axis in panels] == ["fog (low)", "glass blur (medium)", "shot noise (high)"]
     for axis in panels:
         assert axis.lines[0].get_ydata() == pytest.approx([value - 2 * 3 - lower for value in straight()])
+
+
+def test_panels_share_a_scale_only_where_none_would_be_flattened_by_it(
+    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
+) -> None:
+    table = rows()
+    low = table["corruption"] == "shot_noise"
+    flat = table.assign(psnr=table["psnr"].where(~low, table["psnr"] / 10))
+    for each, shared in ((table, True), (flat, False)):
+        panels = drawn("rd-corrupted", material(each), "shown")
+        assert (len({axis.get_ylim() for axis in panels}) == 1) == shared
+        assert ("one scale" in panels[0].figure.get_supxlabel()) == shared
 
 
 def test_what_was_not_compressed_is_a_line_against_the_clean_image(
@@ -108,9 +120,9 @@ def test_what_was_not_compressed_is_a_line_against_the_clean_image(
     shots = rows(("jpeg",), points=1)[["set", "corruption", "severity", "image"]].query("severity > 0")
     measured = material(rows(("jpeg",)), shifts=shots.assign(psnr=[20.0, 22.0] * (len(shots) // 2), ms_ssim=0.5))
     for suffix, lines in (("shown", 1), ("clean", 2)):
-        for axis in drawn("rd-ood", measured, suffix):
+        for axis in drawn("rd-corrupted", measured, suffix):
             assert len(axis.lines) == lines
-    assert list(drawn("rd-ood", measured, "clean")[0].lines[0].get_ydata()) == [21.0, 21.0]
+    assert list(drawn("rd-corrupted", measured, "clean")[0].lines[0].get_ydata()) == [21.0, 21.0]
 
 
 def test_the_uncompressed_line_needs_the_shift_of_every_image(
@@ -118,15 +130,17 @@ def test_the_uncompressed_line_needs_the_shift_of_every_image(
 ) -> None:
     shots = rows(("jpeg",), points=1)[["set", "corruption", "severity", "image"]].query("severity > 0")
     shots = shots.assign(psnr=20.0, ms_ssim=0.5)[lambda lines: (lines["corruption"] != "fog") | (lines["image"] != "a")]
-    axes = drawn("rd-ood", material(rows(("jpeg",)), shifts=shots), "clean")
+    axes = drawn("rd-corrupted", material(rows(("jpeg",)), shifts=shots), "clean")
     assert [len(axis.lines) for axis in axes] == [1, 2, 2]
 
 
 def test_over_severity_a_codec_is_held_at_its_point_nearest_half_a_bit(material: Callable[..., Material]) -> None:
     bpp = 0.1 * 2**2  # 0.4 is nearer 0.5 by ratio than 0.8
     panels = drawn("psnr-vs-severity", material())
-    assert len(panels) == 6
-    for place, axis in enumerate(panels):
+    assert len(panels) == 9
+    for axis in panels[6:]:
+        assert axis.lines[1].get_ydata() == pytest.approx([bpp] * 3)
+    for place, axis in enumerate(panels[:6]):
         line = axis.lines[1]  # jpeg2000, 1 dB below
         clean = 30 + 6 * math.log2(bpp) - 1 + 0.5
         robust = place >= 3

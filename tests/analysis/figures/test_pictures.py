@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
-from codecshift.analysis.figures.pictures import CROP, busiest
+from codecshift.analysis.figures import FIGURES, Chosen, Material, NothingToDraw
+from codecshift.analysis.figures.pictures import CROP, HIGHEST, busiest
 
 NAMES = ["dataset-examples", "reconstructions", "matched-example"]
 
@@ -48,14 +48,23 @@ def test_errors_are_of_decoded_less_given_and_of_given_less_clean(one: Material)
         assert below[2].get_xlabel().startswith("0.40 bpp, ")
 
 
-def test_the_image_is_the_one_on_which_rates_come_nearest_the_target(
-    material: Callable[..., Material], rows: Callable[..., pd.DataFrame], pictures: Callable[..., Any]
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_is_the_chosen_or_the_typical_one_and_the_caption_says_which(
+    name: str, material: Callable[..., Material], pictures: Callable[..., Any]
 ) -> None:
-    table = rows()
-    table.loc[table["image"] == "a", "bpp"] *= 0.8
-    for name in NAMES[1:]:
-        (drawing,) = FIGURES[name].draw(material(table, pictures=pictures()))
-        assert "of image b. " in drawing.note
+    (drawing,) = FIGURES[name].draw(material(pictures=pictures()))
+    assert "Image a has the median PSNR of jpeg2000:p2 on clean images." in drawing.note
+    (drawing,) = FIGURES[name].draw(material(pictures=pictures(), chosen=Chosen(image="b")))
+    assert "Image b was chosen." in drawing.note
+    assert "image b" in drawing.used
+
+
+def test_no_page_of_reconstructions_is_higher_than_paper(
+    material: Callable[..., Material], pictures: Callable[..., Any]
+) -> None:
+    for chosen in (Chosen(), Chosen(corruptions=("fog", "glass_blur", "shot_noise")), Chosen(width=12)):
+        for drawing in FIGURES["reconstructions"].draw(material(pictures=pictures(), chosen=chosen)):
+            assert drawing.figure.get_figheight() <= HIGHEST
 
 
 def test_an_image_that_lacks_a_row_gives_way(
@@ -65,7 +74,7 @@ def test_an_image_that_lacks_a_row_gives_way(
     one = (table["image"] == "a") & (table["codec"] == "webp") & (table["corruption"] == "fog")
     table.loc[one, "status"] = "failed"
     (drawing,) = FIGURES["reconstructions"].draw(material(table, pictures=pictures()))
-    assert "of image b. " in drawing.note
+    assert "Image b has the median PSNR" in drawing.note
     table.loc[table["corruption"] == "fog", "status"] = "failed"
     (drawing,) = FIGURES["reconstructions"].draw(material(table, pictures=pictures()))
     assert len(drawing.figure.axes) == 4 * 5  # no corruption of the low band is left

@@ -88,23 +88,6 @@ def test_too_few_images_for_intervals_are_told(material: Callable[..., Material]
     assert drawing.note.endswith("There are too few images for confidence intervals.")
 
 
-def test_inflation_is_the_rate_over_the_clean_one_and_the_geometric_mean_over_severities(
-    material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
-) -> None:
-    table = rows()
-    factors = {("fog", 1): 2.0, ("fog", 3): 8.0, ("shot_noise", 1): 3.0, ("shot_noise", 3): 3.0}
-    for (name, severity), factor in factors.items():
-        where = (table["corruption"] == name) & (table["severity"] == severity) & (table["codec"] == "webp")
-        table.loc[where, "bpp"] *= factor
-    (drawing,) = FIGURES["rate-inflation"].draw(material(table))
-    axis = drawing.figure.axes[0]
-    values = np.asarray(axis.images[0].get_array())
-    np.testing.assert_allclose(values, np.log2([[1, 1, 4], [1, 1, 1], [1, 1, 3]]), atol=1e-12)
-    low, high = axis.images[0].get_clim()
-    assert low == -high
-    assert [text.get_text() for text in axis.texts][:3] == ["1.00", "1.00", "4.00"]
-
-
 def test_a_codec_that_gets_worse_under_noise_falls_in_the_ranking(
     material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:

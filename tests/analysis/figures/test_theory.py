@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
 from codecshift.analysis.figures.theory import KINDS, MOST_RANKS, theory_linear
-from codecshift.analysis.spectrum import grid_radius
-from codecshift.analysis.theory import balance_of_spectra, deviations
+from codecshift.analysis.spectrum import GRID, grid_radius, luminance, radial
+from codecshift.analysis.theory import balance_of_spectra, deviations, predict_spectra, principal, stationary
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 (KIND,) = KINDS
+SPECTRUM = FIGURES["theory-spectrum"]
 CONDITIONS = [(name, severity) for name in ("fog", "glass_blur", "shot_noise") for severity in (1, 3)]
 
 
@@ -145,6 +146,30 @@ def test_what_lacks_is_told_with_the_command(
     assert "codecshift run --set kodak" in KIND.missing(drawn_from)
     with pytest.raises(NothingToDraw, match="codecshift run"):
         FIGURES["theory-linear"].draw(drawn_from)
+
+
+def test_spectra_are_drawn_measured_and_predicted(material: Callable[..., Material]) -> None:
+    spectra = make_spectra(shown=True)
+    (drawing,) = SPECTRUM.draw(material(spectra=spectra))
+    powers = luminance(spectra)
+    image = powers["image", "none", 0, "", ""]
+    titles = ["clean images: D"]
+    titles += [
+        f"{name}: {letter}" for name in ("fog (low)", "glass blur (medium)", "shot noise (high)") for letter in "GR"
+    ]
+    assert [axis.get_title() for axis in drawing.figure.axes] == titles
+    for axis, (corruption, severity, quantity) in zip(
+        drawing.figure.axes[:3], (("none", 0, "D"), ("fog", 3, "G"), ("fog", 3, "R")), strict=True
+    ):
+        shift = powers.get(("shift", corruption, severity, "", ""), np.zeros(GRID))
+        lines = [line for line in axis.lines if len(line.get_xdata())]
+        for rank, measured, predicted in zip((3, 10), lines[:2], lines[2:], strict=True):
+            errors = predict_spectra(principal(stationary(image))[:rank], image, shift)
+            for line, power in (
+                (measured, powers[quantity, corruption, severity, "linear", f"r{rank}"]),
+                (predicted, getattr(errors, quantity)),
+            ):
+                assert line.get_ydata() == pytest.approx(10 * np.log10(np.maximum(radial(power)[1], 1e-12)))
 
 
 def test_every_number_of_the_scales_is_positive(material: Callable[..., Material]) -> None:

@@ -20,24 +20,24 @@ def one(
 
 
 def test_only_neural_codecs_are_in_it(one: Material) -> None:
-    rate, radial = FIGURES["nic-variants"].draw(one)
+    rate, radial = FIGURES["neural-variants"].draw(one)
     assert [line.get_label() for line in rate.figure.axes[0].lines] == ["jpeg", "webp"]
     assert len(radial.figure.axes[0].lines) == 2
 
 
 def test_without_spectra_there_are_the_curves_and_the_reason(one: Material) -> None:
-    (rate,) = FIGURES["nic-variants"].draw(replace(one, spectra=one.spectra.iloc[:0]))
+    (rate,) = FIGURES["neural-variants"].draw(replace(one, spectra=one.spectra.iloc[:0]))
     assert "--spectra" in rate.note
 
 
 def test_one_neural_codec_is_too_few(one: Material) -> None:
     with pytest.raises(NothingToDraw, match="the file has only jpeg"):
-        FIGURES["nic-variants"].draw(replace(one, codecs={"jpeg": {"kind": "neural"}}))
+        FIGURES["neural-variants"].draw(replace(one, codecs={"jpeg": {"kind": "neural"}}))
 
 
 def test_an_estimate_of_a_codec_is_no_other_codec(one: Material) -> None:
     table = one.rows.replace({"codec": {"webp": "jpeg-est"}})
     with pytest.raises(NothingToDraw, match="the file has only jpeg"):
-        FIGURES["nic-variants"].draw(
+        FIGURES["neural-variants"].draw(
             replace(one, rows=table, codecs={"jpeg": {"kind": "neural"}, "jpeg-est": {"kind": "neural"}})
         )

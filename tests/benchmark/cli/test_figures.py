@@ -53,10 +53,10 @@ def test_the_list_of_a_file_says_what_lacks(moved: Path, pair: Path, here: Here)
     states = dict(re.findall(r"^ (\S+) +(can be drawn|cannot be drawn)$", listing, re.MULTILINE))
     assert list(states) == list(FIGURES)
     assert states["psd-g"] == states["ranking"] == "can be drawn"
-    assert states["reconstructions"] == states["nic-variants"] == "cannot be drawn"
+    assert states["reconstructions"] == states["neural-variants"] == "cannot be drawn"
     words = " ".join(listing.split())
     assert re.search(r"reconstructions: .* --data-dir DIR ", words)
-    assert re.search(r"nic-variants: .*two neural codecs", words)
+    assert re.search(r"neural-variants: .*two neural codecs", words)
     listing = here("figures", moved, "--list", "--only", "reconstructions", "--data-dir", pair.parent).stdout
     assert re.search(r"^ reconstructions can be drawn$", listing, re.MULTILINE)
 
@@ -67,7 +67,7 @@ def test_all_that_can_be_drawn_is_drawn_and_the_rest_named(measured: Path, pair:
     written = [Path(line) for line in done.stdout.splitlines()]
     assert {path.suffix for path in written} == {".png", ".txt"}
     undrawn = {line.split(" is not drawn: ")[0] for line in done.stderr.splitlines()}
-    assert undrawn == {"nic-variants", "theory-linear", "fourier-heatmap"}
+    assert undrawn == {"neural-variants", "theory-linear", "theory-spectrum", "fourier-heatmap"}
     for name in set(FIGURES) - undrawn:
         assert any(path.name.startswith(f"{name}-") and path.suffix == ".png" for path in written), name
 
@@ -87,8 +87,11 @@ def test_a_figure_that_lacks_something_is_refused_in_one_sentence(moved: Path, h
         (["figures", "FILE", "--only", "psd-x"], "did you mean 'psd-"),
         (["figures", "--list", "--only", "psd-x"], "did you mean 'psd-"),
         (["figures", "FILE", "--data-dir", "nowhere"], "no folder nowhere"),
+        (["figures", "FILE", "--width", "2"], "expected --width column, page, or 3.3 to 14"),
+        (["figures", "FILE", "--width", "wide"], "expected --width column, page, or 3.3 to 14"),
+        (["figures", "FILE", "--codec", "jpeg:q7"], "expected one of"),
     ],
-    ids=["no-file", "unknown", "unknown-in-list", "data-dir"],
+    ids=["no-file", "unknown", "unknown-in-list", "data-dir", "narrow", "no-number", "codec"],
 )
 def test_wrong_input_is_refused(arguments: list[str], sentence: str, measured: Path, here: Here) -> None:
     done = here(*(str(measured) if word == "FILE" else word for word in arguments))

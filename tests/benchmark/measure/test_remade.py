@@ -99,7 +99,7 @@ def test_a_codec_that_is_not_here_is_told(changed: Callable[[str], Path], pair: 
     with pytest.raises(NothingToDraw, match=r"elsewhere cannot be used here.*: codecshift doctor"):
         remade(path, pair.parent).decoded("hair", "none", 0, "elsewhere", "q50")
     path = changed("UPDATE rows SET codec = 'bmshj2018-hyperprior@mine' WHERE codec = 'jpeg'")
-    with pytest.raises(NothingToDraw, match=r"codecshift figures .* --codec bmshj2018-hyperprior@FILE"):
+    with pytest.raises(NothingToDraw, match=r"codecshift figures .* --checkpoint bmshj2018-hyperprior@FILE"):
         remade(path, pair.parent).decoded("hair", "none", 0, "bmshj2018-hyperprior@mine", "q50")
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codecshift.analysis.figures import FIGURES, NothingToDraw
+from codecshift.analysis.figures import FIGURES, Chosen, NothingToDraw
 from codecshift.benchmark.plan.names import UnknownName
 from codecshift.benchmark.report import figures as drawing
-from codecshift.benchmark.report.evidence import Evidence
+from codecshift.benchmark.report.evidence import Choice, Evidence
 from codecshift.benchmark.store import Row
 
 Write = Callable[..., Path]
@@ -73,10 +73,10 @@ def test_what_cannot_be_drawn_is_reported_and_the_rest_drawn(drawn: Path, tmp_pa
 
 
 def test_a_figure_asked_for_that_cannot_be_drawn_is_refused(drawn: Path, tmp_path: Path) -> None:
-    with pytest.raises(NothingToDraw, match=r"^rd-ood: rows of a lossy codec under corruptions .* codecshift run"):
-        figures(drawn, tmp_path / "out", "rd-ood")
-    with pytest.raises(UnknownName, match="did you mean 'rd-ood'"):
-        figures(drawn, tmp_path / "out", "rd-od")
+    with pytest.raises(NothingToDraw, match=r"^rd-corrupted: rows of a lossy codec under .* codecshift run"):
+        figures(drawn, tmp_path / "out", "rd-corrupted")
+    with pytest.raises(UnknownName, match="did you mean 'rd-corrupted'"):
+        figures(drawn, tmp_path / "out", "rd-corupted")
 
 
 def test_the_listing_agrees_with_what_is_drawn(drawn: Path, tmp_path: Path) -> None:
@@ -126,6 +126,21 @@ def test_points_on_fewer_images_leave_every_curve_as_it_is(
         assert len(figures(file, tmp_path / folder, *names)) == 2 * len(names)
     for drawn in (tmp_path / "alone").glob("*.png"):
         assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes(), drawn.name
+
+
+def test_rows_image_and_width_can_be_chosen_and_the_caption_says_so(
+    tmp_path: Path, curves: Callable[..., list[Row]], write: Write
+) -> None:
+    path = write(tmp_path / "r.sqlite", curves(images="ab"))
+    choice = Choice(corruptions=["fog"], codecs=["big"])
+    ((_, material),) = drawing.drawn_from(Evidence.open(path, choice), tmp_path, image="b", width=5)
+    assert material.names() == ["big"]
+    assert set(material.rows["corruption"]) <= {"none", "fog"}
+    assert material.chosen == Chosen(("fog",), (), "b", 5)
+    with pytest.raises(UnknownName, match="unknown image 'c': expected one of a, b"):
+        next(drawing.drawn_from(Evidence.open(path), tmp_path, image="c"))
+    *_, caption = drawing.figures(Evidence.open(path, choice), tmp_path, ["rate-curves"], ["png"], tmp_path)
+    assert "Chosen: codecs big; corruptions fog." in caption.read_text(encoding="utf-8")
 
 
 def test_an_anchor_can_be_chosen_as_on_the_leaderboard(tmp_path: Path, path: Path) -> None:
