@@ -10,12 +10,12 @@ BAND_COLOURS: Mapping[str, str] = {"low": "#C9A66B", "medium": "#8C5A2B", "high"
 
 FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("#0072B2", "o", ("jpeg", "jpeg-444", "jpeg-fixed", "jpegli")),
-    ("#D55E00", "s", ("jpeg2000", "htj2k")),
+    ("#D55E00", "s", ("jpeg2000",)),
     ("#009E73", "^", ("webp",)),
-    ("#E69F00", "v", ("avif", "avif-420", "av1", "svt-av1")),
+    ("#E69F00", "v", ("avif", "avif-420", "av1", "svt-av1", "avif-fast")),
     ("#56B4E9", "P", ("hevc", "hevc-8b", "hevc-420", "heic", "bpg")),
     ("#332288", "X", ("vvc", "vvc-fast", "vtm")),
-    ("#CC79A7", "D", ("jxl", "jxr")),
+    ("#CC79A7", "D", ("jxl", "jpegls")),
     ("#882255", ">", ("hyperprior-cs",)),
     ("#44AA99", "p", ("hyperprior-lct-cs",)),
     ("#999933", "h", ("factorized-cs",)),
