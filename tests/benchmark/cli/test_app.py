@@ -172,16 +172,16 @@ def test_reading_what_is_no_run_file_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--anchor", "nope"], "nope has no rate curve here: expected an anchor among jpeg, webp"),
-        (["--anchor", "identity"], "identity has no rate curve here: expected an anchor among jpeg, webp"),
+        (["--anchor", "nope"], "nope has no score here: expected an anchor among jpeg, webp"),
+        (["--anchor", "identity"], "identity has no score here: expected an anchor among jpeg, webp"),
         (["--set", "kodak"], "holds no rows of set kodak: expected one of folder:pair"),
         (["--corruption", "fgo"], "did you mean 'fog'"),
         (["--severity", "9"], "severity"),
         (["--resamples", "99"], "expected --resamples 0 (no intervals) or at least 100, got 99"),
-        (["--matched", "--anchor", "jpeg"], "--anchor, --tails, --resamples and --seed apply to rankings"),
-        (["--matched", "--seed", "1"], "apply to rankings only: leave them out with --matched"),
+        (["--matched", "--anchor", "jpeg"], "--anchor, --columns, --tails, --resamples and --seed apply to rankings"),
+        (["--matched", "--seed", "1"], "apply to rankings only: leave them out"),
     ],
-    ids=["anchor", "anchor-without-curve", "set", "corruption", "severity", "resamples", "matched", "matched-seed"],
+    ids=["anchor", "anchor-without-score", "set", "corruption", "severity", "resamples", "matched", "matched-seed"],
 )
 def test_a_leaderboard_of_what_is_not_there_is_refused(
     arguments: Sequence[str], sentence: str, measured: Path, say: Say, one_sentence: Callable[[Any], str]
