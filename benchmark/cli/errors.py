@@ -18,7 +18,8 @@ FORESEEN = (
     *("corruptions.sets.generated.GeneratedError", "corruptions.pixels.UnreadableImage"),
     *("corruptions.sets.SetError", "corruptions.sets.UnknownSet"),
     *("benchmark.plan.targets.WrongTarget", "benchmark.plan.names.UnknownName"),
-    *("benchmark.sets.bands.MeasurementError", "benchmark.store.schema.RunFileError"),
+    *("benchmark.report.efforts.NotEfforts", "benchmark.sets.bands.MeasurementError"),
+    "benchmark.store.schema.RunFileError",
 )
 """The errors whose message is meant for the user."""
 

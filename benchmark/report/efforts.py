@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 from ...analysis.effort import AFFORDABLE, SAVING
@@ -43,6 +44,41 @@ def table(efforts: Sequence[Effort]) -> str:
     writer.writeheader()
     writer.writerows(_record(effort) for effort in efforts)
     return text.getvalue()
+
+
+def read(path: Path) -> list[Effort]:
+    """Return the effort curves that `table` wrote to a file; raise NotEfforts if it holds something else."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+        return [Effort(**{name: _KINDS[name](line[name]) for name in COLUMNS}) for line in lines]
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise NotEfforts(f"{path} is not a table of efforts: expected a file of codecshift effort --out") from error
+
+
+class NotEfforts(ValueError):
+    """A file that does not hold effort curves."""
+
+
+_KINDS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("codec", "effort"), str),
+    **dict.fromkeys(("bits_percent", "encode_s_per_mp", "decode_s_per_mp"), float),
+    "images": int,
+    **dict.fromkeys(("knee", "chosen"), {"True": True, "False": False}.__getitem__),
+}
+
+
+def draw(efforts: Sequence[Effort], path: Path) -> None:
+    """Draw effort curves to a file, in the format of its ending."""
+    import pandas as pd  # noqa: PLC0415 - heavy
+
+    from ...analysis.figures import efforts as figure  # noqa: PLC0415
+    from ...analysis.figures.style import plain  # noqa: PLC0415
+    from .figures import write_picture  # noqa: PLC0415
+
+    with plain():
+        drawn = figure.draw(pd.DataFrame(map(asdict, efforts)))
+        write_picture(drawn, path)
 
 
 def _record(effort: Effort) -> dict[str, Any]:

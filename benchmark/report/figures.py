@@ -165,13 +165,19 @@ def save(figure: Figure, stem: Path, formats: Sequence[str], caption: str) -> It
     """Write a figure in each format and its caption as a text file; yield the files as they are written."""
     for form in formats:
         target = stem.with_name(f"{stem.name}.{form}")
-        image = io.BytesIO()
-        figure.savefig(image, format=form, metadata=_NO_DATES[form])
-        write_whole(target, image.getvalue())
+        write_picture(figure, target)
         yield target
     target = stem.with_name(f"{stem.name}.txt")
     write_whole(target, caption.encode())
     yield target
+
+
+def write_picture(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the file's ending, without dates: the same figure gives the same bytes."""
+    form = path.suffix[1:]
+    image = io.BytesIO()
+    figure.savefig(image, format=form, metadata=_NO_DATES[form])
+    write_whole(path, image.getvalue())
 
 
 def _restriction(choice: Choice) -> str:

@@ -27,6 +27,10 @@ def test_the_curve_is_shown_and_written(say: Say, tmp_path: Path) -> None:
     assert sum(line["knee"] == "True" for line in lines) == 1
     assert all(line["effort"] in shown for line in lines)
 
+    picture = tmp_path / "effort.png"
+    assert say("effort", "--measured", out, "--figure", picture).out == shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
@@ -34,8 +38,11 @@ def test_the_curve_is_shown_and_written(say: Say, tmp_path: Path) -> None:
         (("jpeg",), "jpeg has no effort setting: expected one of webp, avif, "),
         (("webq",), "unknown codec 'webq' (did you mean 'webp'?)"),
         (("webp", "--out", "nowhere/effort.csv"), "cannot be written: expected the path of a file"),
+        (("webp", "--figure", "effort.gif"), "expected a figure called .png, .pdf or .svg, got effort.gif"),
+        (("webp", "--measured", "effort.csv"), "leave out the codecs and --out"),
+        (("--measured", "effort.csv"), "effort.csv is not a table of efforts: expected a file of codecshift effort"),
     ],
-    ids=["no effort", "unknown", "no folder"],
+    ids=["no effort", "unknown", "no folder", "format", "both", "no table"],
 )
 def test_what_cannot_be_measured_is_refused(
     say: Say, one_sentence: Callable[[Any], str], arguments: tuple[str, ...], sentence: str
