@@ -341,7 +341,7 @@ SPECS = (
     ),
     _spec(
         "jpeg2000",
-        (0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.9, 2.5, 3.2),
+        (0.03, 0.06, 0.1, 0.15, 0.25, 0.4, 0.6, 0.9, 1.3, 1.9, 2.5, 3.2, 5, 8),
         _RATE,
         colour="ICT (BT.601 full)",
         settings="9/7 wavelet, 6 resolutions, target rate, bare codestream",
