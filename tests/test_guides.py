@@ -115,7 +115,7 @@ def test_the_codec_joins_a_run(plugin: Path) -> None:
     labels = ("--codec", "deflate", "--codec", "jpeg")
     result = codecshift(plugin, "run", "--corruption", "fog", "--severity", "3", *labels, "--jobs", "1")
     assert result.returncode == 0, result.stderr
-    assert "68 rows" in result.stderr  # 4 photographs x (6 + 11 points)
+    assert "72 rows" in result.stderr  # 4 photographs x (6 + 12 points)
     assert re.search(r"\bdeflate\b.*\+\d+\.\d%", result.stdout)
 
 

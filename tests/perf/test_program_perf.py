@@ -26,10 +26,12 @@ def photograph() -> np.ndarray:
 
 def encoded(photograph: np.ndarray, pictures: int) -> bytes:
     """Return what one process makes of so many copies of a photograph, by the codec's own command."""
-    from codecshift.codecs.ffmpeg import HEVC
+    from codecshift.codecs.ffmpeg import _HEVC
 
     height, width, _ = photograph.shape
-    command = [one.format(qp=30, height=height, width=width) for one in HEVC.encode[1:]]
+    spec, (point,) = find("hevc:qp30")
+    filled = {**point.params, "effort": spec.effort.removeprefix("preset "), "height": height, "width": width}
+    command = [one.format(**filled) for one in _HEVC.encode[1:]]
     data = photograph.tobytes() * pictures
     return subprocess.run((executable("ffmpeg"), *command), input=data, capture_output=True, check=True).stdout
 

@@ -57,7 +57,7 @@ def test_ours(benchmark: Any, images: tuple[np.ndarray, np.ndarray]) -> None:
     cv2.setNumThreads(1)
     clean, shown = map(Prepared, images)
     pixels = shown.image.shape[0] * shown.image.shape[1]
-    spec, (point,) = find(f"jpeg:q{QUALITY}")
+    spec, (point,) = find(f"jpeg-fixed:q{QUALITY}")
     with open_codec(spec, point) as codec:
 
         def row() -> Row:

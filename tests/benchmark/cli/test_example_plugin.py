@@ -38,6 +38,7 @@ def test_it_is_listed_with_all_that_is_fair_to_say(scratch: Path, command: Comma
     one = {codec["codec"]: codec for codec in data["codecs"]}["block-dct-420"]
     assert re.fullmatch(r"SciPy \S+, zlib \S+", one.pop("library"))
     assert 10 < one.pop("header_bytes") < 60
+    assert 1000 < one.pop("container_bytes") < 1500
     assert one == {
         "codec": "block-dct-420",
         "ladder": "s96 s64 s40 s25 s16 s8 s4",
@@ -75,7 +76,7 @@ def test_it_joins_a_run_and_what_is_published_of_it(
     assert re.search(r"\bblock-dct\b.*\+\d+\.\d%", done.stdout)
     table = store.read(out)
     assert set(table["status"]) == {"ok"}
-    assert len(table) == 2 * 2 * (11 + 7)
+    assert len(table) == 2 * 2 * (12 + 7)
     # A step of 4 grey levels in an orthonormal transform: an error of 4 / sqrt(12) in each of Y, Cb and Cr.
     assert 40 < table[table["point"] == "s4"]["psnr"].mean() < 48
     assert command("export", out, tmp_path).returncode == 0  # without the plugin: it is all in the run file

@@ -23,6 +23,7 @@ from codecshift.benchmark.measure.sitting import Tally, run
 from codecshift.benchmark.plan.plans import Plan
 from codecshift.benchmark.plan.targets import Target
 from codecshift.benchmark.store import Row, RunFile, RunFileError, provenance
+from codecshift.codecs.registry import find
 from codecshift.corruptions.corruption import CLEAN
 
 NOWHERE = Path("/nonexistent")
@@ -401,7 +402,7 @@ def arguments(pair: Path, path: Path) -> list[object]:
     ]
 
 
-ROWS = 2 * (1 + 5) * 11
+ROWS = 2 * (1 + 5) * len(find("jpeg")[1])
 
 
 WRITE_AT_ONCE = "from codecshift.benchmark.store import run_file; run_file.FLUSH_S = 0"

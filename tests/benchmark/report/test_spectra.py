@@ -197,6 +197,6 @@ def test_a_dry_run_counts_the_spectra(pair: Path, tmp_path: Path, here: Here) ->
         float(here(*wanted, *more, "--out", tmp_path / "none.sqlite").stdout.split("disk")[1].split()[1])
         for more in ((), ("--spectra",))
     ]
-    # Five corruptions, eleven points, G and R: 64 x 33 numbers, and 46 for each of two images; the rest is keys and
+    # Five corruptions, twelve points, G and R: 64 x 33 numbers, and 46 for each of two images; the rest is keys and
     # the rounding of both to 0.1 MB.
-    assert disk[1] - disk[0] == pytest.approx(5 * 11 * 2 * (64 * 33 + 2 * 46) * 4 / 1e6, abs=0.17)
+    assert disk[1] - disk[0] == pytest.approx(5 * 12 * 2 * (64 * 33 + 2 * 46) * 4 / 1e6, abs=0.17)
