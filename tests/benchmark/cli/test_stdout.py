@@ -36,7 +36,7 @@ PRINTED = {
     **{f"rows-{form}": ("rows", "FILE", "--format", form) for form in ("csv", "json", "parquet")},
     **{
         f"leaderboard-{form}": ("leaderboard", "FILE", "--anchor", "jpeg", "--resamples", "100", "--format", form)
-        for form in ("text", "csv", "markdown", "json")
+        for form in ("text", "json")
     },
     "matched": ("leaderboard", "FILE", "--matched"),
     "claims": ("claims", "FILE", "--only", "H9"),
