@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -16,6 +18,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import pebble
+from pebble.pool.process import PoolManager
 
 from ....codecs.isolated import ONE_THREAD, search_path
 
@@ -112,13 +115,58 @@ def processes(jobs: int, start: Callable[..., None], *arguments: object, max_tas
         context.Lock()
     except (OSError, ImportError) as error:
         raise NoWorkers(error) from error
-    return pebble.ProcessPool(
+    return _Pool(
         max_workers=jobs,
         max_tasks=max_tasks,
         initializer=begin,
         initargs=[taken_over, start, arguments],
         context=context,
     )
+
+
+class _Pool(pebble.ProcessPool):
+    """A pool in which the end of a process costs the task that the process was working on, and no other."""
+
+    def __init__(self, *, context: Any, **options: Any) -> None:
+        super().__init__(context=context, **options)
+        self._pool_manager = _Manager(self._context, context)
+
+
+class _Manager(PoolManager):
+    """Reads all messages of a process that has ended before a task is taken for lost.
+
+    pebble reads messages in one thread and looks for ended processes in another. If a process ends right after it took
+    a task, its last messages may still be unread. pebble then takes the task before for lost, or all tasks, and the
+    task itself for running until its time limit.
+    """
+
+    def __init__(self, context: Any, mp_context: Any) -> None:
+        super().__init__(context, mp_context)
+        self._reading = threading.Lock()
+
+    def process_next_message(self, timeout: float) -> None:
+        """Wait for a message at most `timeout` seconds and act on it."""
+        if self._has_message(timeout):
+            with self._reading:
+                if self._has_message(0):  # the other thread may have read it
+                    super().process_next_message(0)
+
+    def update_workers(self) -> None:
+        """Act on the messages and then on the ends of processes that have ended, and start new ones."""
+        if ended := self.worker_manager.inspect_workers():
+            with self._reading:
+                while self._has_message(0):
+                    super().process_next_message(0)
+        for expiration in ended:
+            self.handle_worker_expiration(expiration)
+        self.worker_manager.create_workers()  # type: ignore[no-untyped-call]
+
+    def _has_message(self, timeout: float) -> bool:
+        channel: Any = self.worker_manager.pool_channel
+        try:
+            return bool(channel.poll(timeout))
+        except OSError as error:
+            raise BrokenProcessPool from error
 
 
 def begin(taken_over: Origin, start: Callable[..., None], arguments: Sequence[object]) -> None:

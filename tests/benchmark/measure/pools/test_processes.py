@@ -1,12 +1,14 @@
 """Worker processes use the cores there are, and a system that refuses them is told so."""
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pebble
 import pytest
 from codecshift.benchmark.measure.job import prepare
-from codecshift.benchmark.measure.pools.processes import cores
+from codecshift.benchmark.measure.pools.processes import _Manager, cores, processes
 from codecshift.benchmark.measure.sitting import run
 from codecshift.benchmark.plan.plans import Plan
 from codecshift.benchmark.store import RunFileError
@@ -36,3 +38,24 @@ def test_a_system_without_shared_memory_is_told_so(pair: Path, tmp_path: Path, m
 
 def test_at_least_one_core_is_usable() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+def test_a_process_that_ends_at_once_costs_its_own_task_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last messages are read before its end is told, however late they are read."""
+    read = _Manager.process_next_message
+
+    def late(manager: _Manager, timeout: float) -> None:
+        time.sleep(0.25)  # longer than it takes to notice the end of a process
+        read(manager, timeout)
+
+    monkeypatch.setattr(_Manager, "process_next_message", late)
+    pool = processes(1, dict)
+    try:
+        tasks = [pool.schedule(*task) for task in [(abs, [-1]), (os._exit, [3]), (abs, [-2]), (os._exit, [4])]]
+        kept, lost = tasks[::2], tasks[1::2]
+        assert [task.result(timeout=60) for task in kept] == [1, 2]
+        ends = [task.exception(timeout=60) for task in lost]
+    finally:
+        pool.stop()
+        pool.join()
+    assert [end.exitcode for end in ends if isinstance(end, pebble.ProcessExpired)] == [3, 4]
