@@ -5,8 +5,8 @@
 
 PYTHON ?= python3
 EXTRAS ?= test
-# One process more than there are cores: many tests wait for processes of their own.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Two processes more than there are cores: many tests wait for processes of their own.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
 BIN := .venv/bin
 
 .PHONY: run test lint perf setup clean
