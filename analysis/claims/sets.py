@@ -57,8 +57,8 @@ def sets_agree(records: Records) -> Finding:
             ranked[image_set] = _ranked(part, records.bands)
         except NotComparable as reason:
             raise Lacking(f"ranking on {image_set} ({reason})", ask) from reason
-    one, other = ranked.values()
-    codecs = [codec for codec in one if codec in other]
+    on_kodak, on_clic = ranked.values()
+    codecs = [codec for codec in on_kodak if codec in on_clic]
     if len(codecs) < FEWEST_CODECS:
         raise Lacking(f"{FEWEST_CODECS} codecs ranked on both sets under the same conditions ({len(codecs)} are)", ask)
     scores = {
