@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping
@@ -45,9 +46,37 @@ NEEDS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "no-root": (lambda: not hasattr(os, "geteuid") or os.geteuid() != 0, "nothing is forbidden to root"),
 }
 
+# What the extras of the package or the Kodak images can change, beside tests that need torch or Kodak by name.
+FILES_WITH_EXTRAS = (
+    "codecs/neural/",
+    "codecs/test_jpeg_family.py",
+    "benchmark/cli/test_app.py",
+    "benchmark/cli/test_listing.py",
+    "perf/test_neural_perf.py",
+    "perf/test_row_perf.py",
+    "test_house.py",
+    "test_shared_libraries.py",
+)
+CODECS_OF_FORMATS = re.compile(r"\[.*\bjpeg(li|ls)\b")
+NEEDS_OF_EXTRAS = {"torch", "pytorch_msssim", "neural", "kodak"}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"needs(*what): skipped where the machine lacks one of {', '.join(NEEDS)}")
+    config.addinivalue_line("markers", "extras: what the extras of the package or the Kodak images can change")
+
+
+def _asked(item: pytest.Item) -> set[str]:
+    return {what for mark in item.iter_markers("needs") for what in mark.args}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what a second run with every extra has to repeat: `pytest -m extras`."""
+    here = Path(__file__).parent
+    for item in items:
+        file = item.path.relative_to(here).as_posix()
+        if file.startswith(FILES_WITH_EXTRAS) or _asked(item) & NEEDS_OF_EXTRAS or CODECS_OF_FORMATS.search(item.name):
+            item.add_marker("extras")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -57,11 +86,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for mark in item.iter_markers("needs"):
-        for what in mark.args:
-            there, reason = NEEDS[what]
-            if not there():
-                pytest.skip(reason)
+    for what in sorted(_asked(item)):
+        there, reason = NEEDS[what]
+        if not there():
+            pytest.skip(reason)
 
 
 @pytest.fixture(scope="session", autouse=True)
