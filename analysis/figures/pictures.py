@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..conditions import CLEAN, CLEAN_CONDITION, Condition
 from ..distortion import psnr, squared_error
 from ..matched import Near
-from .kind import Drawing, Kind, used
-from .material import (
+from .parts.kind import Drawing, Kind, used
+from .parts.material import (
     AT_MATCHED_POINT,
     Image,
     Material,
@@ -26,9 +26,9 @@ from .material import (
     rates_of,
     rows_at,
 )
-from .needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS
-from .representatives import typical_corruptions, typical_image
-from .style import ERROR, ONE_COLUMN, SMALL, TINY, close_sheet, columns_of, pages, readable, wrapped
+from .parts.needs import IMAGES, MATCHED_POINTS, SHIFTED_ROWS
+from .parts.representatives import typical_corruptions, typical_image
+from .parts.style import ERROR, ONE_COLUMN, SMALL, TINY, close_sheet, columns_of, pages, readable, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .curves import RATE_CURVES
-from .kind import Drawing, Kind
-from .material import Material, NothingToDraw
-from .needs import NEURAL, ROWS, neural
-from .radial import PSD_RADIAL
+from .parts.kind import Drawing, Kind
+from .parts.material import Material, NothingToDraw
+from .parts.needs import NEURAL, ROWS, neural
+from .rates.curves import RATE_CURVES
+from .spectra.radial import PSD_RADIAL
 
 
 def neural_variants(material: Material) -> tuple[Drawing, ...]:

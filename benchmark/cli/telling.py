@@ -317,7 +317,7 @@ def export(
 
 def _inches(width: str) -> float:
     """Return the width of a page of figures in inches; refuse one that is no number or on which text would not fit."""
-    from ...analysis.figures.style import ONE_COLUMN, TWO_COLUMNS
+    from ...analysis.figures.parts.style import ONE_COLUMN, TWO_COLUMNS
 
     known = {"column": ONE_COLUMN, "page": TWO_COLUMNS}
     try:

@@ -72,8 +72,8 @@ def draw(efforts: Sequence[Effort], path: Path) -> None:
     """Draw effort curves to a file, in the format of its ending."""
     import pandas as pd  # noqa: PLC0415 - heavy
 
-    from ...analysis.figures import efforts as figure  # noqa: PLC0415
-    from ...analysis.figures.style import plain  # noqa: PLC0415
+    from ...analysis.figures.parts.style import plain  # noqa: PLC0415
+    from ...analysis.figures.rates import efforts as figure  # noqa: PLC0415
     from .figures import write_picture  # noqa: PLC0415
 
     with plain():

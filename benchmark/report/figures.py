@@ -14,7 +14,7 @@ import pandas as pd
 from ...analysis import figures as analysis
 from ...analysis.counted import counted
 from ...analysis.figures import FIGURES, Chosen, Drawing, Kind, NothingToDraw
-from ...analysis.figures.style import TWO_COLUMNS, plain
+from ...analysis.figures.parts.style import TWO_COLUMNS, plain
 from ...codecs.protocol import Spec
 from ..measure.remade import Remade
 from ..plan.names import file_name, named

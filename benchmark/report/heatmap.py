@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...analysis import heatmap as analysis
 from ...analysis.counted import counted
-from ...analysis.figures import heatmap as maps
+from ...analysis.figures.spectra import heatmap as maps
 from ...analysis.heatmap import RULE, Heatmap, NoHeatmap, Quantity, Window, full_window, low_window
 from ...corruptions.corruption import CLEAN, Corruption
 from ...corruptions.fourier import RMS, every_wave, lowest_waves

@@ -8,7 +8,7 @@ from functools import cache
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Chosen, Drawing, Material, NothingToDraw
-from codecshift.analysis.figures.style import FOUR_PANELS, ONE_COLUMN, TWO_COLUMNS, plain
+from codecshift.analysis.figures.parts.style import FOUR_PANELS, ONE_COLUMN, TWO_COLUMNS, plain
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 

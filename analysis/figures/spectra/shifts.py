@@ -7,22 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..spectrum import Power, grid_thirds, luminance, radial
-from .kind import Drawing, Kind, used_spectra
-from .material import Material
-from .needs import spectra
-from .spectra import (
-    MEAN_SPECTRUM,
-    UNIT,
-    decibels,
-    draw_map,
-    groups_by_band,
-    label_frequencies,
-    limits_of,
-    severity_of_spectra,
-    windowed,
-)
-from .style import (
+from ...spectrum import Power, grid_thirds, luminance, radial
+from ..parts.kind import Drawing, Kind, used_spectra
+from ..parts.material import Material
+from ..parts.needs import spectra
+from ..parts.style import (
     TEXT,
     TINY,
     colour_bar,
@@ -34,6 +23,17 @@ from .style import (
     sheet,
     square_panel_rows,
     tidy,
+)
+from .planes import (
+    MEAN_SPECTRUM,
+    UNIT,
+    decibels,
+    draw_map,
+    groups_by_band,
+    label_frequencies,
+    limits_of,
+    severity_of_spectra,
+    windowed,
 )
 
 if TYPE_CHECKING:

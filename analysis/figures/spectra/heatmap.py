@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditions import CLEAN
-from ..heatmap import RULE, Heatmap, NoHeatmap, Quantity, Values, heatmaps, plane, windows
-from ..matched import at_points
-from .kind import Drawing, Kind, Need, used
-from .material import Material, NothingToDraw
-from .style import FOUR_PANELS, SMALL, TEXT, TINY, TWO_COLUMNS, pages, sheet, wrapped
+from ...conditions import CLEAN
+from ...heatmap import RULE, Heatmap, NoHeatmap, Quantity, Values, heatmaps, plane, windows
+from ...matched import at_points
+from ..parts.kind import Drawing, Kind, Need, used
+from ..parts.material import Material, NothingToDraw
+from ..parts.style import FOUR_PANELS, SMALL, TEXT, TINY, TWO_COLUMNS, pages, sheet, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
-from codecshift.analysis.figures.heatmap import PANELS, draw
-from codecshift.analysis.figures.style import TWO_COLUMNS
+from codecshift.analysis.figures.parts.style import TWO_COLUMNS
+from codecshift.analysis.figures.spectra.heatmap import PANELS, draw
 from codecshift.analysis.heatmap import Heatmap, Window, full_window, low_window, plane
 
 MISSING = "missing: not measured, or failed"

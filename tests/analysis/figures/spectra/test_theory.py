@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Material, NothingToDraw
-from codecshift.analysis.figures.theory import KINDS, MOST_RANKS, theory_linear
+from codecshift.analysis.figures.spectra.theory import KINDS, MOST_RANKS, theory_linear
 from codecshift.analysis.spectrum import GRID, grid_radius, luminance, radial
 from codecshift.analysis.theory import balance_of_spectra, deviations, predict_spectra, principal, stationary
 from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Drawing, Material, NothingToDraw
-from codecshift.analysis.figures.spectra import whole_plane
+from codecshift.analysis.figures.spectra.planes import whole_plane
 from codecshift.analysis.spectrum import GRID, grid, power_spectrum
 from matplotlib.axes import Axes
 

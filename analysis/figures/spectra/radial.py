@@ -8,29 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditions import CLEAN_CONDITION
-from ..counted import counted
-from ..matched import Near
-from ..spectrum import GRID, Power, SpectrumKey, grid_thirds, luminance, radial
-from .kind import Drawing, Kind, used_spectra
-from .looks import BAND_COLOURS, looks
-from .material import Material, NothingToDraw, labels_of
-from .needs import CLEAN_ROWS, spectra
-from .shifts import limit_from
-from .spectra import (
-    AT_POINTS,
-    MEAN_SPECTRUM,
-    UNIT,
-    decibels,
-    groups_by_band,
-    notes_on,
-    pointed,
-    points_with_spectra,
-    rates_under,
-    severity_of_spectra,
-    windowed,
-)
-from .style import (
+from ...conditions import CLEAN_CONDITION
+from ...counted import counted
+from ...matched import Near
+from ...spectrum import GRID, Power, SpectrumKey, grid_thirds, luminance, radial
+from ..parts.kind import Drawing, Kind, used_spectra
+from ..parts.looks import BAND_COLOURS, looks
+from ..parts.material import Material, NothingToDraw, labels_of
+from ..parts.needs import CLEAN_ROWS, spectra
+from ..parts.style import (
     FOUR_PANELS,
     INK,
     SMALL,
@@ -47,6 +33,20 @@ from .style import (
     tidy,
     wrapped,
 )
+from .planes import (
+    AT_POINTS,
+    MEAN_SPECTRUM,
+    UNIT,
+    decibels,
+    groups_by_band,
+    notes_on,
+    pointed,
+    points_with_spectra,
+    rates_under,
+    severity_of_spectra,
+    windowed,
+)
+from .shifts import limit_from
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

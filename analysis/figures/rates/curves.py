@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..conditions import BANDS, CLEAN
-from ..counted import counted
-from ..distortion import on_axis
-from ..ranking import largest_shared
-from ..rate import MINIMUM_POINTS
-from ..statistics import summarise
-from .kind import Drawing, Kind, used
-from .looks import looks
-from .material import Material, NothingToDraw
-from .needs import CLEAN_ROWS, ROWS, SHIFTED_ROWS
-from .style import (
+from ...conditions import BANDS, CLEAN
+from ...counted import counted
+from ...distortion import on_axis
+from ...ranking import largest_shared
+from ...rate import MINIMUM_POINTS
+from ...statistics import summarise
+from ..parts.kind import Drawing, Kind, used
+from ..parts.looks import looks
+from ..parts.material import Material, NothingToDraw
+from ..parts.needs import CLEAN_ROWS, ROWS, SHIFTED_ROWS
+from ..parts.style import (
     INK,
     ONE_COLUMN,
     TEXT,

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..conditions import BANDS, CLEAN
-from ..matched import MATCHED_BPP, Near
-from .curves import LINE, REFERENCES, SMALL_LINE, band_title, lossy_means
-from .kind import Drawing, Kind, used
-from .looks import looks
-from .material import AT_MATCHED_POINT, Material, labels_of, matched_points, rates_of, rows_at
-from .needs import MATCHED_POINTS, SEVERITIES
-from .style import (
+from ...conditions import BANDS, CLEAN
+from ...matched import MATCHED_BPP, Near
+from ..parts.kind import Drawing, Kind, used
+from ..parts.looks import looks
+from ..parts.material import AT_MATCHED_POINT, Material, labels_of, matched_points, rates_of, rows_at
+from ..parts.needs import MATCHED_POINTS, SEVERITIES
+from ..parts.style import (
     FOUR_PANELS,
     TEXT,
     headed,
@@ -29,6 +28,7 @@ from .style import (
     tidy,
     wrapped,
 )
+from .curves import LINE, REFERENCES, SMALL_LINE, band_title, lossy_means
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..conditions import BANDS, CLEAN
-from ..rate import inflation
-from .kind import Drawing, Kind, used
-from .looks import looks
-from .material import Material, NothingToDraw
-from .needs import CLEAN_ROWS, SHIFTED_ROWS
-from .style import (
+from ...conditions import BANDS, CLEAN
+from ...rate import inflation
+from ..parts.kind import Drawing, Kind, used
+from ..parts.looks import looks
+from ..parts.material import Material, NothingToDraw
+from ..parts.needs import CLEAN_ROWS, SHIFTED_ROWS
+from ..parts.style import (
     INK,
     ONE_COLUMN,
     SIGNED,

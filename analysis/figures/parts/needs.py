@@ -6,9 +6,9 @@ import shlex
 
 import numpy as np
 
-from ..conditions import CLEAN
-from ..matched import MATCHED_BPP
-from ..rate import MINIMUM_POINTS
+from ...conditions import CLEAN
+from ...matched import MATCHED_BPP
+from ...rate import MINIMUM_POINTS
 from .kind import Need
 from .material import Material, matched_points
 

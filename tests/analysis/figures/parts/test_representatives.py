@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import Chosen, Material
-from codecshift.analysis.figures.representatives import typical_corruptions, typical_image
+from codecshift.analysis.figures.parts.representatives import typical_corruptions, typical_image
 
 LOW = ("snow", "frost", "fog")
 

@@ -8,22 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from ..conditions import CLEAN
-from ..theory import balance_of_spectra, deviations
-from .kind import Drawing, Kind, Need, used_spectra
-from .looks import BAND_COLOURS
-from .material import Material
-from .style import (
-    INK,
-    SMALL,
-    TEXT,
-    columns_of,
-    legend,
-    legend_height,
-    rate_scale,
-    sheet,
-    tidy,
-)
+from ...conditions import CLEAN
+from ...theory import balance_of_spectra, deviations
+from ..parts.kind import Drawing, Kind, Need, used_spectra
+from ..parts.looks import BAND_COLOURS
+from ..parts.material import Material
+from ..parts.style import INK, SMALL, TEXT, columns_of, legend, legend_height, rate_scale, sheet, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,6 +1,6 @@
 """A codec has one look in every figure, which no other codec and no band has."""
 
-from codecshift.analysis.figures.looks import BAND_COLOURS, FAMILIES, looks
+from codecshift.analysis.figures.parts.looks import BAND_COLOURS, FAMILIES, looks
 
 OURS = [name for *_, names in FAMILIES for name in names]
 

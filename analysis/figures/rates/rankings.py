@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..conditions import BANDS, CLEAN, by_band
-from ..counted import counted
-from ..ranking import Leaderboard, NotComparable, rank
-from ..statistics import RESAMPLES
-from .kind import Drawing, Kind, used
-from .looks import looks
-from .material import Material, NothingToDraw
-from .needs import COMPARISON, SHIFTED_ROWS, two_ladders
-from .style import (
+from ...conditions import BANDS, CLEAN, by_band
+from ...counted import counted
+from ...ranking import Leaderboard, NotComparable, rank
+from ...statistics import RESAMPLES
+from ..parts.kind import Drawing, Kind, used
+from ..parts.looks import looks
+from ..parts.material import Material, NothingToDraw
+from ..parts.needs import COMPARISON, SHIFTED_ROWS, two_ladders
+from ..parts.style import (
     FOUR_PANELS,
     INK,
     SMALL,

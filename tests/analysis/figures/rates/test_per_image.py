@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Material
-from codecshift.analysis.figures.per_image import apart, standing_apart
+from codecshift.analysis.figures.rates.per_image import apart, standing_apart
 from matplotlib.axes import Axes
 
 EXTRA = {"i0": 0.0, "i1": 0.1, "i2": -0.1, "i3": 0.2, "i4": -0.2, "i5": 3.0}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..conditions import BANDS, CLEAN
-from ..matched import MATCHED_BPP, Near, nearest_to
+from ...conditions import BANDS, CLEAN
+from ...matched import MATCHED_BPP, Near, nearest_to
 from .material import Material
 
 DEFAULT_ANCHORS = ("jpeg2000", "jpeg")

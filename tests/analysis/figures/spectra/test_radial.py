@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import pytest
 from codecshift.analysis.figures import FIGURES, Chosen, Drawing, Material
-from codecshift.analysis.figures.looks import looks
+from codecshift.analysis.figures.parts.looks import looks
 from codecshift.analysis.spectrum import grid_thirds
 
 Make = Callable[[pd.DataFrame], pd.DataFrame]

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conditions import BANDS, CLEAN_CONDITION, Condition
-from ..matched import MATCHED_BPP, Near
-from ..spectrum import GRID, Power, SpectrumKey, density, luminance
-from .kind import Drawing, Kind, used_spectra
-from .material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rates_of, rows_at
-from .needs import spectra
-from .representatives import typical_corruptions
-from .style import (
+from ...conditions import BANDS, CLEAN_CONDITION, Condition
+from ...matched import MATCHED_BPP, Near
+from ...spectrum import GRID, Power, SpectrumKey, density, luminance
+from ..parts.kind import Drawing, Kind, used_spectra
+from ..parts.material import AT_MATCHED_POINT, Material, NothingToDraw, labels_of, matched_points, rates_of, rows_at
+from ..parts.needs import spectra
+from ..parts.representatives import typical_corruptions
+from ..parts.style import (
     POWER,
     SMALL,
     TINY,

@@ -8,23 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..conditions import CLEAN_CONDITION, Condition
-from ..rate import Curve, bd_rate
-from .kind import Drawing, Kind, used
-from .looks import looks
-from .material import Material, NothingToDraw
-from .needs import CLEAN_ROWS, COMPARISON, SHIFTED_ROWS, two_ladders
-from .representatives import DEFAULT_ANCHORS
-from .style import (
-    INK,
-    SMALL,
-    TINY,
-    columns_of,
-    label_below,
-    label_beside,
-    sheet,
-    tidy,
-)
+from ...conditions import CLEAN_CONDITION, Condition
+from ...rate import Curve, bd_rate
+from ..parts.kind import Drawing, Kind, used
+from ..parts.looks import looks
+from ..parts.material import Material, NothingToDraw
+from ..parts.needs import CLEAN_ROWS, COMPARISON, SHIFTED_ROWS, two_ladders
+from ..parts.representatives import DEFAULT_ANCHORS
+from ..parts.style import INK, SMALL, TINY, columns_of, label_below, label_beside, sheet, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..conditions import CLEAN_CONDITION, Condition
-from ..spectrum import GRID, Power, luminance, radial
-from ..theory import predict_spectra, principal, stationary
-from .kind import Drawing, Kind, used_spectra
-from .material import Material, NothingToDraw
-from .representatives import typical_corruptions
-from .shifts import SHADES, limit_from
-from .spectra import MEAN_SPECTRUM, UNIT, decibels, groups_by_band, severity_of_spectra
-from .style import (
+from ...conditions import CLEAN_CONDITION, Condition
+from ...spectrum import GRID, Power, luminance, radial
+from ...theory import predict_spectra, principal, stationary
+from ..parts.kind import Drawing, Kind, used_spectra
+from ..parts.material import Material, NothingToDraw
+from ..parts.representatives import typical_corruptions
+from ..parts.style import (
     INK,
     SMALL,
     columns_of,
@@ -29,6 +27,8 @@ from .style import (
     tidy,
     wrapped,
 )
+from .planes import MEAN_SPECTRUM, UNIT, decibels, groups_by_band, severity_of_spectra
+from .shifts import SHADES, limit_from
 from .theory import CODEC, SPECTRA_OF_LINEAR, spread
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..ranking import Entry
-from .kind import Drawing, Kind, used
-from .looks import looks
-from .material import Material, NothingToDraw
-from .needs import COMPARISON
+from ...ranking import Entry
+from ..parts.kind import Drawing, Kind, used
+from ..parts.looks import looks
+from ..parts.material import Material, NothingToDraw
+from ..parts.needs import COMPARISON
+from ..parts.style import FOUR_PANELS, INK, SMALL, TEXT, sheet, tidy
 from .rankings import board_of, percent_scale, sureness
-from .style import FOUR_PANELS, INK, SMALL, TEXT, sheet, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

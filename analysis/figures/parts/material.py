@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..commands import Asked, Measured, measured
-from ..conditions import CLEAN
-from ..matched import MATCHED_BPP, Near, at_points, nearest_to
-from ..ranking import on_curve
+from ...commands import Asked, Measured, measured
+from ...conditions import CLEAN
+from ...matched import MATCHED_BPP, Near, at_points, nearest_to
+from ...ranking import on_curve
 from .style import TWO_COLUMNS
 
 Image = NDArray[np.uint8]

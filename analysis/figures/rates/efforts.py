@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .looks import looks
-from .style import SMALL, TWO_COLUMNS, legend, rate_scale, sheet, tidy
+from ..parts.looks import looks
+from ..parts.style import SMALL, TWO_COLUMNS, legend, rate_scale, sheet, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..conditions import CLEAN
+from ...conditions import CLEAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

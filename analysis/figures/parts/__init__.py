@@ -1,0 +1,1 @@
+"""What every kind of figure is made of: its evidence, its needs, its choices and its looks."""
