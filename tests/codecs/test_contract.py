@@ -26,7 +26,7 @@ def available(spec: Spec) -> Spec:
     return spec
 
 
-BOTH_ENDS = {"avif", "heic", "hevc", "av1", "svt-av1"}
+BOTH_ENDS = {"avif", "heic", "hevc"}
 
 
 def is_slow(spec: Spec) -> bool:
