@@ -34,6 +34,9 @@ class Jpegli:
             raise DecodeError(f"not a valid JPEG stream: {error}") from error
 
 
+_EOI = b"\xff\xd9"  # the marker that ends a stream of JPEG and of JPEG-LS
+
+
 @dataclass(frozen=True, slots=True)
 class Imagecodec:
     """A pair of functions of the package imagecodecs, and the level that its encoder gets."""
@@ -49,6 +52,8 @@ class Imagecodec:
 
     def decode(self, data: bytes) -> Image:
         """Return the pixels of a stream of 8-bit RGB."""
+        if not data.endswith(_EOI):  # CharLS takes seconds to refuse a small picture whose stream is cut off
+            raise DecodeError(f"not a valid {self.name} stream: it does not end with the marker EOI")
         try:
             image = np.asarray(self.decoder(data))
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

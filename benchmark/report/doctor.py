@@ -15,7 +15,7 @@ from ...corruptions.sets import SetError, SetMissing, default_data_dir, open_set
 from ..measure.pools.processes import cores
 from ..store.facts import PROBE_LIMIT
 from ..store.provenance import LIBRARIES, cpu, git_state
-from .codecs import Entry, entries
+from .codecs import Entry, entries_without_containers
 from .sheet import Column, Report, Sheet
 
 SPACE_WANTED = 2_000_000_000  # bytes: the two archives of clic2020-test and their images take almost as much
@@ -55,7 +55,8 @@ def findings(
     yield "ok" if kept else "--", "frost textures", str(kept) if kept else "downloaded by the first run with frost"
     known = catalogue()
     # All neural codecs open in the same way, so trying the first one is enough.
-    yield from _codecs(entries(known.specs.values(), limit, progress, unopened=[spec.name for spec in NEURAL[1:]]))
+    unopened = [spec.name for spec in NEURAL[1:]]
+    yield from _codecs(entries_without_containers(known.specs.values(), limit, progress, unopened))
     for name, fault in known.damaged.items():
         yield "!!", f"codec {name}", fault
     for name, fault in known.faults.items():

@@ -25,7 +25,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 HEIGHT, WIDTH = 170, 190
 BAD_CODECS = '''
 """Codecs that fail in every way there is, but not on the pictures they are tried with when they are opened."""
-import ctypes, os, signal, sys
+import ctypes, os, signal, sys, threading
 from contextlib import contextmanager
 
 from codecshift.codecs.identity import Identity
@@ -54,14 +54,14 @@ def factory(misbehave):
     return load
 
 
-def spin(_):
-    while True:
-        pass
+def hangs(_):
+    """Never return, and leave the processor to other tests."""
+    threading.Event().wait()
 
 
-def spin_deaf_to_the_alarm(seen):
+def hangs_deaf_to_the_alarm(seen):
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    spin(seen)
+    hangs(seen)
 
 
 class Panic(BaseException):
@@ -102,8 +102,8 @@ leaks = factory(leak)
 quits = factory(lambda seen: os._exit(0))
 segfault = factory(lambda seen: ctypes.string_at(0))
 exits = factory(lambda seen: os._exit(3))
-hang = factory(spin)
-deaf = factory(spin_deaf_to_the_alarm)
+hang = factory(hangs)
+deaf = factory(hangs_deaf_to_the_alarm)
 sysexit = factory(lambda seen: sys.exit(3))
 panic = factory(panics)
 interrupt = factory(interrupts)

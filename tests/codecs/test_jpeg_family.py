@@ -62,6 +62,14 @@ def test_damaged_streams_are_refused(spec: Spec) -> None:
                 codec.decode(damaged)
 
 
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.999])
+def test_jpeg_ls_that_is_cut_off_is_refused_before_it_is_decoded(share: float) -> None:
+    data, _ = coded("jpegls:e4")
+    spec, (point,) = find("jpegls:e4")
+    with open_codec(spec, point) as codec, pytest.raises(DecodeError, match=r"does not end with the marker EOI$"):
+        codec.decode(data[: int(share * len(data))])
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_a_missing_package_is_named_with_the_way_to_get_it(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("pyjpegli", "imagecodecs"):

@@ -80,8 +80,9 @@ def opened(label: str) -> Iterator[Codec]:
 
 @cache
 def tried(label: str) -> tuple[bytes, float, float]:
-    """Return the stream, bpp and PSNR of the photograph at a point."""
-    return measured(label, photograph())
+    """Return the stream, bpp and PSNR of the photograph at a point, of the face alone by the slow AVIF and HEIC."""
+    image = photograph()
+    return measured(label, np.ascontiguousarray(image[:192, 160:352]) if label.startswith(("avif", "heic")) else image)
 
 
 @cache
@@ -343,7 +344,7 @@ import skimage.data
 from codecshift.codecs.registry import find, open_codec
 if sys.argv[1:] and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-image = skimage.data.astronaut()[:192, 100:400].copy()
+image = skimage.data.astronaut()[:128, 160:352].copy()
 def encoded(label):
     spec, (point,) = find(label)
     with open_codec(spec, point) as codec:
@@ -355,7 +356,7 @@ with ThreadPoolExecutor(4) as pool:
     for label in labels:
         spec, (point,) = find(label)
         with open_codec(spec, point) as codec:
-            expected.append(hashlib.sha256(codec.encode(photograph()[:192, 100:400].copy())).hexdigest())
+            expected.append(hashlib.sha256(codec.encode(photograph()[:128, 160:352].copy())).hexdigest())
     for threads, arguments in (("1", ["one core"]), ("7", [])):
         counts = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPJ_NUM_THREADS", "NUM_THREADS"), threads)
         command = (sys.executable, "-c", code, *arguments)

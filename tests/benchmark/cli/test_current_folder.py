@@ -104,29 +104,39 @@ def test_nothing_is_imported_from_it_though_python_was_started_with_a_command(
 GONE = "the current folder has been deleted or moved: change to a folder that exists, and run the command again"
 
 
+def test_a_command_that_needs_a_folder_that_is_gone_says_so(launch: Launch, tmp_path: Path) -> None:
+    gone, there = tmp_path / "gone", tmp_path / "there.sqlite"
+    gone.mkdir()
+    condition = ("--set", "sample", "--images", "1", "--codec", "jpeg:q50", "--corruption", "none")
+    done = launch("run", *condition, "--out", there, cwd=gone, first='rmdir "$PWD";')
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"codecshift: {GONE}\n")
+    assert not there.is_file()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("run", "--set", "sample", "--images", "1", "--codec", "jpeg:q50", "--corruption", "none", "--out", "{there}"),
         ("run", "--set", "folder:photos", "--codec", "jpeg:q50"),
         ("run", "--set", "sample", "--codec", "jpeg:q50", "--dry-run", "--out", "{there}"),
         ("leaderboard", "r.sqlite"),
         ("generate", "sample", "--out", "{there}"),
     ],
-    ids=["run", "run-a-folder", "dry-run", "leaderboard", "generate"],
+    ids=["run-a-folder", "dry-run", "leaderboard", "generate"],
 )
-def test_a_command_that_needs_a_folder_that_is_gone_says_so(
-    arguments: tuple[str, ...], launch: Launch, tmp_path: Path
+def test_so_does_every_other_one(
+    arguments: tuple[str, ...], here: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone, there = tmp_path / "gone", tmp_path / "there.sqlite"
     gone.mkdir()
-    done = launch(*(word.format(there=there) for word in arguments), cwd=gone, first='rmdir "$PWD";')
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = here(*(word.format(there=there) for word in arguments))
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"codecshift: {GONE}\n")
     assert not there.is_file()
 
 
-def test_a_command_that_needs_no_folder_works_without(launch: Launch, tmp_path: Path) -> None:
+def test_a_command_that_needs_no_folder_works_without(launch: Launch, here: Launch, tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     done = launch("sets", cwd=tmp_path / "gone", first='rmdir "$PWD";')
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(launch("sets", cwd=tmp_path).stdout.split(os.linesep)[0])
+    assert done.stdout.startswith(here("sets").stdout.split(os.linesep)[0])

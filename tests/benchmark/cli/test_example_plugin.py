@@ -6,11 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from codecshift.benchmark import store
+from codecshift.codecs.registry import catalogue
 
 SOURCE = Path(__file__).parents[2] / "codecs" / "example_plugin"
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -30,8 +31,18 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_it_is_listed_with_all_that_is_fair_to_say(scratch: Path, command: Command) -> None:
-    done = command("codecs", "--format", "json", env={"PYTHONPATH": str(scratch)})
+@pytest.fixture
+def installed(few_codecs: None, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The example in this process and in those that it starts, beside a few codecs that are built in."""
+    monkeypatch.syspath_prepend(scratch)
+    catalogue.cache_clear()
+    yield
+    catalogue.cache_clear()
+
+
+@pytest.mark.usefixtures("installed")
+def test_it_is_listed_with_all_that_is_fair_to_say(here: Command) -> None:
+    done = here("codecs", "--format", "json")
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     assert data["faults"] == {}
@@ -55,9 +66,10 @@ def test_it_is_listed_with_all_that_is_fair_to_say(scratch: Path, command: Comma
     }
 
 
+@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("label", ["block-dct:s7.5", "block-dct-420"])
-def test_it_obeys_every_law(label: str, scratch: Path, command: Command) -> None:
-    done = command("check", label, env={"PYTHONPATH": str(scratch)})
+def test_it_obeys_every_law(label: str, here: Command) -> None:
+    done = here("check", label)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "BROKEN" not in done.stdout
     assert re.search(r"^block-dct(-420)?: (\d+) of \2 checks passed$", done.stdout, re.MULTILINE)

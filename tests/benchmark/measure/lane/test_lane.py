@@ -43,7 +43,7 @@ MARK = (255, 0, 255)
 
 CODECS = '''
 """Codecs that stand in for neural ones."""
-import os, signal, time, zlib
+import os, signal, threading, time, zlib
 from contextlib import contextmanager
 
 import numpy as np
@@ -137,8 +137,8 @@ def dies(images):
 
 
 def hangs(images):
-    while marked(images):
-        pass
+    if marked(images):
+        threading.Event().wait()
 
 
 def deaf(images):
@@ -154,8 +154,8 @@ def haunts(images):
     measured = attendant.measured
 
     def haunted(shot, *rest):
-        while shot.image == "hull":
-            pass
+        if shot.image == "hull":
+            threading.Event().wait()
         return measured(shot, *rest)
 
     if measured.__name__ != "haunted":
@@ -197,12 +197,14 @@ def spec(deed: str = "mixes", kind: str = "batched", log: Path | str = "", bits:
     return Spec(name=name, load=f"{MODULE}:load:{kind}/{deed}", points=points, kind="neural")
 
 
-@pytest.fixture(autouse=True)
-def _codecs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module", autouse=True)
+def _codecs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("codecs")
-    (folder / f"{MODULE}.py").write_text(CODECS, encoding="utf-8")
-    monkeypatch.syspath_prepend(folder)
-    return folder
+    stand_in = f"\n\nfrom codecshift.codecs.protocol import Point, Spec\nstand_in = {spec()!r}\n"
+    (folder / f"{MODULE}.py").write_text(CODECS + stand_in, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -217,13 +219,13 @@ def folder(photographs: dict[str, np.ndarray], tmp_path_factory: pytest.TempPath
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def job(folder: Path) -> Callable[..., Job]:
     """Return a function that makes a job of stand-ins, and of JPEG where asked for."""
 
     def make(*specs: Spec, codecs: Sequence[str] = (), corruptions: Sequence[str] = (CLEAN, "contrast")) -> Job:
         plan = Plan("test", "for tests", (f"folder:{folder}",), tuple(codecs), tuple(corruptions), (2,))
-        return described(prepare(plan, NOWHERE, extra=specs))
+        return prepare(plan, NOWHERE, extra=specs)
 
     return make
 
@@ -401,11 +403,12 @@ def test_a_killed_run_leaves_no_process_and_is_resumed(job: Callable[..., Job], 
 # --- what goes wrong
 
 
-@pytest.fixture
-def whole(job: Callable[..., Job], tmp_path: Path) -> pd.DataFrame:
+@pytest.fixture(scope="module")
+def whole(job: Callable[..., Job], tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """The rows of a stand-in that nothing disturbs."""
-    run(on_lane(job(spec(bits=[4]), codecs=["jpeg:q30"])), tmp_path / "whole.sqlite", jobs=1)
-    return untimed(tmp_path / "whole.sqlite")
+    path = tmp_path_factory.mktemp("whole") / "r.sqlite"
+    run(on_lane(job(spec(bits=[4]), codecs=["jpeg:q30"])), path, jobs=1)
+    return untimed(path)
 
 
 def good(path: Path) -> pd.DataFrame:
@@ -651,16 +654,15 @@ def test_an_estimate_tries_a_batch(job: Callable[..., Job], tmp_path: Path) -> N
 
 
 @pytest.fixture
-def installed(_codecs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A stand-in offered by an entry point, and a machine whose device is the CPU, with a lane."""
-    info = _codecs / "codecshift_lane_test-0.1.dist-info"
-    info.mkdir()
+    info = tmp_path / "site" / "codecshift_lane_test-0.1.dist-info"
+    info.mkdir(parents=True)
     (info / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: codecshift-lane-test\nVersion: 0.1\n", encoding="utf-8"
     )
     (info / "entry_points.txt").write_text(f"[codecshift.codecs]\nlane = {MODULE}:stand_in\n", encoding="utf-8")
-    with (_codecs / f"{MODULE}.py").open("a") as module:
-        module.write(f"\n\nfrom codecshift.codecs.protocol import Point, Spec\nstand_in = {spec()!r}\n")
+    monkeypatch.syspath_prepend(info.parent)
     monkeypatch.setattr("codecshift.benchmark.measure.job.chosen", lambda *_: Device("cpu", "cpu: for tests"))
     catalogue.cache_clear()
     yield
