@@ -14,7 +14,7 @@ import pandas as pd
 from ...analysis import figures as analysis
 from ...analysis.counted import counted
 from ...analysis.figures import FIGURES, Chosen, Drawing, Kind, NothingToDraw
-from ...analysis.figures.parts.style import TWO_COLUMNS, plain
+from ...analysis.figures.parts.style import TWO_COLUMNS, lay_out, plain
 from ...codecs.protocol import Spec
 from ..measure.remade import Remade
 from ..plan.names import file_name, named
@@ -175,6 +175,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str], caption: str) -> It
 def write_picture(figure: Figure, path: Path) -> None:
     """Write a figure in the format of the file's ending, without dates: the same figure gives the same bytes."""
     form = path.suffix[1:]
+    lay_out(figure)
     image = io.BytesIO()
     figure.savefig(image, format=form, metadata=_NO_DATES[form])
     write_whole(path, image.getvalue())

@@ -60,6 +60,17 @@ def close_sheet(width: float, height: float) -> Figure:
     return sheet(width, height, ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.02, wspace=0.01, hspace=0.01))
 
 
+def lay_out(figure: Figure) -> None:
+    """Place the panels of a figure once and for all, for every format in which it is saved.
+
+    Otherwise each saving would place them anew, which takes longer than to draw them.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
 def tidy(axis: Axes) -> None:
     """Give a panel light grid lines, small numbers and no frame at the top and right."""
     axis.grid(visible=True, lw=0.4, color="0.85")

@@ -94,27 +94,27 @@ class Drawn:
         return self.shown(image, corruption, severity) - np.uint8(point[1:])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def spectra() -> Callable[[pd.DataFrame], pd.DataFrame]:
     return make_spectra
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def levels() -> Mapping[str, float]:
     return LEVELS
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pictures() -> type[Drawn]:
     return Drawn
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rows() -> Callable[..., pd.DataFrame]:
     return make_rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def material() -> Callable[..., Material]:
     """Return a function that makes material: of `make_rows` unless rows are given."""
 

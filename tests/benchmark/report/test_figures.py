@@ -61,7 +61,7 @@ def test_a_caption_says_what_was_used(drawn: Path, tmp_path: Path) -> None:
     assert text.endswith("Rows in all: 8 measured, 0 failed or skipped. Run r.")
 
 
-def test_what_cannot_be_drawn_is_reported_and_the_rest_drawn(drawn: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_drawn_is_reported_and_listed_and_the_rest_drawn(drawn: Path, tmp_path: Path) -> None:
     said: list[str] = []
     written = figures(drawn, tmp_path / "out", skipped=said.append)
     kinds = {path.name.removesuffix("-kodak.png") for path in written if path.suffix == ".png"}
@@ -70,6 +70,13 @@ def test_what_cannot_be_drawn_is_reported_and_the_rest_drawn(drawn: Path, tmp_pa
     assert kinds | lacking == set(FIGURES)
     assert not kinds & lacking
     assert all("codecshift " in line.split(" is not drawn: ")[1] for line in said)
+    (sheet,) = drawing.states_report(Evidence.open(drawn), tmp_path).sheets
+    assert [name for name, _ in sheet.lines] == list(FIGURES)
+    assert {name for name, state in sheet.lines if state == "cannot be drawn"} == lacking
+    assert [note.partition(": ")[0] for note in sheet.notes] == [name for name in FIGURES if name in lacking]
+    for name in lacking:
+        with pytest.raises(NothingToDraw):
+            figures(drawn, tmp_path / "out", name)
 
 
 def test_a_figure_asked_for_that_cannot_be_drawn_is_refused(drawn: Path, tmp_path: Path) -> None:
@@ -77,19 +84,6 @@ def test_a_figure_asked_for_that_cannot_be_drawn_is_refused(drawn: Path, tmp_pat
         figures(drawn, tmp_path / "out", "rd-corrupted")
     with pytest.raises(UnknownName, match="did you mean 'rd-corrupted'"):
         figures(drawn, tmp_path / "out", "rd-corupted")
-
-
-def test_the_listing_agrees_with_what_is_drawn(drawn: Path, tmp_path: Path) -> None:
-    (sheet,) = drawing.states_report(Evidence.open(drawn), tmp_path).sheets
-    assert [name for name, _ in sheet.lines] == list(FIGURES)
-    lacking = [name for name, state in sheet.lines if state == "cannot be drawn"]
-    assert [note.partition(": ")[0] for note in sheet.notes] == lacking
-    for name in FIGURES:
-        if name in lacking:
-            with pytest.raises(NothingToDraw):
-                figures(drawn, tmp_path / "out", name)
-        else:
-            assert figures(drawn, tmp_path / "out", name)
 
 
 def test_each_set_has_its_figures_and_one_may_lack_them(tmp_path: Path, row: Callable[..., Row], write: Write) -> None:

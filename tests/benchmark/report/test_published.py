@@ -307,8 +307,10 @@ def stopping() -> Iterator[pytest.MonkeyPatch]:
         yield monkeypatch
 
 
-@pytest.mark.parametrize("kind", [OSError, KeyboardInterrupt])
-@pytest.mark.parametrize("count", range(5))
+@pytest.mark.parametrize(
+    ("count", "kind"),
+    [*((count, OSError) for count in range(5)), (0, KeyboardInterrupt), (3, KeyboardInterrupt)],
+)
 @pytest.mark.parametrize("name", ["write_bytes", "replace"])
 def test_an_export_that_is_stopped_leaves_whole_tables_with_their_runs(
     name: str,
