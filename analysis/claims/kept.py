@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..conditions import Condition
-from ..statistics import MINIMUM_IMAGES, Interval, bootstrap, levels
+from ..statistics import MINIMUM_IMAGES, Interval, Resampled, bootstrap, levels
 from .claim import Claim, Decision, Finding, because, in_words, together
-from .records import Floats, Lacking, Records, Resampled, rows_of
+from .records import Floats, Lacking, Records, rows_of
 from .signs import sure_signs
 
 TO_DIFFER = 5.0

@@ -15,7 +15,7 @@ from ..conditions import CLEAN
 from ..counted import counted
 from ..distortion import mean_squared_error
 from ..matched import MATCHED_BPP, Near, nearest_to
-from ..statistics import CONFIDENCE, Interval, bootstrap, interval
+from ..statistics import Interval, Resampled, bootstrap
 
 Floats = NDArray[np.float64]
 Point = tuple[str, str]
@@ -151,18 +151,6 @@ def per_image(table: pd.DataFrame, column: str) -> pd.Series[float]:
     cells = table.pivot_table(index="image", columns=["codec", "point", "corruption", "severity"], values=column)
     values: pd.Series[float] = cells[np.isfinite(cells).all(axis=1)].mean(axis=1)
     return values
-
-
-@dataclass(frozen=True, slots=True)
-class Resampled:
-    """A number over some images: `values` holds it for all of them, then for each resample of them."""
-
-    values: Floats
-    images: int
-
-    def interval(self, confidence: float = CONFIDENCE) -> Interval:
-        """Return the number with its confidence interval."""
-        return interval(float(self.values[0]), self.values[1:], self.images, confidence=confidence)
 
 
 def mean(values: pd.Series[float]) -> Resampled:
