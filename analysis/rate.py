@@ -108,17 +108,15 @@ def at_rate(target: float, bpp: ArrayLike, values: ArrayLike) -> NDArray[np.floa
     """
     rate, value = np.asarray(bpp, np.float64), np.asarray(values, np.float64)
     known = np.isfinite(rate) & np.isfinite(value) & (rate > 0)
-    # One more point, without a value at an infinite rate, lies above every target.
-    above = [(0, 0)] * (rate.ndim - 1) + [(0, 1)]
-    rate = np.pad(np.where(known, rate, np.inf), above, constant_values=np.inf)
-    value = np.pad(np.where(known, value, np.nan), above, constant_values=np.nan)
-    order = np.argsort(rate, axis=-1)
-    rate, value = np.take_along_axis(rate, order, axis=-1), np.take_along_axis(value, order, axis=-1)
-    upper = (rate < target).sum(axis=-1, keepdims=True)
-    lower = np.maximum(upper - 1, 0)
+    if not rate.shape[-1]:
+        return np.full(rate.shape[:-1], np.nan)
+    below = np.where(known & (rate < target), rate, -np.inf)
+    above = np.where(known & (rate >= target), rate, np.inf)
+    lower, upper = below.argmax(axis=-1)[..., np.newaxis], above.argmin(axis=-1)[..., np.newaxis]
     low, high, first, second = (
-        np.take_along_axis(table, place, axis=-1)[..., 0] for table in (rate, value) for place in (lower, upper)
+        np.take_along_axis(table, place, axis=-1)[..., 0]
+        for table, place in ((below, lower), (above, upper), (value, lower), (value, upper))
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         between = first + np.log(target / low) / np.log(high / low) * (second - first)
-    return np.where(high == target, second, between)
+    return np.where(high == target, second, np.where(np.isfinite(low) & np.isfinite(high), between, np.nan))

@@ -93,7 +93,8 @@ def inflation_of(ladders: Ladders, codec: str, condition: Condition, draws: Floa
     images = ~np.isnan(rates).any(axis=(0, 1))
     if not len(rates) or not images.any():
         return _unknown(draws)
-    own, base = (_means(rates[:, side][:, images], draws[:, images]) for side in (0, 1))
+    both = rates.swapaxes(0, 1).reshape(2 * len(rates), -1)[:, images]
+    own, base = np.split(_means(both, draws[:, images]), 2, axis=1)
     return Resampled(inflation(base, own), int(images.sum()))
 
 
@@ -109,9 +110,11 @@ def restoration_of(
     base = np.array([[shown.get((compared.condition, name), math.nan) for name in names]])
     if codec not in compared.codecs or not np.isfinite(base).all():
         return _unknown(draws)
-    ladder, drawn = ladders.of(codec, compared.condition), draws[:, compared.images]
-    bpp, psnr = (_means(table[ladder.curve][:, compared.images], drawn) for table in (ladder.bpp, ladder.psnr_clean))
-    return Resampled(at_rate(matched_bpp, bpp, psnr) - _means(base, drawn)[:, 0], len(names))
+    ladder = ladders.of(codec, compared.condition)
+    bpp, psnr = (table[ladder.curve][:, compared.images] for table in (ladder.bpp, ladder.psnr_clean))
+    means = _means(np.concatenate([bpp, psnr, base]), draws[:, compared.images])
+    bpp, psnr, base = np.split(means, [len(bpp), 2 * len(bpp)], axis=1)
+    return Resampled(at_rate(matched_bpp, bpp, psnr) - base[:, 0], len(names))
 
 
 def _unknown(draws: Floats) -> Resampled:
@@ -121,4 +124,4 @@ def _unknown(draws: Floats) -> Resampled:
 def _means(table: Floats, draws: Floats) -> Floats:
     """Return the means of a table of points x images over drawn images, shape (draws, points); NaN if none is drawn."""
     with np.errstate(invalid="ignore"):
-        return np.asarray((draws / draws.sum(axis=1, keepdims=True)) @ table.T)
+        return np.asarray(draws @ table.T / draws.sum(axis=1, keepdims=True))
