@@ -13,7 +13,7 @@ from ..conditions import CLEAN_CONDITION, Condition
 from ..counted import counted
 from ..rate import Curve, bd_rate
 from ..statistics import finite_mean
-from .contest import NO_CURVE, Contest, coverages
+from .contest import LOSSLESS, NO_CURVE, Contest, coverages
 from .groups import Groups, mean_over
 from .ladders import MOST_FAILED, Floats, Ladders, estimate_of, is_estimate
 from .leaderboard import EQUAL, FITTED, Entry, Leaderboard
@@ -125,7 +125,7 @@ def _reason(codec: str, board: Leaderboard, ladders: Ladders) -> str:
         conditions = counted(failures.of, "condition")
         return f"failed on {failures.share:.0%} of its rows, in {failures.conditions} of {conditions}"
     if (codec, board.conditions[0]) not in board.ratings:
-        return NO_CURVE
+        return LOSSLESS if codec in ladders.lossless else NO_CURVE
     return gaps_of(codec, board, board.scored)
 
 

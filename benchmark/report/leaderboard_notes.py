@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from ...analysis.ranking import Leaderboard, gaps_of
+from ...analysis.ranking import LOSSLESS, Leaderboard, gaps_of
 from ...analysis.rate import MINIMUM_POINTS
 from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST
 
@@ -58,9 +58,9 @@ def _legend(board: Leaderboard, columns: Sequence[str]) -> str:
             "corrupted image; empty where a ladder does not reach that rate."
         )
         if any(entry.on_front for entry in board.entries):
+            point_values = ", whatever the intervals" if board.intervals is not None and board.intervals.known else ""
             sentences.append(
-                f"{FRONT}: of the codecs with both, none is better in both bits and restoration high, by the numbers "
-                "themselves: the intervals do not count."
+                f"{FRONT}: of the codecs with both, none is better in both bits and restoration high{point_values}."
             )
     elif any(name.startswith("restoration") for name in columns) and not board.shown_psnr and board.conditions[1:]:
         sentences.append(
@@ -77,12 +77,15 @@ def _legend(board: Leaderboard, columns: Sequence[str]) -> str:
 def _unranked_notes(board: Leaderboard) -> Iterator[str]:
     """Yield why codecs have no rank, or no number in some column."""
     for entry in board.entries:
-        if entry.rank is None:
+        if entry.rank is None and entry.reason != LOSSLESS:
             ranks = f" Its rank would lie between {entry.rank_low} and {entry.rank_high}." if entry.rank_low else ""
             yield f"{entry.codec} is not ranked: {entry.reason}.{ranks}"
         others = [key for key in board.conditions if key not in board.scored]
         if entry.codec in {codec for codec, _ in board.ratings} and (gaps := gaps_of(entry.codec, board, others)):
             yield f"{entry.codec} lacks numbers outside the score: {gaps}."
+    lossless = [entry.codec for entry in board.entries if entry.reason == LOSSLESS]
+    if lossless:
+        yield f"Not ranked, because lossless: {', '.join(lossless)}."
 
 
 def _image_notes(board: Leaderboard) -> Iterator[str]:
