@@ -89,27 +89,34 @@ def _integral(curve: Curve, low: float, high: float) -> float:
     return float(PchipInterpolator(curve.quality, np.log(curve.bpp)).integrate(low, high))
 
 
-def inflation(clean_bpp: ArrayLike, bpp: ArrayLike) -> float:
+def inflation(clean_bpp: ArrayLike, bpp: ArrayLike) -> NDArray[np.float64]:
     """Return the rate on corrupted images divided by that on clean images, the geometric mean over operating points.
 
-    Both arguments hold one rate per operating point; a point that lacks one of them is left out. NaN if no point has
-    both.
+    Both arguments have shape (..., points); a point that lacks one of its rates is left out. NaN if no point has both.
     """
-    clean, shifted = np.asarray(clean_bpp, np.float64), np.asarray(bpp, np.float64)
-    known = np.isfinite(clean) & np.isfinite(shifted) & (clean > 0) & (shifted > 0)
-    return math.exp(np.log(shifted[known] / clean[known]).mean()) if known.any() else math.nan
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.asarray(bpp, np.float64) / np.asarray(clean_bpp, np.float64))
+        known = np.isfinite(logs)
+        return np.asarray(np.exp(np.where(known, logs, 0).sum(axis=-1) / known.sum(axis=-1)), np.float64)
 
 
-def at_rate(target: float, clean_bpp: ArrayLike, values: ArrayLike) -> float:
-    """Return `values`, one per operating point, at the setting whose rate on clean images is `target` bpp.
+def at_rate(target: float, bpp: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:
+    """Return `values` at the setting whose rate is `target` bpp; `bpp` and `values` have shape (..., points).
 
-    Between two points of the ladder, the log of the rate and the value are taken as linear in the setting. NaN if the
-    target is outside the range of the points.
+    Between two points of the ladder, the log of the rate and the value are taken as linear in the setting. Points whose
+    rate or value is not finite are left out. NaN if the target is outside the range of the points.
     """
-    rate, value = np.asarray(clean_bpp, np.float64), np.asarray(values, np.float64)
+    rate, value = np.asarray(bpp, np.float64), np.asarray(values, np.float64)
     known = np.isfinite(rate) & np.isfinite(value) & (rate > 0)
-    order = np.argsort(rate[known])
-    rate, value = rate[known][order], value[known][order]
-    if not len(rate) or not rate[0] <= target <= rate[-1]:
-        return math.nan
-    return float(np.interp(np.log(target), np.log(rate), value))
+    if not rate.shape[-1]:
+        return np.full(rate.shape[:-1], np.nan)
+    below = np.where(known & (rate < target), rate, -np.inf)
+    above = np.where(known & (rate >= target), rate, np.inf)
+    lower, upper = below.argmax(axis=-1)[..., np.newaxis], above.argmin(axis=-1)[..., np.newaxis]
+    low, high, first, second = (
+        np.take_along_axis(table, place, axis=-1)[..., 0]
+        for table, place in ((below, lower), (above, upper), (value, lower), (value, upper))
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = first + np.log(target / low) / np.log(high / low) * (second - first)
+    return np.where(high == target, second, np.where(np.isfinite(low) & np.isfinite(high), between, np.nan))

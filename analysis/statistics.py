@@ -160,6 +160,18 @@ def interval(estimate: float, resampled: ArrayLike, images: int, *, confidence: 
 
 
 @dataclass(frozen=True, slots=True)
+class Resampled:
+    """A number over some images: `values` holds it for all of them, then for each resample of them."""
+
+    values: NDArray[np.float64]
+    images: int
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Return the number with its confidence interval."""
+        return interval(float(self.values[0]), self.values[1:], self.images, confidence=confidence)
+
+
+@dataclass(frozen=True, slots=True)
 class Tail:
     """The worst cases among many, beside their mean.
 

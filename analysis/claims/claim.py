@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from ..statistics import CONFIDENCE, MINIMUM_IMAGES, Interval
-from .records import Records, Resampled
+from ..statistics import CONFIDENCE, MINIMUM_IMAGES, Interval, Resampled
+from .records import Records
 
 Decision = Literal["supported", "refuted", "undecided"]
 

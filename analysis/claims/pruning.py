@@ -11,10 +11,10 @@ import pandas as pd
 
 from ..matched import MATCHED_BPP, at_points
 from ..rate import Curve, bd_rate
-from ..statistics import bootstrap
+from ..statistics import Resampled, bootstrap
 from .claim import Claim, Finding, Part, because, in_words, judged_together, together
 from .families import architecture, are_twins, is_pruned
-from .records import Floats, Lacking, Records, Resampled, mean, per_image, rows_of
+from .records import Floats, Lacking, Records, mean, per_image, rows_of
 
 CLOSE = 10.0
 """The BD-rate in percent that pruning may cost."""

@@ -11,9 +11,9 @@ import pandas as pd
 
 from ..conditions import CLEAN
 from ..matched import MATCHED_BPP, at_points, nearest_to
-from ..statistics import bootstrap
+from ..statistics import Resampled, bootstrap
 from .claim import Claim, Finding, Part, because, in_words, judged_together, together
-from .records import Lacking, Records, Resampled, mean, per_image, rows_of
+from .records import Lacking, Records, mean, per_image, rows_of
 
 STRONG = 20.0
 """The rise of the rate in percent that counts as strong."""

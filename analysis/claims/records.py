@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from ..conditions import CLEAN
 from ..counted import counted
 from ..distortion import mean_squared_error
 from ..matched import MATCHED_BPP, Near, nearest_to
-from ..statistics import CONFIDENCE, Interval, bootstrap, interval
+from ..statistics import Interval, Resampled, bootstrap
 
 Floats = NDArray[np.float64]
 Point = tuple[str, str]
@@ -136,6 +137,34 @@ def rows_of(records: Records) -> Rows:
     return Rows(image_set, table, nearest_to(MATCHED_BPP, table[table["corruption"].isin([CLEAN, *records.bands])]))
 
 
+def distinct(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows are of codecs that decode other pixels than each other.
+
+    Two codecs decode the same pixels if their PSNR, against the image shown and against the clean one, is equal at all
+    points of the same name on every image and under every condition that both have. The one that takes more bits is
+    left out, e.g. the same quantiser with a weaker entropy coder.
+    """
+    cell = ["set", "corruption", "severity", "image", "point"]
+    ok = rows[rows["status"] == "ok"]
+    by_codec = {str(codec): part.set_index(cell)[["psnr", "psnr_clean", "bpp"]] for codec, part in ok.groupby("codec")}
+    left_out: set[str] = set()
+    for codecs in itertools.combinations(dict.fromkeys(map(str, ok["codec"])), 2):
+        first, second = (by_codec[codec] for codec in codecs)
+        shared = first.index.intersection(second.index)
+        first, second = first.loc[shared], second.loc[shared]
+        if len(shared) and all(first[name].equals(second[name]) for name in ("psnr", "psnr_clean")):
+            left_out.add(codecs[0] if first["bpp"].mean() > second["bpp"].mean() else codecs[1])
+    return np.asarray(~rows["codec"].isin(left_out), np.bool_)
+
+
+def rows_of_distinct(records: Records) -> Rows:
+    """Return the rows that can decide a claim in which every codec counts: those of `rows_of` that are `distinct`."""
+    rows = rows_of(records)
+    table = rows.table[distinct(rows.table)]
+    codecs = set(table["codec"])
+    return replace(rows, table=table, near={codec: near for codec, near in rows.near.items() if codec in codecs})
+
+
 def is_subject(codec: str) -> bool:
     """Return whether claims are about a codec; theoretical codecs and estimated rates are excluded."""
     return codec not in THEORETICAL and not codec.partition("@")[0].endswith("-est")
@@ -151,18 +180,6 @@ def per_image(table: pd.DataFrame, column: str) -> pd.Series[float]:
     cells = table.pivot_table(index="image", columns=["codec", "point", "corruption", "severity"], values=column)
     values: pd.Series[float] = cells[np.isfinite(cells).all(axis=1)].mean(axis=1)
     return values
-
-
-@dataclass(frozen=True, slots=True)
-class Resampled:
-    """A number over some images: `values` holds it for all of them, then for each resample of them."""
-
-    values: Floats
-    images: int
-
-    def interval(self, confidence: float = CONFIDENCE) -> Interval:
-        """Return the number with its confidence interval."""
-        return interval(float(self.values[0]), self.values[1:], self.images, confidence=confidence)
 
 
 def mean(values: pd.Series[float]) -> Resampled:

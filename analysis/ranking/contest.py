@@ -22,6 +22,7 @@ DECIBELS = frozenset({"psnr", "ms_ssim"})
 
 NO_ROWS = "not measured"
 NO_CURVE = "fewer than two lossy points"
+LOSSLESS = "lossless, apart from the ranking"
 OTHER_IMAGES = "measured on fewer than half of the images"
 NO_IMAGE = "no image coded at every point"
 NO_SHARED = "no shared quality"

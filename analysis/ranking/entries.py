@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..conditions import BANDS, CLEAN_CONDITION, Condition
+from ..conditions import CLEAN_CONDITION, Condition
 from ..counted import counted
 from ..rate import Curve, bd_rate
 from ..statistics import finite_mean
-from .contest import NO_CURVE, Contest, coverages
+from .contest import LOSSLESS, NO_CURVE, Contest, coverages
 from .groups import Groups, mean_over
 from .ladders import MOST_FAILED, Floats, Ladders, estimate_of, is_estimate
-from .leaderboard import EQUAL, NUMBERS, Entry, Leaderboard
+from .leaderboard import EQUAL, FITTED, Entry, Leaderboard
+from .shift import ShiftEffects
 
 MOST_NAMES = 8
 """The most conditions that a reason names."""
@@ -28,11 +29,12 @@ def entry_of(
     ladders: Ladders,
     contests: Mapping[Condition, Contest],
     groups: Groups,
+    effects: ShiftEffects,
     logs: Mapping[str, Mapping[str, float]],
     scores: Mapping[str, float],
     bounds: Mapping[str, tuple[float, float]],
 ) -> Entry:
-    """Return the entry of a codec; `board` lacks its entries.
+    """Return the entry of a codec; `board` lacks its entries, and `effects` are those of the codec.
 
     By codec: `logs` are the numbers in log rate, `scores` the scores before an anchor is taken, and `bounds` the scores
     with the best and with the worst rating of any codec where the codec has none.
@@ -42,7 +44,7 @@ def entry_of(
         **_rank_of(codec, board, scores, bounds),
         codec=codec,
         **_numbers_of(codec, board, logs, scores),
-        **_at_fixed_settings(codec, board, groups),
+        **_at_settings(effects),
         on_front=False,
         coverage=min(covered, default=math.nan),
         bd_rate=_bd_rate(contests, groups["score"], board.anchor, codec),
@@ -80,20 +82,13 @@ def _rank_of(
 def _numbers_of(
     codec: str, board: Leaderboard, logs: Mapping[str, Mapping[str, float]], scores: Mapping[str, float]
 ) -> dict[str, Any]:
-    values = {name: 100 * math.expm1(logs[name].get(codec, math.nan)) for name in NUMBERS}
+    values = {name: 100 * math.expm1(logs[name].get(codec, math.nan)) for name in FITTED}
     score = board.intervals.numbers[codec]["score"] if board.intervals and codec in scores else None
     return values | {"score_low": score.low if score else math.nan, "score_high": score.high if score else math.nan}
 
 
-def _at_fixed_settings(codec: str, board: Leaderboard, groups: Groups) -> dict[str, Any]:
-    """Return the inflation and the restoration in each band."""
-    values = {}
-    for band in BANDS:
-        ratios = {key: np.log(board.inflations[codec, key]) for key in groups[band]}
-        gains = {key: np.asarray(board.restorations.get((codec, key), math.nan)) for key in groups[band]}
-        values[f"inflation_{band}"] = math.exp(mean_over(ratios, groups[band]))
-        values[f"restoration_{band}"] = float(mean_over(gains, groups[band]))
-    return values
+def _at_settings(effects: ShiftEffects) -> dict[str, Any]:
+    return {name: float(number.values[0]) for name, number in effects.by_band.items()}
 
 
 def _bd_rate(contests: Mapping[Condition, Contest], scored: Sequence[Condition], anchor: str, codec: str) -> float:
@@ -130,7 +125,7 @@ def _reason(codec: str, board: Leaderboard, ladders: Ladders) -> str:
         conditions = counted(failures.of, "condition")
         return f"failed on {failures.share:.0%} of its rows, in {failures.conditions} of {conditions}"
     if (codec, board.conditions[0]) not in board.ratings:
-        return NO_CURVE
+        return LOSSLESS if codec in ladders.lossless else NO_CURVE
     return gaps_of(codec, board, board.scored)
 
 

@@ -43,7 +43,10 @@ def mean_over(values: Mapping[Condition, Floats], members: Sequence[Condition]) 
 
 
 def numbers(values: Mapping[Condition, Floats], groups: Groups) -> dict[str, Floats]:
-    """Return every number in log rate, from the ratings against the anchor by condition; NaN for an empty group."""
+    """Return every number of FITTED, in log rate, from the ratings against the anchor by condition.
+
+    A number over an empty group is NaN.
+    """
     logs = {name: mean_over(values, members) for name, members in groups.items()}
     if groups["score"] == groups["clean"]:
         return logs | {name: np.full_like(logs["score"], np.nan) for name in PENALTIES}

@@ -11,11 +11,11 @@ from itertools import combinations
 import numpy as np
 
 from ..conditions import Condition
-from ..statistics import CONFIDENCE, MINIMUM_IMAGES, MOST_LOST, Interval, bootstrap, expanded, interval
+from ..statistics import CONFIDENCE, MINIMUM_IMAGES, MOST_LOST, Interval, Resampled, expanded, interval
 from .contest import Contest, resampled_ratings
 from .groups import Groups, mean_over, numbers
 from .ladders import Floats, Quality
-from .leaderboard import EQUAL, NUMBERS, PENALTIES, Intervals
+from .leaderboard import EQUAL, FITTED, PENALTIES, Intervals
 
 
 def intervals(
@@ -25,37 +25,45 @@ def intervals(
     estimates: Mapping[Condition, Floats],
     anchor: int,
     quality: Quality,
+    at_settings: Mapping[str, Mapping[str, Resampled]],
+    draws: Floats,
     *,
-    resamples: int,
     seed: int,
     confidence: float = CONFIDENCE,
 ) -> Intervals:
     """Return the intervals of a leaderboard's numbers and the pairs of codecs whose scores differ significantly.
 
-    `estimates` are the ratings of `codecs` less that of the one at place `anchor`, by condition. A resample is a
-    leaderboard of images drawn with replacement, the same draw for every codec and condition, through frontiers, curves
-    and the fit. A number has no value in a resample in which the codec or the anchor has no rating under one of its
-    conditions; `statistics.interval` leaves such resamples out.
+    `estimates` are the ratings of `codecs` less that of the one at place `anchor`, by condition; `at_settings` are
+    numbers that were resampled already, by codec and field. A resample is a leaderboard of images drawn with
+    replacement, the same draw for every codec and condition, through frontiers, curves and the fit; `draws`, from
+    `statistics.bootstrap` with `seed`, has shape (resamples, images). A number has no value in a resample in which the
+    codec or the anchor has no rating under one of its conditions; `statistics.interval` leaves such resamples out.
     """
-    images = next(iter(contests.values())).images
-    draws = bootstrap(len(images), resamples, seed)
+    resamples, images = draws.shape
     # The leaderboards without one image, which standard errors need, are computed with the others.
-    every = np.concatenate([draws, 1 - np.eye(len(images))])
+    every = np.concatenate([draws, 1 - np.eye(images)])
     ratings = _resampled(contests, codecs, quality, every)
     relative = {condition: (values - values[:, [anchor]])[:resamples] for condition, values in ratings.items()}
     left_out = {condition: (values - values[:, [anchor]])[resamples:] for condition, values in ratings.items()}
     counts = {condition: int(compared.images.sum()) for condition, compared in contests.items()}
     once, again = numbers(estimates, groups), numbers(relative, groups)
     members = {**groups, **{name: (*groups[group], *groups["clean"]) for name, group in PENALTIES.items()}}
-    fewest = {name: min((counts[key] for key in members[name]), default=0) for name in NUMBERS}
-    by_number: dict[str, dict[str, Interval]] = {codec: {} for codec in codecs}
-    lost: dict[tuple[str, str], float] = {}
+    fewest = {name: min((counts[key] for key in members[name]), default=0) for name in FITTED}
+    by_number = {
+        codec: {name: number.interval(confidence) for name, number in resampled.items()}
+        for codec, resampled in at_settings.items()
+    }
+    lost = {
+        (codec, name): share
+        for codec, resampled in at_settings.items()
+        for name, number in resampled.items()
+        if (share := _lost(number.values[0], number.values[1:]))
+    }
     for k, codec in enumerate(codecs):
-        for name in NUMBERS:
+        for name in FITTED:
             by_number[codec][name] = _percent(once[name][k], again[name][:, k], fewest[name], confidence)
-            missing = float(np.isnan(again[name][:, k]).mean())
-            if missing and math.isfinite(once[name][k]):
-                lost[codec, name] = missing
+            if share := _lost(once[name][k], again[name][:, k]):
+                lost[codec, name] = share
     by_corruption = {}
     for corruption in dict.fromkeys(name for name, _ in contests):
         severities = tuple(condition for condition in contests if condition[0] == corruption)
@@ -65,7 +73,7 @@ def intervals(
             by_corruption[codec, corruption] = _percent(mean[k], resampled[:, k], least, confidence)
     return Intervals(
         confidence=confidence,
-        images=len(images),
+        images=images,
         resamples=resamples,
         seed=seed,
         numbers=by_number,
@@ -81,6 +89,11 @@ def intervals(
         lost=lost,
         by_corruption=by_corruption,
     )
+
+
+def _lost(estimate: float, resampled: Floats) -> float:
+    """Return the share of resamples without a value, 0 if there is no estimate either."""
+    return float(np.isnan(resampled).mean()) if math.isfinite(estimate) else 0.0
 
 
 def _percent(log: float, resampled: Floats, images: int, confidence: float) -> Interval:

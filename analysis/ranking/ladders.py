@@ -58,7 +58,8 @@ class Ladders:
 
     Only rows on a curve count, under conditions with curves: they are `rows`, and `aside` describes the others (see
     `on_curve`). `images` are sorted by name, so that the order of the rows changes nothing; `conditions` and `codecs`
-    are in the order of the rows, clean images first. Quality is on the axis of `on_axis`.
+    are in the order of the rows, clean images first; `lossless` are the codecs without loss. Quality is on the axis of
+    `on_axis`.
     """
 
     def __init__(self, rows: pd.DataFrame, quality: Quality) -> None:
@@ -78,6 +79,7 @@ class Ladders:
             self._ladders[str(codec), (str(corruption), int(str(severity)))] = _ladder(part, len(self.images))
         nothing = np.empty((0, len(self.images)))
         self._nothing = Ladder((), nothing, nothing, nothing, np.zeros(len(self.images), np.bool_))
+        self.lossless = lossless_codecs(every)
         self.failures: dict[str, Failures] = {codec: _failures(rows[rows["codec"] == codec]) for codec in self.codecs}
 
     def of(self, codec: str, condition: Condition) -> Ladder:
@@ -100,6 +102,13 @@ def _failures(rows: pd.DataFrame) -> Failures:
     failed = rows["status"] != "ok"
     by_condition = failed.groupby([rows["corruption"], rows["severity"]]).any()
     return Failures(float(failed.mean()) if len(rows) else 0.0, int(by_condition.sum()), len(by_condition))
+
+
+def lossless_codecs(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return the codecs that returned every image unchanged (columns as `benchmark.store.read` gives them)."""
+    ok = rows[rows["status"] == "ok"]
+    unchanged = ok["psnr"].eq(np.inf).groupby(ok["codec"], sort=False).all()
+    return tuple(map(str, unchanged.index[unchanged]))
 
 
 def estimate_of(codec: str) -> str:

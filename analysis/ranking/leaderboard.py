@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..conditions import Condition
+from ..conditions import BANDS, Condition
 from ..statistics import Interval, Tail
 from .contest import Fit
 from .ladders import Quality
@@ -21,8 +21,12 @@ PENALTIES: Mapping[str, str] = {
     "penalty_high": "high",
 }
 """The shift penalties, and the group that each compares with clean images."""
-NUMBERS = (*GROUPS, *PENALTIES)
-"""The fields of an entry that follow from the fit, each with an interval."""
+FITTED = (*GROUPS, *PENALTIES)
+"""The fields of an entry that follow from the fit."""
+AT_SETTINGS = (*(f"restoration_{band}" for band in BANDS), *(f"inflation_{band}" for band in BANDS))
+"""The fields of an entry that compare a codec's own settings on corrupted and on clean images."""
+NUMBERS = (*FITTED, *AT_SETTINGS)
+"""The fields of an entry that have an interval."""
 
 EQUAL = 1e-9
 """Scores, in log rate, that differ by less are equal: they share a rank."""
@@ -47,8 +51,9 @@ class Entry:
 
     `restoration` is the PSNR in dB against the clean image that coding adds to the corrupted image, at the setting that
     takes the matched rate. `on_front` says whether no other ranked codec is as good or better in both score and
-    `restoration_high`. `inflation` is bpp on corrupted images divided by bpp on clean images at the same setting, a
-    geometric mean. `coverage` is the smallest share of a condition's quality range that the ladder covers.
+    `restoration_high`, by the numbers themselves whatever their intervals. `inflation` is bpp on corrupted images
+    divided by bpp on clean images at the same setting, a geometric mean. `coverage` is the smallest share of a
+    condition's quality range that the ladder covers.
 
     `conditions` is the number of scored conditions with a rating, `n` the number of images in the one with the fewest.
     `reason` says why a codec has no rank. `gap_clean` and `gap` say by how many percent the rate estimated from
@@ -94,10 +99,10 @@ class Entry:
 class Intervals:
     """The confidence intervals of a leaderboard, from a paired bootstrap over images.
 
-    `numbers` are by codec and field of NUMBERS. `apart` are the pairs of codecs, the better first, whose scores differ
-    significantly, simultaneously over all pairs. `lost` is the share of resamples without a value, by codec and number,
-    if there are any. `by_corruption` are the bits against the anchor in percent, geometric means over severities, by
-    codec and corruption.
+    `numbers` are by codec and field of NUMBERS; a codec that is not compared has those of AT_SETTINGS only. `apart` are
+    the pairs of codecs, the better first, whose scores differ significantly, simultaneously over all pairs. `lost` is
+    the share of resamples without a value, by codec and number, if there are any. `by_corruption` are the bits against
+    the anchor in percent, geometric means over severities, by codec and corruption.
     """
 
     confidence: float

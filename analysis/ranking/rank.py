@@ -9,17 +9,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..conditions import CLEAN_CONDITION, Condition
+from ..conditions import Condition
 from ..matched import MATCHED_BPP
 from ..rate import MINIMUM_POINTS
-from ..statistics import SEED, Tail, tail
+from ..statistics import SEED, Tail, bootstrap, tail
 from .contest import NO_SHARED, Contest, contest, fit, resampled_ratings
 from .entries import entry_of, ordered, with_front
 from .groups import groups_of, mean_over, numbers
 from .intervals import intervals
 from .ladders import MOST_FAILED, Floats, Ladders, Quality, is_estimate
 from .leaderboard import EQUAL, Leaderboard, NotComparable
-from .shift import inflation_of, restoration_of, shown_psnr
+from .shift import shift_effects, shown_psnr
 
 ANCHORS = ("jpeg2000", "jpeg")
 """The default anchors: the first of these that has a score is used."""
@@ -77,8 +77,12 @@ def rank(
     base = codecs.index(anchor)
     relative = {condition: values - values[base] for condition, values in rated.items()}
     absent = _absent(codecs, contests, rated)
-    shifted = [condition for condition in ladders.conditions if condition != CLEAN_CONDITION]
     shown = {} if shifts is None else shown_psnr(shifts)
+    draws = bootstrap(len(ladders.images), resamples, seed)
+    weights = np.concatenate([np.ones((1, len(ladders.images))), draws])
+    effects = {
+        codec: shift_effects(ladders, contests, codec, groups, shown, matched_bpp, weights) for codec in ladders.codecs
+    }
     board = Leaderboard(
         set=sets[0],
         anchor=anchor,
@@ -97,26 +101,22 @@ def rank(
             for codec, value in zip(codecs, values, strict=True)
         },
         absent=absent,
-        inflations={
-            (codec, condition): inflation_of(ladders, codec, condition)
-            for codec in ladders.codecs
-            for condition in shifted
-        },
-        restorations={
-            (codec, condition): restoration_of(ladders, contests[condition], codec, shown, matched_bpp)
-            for codec in codecs
-            for condition in shifted
-        },
+        inflations={(codec, key): own for codec, each in effects.items() for key, own in each.inflations.items()},
+        restorations={(codec, key): own for codec, each in effects.items() for key, own in each.restorations.items()},
         shown_psnr=bool(shown),
         tails=_tails(codecs, base, contests, groups["score"], quality),
         aside=ladders.aside,
     )
     if resamples:
-        drawn = intervals(contests, codecs, groups, relative, base, quality, resamples=resamples, seed=seed)
+        at_settings = {codec: each.by_band for codec, each in effects.items()}
+        drawn = intervals(contests, codecs, groups, relative, base, quality, at_settings, draws, seed=seed)
         board = replace(board, intervals=drawn)
     bounds = {codec: _score_bounds(k, rated, groups["score"]) for k, codec in enumerate(codecs)}
     logs = {name: dict(zip(codecs, values, strict=True)) for name, values in numbers(relative, groups).items()}
-    entries = [entry_of(codec, board, ladders, contests, groups, logs, scores, bounds) for codec in ladders.codecs]
+    entries = [
+        entry_of(codec, board, ladders, contests, groups, effects[codec], logs, scores, bounds)
+        for codec in ladders.codecs
+    ]
     return replace(board, entries=ordered(with_front(entries)))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...analysis.counted import counted
-from ...analysis.ranking import Entry, Leaderboard, Quality, rank
+from ...analysis.ranking import LOSSLESS, Entry, Leaderboard, Lossless, Quality, lossless, rank
 from ...analysis.statistics import RESAMPLES, SEED, summarise
 from ...corruptions.corruption import CLEAN
 from ...corruptions.table import FIFTEEN
@@ -62,6 +63,15 @@ _TAIL_NOTES = (
     "exceed; CVaR: the mean of that tenth. lacking: cases that cannot be compared.",
 )
 
+_LOSSLESS_COLUMNS = (
+    *(Column("codec"), *(number(name, ".3f", " bpp") for name in ("clean", "low", "medium", "high"))),
+    *(number("encode", ".3f", " s"), number("decode", ".3f", " s"), number("n")),
+)
+_LOSSLESS_NOTE = (
+    "Bits per pixel are means over the images that all lossless codecs coded, on clean images and over each band of "
+    "corruptions. encode, decode: the median time for a clean image."
+)
+
 MOST_POINTS = 40
 """The most lines that are shown of a table of points."""
 
@@ -110,18 +120,22 @@ def report(
 ) -> Report:
     """Return a leaderboard as a report; `tails` adds the worst cases, `settings` the settings of the codecs.
 
-    `columns` are names of COLUMNS; the records and the document have every field.
+    `columns` are names of COLUMNS; the records and the document have every field. Lossless codecs have a sheet of their
+    own.
     """
     ranked = [entry.codec for entry in board.entries]
+    lossless_lines = lossless(evidence.rows, board.conditions, BANDS)
     facts = [line for line in evidence.facts() if line["codec"] in ranked]
     more_notes = [*evidence.chroma_notes(ranked), *evidence.image_notes()]
-    lines = [[_value(board, entry, name) for name in columns] for entry in board.entries]
+    lines = [[_value(board, entry, name) for name in columns] for entry in board.entries if entry.reason != LOSSLESS]
     sheets = [Sheet([COLUMNS[name] for name in columns], lines, title(board), [*notes(board, columns), *more_notes])]
+    if lossless_lines:
+        sheets.append(_lossless_sheet(lossless_lines))
     if tails:
         sheets.append(tail_sheet(board))
     if settings and facts:
         sheets.append(_settings_sheet(facts))
-    return Report(sheets, [record(board, entry) for entry in board.entries], document(board, facts))
+    return Report(sheets, [record(board, entry) for entry in board.entries], document(board, facts, lossless_lines))
 
 
 def _value(board: Leaderboard, entry: Entry, name: str) -> Value:
@@ -164,6 +178,19 @@ def tail_sheet(board: Leaderboard) -> Sheet:
         if (tail := board.tails.get(entry.codec)) is not None and tail.cases
     ]
     return Sheet(_TAIL_COLUMNS, lines, notes=_TAIL_NOTES)
+
+
+def _lossless_sheet(lines: Sequence[Lossless]) -> Sheet:
+    """Return the lossless codecs as a sheet with one line per setting."""
+    points = Counter(line.codec for line in lines)
+    body: list[list[Value]] = [
+        [
+            *(line.codec if points[line.codec] == 1 else f"{line.codec}:{line.point}", line.clean, line.low),
+            *(line.medium, line.high, line.encode_s, line.decode_s, line.n),
+        ]
+        for line in lines
+    ]
+    return Sheet(_LOSSLESS_COLUMNS, body, "lossless codecs, apart from the ranking", [_LOSSLESS_NOTE])
 
 
 def _settings_sheet(facts: Iterable[Mapping[str, Any]]) -> Sheet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from ...analysis.ranking import NUMBERS, Leaderboard, gaps_of
+from ...analysis.ranking import LOSSLESS, Leaderboard, gaps_of
 from ...analysis.rate import MINIMUM_POINTS
 from ...analysis.statistics import MINIMUM_IMAGES, MOST_LOST
 
@@ -27,7 +27,7 @@ def notes(board: Leaderboard, columns: Sequence[str]) -> list[str]:
     ]
     return [
         _legend(board, columns),
-        *_interval_notes(board),
+        *_interval_notes(board, columns),
         *_unranked_notes(board),
         *_image_notes(board),
         *_inconsistency_notes(board),
@@ -58,7 +58,10 @@ def _legend(board: Leaderboard, columns: Sequence[str]) -> str:
             "corrupted image; empty where a ladder does not reach that rate."
         )
         if any(entry.on_front for entry in board.entries):
-            sentences.append(f"{FRONT}: of the codecs with both, none is better in both bits and restoration high.")
+            point_values = ", whatever the intervals" if board.intervals is not None and board.intervals.known else ""
+            sentences.append(
+                f"{FRONT}: of the codecs with both, none is better in both bits and restoration high{point_values}."
+            )
     elif any(name.startswith("restoration") for name in columns) and not board.shown_psnr and board.conditions[1:]:
         sentences.append(
             "restoration is unknown: the rows were measured by a version that did not store the PSNR of the corrupted "
@@ -74,12 +77,15 @@ def _legend(board: Leaderboard, columns: Sequence[str]) -> str:
 def _unranked_notes(board: Leaderboard) -> Iterator[str]:
     """Yield why codecs have no rank, or no number in some column."""
     for entry in board.entries:
-        if entry.rank is None:
+        if entry.rank is None and entry.reason != LOSSLESS:
             ranks = f" Its rank would lie between {entry.rank_low} and {entry.rank_high}." if entry.rank_low else ""
             yield f"{entry.codec} is not ranked: {entry.reason}.{ranks}"
         others = [key for key in board.conditions if key not in board.scored]
         if entry.codec in {codec for codec, _ in board.ratings} and (gaps := gaps_of(entry.codec, board, others)):
             yield f"{entry.codec} lacks numbers outside the score: {gaps}."
+    lossless = [entry.codec for entry in board.entries if entry.reason == LOSSLESS]
+    if lossless:
+        yield f"Not ranked, because lossless: {', '.join(lossless)}."
 
 
 def _image_notes(board: Leaderboard) -> Iterator[str]:
@@ -125,7 +131,7 @@ def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _interval_notes(board: Leaderboard) -> Iterator[str]:
+def _interval_notes(board: Leaderboard, columns: Sequence[str]) -> Iterator[str]:
     drawn = board.intervals
     if drawn is None:
         return
@@ -138,7 +144,7 @@ def _interval_notes(board: Leaderboard) -> Iterator[str]:
         f"of the {drawn.images} images. Ranks in brackets: the {drawn.confidence:.0%} intervals of all ranks together."
     )
     for codec in (entry.codec for entry in board.entries):
-        shares = {name: drawn.lost[codec, name] for name in NUMBERS if (codec, name) in drawn.lost}
+        shares = {name: drawn.lost[codec, name] for name in columns if (codec, name) in drawn.lost}
         for too_many, outcome in ((True, "too many for an interval"), (False, "which the interval leaves out")):
             names = [name for name, share in shares.items() if (share > MOST_LOST) == too_many]
             if names:

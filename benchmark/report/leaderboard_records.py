@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ...analysis.ranking import NUMBERS, Entry, Leaderboard
+from ...analysis.ranking import NUMBERS, Entry, Leaderboard, Lossless
 from ...analysis.statistics import Interval
 
 
@@ -22,8 +22,8 @@ def record(board: Leaderboard, entry: Entry) -> dict[str, Any]:
     return fields | {name: getattr(drawn, name) if drawn else None for name in ("confidence", "resamples", "seed")}
 
 
-def document(board: Leaderboard, facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return every field of a leaderboard, every condition by itself, and the settings of each codec."""
+def document(board: Leaderboard, facts: Sequence[Mapping[str, Any]], lossless: Sequence[Lossless]) -> dict[str, Any]:
+    """Return every field of a leaderboard, every condition by itself, the lossless codecs, and all codecs' settings."""
     drawn = board.intervals
     head = {name: getattr(board, name) for name in ("set", "anchor", "quality", "matched_bpp", "images")}
     draw = {name: getattr(drawn, name) for name in ("confidence", "images", "resamples", "seed")} if drawn else None
@@ -39,7 +39,15 @@ def document(board: Leaderboard, facts: Sequence[Mapping[str, Any]]) -> dict[str
         }
         for key, fitted in board.fits.items()
     }
-    return {**head, "intervals": draw, "entries": entries, "conditions": conditions, "codecs": facts}
+    apart = [asdict(line) for line in lossless]
+    return {
+        **head,
+        "intervals": draw,
+        "entries": entries,
+        "lossless": apart,
+        "conditions": conditions,
+        "codecs": facts,
+    }
 
 
 def _entry_document(board: Leaderboard, entry: Entry) -> dict[str, Any]:

@@ -226,6 +226,20 @@ def test_at_rate_passes_over_points_that_are_not_finite() -> None:
     assert math.isnan(at_rate(2, rates, values))
 
 
+def test_at_rate_and_inflation_of_many_ladders_are_those_of_each() -> None:
+    random = np.random.default_rng(4)
+    rates, others, values = (
+        np.exp(random.normal(0, 1, (30, 5))),
+        np.exp(random.normal(0, 1, (30, 5))),
+        random.random((30, 5)),
+    )
+    rates[3, 2] = values[7, 1] = math.nan
+    one_by_one = [at_rate(1.0, *each) for each in zip(rates, values, strict=True)]
+    assert at_rate(1.0, rates, values) == pytest.approx(np.array(one_by_one), nan_ok=True)
+    ratios = [inflation(*each) for each in zip(rates, others, strict=True)]
+    assert inflation(rates, others) == pytest.approx(np.array(ratios))
+
+
 def test_at_rate_of_nothing_is_not_a_number() -> None:
     assert math.isnan(at_rate(0.5, [], []))
     assert math.isnan(at_rate(0.5, [math.nan], [30]))

@@ -42,7 +42,7 @@ OVERALL = "all"
 """The name of the mean over all corruptions, beside "clean" and the bands."""
 
 
-def bd_rate_by_corruption(material: Material) -> tuple[Drawing, ...]:
+def bits_by_corruption(material: Material) -> tuple[Drawing, ...]:
     """Return each codec's bits against the anchor with intervals: a line for clean images and for each corruption."""
     board = board_of(material)
     codecs = {codec for (codec, _), rating in board.ratings.items() if math.isfinite(rating)} - {board.anchor}
@@ -279,11 +279,11 @@ _BITS = (
 
 KINDS = (
     Kind(
-        name="bd-rate-by-corruption",
+        name="bits-by-corruption",
         about="Bits against the anchor at equal quality, on clean images and under each corruption",
         rule=f"{_BITS}severities.",
         needs=(COMPARISON,),
-        plot=bd_rate_by_corruption,
+        plot=bits_by_corruption,
     ),
     Kind(
         name="ranking",

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 from codecshift.analysis.claims.claim import Part, judged_together
-from codecshift.analysis.claims.records import Resampled
-from codecshift.analysis.statistics import bootstrap
+from codecshift.analysis.statistics import Resampled, bootstrap
 from scipy.special import ndtri
 from scipy.stats import t as student
 

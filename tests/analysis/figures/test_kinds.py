@@ -148,7 +148,7 @@ def test_without_rows_that_were_measured_each_says_what_would_make_them(
 def test_the_figures_of_the_paper_are_there() -> None:
     paper = (
         "dataset-examples corruption-spectra rd-clean rd-corrupted psd-d psd-g psd-r psd-radial psnr-vs-severity "
-        "bpp-vs-severity fourier-heatmap neural-variants matched-example rate-inflation bd-rate-by-corruption "
+        "bpp-vs-severity fourier-heatmap neural-variants matched-example rate-inflation bits-by-corruption "
         "reconstructions theory-linear ranking d-over-rate theory-spectrum per-image rate-by-corruption "
         "psd-by-corruption"
     )

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from codecshift.analysis.conditions import CLEAN_CONDITION as CLEAN
 from codecshift.analysis.ranking import Entry, rank
+from codecshift.analysis.statistics import bootstrap, levels
 
 FOG, SNOW, NOISE = ("fog", 3), ("snow", 3), ("gaussian_noise", 3)
 SEVERE = ("fog", 5)
@@ -51,6 +52,45 @@ def test_restoration_is_the_gain_over_the_corrupted_image_at_the_rate_really_tak
     below = [3 * math.log2(0.5 / (0.125 * factor)) for factor in (0.5, 0.125, 2.0)]
     expected = 18 - 15 + np.mean([np.mean(below[:2]), below[2]])
     assert board["jpeg"].restoration_low == pytest.approx(expected)
+
+
+def test_intervals_are_the_quantiles_of_boards_of_redrawn_images(table: pd.DataFrame) -> None:
+    """Each board is ranked again from rows in which an image occurs as often as it is drawn."""
+    images, resamples = 8, 40
+    random = np.random.default_rng(5)
+    names = [f"image{k}" for k in range(images)]
+    table = table[(table["image"] == "image00") & (table["severity"] != SEVERE[1])]  # all ladders reach 1 bpp
+    table = pd.concat(table.assign(image=name) for name in names)
+    table["bpp"] *= np.exp(random.normal(0, 0.3, len(table)))
+    table["psnr_clean"] += random.normal(0, 1, len(table))
+    known = shifts(table, 15.0)
+    known["psnr"] += random.normal(0, 1, len(known))
+    board = rank(table, BANDS, shifts=known, matched_bpp=1.0, resamples=resamples)
+    assert board.intervals is not None
+    again = []
+    for times in bootstrap(images, resamples, board.intervals.seed):
+        redrawn = [(name, f"{name}-{k}") for name, count in zip(names, times, strict=True) for k in range(int(count))]
+        rows, psnr = (
+            pd.concat(each[each["image"] == name].assign(image=copy) for name, copy in redrawn)
+            for each in (table, known)
+        )
+        again.append(entries(rows, shifts=psnr, matched_bpp=1.0))
+    for codec in ("jpeg", "avif"):
+        for name in ("restoration_low", "restoration_high", "inflation_low", "inflation_high"):
+            ends = np.quantile([getattr(each[codec], name) for each in again], levels(images))
+            interval = board.intervals.numbers[codec][name]
+            assert [interval.low, interval.high] == pytest.approx(ends, abs=1e-9)
+            assert interval.low < interval.estimate < interval.high
+
+
+def test_images_that_are_all_alike_leave_no_doubt(table: pd.DataFrame) -> None:
+    rows = pd.concat(table[table["image"] == "image00"].assign(image=f"image{k}") for k in range(6))
+    board = rank(rows, BANDS, shifts=shifts(rows, 15.0), resamples=20)
+    assert board.intervals is not None
+    for codec, restoration in (("jpeg", 3.0), ("avif", 3 + 3 * math.log2(1 / 0.8))):
+        numbers = board.intervals.numbers[codec]
+        for name, expected in (("inflation_high", 4.0), ("restoration_high", restoration)):
+            assert [numbers[name].low, numbers[name].high] == pytest.approx([expected] * 2)
 
 
 def test_a_rate_outside_the_ladder_under_one_condition_leaves_the_mean_unknown(table: pd.DataFrame) -> None:

