@@ -39,9 +39,10 @@ NAMED = [
     for arguments in commands(block)
 ]
 TESTED = [
-    pytest.param(page, [block for mark, block in SHELL_BLOCK.findall(text) if mark], id=page)
+    pytest.param(block, id=f"{page}: {block.splitlines()[0]}")
     for page, text in TEXTS.items()
-    if "<!-- tested -->" in text
+    for mark, block in SHELL_BLOCK.findall(text)
+    if mark
 ]
 
 
@@ -54,12 +55,11 @@ def test_every_command_has_the_options_it_is_shown_with(arguments: list[str]) ->
     typer.main.get_command(app).commands[name].make_context(name, options)
 
 
-@pytest.mark.parametrize(("page", "blocks"), TESTED)
-def test_the_examples_run_as_they_stand(page: str, blocks: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", TESTED)
+def test_the_examples_run_as_they_stand(block: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))}
-    script = "set -e\n" + "\n".join(blocks)
     result = subprocess.run(
-        ("sh", "-c", script), cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False
+        ("sh", "-e", "-c", block), cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False
     )
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
