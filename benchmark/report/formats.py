@@ -87,10 +87,15 @@ def _finite(value: Any) -> Any:
 
 
 def _wrapped(note: str) -> list[str]:
-    """Return a note wrapped to WIDTH; a command at its end gets its own line, so that it can be copied."""
+    """Return a note wrapped to WIDTH; a command at its end is not wrapped, so that it can be copied.
+
+    The command follows a sentence of one line, so that a search for a name finds both, and otherwise has its own line.
+    """
     prose, colon, command = note.partition(": codecshift ")
     lines = textwrap.wrap(f"{prose}:" if colon else prose, WIDTH)
-    return [*lines, f"    codecshift {command}"] if colon else lines
+    if not colon:
+        return lines
+    return [f"{lines[0]} codecshift {command}"] if len(lines) == 1 else [*lines, f"    codecshift {command}"]
 
 
 def _cells(sheet: Sheet, show: Callable[[Column, Value], str]) -> list[list[str]]:
