@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +21,7 @@ from .groups import groups_of, mean_over, numbers
 from .intervals import intervals
 from .ladders import MOST_FAILED, Floats, Ladders, Quality, is_estimate
 from .leaderboard import EQUAL, Leaderboard, NotComparable
-from .shift import shift_effects, shown_psnr
+from .shift import ShiftEffects, shift_effects, shown_psnr
 
 ANCHORS = ("jpeg2000", "jpeg")
 """The default anchors: the first of these that has a score is used."""
@@ -80,9 +82,12 @@ def rank(
     shown = {} if shifts is None else shown_psnr(shifts)
     draws = bootstrap(len(ladders.images), resamples, seed)
     weights = np.concatenate([np.ones((1, len(ladders.images))), draws])
-    effects = {
-        codec: shift_effects(ladders, contests, codec, groups, shown, matched_bpp, weights) for codec in ladders.codecs
-    }
+
+    def shifted(codec: str) -> ShiftEffects:
+        return shift_effects(ladders, contests, codec, groups, shown, matched_bpp, weights)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # NumPy releases the interpreter's lock
+        effects = dict(zip(ladders.codecs, threads.map(shifted, ladders.codecs), strict=True))
     board = Leaderboard(
         set=sets[0],
         anchor=anchor,
