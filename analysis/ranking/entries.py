@@ -135,9 +135,11 @@ def gaps_of(codec: str, board: Leaderboard, conditions: Sequence[Condition]) -> 
     reasons = {key: board.absent[codec, key] for key in conditions if (codec, key) in board.absent}
     for reason in dict.fromkeys(reasons.values()):
         names = ["{}@{}".format(*key) for key, value in reasons.items() if value == reason]
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        among = f"{len(names)} of {counted(len(conditions), 'condition')}"
-        phrases.append(f"{reason} under {among}: {', '.join(names[:MOST_NAMES])}{more}")
+        phrase = f"{reason} under {len(names)} of {counted(len(conditions), 'condition')}"
+        if len(names) < len(conditions) or len(names) == 1:
+            more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+            phrase += f": {', '.join(names[:MOST_NAMES])}{more}"
+        phrases.append(phrase)
     return "; ".join(phrases)
 
 

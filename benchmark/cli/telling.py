@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..report.sheet import Format
-from .options import MEASURED, CodecFiles, Corruptions, DataDir, File, OneSet, OutputFormat, QualityName, Severities
+from .options import (
+    MEASURED,
+    CodecFiles,
+    Codecs,
+    Corruptions,
+    DataDir,
+    File,
+    FirstImages,
+    Images,
+    OneSet,
+    OutputFormat,
+    QualityName,
+    Severities,
+)
 from .output import drop_stdout, refuse, say, show
 from .progress import working
 from .resolving import data_folder, described
@@ -62,6 +75,9 @@ def leaderboard(
     quality: Annotated[QualityName, typer.Option(help="Quality measure of the rate curves.")] = QualityName.psnr,
     corruption: Corruptions = None,
     severity: Severities = None,
+    codec: Codecs = None,
+    images: FirstImages = None,
+    image: Images = None,
     matched: Annotated[
         bool, typer.Option("--matched", help="Show the settings that run --match found, instead of a ranking.")
     ] = False,
@@ -93,7 +109,9 @@ def leaderboard(
     if resamples is not None and 0 < resamples < _FEWEST_RESAMPLES:
         refuse(f"expected --resamples 0 (no intervals) or at least {_FEWEST_RESAMPLES}, got {resamples}")
     names = board_report.SHOWN if columns is None else board_report.columns_named(columns)
-    chosen = Choice(sets=_one(image_set), corruptions=corruption or (), severities=severity or ())
+    if images is not None and image:
+        refuse("expected --images or --image, got both")
+    chosen = Choice(_one(image_set), corruption or (), severity or (), codec or (), image or (), images)
     with working(f"reading {file}"):
         evidence = Evidence.open(file, chosen)
         points = matched_report.matched(evidence)

@@ -38,12 +38,15 @@ class Choice:
     """Which rows of a run file are requested; an empty field requests everything.
 
     A corruption may be a band, and a codec may be a label with a point ("jpeg:q75"). Clean images are always included.
+    `first` is the number of images of each set, in the order of their names.
     """
 
     sets: Sequence[str] = ()
     corruptions: Sequence[str] = ()
     severities: Sequence[int] = ()
     codecs: Sequence[str] = ()
+    images: Sequence[str] = ()
+    first: int | None = None
 
 
 EVERYTHING = Choice()
@@ -80,6 +83,7 @@ class Evidence:
         rows, gone = _without_gone(chosen(rows, choice, path, "rows"), recorded)
         if rows.empty:
             raise NothingChosen(f"{path} only holds rows of images that are no longer in {', '.join(gone)}")
+        rows = _of_images(rows, choice, path)
         runs = _runs_of(rows, store.runs(path))
         if reason := conflict(runs.values(), recorded):
             raise NotComparable(f"the rows of {path} cannot be compared: {reason}")
@@ -239,6 +243,20 @@ def chosen(table: pd.DataFrame, choice: Choice, path: Path, content: str) -> pd.
                 raise NothingChosen(_lacking(path, content, "codec", (name,), present))
         kept &= table["codec"].isin([*choice.codecs, ""]) | label.isin(choice.codecs)
     return table[kept]
+
+
+def _of_images(rows: pd.DataFrame, choice: Choice, path: Path) -> pd.DataFrame:
+    """Return the rows of the chosen images; raise NothingChosen for an image without rows."""
+    present = set(rows["image"])
+    for image in choice.images:
+        if image not in present:
+            raise NothingChosen(_lacking(path, "rows", "image", (image,), present))
+    if choice.images:
+        rows = rows[rows["image"].isin(choice.images)]
+    if choice.first is not None:
+        place = rows.groupby("set")["image"].rank("dense")
+        rows = rows[place <= choice.first]
+    return rows
 
 
 def _lacking(path: Path, content: str, column: str, wanted: tuple[Any, ...], present: set[Any]) -> str:

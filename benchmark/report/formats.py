@@ -8,7 +8,7 @@ import json
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -17,6 +17,8 @@ from .sheet import Column, Format, Report, Sheet, Value, has_interval
 
 WIDTH = 100
 """The width of text output in characters."""
+WIDEST = 110
+"""A table between WIDTH and this width is printed as it is; in a wider one, cells are broken to fit WIDTH."""
 
 _SHORTEST_NAME = 12  # names in a narrower column are folded anywhere, not only at hyphens
 
@@ -124,19 +126,32 @@ def _drawn(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> list[st
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for column in columns:
         table.add_column(column.name, justify=column.side, overflow="fold")
-    for line in _broken_at_hyphens([[column.name for column in columns], *lines])[1:]:
+    cells = [[column.name for column in columns], *lines]
+    fits = _natural_width(cells) <= WIDEST
+    for line in (cells if fits else _broken_at_hyphens(cells))[1:]:
         table.add_row(*line)
-    console = Console(width=WIDTH, highlight=False, markup=False)
+    console = Console(width=WIDEST if fits else WIDTH, highlight=False, markup=False)
     with console.capture() as capture:
         console.print(table)
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
+def _widths(columns: Iterable[Iterable[str]]) -> list[int]:
+    """Return the width of each column, which is that of the longest line of its cells."""
+    return [max((len(part) for cell in column for part in cell.splitlines()), default=0) for column in columns]
+
+
+def _natural_width(lines: Sequence[Sequence[str]]) -> int:
+    """Return the width of a table without any broken cell: a space is between columns, and one is on each side."""
+    widths = _widths(zip(*lines, strict=True))
+    return sum(widths) + len(widths) + 1
+
+
 def _broken_at_hyphens(lines: Sequence[Sequence[str]]) -> list[list[str]]:
     """Return the lines; if the table is too wide, the names in its widest column are broken at hyphens."""
     columns = [list(column) for column in zip(*lines, strict=True)]
-    widths = [max((len(part) for cell in column for part in cell.splitlines()), default=0) for column in columns]
-    room = max(widths) - (sum(widths) + len(widths) + 1 - WIDTH)  # a space between columns, and one on each side
+    widths = _widths(columns)
+    room = max(widths) - (_natural_width(lines) - WIDTH)
     names = columns[widths.index(max(widths))]
     if _SHORTEST_NAME <= room < max(widths) and not any(" " in name for name in names):
         names[:] = ["\n".join(textwrap.wrap(name, room)) for name in names]

@@ -75,14 +75,22 @@ def _legend(board: Leaderboard, columns: Sequence[str]) -> str:
 
 
 def _unranked_notes(board: Leaderboard) -> Iterator[str]:
-    """Yield why codecs have no rank, or no number in some column."""
+    """Yield why codecs have no rank, or no number in some column: one note for all codecs of which it says the same."""
+    without: dict[tuple[str, str], list[str]] = {}
+    lacking: dict[str, list[str]] = {}
+    others = [key for key in board.conditions if key not in board.scored]
     for entry in board.entries:
         if entry.rank is None and entry.reason != LOSSLESS:
-            ranks = f" Its rank would lie between {entry.rank_low} and {entry.rank_high}." if entry.rank_low else ""
-            yield f"{entry.codec} is not ranked: {entry.reason}.{ranks}"
-        others = [key for key in board.conditions if key not in board.scored]
+            between = f"between {entry.rank_low} and {entry.rank_high}" if entry.rank_low else ""
+            without.setdefault((entry.reason, between), []).append(entry.codec)
         if entry.codec in {codec for codec, _ in board.ratings} and (gaps := gaps_of(entry.codec, board, others)):
-            yield f"{entry.codec} lacks numbers outside the score: {gaps}."
+            lacking.setdefault(gaps, []).append(entry.codec)
+    for (reason, between), codecs in without.items():
+        whose = "Its rank" if len(codecs) == 1 else "The rank of each"
+        ranks = f" {whose} would lie {between}." if between else ""
+        yield f"{', '.join(codecs)} {'is' if len(codecs) == 1 else 'are'} not ranked: {reason}.{ranks}"
+    for gaps, codecs in lacking.items():
+        yield f"{', '.join(codecs)} {'lacks' if len(codecs) == 1 else 'lack'} numbers outside the score: {gaps}."
     lossless = [entry.codec for entry in board.entries if entry.reason == LOSSLESS]
     if lossless:
         yield f"Not ranked, because lossless: {', '.join(lossless)}."

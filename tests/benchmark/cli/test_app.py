@@ -177,11 +177,14 @@ def test_reading_what_is_no_run_file_is_refused(
         (["--set", "kodak"], "holds no rows of set kodak: expected one of folder:pair"),
         (["--corruption", "fgo"], "did you mean 'fog'"),
         (["--severity", "9"], "severity"),
+        (["--codec", "jepg"], "did you mean 'jpeg'"),
+        (["--image", "nope"], "holds no rows of image nope: expected one of"),
+        (["--image", "nope", "--images", "1"], "expected --images or --image, got both"),
         (["--resamples", "99"], "expected --resamples 0 (no intervals) or at least 100, got 99"),
         (["--matched", "--anchor", "jpeg"], "--anchor, --columns, --tails, --resamples and --seed apply to rankings"),
         (["--matched", "--seed", "1"], "apply to rankings only: leave them out"),
     ],
-    ids=["anchor", "anchor-without-score", "set", "corruption", "severity", "resamples", "matched", "matched-seed"],
+    ids=["anchor", "no-score", "set", "corruption", "severity", "codec", "image", "both", "few", "matched", "seed"],
 )
 def test_a_leaderboard_of_what_is_not_there_is_refused(
     arguments: Sequence[str], sentence: str, measured: Path, say: Say, one_sentence: Callable[[Any], str]

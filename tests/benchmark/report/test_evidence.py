@@ -40,8 +40,11 @@ def test_everything_is_chosen_unless_something_is(path: Path) -> None:
         (Choice(severities=[3]), "severity", {0, 3}),
         (Choice(codecs=["big", "short"]), "codec", {"big", "short"}),
         (Choice(codecs=["big:p1"]), "point", {"p1"}),
+        (Choice(images=["b"]), "image", {"b"}),
+        (Choice(first=1), "image", {"a"}),
+        (Choice(first=9), "image", {"a", "b"}),
     ],
-    ids=["set", "corruption", "band", "both", "severity", "codecs", "point"],
+    ids=["set", "corruption", "band", "both", "severity", "codecs", "point", "image", "first", "all-images"],
 )
 def test_what_is_chosen_comes_with_the_clean_images(
     choice: Choice, column: str, expected: set[object], tmp_path: Path, curves: Curves, write: Write

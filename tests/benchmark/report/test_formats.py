@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 import pytest
-from codecshift.benchmark.report.formats import WIDTH, render
+from codecshift.benchmark.report.formats import WIDEST, WIDTH, render
 from codecshift.benchmark.report.sheet import Column, Format, Report, Sheet, number
 
 
@@ -137,9 +137,18 @@ def test_a_sheet_without_lines_can_be_printed(form: Format) -> None:
 def test_a_long_name_is_broken_at_a_hyphen() -> None:
     figures = ["+12.3%"] * 9
     columns = [Column("codec"), *(Column(figure) for figure in figures)]
-    lines = [["hyperprior-pruned95-cs" * 2, *figures], ["jpeg", *figures]]
+    lines = [["hyperprior-pruned95-cs" * 2 + "-of-mine", *figures], ["jpeg", *figures]]
     text = render(Report([Sheet(columns, lines)]), Format.text).splitlines()
     assert max(map(len, text)) <= WIDTH
     names = [line.split()[0] for line in text if line[1:2].isalpha()]
-    assert names == ["codec", "hyperprior-pruned95-cshyperprior-", "pruned95-cs", "jpeg"]
+    assert names == ["codec", "hyperprior-pruned95-cshyperprior-", "pruned95-cs-of-mine", "jpeg"]
     assert sum("+12.3%" in line for line in text) == 3
+
+
+def test_a_name_that_makes_a_table_a_little_wider_is_whole() -> None:
+    figures = ["+12.3%"] * 9
+    columns = [Column("codec"), *(Column(figure) for figure in figures)]
+    name = "hyperprior-pruned95-cs" * 2
+    text = render(Report([Sheet(columns, [[name, *figures]])]), Format.text)
+    assert name in text
+    assert WIDTH < max(map(len, text.splitlines())) <= WIDEST

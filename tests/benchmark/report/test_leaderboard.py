@@ -336,6 +336,17 @@ def test_a_codec_without_shared_quality_has_a_range_of_ranks_and_no_partial_mean
     )
 
 
+def test_codecs_without_a_rank_for_one_reason_share_a_note(tmp_path: Path, curves: Curves, write: Write) -> None:
+    clean = [row for row in curves() if row.codec == "anchor" and row.corruption == "none"]
+    others = [replace(row, codec=name) for name in ("apart", "beside") for row in clean]
+    (sheet,) = report(write(tmp_path / "r.sqlite", [*curves(), *others])).sheets
+    (note,) = (note for note in sheet.notes if "apart" in note)
+    assert note == (
+        "apart, beside are not ranked: not measured under 2 of 2 conditions. "
+        "The rank of each would lie between 1 and 2."
+    )
+
+
 # --- what the codecs were set to
 
 KNOWN = {"version": 1, "kind": "classical", "chroma": "4:2:0", "bit_depth": 8, "colour": "BT.601 full", "settings": "x"}
