@@ -42,10 +42,16 @@ fused: Any = intrinsic(_fused)
 
 # --- colour
 
-# The opsin absorbance of libjxl (opsin_params.h): what the three cones take of linear red, green, blue, and the bias.
-_LONG = (np.float32(0.30), np.float32(0.622), np.float32(0.078))
-_MIDDLE = (np.float32(0.23), np.float32(0.692), np.float32(0.078))
-_SHORT = (np.float32(0.24342268924547819), np.float32(0.20476744424496821), np.float32(0.55180986650955360))
+# The opsin absorbance of libjxl (opsin_params.h): what each of the three cones takes of linear red, green and blue, and
+# the bias.
+_ABSORBANCE = np.array(
+    [
+        (0.30, 0.622, 0.078),
+        (0.23, 0.692, 0.078),
+        (0.24342268924547819, 0.20476744424496821, 0.55180986650955360),
+    ],
+    np.float32,
+)
 _BIAS = np.float32(0.0037930732552754493)
 _ROOT_OF_BIAS = np.float32(np.cbrt(np.float64(_BIAS)))
 _HALF, _QUARTER, _THIRD, _FOUR_THIRDS = np.float32(0.5), np.float32(0.25), np.float32(1 / 3), np.float32(4 / 3)
@@ -54,9 +60,10 @@ _X_SCALE, _X_SHIFT, _Y_SHIFT, _B_SHIFT = np.float32(14), np.float32(0.42), np.fl
 
 
 @_compiled
-def _absorb(red: Row, green: Row, blue: Row, share: tuple[float, float, float], absorbed: Row) -> None:
+def _absorb(red: Row, green: Row, blue: Row, share: Row, absorbed: Row) -> None:
+    of_red, of_green, of_blue = share[0], share[1], share[2]
     for i in range(len(absorbed)):
-        absorbed[i] = fused(share[0], red[i], fused(share[1], green[i], fused(share[2], blue[i], _BIAS)))
+        absorbed[i] = fused(of_red, red[i], fused(of_green, green[i], fused(of_blue, blue[i], _BIAS)))
 
 
 @_compiled
@@ -99,17 +106,13 @@ def _combine(long: Row, middle: Row, short: Row, x: Row, y: Row, b: Row) -> None
 def opsin(linear: Plane, colours: Plane) -> None:
     """Write X, Y and B - Y, each brought between 0 and 1, of linear red, green and blue."""
     width = linear.shape[2]
-    long, middle, short = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    guesses = np.empty(width, np.float32)
+    cones, guesses = np.empty((3, width), np.float32), np.empty(width, np.float32)
     for row in range(linear.shape[1]):
-        red, green, blue = linear[0, row], linear[1, row], linear[2, row]
-        _absorb(red, green, blue, _LONG, long)
-        _absorb(red, green, blue, _MIDDLE, middle)
-        _absorb(red, green, blue, _SHORT, short)
-        for cone in (long, middle, short):
-            _guess(cone.view(np.int32), guesses.view(np.int32))
-            _root(cone, guesses)
-        _combine(long, middle, short, colours[0, row], colours[1, row], colours[2, row])
+        for cone in range(3):
+            _absorb(linear[0, row], linear[1, row], linear[2, row], _ABSORBANCE[cone], cones[cone])
+            _guess(cones[cone].view(np.int32), guesses.view(np.int32))
+            _root(cones[cone], guesses)
+        _combine(cones[0], cones[1], cones[2], colours[0, row], colours[1, row], colours[2, row])
 
 
 @_compiled
