@@ -68,7 +68,9 @@ def norms(reference: Prepared, seen: Prepared) -> NDArray[np.float64]:
         raise ValueError(f"expected two images of one shape, got {reference.shape} and {seen.shape}")
     errors = np.empty((3, len(seen.scales), 2, 3))
     for place, (first, second) in enumerate(zip(reference.scales, seen.scales, strict=True)):
+        product = np.empty_like(first.means[0])
         for colour in range(3):
+            _smooth(first.turned[colour] * second.turned[colour], product)
             means = kernel.compare(
                 first.colours[colour],
                 second.colours[colour],
@@ -76,29 +78,29 @@ def norms(reference: Prepared, seen: Prepared) -> NDArray[np.float64]:
                 second.means[colour],
                 first.variances[colour],
                 second.variances[colour],
-                _smooth(first.turned[colour] * second.turned[colour]),
+                product,
             )
             errors[colour, place] = means[:, 0], means[:, 1] ** 0.25
     return errors.ravel()
 
 
 def _scale(linear: Planes) -> Scale:
-    colours = np.empty_like(linear)
+    colours, means, variances = np.empty_like(linear), np.empty_like(linear), np.empty_like(linear)
+    turned = np.empty((3, linear.shape[2], linear.shape[1]), np.float32)
     kernel.opsin(linear, colours)
-    turned = np.stack([cv2.transpose(plane) for plane in colours])
-    means = np.stack([_smooth(plane) for plane in turned])
-    squares = np.stack([_smooth(np.square(plane)) for plane in turned])
-    return Scale(colours, np.asarray(turned, np.float32), means, squares - np.square(means))
+    for colour in range(3):
+        cv2.transpose(colours[colour], dst=turned[colour])
+        _smooth(turned[colour], means[colour])
+        _smooth(np.square(turned[colour]), variances[colour])
+        variances[colour] -= np.square(means[colour])
+    return Scale(colours, turned, means, variances)
 
 
-def _smooth(turned: Planes) -> Planes:
-    """Return the Gaussian mean around each pixel of a plane that comes with rows and columns exchanged."""
+def _smooth(turned: Planes, smooth: Planes) -> None:
+    """Write the Gaussian mean around each pixel of a plane that comes with rows and columns exchanged."""
     along = np.empty_like(turned)
     kernel.smooth_along(turned, along)
-    rows = np.asarray(cv2.transpose(along), np.float32)
-    smooth = np.empty_like(rows)
-    kernel.smooth_down(rows, smooth)
-    return smooth
+    kernel.smooth_down(np.asarray(cv2.transpose(along), np.float32), smooth)
 
 
 def _light() -> Planes:
