@@ -2,7 +2,10 @@
 
 import csv
 import os
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -164,11 +167,27 @@ def test_blur_is_lost_detail_and_its_reversal_is_artefacts(image: np.ndarray, bl
 
 
 @pytest.mark.parametrize("turn", [lambda image: image[::-1], lambda image: image[:, ::2]], ids=["flipped", "skipping"])
-def test_views_score_as_their_copies(
+def test_views_that_cannot_be_written_score_as_their_copies(
     image: np.ndarray, noisy: list[np.ndarray], turn: Callable[[np.ndarray], np.ndarray]
 ) -> None:
-    first, second = turn(image), turn(noisy[3])
+    first, second = turn(image).view(), turn(noisy[3]).view()
+    first.flags.writeable = second.flags.writeable = False
     assert compared(first, second) == compared(first.copy(), second.copy())
+
+
+def test_threads_share_a_reference(instrument: Ssimulacra2, image: np.ndarray, noisy: list[np.ndarray]) -> None:
+    reference, seen = instrument.prepare(image), [instrument.prepare(spoiled) for spoiled in noisy]
+    expected = [instrument.compare(reference, prepared) for prepared in seen]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(instrument.compare, [reference] * 24, seen * 4)) == expected * 4
+
+
+def test_numba_is_imported_with_the_first_image() -> None:
+    script = (
+        "import sys; from codecshift.analysis.measures import ssimulacra2 as s; s.load(); print('numba' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=True)
+    assert run.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize(("side", "count"), [(8, 2), (32, 4), (SMALLEST - 1, 5), (SMALLEST, 6), (500, 6)])
