@@ -38,6 +38,10 @@ NEEDS: Mapping[str, tuple[Callable[[], bool], str]] = {
         lambda: Path(os.environ.get("CODECSHIFT_DATA") or "/nowhere", "kodak").is_dir(),
         "CODECSHIFT_DATA names no folder that holds kodak/",
     ),
+    "referees": (
+        lambda: Path(os.environ.get("CODECSHIFT_DATA") or "/nowhere", "referees").is_dir(),
+        "CODECSHIFT_DATA names no folder that holds referees/",
+    ),
     "slow": (lambda: os.environ.get("CODECSHIFT_SLOW") == "1", "takes minutes: runs with CODECSHIFT_SLOW=1"),
     "names": (_any_file_name, "this locale has no file names outside ASCII"),
     "proc": (lambda: Path("/proc/self/statm").exists(), "this system has no /proc"),
@@ -58,7 +62,7 @@ FILES_WITH_EXTRAS = (
     "test_shared_libraries.py",
 )
 CODECS_OF_FORMATS = re.compile(r"\[.*\bjpeg(li|ls)\b")
-NEEDS_OF_EXTRAS = {"torch", "pytorch_msssim", "neural", "kodak"}
+NEEDS_OF_EXTRAS = {"torch", "pytorch_msssim", "neural", "kodak", "referees"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
