@@ -10,7 +10,8 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage.data
-from codecshift.analysis.distortion import Prepared, ms_ssim, psnr, squared_error
+from codecshift.analysis.distortion import psnr, squared_error
+from codecshift.analysis.measures.ms_ssim import Prepared, ms_ssims
 from codecshift.codecs.registry import find, open_codec
 
 pytestmark = pytest.mark.benchmark(group="jpeg row", min_rounds=5, warmup=True)
@@ -65,7 +66,7 @@ def test_ours(benchmark: Any, images: tuple[np.ndarray, np.ndarray]) -> None:
             seen = codec.decode(data)
             prepared = Prepared(seen)
             errors = squared_error(seen, shown.image), squared_error(seen, clean.image)
-            similarities = ms_ssim(prepared, shown), ms_ssim(prepared, clean)
+            similarities = ms_ssims(prepared, (shown, clean))
             return 8 * len(data) / pixels, *psnr(errors, pixels).tolist(), *similarities
 
         assert benchmark(row) == pytest.approx(plain_row(*images), abs=1e-4)

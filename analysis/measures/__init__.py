@@ -1,0 +1,1 @@
+"""The measures of what a codec does to an image."""
