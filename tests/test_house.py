@@ -192,7 +192,9 @@ def test_importing_is_free(module: str, kept_out: set[str]) -> None:
 
 def test_no_module_imports_what_is_heavy_or_scans_for_plugins() -> None:
     # codecs/neural alone may import torch: its modules are first imported when one of its codecs is opened.
+    # pools/warmed.py is the start of measuring: nothing but the process that workers are forked from imports it.
     names = [named(path) for room in ROOMS for path in modules(room) if "neural" not in path.parts]
+    names.remove("codecshift.benchmark.measure.pools.warmed")
     loaded = json.loads(run("-c", ENTRY_POINTS_REFUSED, *names).stdout)
     assert HEAVY & set(loaded) == set()
 

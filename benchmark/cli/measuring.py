@@ -251,7 +251,10 @@ def _measure(
                 remeasure_changed=remeasure_changed,
                 time_limit=time_limit,
                 report=lambda tally: progress.show(
-                    "measuring", tally.done, tally.total, f"{tally.failed + tally.skipped} failed"
+                    "measuring",
+                    tally.done,
+                    tally.total,
+                    tally.waiting or f"{tally.failed + tally.skipped} failed",
                 ),
             )
     except KeyboardInterrupt:
@@ -297,7 +300,9 @@ def _match(
             retry_failed=retry_failed,
             remeasure_changed=remeasure_changed,
             time_limit=time_limit,
-            report=lambda tally, searches: progress.matching(tally.done, tally.total, searches),
+            report=lambda tally, searches: progress.matching(
+                tally.done, tally.total, [tally.waiting] if tally.waiting else searches
+            ),
         )
     for note in outcome.tally.notes:
         say(note)

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
+from ...analysis.measures.ms_ssim import Bare, warm
 from ...codecs.memory import share
 from ..store import RunFile, Unshown
 from ..store.reading import ASKED
@@ -40,6 +41,8 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     unshown: set[Unshown] = field(default_factory=set)
     """The shots that could not be made; their rows are not counted in `total`."""
+    waiting: str = ""
+    """What the first row has to wait for, "" most of the time."""
     notes: list[str] = field(default_factory=list)
     """Sentences on images that changed or are gone."""
 
@@ -120,7 +123,7 @@ class Sitting:
         report(self.tally)
         if not tasks:
             return
-        for worked in self._running().worked(tasks):
+        for worked in self._running(report).worked(tasks):
             if self.file:
                 self.file.append(worked.rows, worked.shifts)
                 if worked.unshown:
@@ -130,13 +133,24 @@ class Sitting:
             yield worked
             report(self.tally)
 
-    def _running(self) -> Loop:
+    def _running(self, report: Report) -> Loop:
         """Return the loop; the first call starts it."""
         if self._loop is None:
             self.record()
+            self._warm(report)
             self._started = time.perf_counter()
             self._loop = Loop(self._lifetime.enter_context(self._pool(self._jobs, self.context)))
         return self._loop
+
+    def _warm(self, report: Report) -> None:
+        """Compile MS-SSIM if this machine has not before, so that not every worker compiles it at once."""
+        if self.context.prepared is Bare:
+            return
+        self.tally.waiting = "loading MS-SSIM, which is compiled once on this machine"
+        report(self.tally)
+        warm()
+        self.tally.waiting = ""
+        report(self.tally)
 
 
 def run(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ...analysis.distortion import Bare, Prepared
+from ...analysis.measures.ms_ssim import Bare, Prepared
 from ...analysis.spectrum import Settings
 from ...codecs.protocol import Point, Spec
 from ...corruptions.sets import ImageSet

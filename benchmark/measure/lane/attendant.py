@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import cv2
 
-from ....analysis.distortion import Prepared
+from ....analysis.measures.ms_ssim import Prepared
 from ....codecs.memory import share
 from ....codecs.neural import device
 from ....codecs.protocol import Batched, Codec, Point, Spec

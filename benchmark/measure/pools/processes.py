@@ -65,7 +65,7 @@ def starting() -> BaseContext:
         os.environ.update(inherited)  # there, each process is started by this one, at any time
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}.local"])
+    context.set_forkserver_preload([f"{__package__}.local", f"{__package__}.warmed"])
     with _environment(inherited):
         forkserver.ensure_running()
     return context

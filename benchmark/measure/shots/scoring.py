@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ....analysis.distortion import Prepared, ms_ssim, squared_error
+from ....analysis.distortion import squared_error
+from ....analysis.measures.ms_ssim import Prepared, ms_ssim, ms_ssims
 from ....analysis.spectrum import Power, Settings, Transform, added, difference, gridded, transform
 from ....corruptions.corruption import CLEAN, Image
 from ...plan.plans import Shot
@@ -99,12 +100,13 @@ def _measure(seen: Image, clean: Prepared, shown: Prepared) -> tuple[int, int, f
     error = squared_error(seen, shown.image)
     if error == 0:
         # Nothing was lost: the decoded image is the shown image, which is already prepared.
-        similarity = 1.0 if shown.levels else None
+        similarity = 1.0 if shown.fields else None
         if shown is clean:
             return 0, 0, similarity, similarity
         return 0, squared_error(shown.image, clean.image), similarity, ms_ssim(shown, clean)
     prepared = type(shown)(seen)
-    similarity = ms_ssim(prepared, shown)
     if shown is clean:
+        similarity = ms_ssim(prepared, shown)
         return error, error, similarity, similarity
-    return error, squared_error(seen, clean.image), similarity, ms_ssim(prepared, clean)
+    similarity, similarity_clean = ms_ssims(prepared, (shown, clean))
+    return error, squared_error(seen, clean.image), similarity, similarity_clean

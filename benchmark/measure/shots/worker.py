@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import cv2
 
-from ....analysis.distortion import Prepared
+from ....analysis.measures.ms_ssim import Prepared
 from ....codecs.memory import resident
 from ....codecs.protocol import Codec, Point, Spec
 from ....corruptions.corruption import CLEAN

@@ -386,6 +386,17 @@ def test_a_tally_is_reported_as_the_rows_come(job: Job, tmp_path: Path) -> None:
     assert tally.overhead(1) >= 1
 
 
+@pytest.mark.parametrize("measures", [("bpp", "psnr", "ms_ssim"), ("bpp", "psnr")], ids=len)
+def test_what_the_first_row_waits_for_is_reported(measures: tuple[str, ...], pair: Path, tmp_path: Path) -> None:
+    reports: list[tuple[int, str]] = []
+    job = prepare(replace(plan(pair, ["jpeg:q30"], CLEAN), measures=measures), NOWHERE)
+    run(job, tmp_path / "r.sqlite", jobs=1, report=lambda tally: reports.append((tally.done, tally.waiting)))
+    waiting = [(done, what) for done, what in reports if what]
+    assert [done for done, _ in waiting] == [0] * ("ms_ssim" in measures)
+    assert all("MS-SSIM" in what for _, what in waiting)
+    assert reports[-1] == (2, "")
+
+
 def test_overhead_of_nothing_is_not_a_number() -> None:
     overhead = Tally(total=0).overhead(4)
     assert overhead != overhead  # noqa: PLR0124 - NaN

@@ -1,5 +1,6 @@
 """Worker processes use the cores there are, and a system that refuses them is told so."""
 
+import multiprocessing
 import os
 import time
 from collections.abc import Sequence
@@ -59,3 +60,18 @@ def test_a_process_that_ends_at_once_costs_its_own_task_alone(monkeypatch: pytes
         pool.stop()
         pool.join()
     assert [end.exitcode for end in ends if isinstance(end, pebble.ProcessExpired)] == [3, 4]
+
+
+def test_a_worker_is_born_with_the_compiled_code() -> None:
+    """Otherwise 64 workers of a new machine compile MS-SSIM at once."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        pytest.skip("processes are not forked here")
+    kernel = "__import__('sys').modules['codecshift.analysis.measures.ms_ssim_kernel']"
+    pool = processes(1, dict)
+    try:
+        compiled = f"[len(function.signatures) for function in ({kernel}.prepare, {kernel}.compare)]"
+        found = pool.schedule(eval, args=[compiled])  # noqa: S307 - a worker cannot import this file
+        assert found.result() == [1, 1]
+    finally:
+        pool.stop()
+        pool.join()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-from codecshift.analysis.distortion import Prepared, ms_ssim
+from codecshift.analysis.measures.ms_ssim import Prepared, ms_ssim
 from codecshift.analysis.spectrum import EVERY_CHANNEL, Settings, grid, power_spectrum
 from codecshift.benchmark.measure.shots import images as making
 from codecshift.benchmark.measure.shots import worker as working
