@@ -11,14 +11,14 @@ not allowed to reorder arithmetic (`fastmath`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from ..compiled import compiled, compiled_part
 
 Field = NDArray[np.uint16]
 Floats = NDArray[np.float32]
@@ -35,22 +35,9 @@ SPACE = LINES * WIDTH
 """Values of a row of the working memory."""
 
 _CACHE_LINE = 64  # bytes
-_njit: Any = numba.njit  # its types lack some of its options
 _builders: Any = cgutils
 _half = np.exp(-(np.arange(-5.0, 1.0) ** 2) / (2 * 1.5**2))
 _W5, _W4, _W3, _W2, _W1, _W0 = (_half / (2 * _half.sum() - 1)).astype(np.float32)
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    try:
-        return _njit(function, cache=True, nogil=True, error_model="numpy")
-    except RuntimeError:  # there is no folder that can be written to
-        return _njit(function, nogil=True, error_model="numpy")
-
-
-def _part(function: Callable[..., Any]) -> Any:
-    """Compile a function that only compiled functions call: it is cached with them."""
-    return _njit(function, nogil=True, error_model="numpy", no_cpython_wrapper=True)
 
 
 def _fetching(_typing: Any, array: Any, _place: Any) -> Any:
@@ -75,7 +62,7 @@ def _fetching(_typing: Any, array: Any, _place: Any) -> Any:
 _fetch: Any = intrinsic(_fetching)
 
 
-@_part
+@compiled_part
 def _fetch_row(array: Any, row: int, size: int, step: int) -> None:
     for place in range(0, size, step):
         _fetch(array, row * size + place)
@@ -85,7 +72,7 @@ def _fetch_row(array: Any, row: int, size: int, step: int) -> None:
 # sign of each index is not vectorised.
 
 
-@_part
+@compiled_part
 def _across(row: Floats, out: Floats, i: int) -> None:
     """Write the Gaussian mean along a row of pixels to row `i` of a buffer."""
     start = np.uint32(i * WIDTH)
@@ -95,7 +82,7 @@ def _across(row: Floats, out: Floats, i: int) -> None:
         out[start + j] = near + far
 
 
-@_part
+@compiled_part
 def _down(rows: Floats, j: int) -> Any:
     """Return the Gaussian mean of a column over eleven rows of a buffer."""
     near = _W0 * rows[j + 5 * WIDTH] + _W1 * (rows[j + 4 * WIDTH] + rows[j + 6 * WIDTH])
@@ -104,14 +91,14 @@ def _down(rows: Floats, j: int) -> Any:
     return near + middle + far
 
 
-@_part
+@compiled_part
 def _carry(rows: Floats) -> None:
     """Move the last ten rows of a buffer, which the windows of the next block cover too, to its start."""
     for j in range(10 * WIDTH):
         rows[j] = rows[j + BLOCK * WIDTH]
 
 
-@_part
+@compiled_part
 def _load(field: Field, row: int, left: int, pixels: Floats) -> None:
     """Write the pixels of a row that the windows of a strip cover, with zeros beyond the end of the row."""
     inside = min(COVERED, field.shape[1] - left)
@@ -122,7 +109,7 @@ def _load(field: Field, row: int, left: int, pixels: Floats) -> None:
         pixels[j] = 0
 
 
-@_part
+@compiled_part
 def _squares(pixels: Floats, color: Floats, values: Floats, squares: Floats) -> None:
     for j in range(COVERED):
         value = pixels[j] - color[j]
@@ -130,7 +117,7 @@ def _squares(pixels: Floats, color: Floats, values: Floats, squares: Floats) -> 
         squares[j] = value * value
 
 
-@_part
+@compiled_part
 def _moments(values: Floats, squares: Floats, i: int, stable: float, moments: Floats, strip: int, row: int) -> None:
     start = np.uint32(i * WIDTH)
     for j in range(WIDTH):
@@ -139,7 +126,7 @@ def _moments(values: Floats, squares: Floats, i: int, stable: float, moments: Fl
         moments[strip, row, 1, j] = _down(squares, start + j) - mean * mean + stable
 
 
-@_compiled
+@compiled
 def halve(field: Field, out: Field) -> None:
     """Write the sums of 2x2 pixels; an odd side gets a line of zeros first."""
     height, width = field.shape
@@ -154,7 +141,7 @@ def halve(field: Field, out: Field) -> None:
                 out[i, 3 * pixel + channel] = both[6 * pixel + channel] + both[6 * pixel + 3 + channel]
 
 
-@_compiled
+@compiled
 def prepare(field: Field, color: Floats, stable: float, strips: Field, moments: Floats, memory: Floats) -> None:
     """Write a field in strips, and the local mean, and the local variance plus `stable`, under every window.
 
@@ -180,14 +167,14 @@ def prepare(field: Field, color: Floats, stable: float, strips: Field, moments: 
                 _moments(value_rows, square_rows, i, stable, moments, strip, top + i)
 
 
-@_part
+@compiled_part
 def _squared_difference(pixels: Floats, strips: Field, strip: int, row: int, shift: Floats, out: Floats) -> None:
     for j in range(COVERED):
         difference = pixels[j] - np.float32(strips[strip, row, j]) - shift[j]
         out[j] = difference * difference
 
 
-@_part
+@compiled_part
 def _structure(rows: Floats, i: int, own: Floats, moments: Floats, strip: int, row: int, sums: Floats) -> None:
     # 1 - (2 covariance + C2) / (variance + variance + C2) is the variance of the difference of both images over the
     # same denominator. This form loses no precision to cancellation when the images are nearly equal.
@@ -198,7 +185,7 @@ def _structure(rows: Floats, i: int, own: Floats, moments: Floats, strip: int, r
         sums[j] += variance / (own[0, i, 1, j] + moments[strip, row, 1, j])
 
 
-@_part
+@compiled_part
 def _similarity(
     rows: Floats,
     i: int,
@@ -222,7 +209,7 @@ def _similarity(
         sums[j] += structure + luminance - structure * luminance
 
 
-@_part
+@compiled_part
 def _against(
     pixels: Floats,
     own: Floats,
@@ -260,7 +247,7 @@ def _against(
         total[j] += sums[j]
 
 
-@_compiled
+@compiled
 def compare(
     field: Field,
     stable: float,

@@ -7,7 +7,6 @@ first use and caches the result on disk. Import this module inside functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -15,17 +14,12 @@ import numpy as np
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from ..compiled import compiled
+
 Plane = NDArray[np.float32]
 """One channel, of shape (height, width), or a stack of three."""
 
 Row = NDArray[np.float32]
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(function, cache=True, nogil=True, error_model="numpy")
-    except RuntimeError:  # there is no folder that can be written to
-        return numba.njit(function, nogil=True, error_model="numpy")
 
 
 def _fused(_context: Any, _first: Any, _second: Any, _third: Any) -> Any:
@@ -59,21 +53,21 @@ _HALF, _QUARTER, _THIRD, _FOUR_THIRDS = np.float32(0.5), np.float32(0.25), np.fl
 _X_SCALE, _X_SHIFT, _Y_SHIFT, _B_SHIFT = np.float32(14), np.float32(0.42), np.float32(0.01), np.float32(0.55)
 
 
-@_compiled
+@compiled
 def _absorb(red: Row, green: Row, blue: Row, share: Row, absorbed: Row) -> None:
     of_red, of_green, of_blue = share[0], share[1], share[2]
     for i in range(len(absorbed)):
         absorbed[i] = fused(of_red, red[i], fused(of_green, green[i], fused(of_blue, blue[i], _BIAS)))
 
 
-@_compiled
+@compiled
 def _guess(values: NDArray[np.int32], guesses: NDArray[np.int32]) -> None:
     """Write the bits of a guess of x^(-1/3) for the bits of x: its exponent is that of x by -1/3."""
     for i in range(len(values)):
         guesses[i] = np.int32(0x54800000) - (values[i] >> np.int32(23)) * np.int32(0x002AAAAA)
 
 
-@_compiled
+@compiled
 def _root(values: Row, guesses: Row) -> None:
     """Replace the values by their cube roots, less that of the bias.
 
@@ -90,7 +84,7 @@ def _root(values: Row, guesses: Row) -> None:
         values[i] = fused(r * r, value, -_ROOT_OF_BIAS)
 
 
-@_compiled
+@compiled
 def _combine(long: Row, middle: Row, short: Row, x: Row, y: Row, b: Row) -> None:
     for i in range(len(x)):
         x[i] = _HALF * (long[i] - middle[i]) * _X_SCALE + _X_SHIFT
@@ -102,7 +96,7 @@ def _combine(long: Row, middle: Row, short: Row, x: Row, y: Row, b: Row) -> None
         y[i] += _Y_SHIFT
 
 
-@_compiled
+@compiled
 def opsin(linear: Plane, colours: Plane) -> None:
     """Write X, Y and B - Y, each brought between 0 and 1, of linear red, green and blue."""
     width = linear.shape[2]
@@ -115,7 +109,7 @@ def opsin(linear: Plane, colours: Plane) -> None:
         _combine(cones[0], cones[1], cones[2], colours[0, row], colours[1, row], colours[2, row])
 
 
-@_compiled
+@compiled
 def lighten(image: NDArray[np.uint8], table: Row, linear: Plane) -> None:
     """Write the red, green and blue planes of an image, looked up in `table`."""
     for row in range(image.shape[0]):
@@ -125,7 +119,7 @@ def lighten(image: NDArray[np.uint8], table: Row, linear: Plane) -> None:
             linear[2, row, i] = table[image[row, i, 2]]
 
 
-@_compiled
+@compiled
 def halve(linear: Plane, half: Plane) -> None:
     """Write the means of 2x2 pixels; an odd side repeats its last line."""
     _, height, width = linear.shape
@@ -179,12 +173,12 @@ _NEW, _LAST = (_singles(values) for values in _recursion())
 _FIRST, _THIRD_COSINE, _FIFTH = _ahead()
 
 
-@_compiled
+@compiled
 def _one(take: tuple[float, ...], new: float, last: float, before: float) -> Any:
     return fused(take[4], last, take[0] * new - before)
 
 
-@_compiled
+@compiled
 def _four(take: tuple[float, ...], new: tuple[float, ...], last: float, before: float) -> Any:
     first = take[0] * new[0]
     second = fused(take[0], new[1], take[1] * new[0])
@@ -203,13 +197,13 @@ def _four(take: tuple[float, ...], new: tuple[float, ...], last: float, before: 
 _BLOCK = 256
 
 
-@_compiled
+@compiled
 def _add(near: Row, far: Row, new: Row) -> None:
     for i in range(len(near)):
         new[i] = near[i] + far[i]
 
 
-@_compiled
+@compiled
 def _step_along(near: Row, far: Row, past: Row, smooth: Row) -> None:
     """Write one output of each line; `past` has the last three cosines of each line, then those before."""
     for i in range(len(near)):
@@ -224,7 +218,7 @@ def _step_along(near: Row, far: Row, past: Row, smooth: Row) -> None:
         smooth[i] = first + (third + fifth)
 
 
-@_compiled
+@compiled
 def _four_along(count: int, past: Row) -> None:
     """Replace four inputs of each line, from 6 blocks on, by four outputs."""
     for i in range(count):
@@ -240,13 +234,13 @@ def _four_along(count: int, past: Row) -> None:
         past[9 * _BLOCK + i] = first[3] + (third[3] + fifth[3])
 
 
-@_compiled
+@compiled
 def _copy(source: Row, target: Row) -> None:
     for i in range(len(target)):
         target[i] = source[i]
 
 
-@_compiled
+@compiled
 def smooth_along(lines: Plane, smooth: Plane) -> None:
     """Write the Gaussian along the first axis of `lines`, as the program's pass over rows does.
 
@@ -278,7 +272,7 @@ def smooth_along(lines: Plane, smooth: Plane) -> None:
                 n += 1
 
 
-@_compiled
+@compiled
 def _step_down(upper: Row, lower: Row, past: Row, smooth: Row) -> None:
     """Write one row of output; `past` as above."""
     for i in range(len(upper)):
@@ -293,7 +287,7 @@ def _step_down(upper: Row, lower: Row, past: Row, smooth: Row) -> None:
         smooth[i] = first + (third + fifth)
 
 
-@_compiled
+@compiled
 def smooth_down(rows: Plane, smooth: Plane) -> None:
     """Write the Gaussian along the first axis of `rows`, as the program's pass over columns does."""
     length = rows.shape[0]
@@ -316,7 +310,7 @@ def smooth_down(rows: Plane, smooth: Plane) -> None:
 _TWO, _C2 = np.float32(2), np.float32(0.0009)
 
 
-@_compiled
+@compiled
 def _add_errors(
     x: Row,
     y: Row,
@@ -344,7 +338,7 @@ def _add_errors(
         errors[5 * _BLOCK + i] += (lost * lost) * (lost * lost)
 
 
-@_compiled
+@compiled
 def compare(
     x: Plane, y: Plane, x_mean: Plane, y_mean: Plane, x_variance: Plane, y_variance: Plane, product: Plane
 ) -> NDArray[np.float64]:

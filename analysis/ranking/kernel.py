@@ -6,25 +6,17 @@ Numba compiles these functions on their first use and caches the result on disk.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from ..compiled import compiled
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    try:
-        return numba.njit(function, cache=True, nogil=True, error_model="numpy")
-    except RuntimeError:  # there is no folder that can be written to
-        return numba.njit(function, nogil=True, error_model="numpy")
-
-
-@_compiled
+@compiled
 def frontier(bpp: Floats, quality: Floats, start: int, end: int, x: Floats, y: Floats) -> int:
     """Write the frontier of the points `start:end` to `x` (quality) and `y` (log rate) from `start` on.
 
@@ -52,7 +44,7 @@ def frontier(bpp: Floats, quality: Floats, start: int, end: int, x: Floats, y: F
     return kept - start
 
 
-@_compiled
+@compiled
 def slopes(x: Floats, y: Floats, start: int, last: int, slope: Floats) -> None:
     """Write the slopes of the piecewise cubic (PCHIP) at its knots `start` to `last`, of which there are at least four.
 
@@ -72,7 +64,7 @@ def slopes(x: Floats, y: Floats, start: int, last: int, slope: Floats) -> None:
         slope[end] = max(one_sided, 0.0)
 
 
-@_compiled
+@compiled
 def accumulate(x: Floats, y: Floats, start: int, count: int, slope: Floats, integral: Floats) -> None:
     """Write the integral of log rate over quality from the first knot to each of `count` knots.
 
@@ -87,7 +79,7 @@ def accumulate(x: Floats, y: Floats, start: int, count: int, slope: Floats, inte
         integral[knot] = integral[knot - 1] + width * ((y[knot] + y[knot - 1]) / 2 + bend)
 
 
-@_compiled
+@compiled
 def between(
     x: Floats, y: Floats, start: int, count: int, slope: Floats, integral: Floats, low: float, high: float
 ) -> float:
@@ -113,7 +105,7 @@ def between(
     return total
 
 
-@_compiled
+@compiled
 def compare(
     bpp: Floats,
     quality: Floats,
@@ -158,7 +150,7 @@ def compare(
             weights[i, j] = weights[j, i] = shared / shorter
 
 
-@_compiled
+@compiled
 def component(weights: Floats, member: NDArray[np.bool_]) -> None:
     """Mark the members of the largest set of codecs that positive weights connect, the first of several."""
     codecs = len(weights)
@@ -184,7 +176,7 @@ def component(weights: Floats, member: NDArray[np.bool_]) -> None:
         member[k] = label[k] == best
 
 
-@_compiled
+@compiled
 def solve(ratios: Floats, weights: Floats, member: NDArray[np.bool_], ratings: Floats) -> None:
     """Write the ratings that minimise the sum of w_ij (d_ij - r_i + r_j)^2 over the members' pairs; NaN for others.
 
@@ -223,7 +215,7 @@ def solve(ratios: Floats, weights: Floats, member: NDArray[np.bool_], ratings: F
         ratings[places[row]] = (right[row - 1] if row else 0.0) - mean
 
 
-@_compiled
+@compiled
 def rate_all(bpp: Floats, quality: Floats, starts: Places, least: float, share: float, ratings: Floats) -> None:
     """Write the ratings of every resample, shape (resamples, codecs); `bpp` and `quality` are (resamples, points)."""
     codecs = len(starts) - 1
