@@ -1,10 +1,10 @@
-"""The distortion between two pictures: squared error, PSNR and MS-SSIM, and their decibel scales."""
+"""The distortion between two pictures: squared error, PSNR and MS-SSIM."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -20,27 +20,7 @@ Decibels = TypeVar("Decibels", bound=Any)
 """A float, an array or a pandas Series."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A measure of a codec; results of different versions are never compared.
-
-    Images with a side under `smallest` pixels have no value.
-    """
-
-    name: str
-    version: int
-    unit: str
-    better: Literal["lower", "higher"]
-    smallest: int = 1
-
-
 MS_SSIM_SMALLEST = 161  # pixels a side: the 11-tap window must still fit at a sixteenth of the size
-
-MEASURES = (
-    Measure("bpp", 1, "bit/pixel", "lower"),
-    Measure("psnr", 1, "dB", "higher"),
-    Measure("ms_ssim", 2, "", "higher", MS_SSIM_SMALLEST),
-)
 
 
 def squared_error(first: Image, second: Image) -> int:
@@ -190,18 +170,3 @@ def _brightness(left: _Level, right: _Level, rows: slice) -> NDArray[np.float64]
     """Return (2 a b + C1) / (a a + b b + C1) for the local means of two images."""
     first, second = (level.mean[rows] + np.array(level.color, np.float64) for level in (left, right))
     return np.asarray((2 * first * second + _C1) / (np.square(first) + np.square(second) + _C1))
-
-
-def on_axis(values: ArrayLike, measure: str) -> NDArray[Any]:
-    """Return the values of images on the axis that curves are drawn and averaged on.
-
-    The axis is in dB: "psnr" is in dB already, "ms_ssim" is converted. Every mean of a curve is taken on this axis over
-    images, so it is the mean of dB values and not the dB of a mean.
-    """
-    return ms_ssim_db(values) if measure == "ms_ssim" else np.asarray(values, np.float64)
-
-
-def ms_ssim_db(value: ArrayLike) -> NDArray[Any]:
-    """Return MS-SSIM on the decibel scale, -10 log10(1 - MS-SSIM), infinite at 1."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(-10 * np.log10(1 - np.asarray(value, np.float64)))
