@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..conditions import Condition
+from ..measures.table import find
 from ..rate import Curve
 from .ladders import Floats, Ladders, Mask, Quality
 
@@ -17,8 +18,6 @@ LEAST_DECIBELS = 0.5
 """The shortest shared range, in dB, over which two curves are compared."""
 LEAST_SHARE = 0.05
 """The same for measures that are not in dB, as a share of the shorter curve's range."""
-DECIBELS = frozenset({"psnr", "ms_ssim"})
-"""The measures whose axis is in dB."""
 
 NO_ROWS = "not measured"
 NO_CURVE = "fewer than two lossy points"
@@ -168,7 +167,7 @@ def resampled_ratings(compared: Contest, measure: Quality, draws: Floats) -> Flo
 
 def _shortest(measure: Quality) -> tuple[float, float]:
     """Return the shortest shared range over which curves are compared: absolute, and as a share of the shorter."""
-    return (LEAST_DECIBELS, 0.0) if measure in DECIBELS else (0.0, LEAST_SHARE)
+    return (LEAST_DECIBELS, 0.0) if find(measure).in_decibels else (0.0, LEAST_SHARE)
 
 
 def coverages(compared: Contest) -> dict[str, float]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ..conditions import CLEAN_CONDITION, Condition
-from ..distortion import on_axis
+from ..measures.axis import axis
 from .on_curve import set_aside, with_curves
 
-Quality = Literal["psnr", "ms_ssim"]
+Quality = str
+"""The name of a measure that the rows have a column of."""
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -58,8 +58,8 @@ class Ladders:
 
     Only rows on a curve count, under conditions with curves: they are `rows`, and `aside` describes the others (see
     `on_curve`). `images` are sorted by name, so that the order of the rows changes nothing; `conditions` and `codecs`
-    are in the order of the rows, clean images first; `lossless` are the codecs without loss. Quality is on the axis of
-    `on_axis`.
+    are in the order of the rows, clean images first; `lossless` are the codecs without loss. Quality is on the axis
+    of its measure, and infinite for an image that came back unchanged.
     """
 
     def __init__(self, rows: pd.DataFrame, quality: Quality) -> None:
@@ -70,7 +70,7 @@ class Ladders:
         self.conditions: tuple[Condition, ...] = tuple(sorted(pairs, key=lambda pair: pair != CLEAN_CONDITION))
         self.images: tuple[str, ...] = tuple(sorted(rows["image"].unique()))
         rows = rows.assign(
-            quality=np.where(rows["status"] == "ok", on_axis(rows[quality], quality), np.nan),
+            quality=_on_axis(rows, quality),
             bpp=rows["bpp"].where(rows["status"] == "ok"),
             image=pd.Categorical(rows["image"], self.images).codes,
         )
@@ -85,6 +85,12 @@ class Ladders:
     def of(self, codec: str, condition: Condition) -> Ladder:
         """Return the ladder of one codec under one condition, without points if there are no rows."""
         return self._ladders.get((codec, condition), self._nothing)
+
+
+def _on_axis(rows: pd.DataFrame, quality: Quality) -> Floats:
+    """Return the quality of rows on the axis of the measure, infinite where nothing was lost, NaN where unknown."""
+    values = np.where(rows["status"] == "ok", axis(quality, rows[quality]), np.nan)
+    return np.where(np.isposinf(rows["psnr"]) & ~np.isnan(values), np.inf, values)
 
 
 def _ladder(rows: pd.DataFrame, images: int) -> Ladder:

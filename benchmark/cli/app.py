@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], ...]] = {
     "Corrupted sets": (sets.generate, sets.verify),
     "Look up": (
         listing.codecs,
+        listing.measures,
         listing.sets,
         listing.corruptions,
         listing.plans,
@@ -49,6 +50,7 @@ EXAMPLES: Mapping[str, str] = {
     "generate": "codecshift generate kodak-c --corruption high --severity 3 --out kodak-c",
     "verify": "codecshift verify kodak-c",
     "codecs": "codecshift codecs --format csv",
+    "measures": "codecshift measures --format csv",
     "sets": "codecshift sets",
     "corruptions": "codecshift corruptions --severity 5",
     "plans": "codecshift plans",

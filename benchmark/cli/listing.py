@@ -1,4 +1,4 @@
-"""Commands that look things up: codecs, sets, corruptions, plans, check, doctor."""
+"""Commands that look things up: codecs, measures, sets, corruptions, plans, check, doctor."""
 
 from __future__ import annotations
 
@@ -40,6 +40,25 @@ def codecs(
     show(fairness.report(entries, {**known.damaged, **known.faults}), format)
     if format is not Format.text:
         _say_faults()
+
+
+def measures(
+    format: OutputFormat = Format.text,  # noqa: A002
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="Longest time for one measure to load and score an image.")
+    ] = 60,
+) -> None:
+    """List the measures of quality: what each costs on this machine, and how far it is from its referee."""
+    from ..plan.measures import catalogue
+    from ..report import measures as measure_report
+
+    with Progress("measures", "looking for measures") as progress:
+        known = catalogue()
+        trying = measure_report.entries(
+            known.measures.values(), time_limit, lambda done, total: progress.task("trying", done, total)
+        )
+        entries = list(trying)
+    show(measure_report.report(entries, known.faults), format)
 
 
 def sets(format: OutputFormat = Format.text) -> None:  # noqa: A002

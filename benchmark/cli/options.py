@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..report.sheet import Format
-
-
-class QualityName(StrEnum):
-    """The measures that curves are drawn over."""
-
-    psnr = "psnr"
-    ms_ssim = "ms_ssim"
-
 
 MEASURED, PLACES, COURSE, OUTPUT = "Selection", "Files and folders", "Running", "Output"
 """The groups of options that `--help` shows."""
@@ -31,6 +22,14 @@ Sets = Annotated[
         help="Image set: sample, kodak, clic2020-test, folder:PATH or generated:DIR; folder:PATH@crop512x768 takes the "
         "centre of each image. Can be repeated.",
         rich_help_panel=MEASURED,
+    ),
+]
+QualityName = Annotated[
+    str,
+    typer.Option(
+        "--quality",
+        metavar="MEASURE",
+        help="Measure of the rate curves: psnr, ms_ssim, or any other of codecshift measures that the file has.",
     ),
 ]
 OneSet = Annotated[

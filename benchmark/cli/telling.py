@@ -72,7 +72,7 @@ def leaderboard(
         ),
     ] = None,
     image_set: OneSet = None,
-    quality: Annotated[QualityName, typer.Option(help="Quality measure of the rate curves.")] = QualityName.psnr,
+    quality: QualityName = "psnr",
     corruption: Corruptions = None,
     severity: Severities = None,
     codec: Codecs = None,
@@ -97,6 +97,7 @@ def leaderboard(
 ) -> None:
     """Rank codecs by the bits that each needs at equal quality under corruption, compared with all others."""
     from ...analysis.ranking import NotComparable
+    from ..plan.measures import find
     from ..report import leaderboard as board_report
     from ..report import matched as matched_report
     from ..report.evidence import Choice, Evidence
@@ -122,7 +123,7 @@ def leaderboard(
         return
     try:
         with working("ranking codecs"):
-            board = board_report.leaderboard(evidence, anchor=anchor, quality=quality.value, **drawn)
+            board = board_report.leaderboard(evidence, anchor=anchor, quality=find(quality).name, **drawn)
     except NotComparable:
         # A file with only matched points has no curves, but its points can be shown.
         if format is not Format.text or anchor is not None or points["set"].nunique() != 1:

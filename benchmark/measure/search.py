@@ -12,7 +12,8 @@ from ...codecs.protocol import Point
 from ...codecs.registry import find_point
 from ...corruptions.corruption import CLEAN
 from ...corruptions.sets import ImageSet, SetError
-from ..plan.plans import EVERY_MEASURE, Shot
+from ..plan.measures import DEFAULT
+from ..plan.plans import Shot
 from ..plan.targets import UNKNOWN, Match, Matched, Means, Search, Target, WrongTarget, settle
 from ..store import Row, Unshown, rows_under, unshown
 from .admission import admitted
@@ -75,7 +76,7 @@ def match(
         images = _readable(_first(job), () if retry_failed else file.unshown())
         if retry_failed:
             file.unmark(images.name, [source.id for source in images.sources])
-        rows = _by_point(file.rows_under(images.name, CLEAN, EVERY_MEASURE), retry_failed)
+        rows = _by_point(file.rows_under(images.name, CLEAN, DEFAULT), retry_failed)
         while True:
             known = _means(rows, images)
             settled = {search: settle(search, job.specs[search.codec], known) for search in searches}
@@ -111,7 +112,7 @@ def foresee(job: Job, targets: Sequence[Target], out: Path, *, retry_failed: boo
     rows: _Rows = {}
     if out.exists():
         images = _readable(images, () if retry_failed else unshown(out))
-        rows = _by_point(rows_under(out, images.name, CLEAN, EVERY_MEASURE), retry_failed)
+        rows = _by_point(rows_under(out, images.name, CLEAN, DEFAULT), retry_failed)
     known = _means(rows, images)
     matches, pending = [], []
     for search in searches:
@@ -143,9 +144,11 @@ def means_over(rows: Iterable[Row]) -> Means:
     return Means(
         images=len(ok),
         bpp=_mean([8 * (row.nbytes or 0) / count for row, count in zip(ok, pixels, strict=True)]),
-        psnr=_mean(psnr([row.error or 0 for row in ok], pixels).tolist()),
-        ms_ssim=_mean([row.ms_ssim for row in ok if row.ms_ssim is not None]),
         fault=next((row.message for row in rows if row.status != "ok"), ""),
+        quality={
+            "psnr": _mean(psnr([row.error or 0 for row in ok], pixels).tolist()),
+            "ms_ssim": _mean([row.ms_ssim for row in ok if row.ms_ssim is not None]),
+        },
     )
 
 
@@ -170,7 +173,7 @@ def _searching(job: Job, searches: Iterable[Search]) -> Job:
     """Return the job of the search itself: clean images of the first set, every measure, and the searched codecs."""
     images = _first(job)
     specs = {search.codec: job.specs[search.codec] for search in searches}
-    plan = replace(job.plan, corruptions=(CLEAN,), measures=EVERY_MEASURE)
+    plan = replace(job.plan, corruptions=(CLEAN,), measures=DEFAULT)
     return replace(job, plan=plan, sets={images.name: images}, specs=specs)
 
 

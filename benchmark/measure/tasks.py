@@ -10,7 +10,8 @@ from ...analysis.measures.ms_ssim import Bare, Prepared
 from ...analysis.spectrum import Settings
 from ...codecs.protocol import Point, Spec
 from ...corruptions.sets import ImageSet
-from ..plan.plans import EVERY_MEASURE, Shot
+from ..plan.measures import DEFAULT
+from ..plan.plans import Shot
 from ..store import Row, Shift, Unshown
 from ..store.provenance import Device
 
@@ -105,7 +106,7 @@ class Context:
     """Where neural codecs compute, None for the workers' CPUs."""
     spectra: Settings | None = None
     """How the spectra of each row are computed, None for no spectra."""
-    measures: tuple[str, ...] = EVERY_MEASURE
+    measures: tuple[str, ...] = DEFAULT
     """The names of the measures. Without MS-SSIM, the slowest measure, rows have None in its place."""
 
     @property

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ...analysis.distortion import MEASURES
 from ...codecs.neural import families
 from ...corruptions.corruption import CLEAN, SEVERITIES
 from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS, FIFTEEN, find
+from .measures import DEFAULT
 from .names import UnknownName, named
-
-EVERY_MEASURE = tuple(measure.name for measure in MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Plan:
     """The number of images of each set, None for all."""
     images: tuple[str, ...] = ()
     """The ids of the images, empty for all."""
-    measures: tuple[str, ...] = EVERY_MEASURE
+    measures: tuple[str, ...] = DEFAULT
     """The names of the measures taken for each row."""
 
     def narrowed(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...analysis.dial import Dial, nearest
-from ...analysis.distortion import ms_ssim_db
+from ...analysis.measures.measure import Measure
+from ...analysis.measures.table import known
 from ...codecs.protocol import Point, Spec
+from .measures import RATE, catalogue
 from .names import named
 
 
@@ -20,18 +22,21 @@ class WrongTarget(ValueError):
 class Means:
     """Means of one codec point over the `images` images that it coded successfully, NaN if there are none.
 
-    `psnr` is in dB, and infinite if any image was coded without loss; `ms_ssim` leaves out images too small for it.
-    `fault` is the message of a failed image, "" if none failed.
+    `quality` has the mean of each measure by its name, over the images that are large enough for it; PSNR is infinite
+    if any image was coded without loss. `fault` is the message of a failed image, "" if none failed.
     """
 
     images: int
     bpp: float
-    psnr: float
-    ms_ssim: float
     fault: str
+    quality: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, quantity: str) -> float:
+        """Return the mean of bpp or of a measure, NaN if it is unknown."""
+        return self.bpp if quantity == RATE else self.quality.get(quantity, math.nan)
 
 
-UNKNOWN = Means(0, math.nan, math.nan, math.nan, "")
+UNKNOWN = Means(0, math.nan, "")
 """The means of a point that has not been measured."""
 
 
@@ -47,17 +52,29 @@ class Quantity:
     """Formats a difference on the axis."""
 
 
-def _decibels(gap: float) -> str:
-    return f"{gap:+.2f} dB"
+# One percent of rate is worth about a twentieth of a decibel.
+_BPP = Quantity(0, 24, math.log, math.log(1.01), lambda gap: f"{100 * math.expm1(gap):+.1f} %")
+_DECIBELS = 0.05
+_SHARE = 1 / 2000  # of the range of a measure that is not in dB: 0.05 on a scale to 100
 
 
-QUANTITIES: Mapping[str, Quantity] = {
-    # One percent of rate is worth about a twentieth of a decibel.
-    "bpp": Quantity(0, 24, math.log, math.log(1.01), lambda gap: f"{100 * math.expm1(gap):+.1f} %"),
-    "psnr": Quantity(0, 100, float, 0.05, _decibels),
-    "ms_ssim": Quantity(0, 1, lambda value: float(ms_ssim_db(value)), 0.05, _decibels),
-}
-"""By column name: bpp is matched to one percent, PSNR and -10 log10(1 - MS-SSIM) to 0.05 dB."""
+def quantities(measures: Mapping[str, Measure]) -> Mapping[str, Quantity]:
+    """Return what can be matched, by column name: bpp to one percent, each measure on its axis.
+
+    A measure whose axis is in dB is matched to 0.05 dB, any other to a two-thousandth of its range.
+    """
+    return {RATE: _BPP} | {name: _quantity(measure) for name, measure in measures.items()}
+
+
+def _quantity(measure: Measure) -> Quantity:
+    if measure.in_decibels:
+        return Quantity(measure.low, measure.high, measure.on_axis, _DECIBELS, lambda gap: f"{gap:+.2f} dB")
+    tolerance = _SHARE * (measure.high - measure.low)
+    return Quantity(measure.low, measure.high, measure.on_axis, tolerance, lambda gap: f"{gap:+.3g}")
+
+
+def _every_quantity() -> Mapping[str, Quantity]:
+    return quantities(catalogue().measures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +90,8 @@ class Target:
         name, equals, digits = text.partition("=")
         if not equals:
             raise WrongTarget(f"expected a quantity and its value, such as bpp=0.5 or psnr=32, got {text!r}")
-        quantity = named("quantity to match", name, QUANTITIES)
+        at_hand = quantities(known())
+        quantity = at_hand[name] if name in at_hand else named("quantity to match", name, _every_quantity())
         try:
             value = float(digits)
         except ValueError:
@@ -87,8 +105,12 @@ class Target:
 
     def gap(self, means: Means) -> float:
         """Return how far a point lies above the target on the axis of the quantity, NaN if it was not measured."""
-        axis = QUANTITIES[self.quantity].axis
-        return axis(getattr(means, self.quantity)) - axis(self.value)
+        return self.scale.axis(means.of(self.quantity)) - self.scale.axis(self.value)
+
+    @property
+    def scale(self) -> Quantity:
+        """The range, axis and tolerance of the quantity."""
+        return quantities(known())[self.quantity]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +141,7 @@ class Match:
     @property
     def off(self) -> str:
         """The distance from the target in words, e.g. "+2.4 %"."""
-        return QUANTITIES[self.target.quantity].off(self.target.gap(self.achieved))
+        return self.target.scale.off(self.target.gap(self.achieved))
 
     def record(self) -> dict[str, object]:
         """Return the match as recorded in the provenance of a run."""
@@ -132,7 +154,8 @@ class Match:
             "images": self.achieved.images,
             "looks": self.looks,
             # MS-SSIM is summed in single precision: its last digits depend on the processor.
-            **{name: _recorded(getattr(self.achieved, name)) for name in QUANTITIES},
+            RATE: _recorded(self.achieved.bpp),
+            **{name: _recorded(value) for name, value in self.achieved.quality.items()},
         }
 
 
@@ -173,7 +196,7 @@ def settle(search: Search, spec: Spec, known: Mapping[tuple[str, str], Means]) -
 
     looked_at: list[Point] = []
     try:
-        end = nearest(_dial(spec), gap, QUANTITIES[search.target.quantity].tolerance)
+        end = nearest(_dial(spec), gap, search.target.scale.tolerance)
     except _Unmeasured as next_look:
         return next_look.point
     if not math.isnan(end.value):

@@ -19,6 +19,7 @@ from ...corruptions.corruption import CLEAN
 from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS
 from .. import store
+from ..plan.measures import adopt_named
 from ..plan.plans import corruptions_named
 from ..store import Recorded, RunFileError, Unshown
 from ..store.facts import FACTS
@@ -84,6 +85,7 @@ class Evidence:
         if rows.empty:
             raise NothingChosen(f"{path} only holds rows of images that are no longer in {', '.join(gone)}")
         rows = _of_images(rows, choice, path)
+        adopt_named(name for name in rows.columns[len(store.TABLE_COLUMNS) :] if not name.endswith("_clean"))
         runs = _runs_of(rows, store.runs(path))
         if reason := conflict(runs.values(), recorded):
             raise NotComparable(f"the rows of {path} cannot be compared: {reason}")

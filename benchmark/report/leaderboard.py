@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...analysis.counted import counted
-from ...analysis.ranking import LOSSLESS, Entry, Leaderboard, Lossless, Quality, lossless, rank
+from ...analysis.measures.table import find
+from ...analysis.ranking import LOSSLESS, Entry, Leaderboard, Lossless, NotComparable, Quality, lossless, rank
 from ...analysis.statistics import RESAMPLES, SEED, summarise
 from ...corruptions.corruption import CLEAN
 from ...corruptions.table import FIFTEEN
@@ -92,9 +93,11 @@ def leaderboard(
     """Return the ranking of the codecs on one set, with confidence intervals unless `resamples` is 0.
 
     Extra corruptions and the waves of heatmaps are left out, unless they are chosen by name or there are no others.
-    Raises NotComparable if the rows are of several sets, or if no codec has a rate curve.
+    Raises NotComparable if the rows are of several sets or lack the measure, or if no codec has a rate curve.
     """
     rows = evidence.without_waves().rows
+    if quality not in rows or rows[quality].isna().all():
+        raise NotComparable(f"{evidence.path} has no values of {quality}: measure them with --measure {quality}")
     asked = {name for text in evidence.choice.corruptions for name in corruptions_named(text)}
     if rows["corruption"].isin(FIFTEEN).any():
         rows = rows[rows["corruption"].isin([CLEAN, *FIFTEEN, *asked])]
@@ -165,7 +168,7 @@ def title(board: Leaderboard) -> str:
     severities = sorted({severity for _, severity in shifted})
     where = counted(len({name for name, _ in shifted}), "corruption") if shifted else "clean images"
     at = f", severity {' '.join(map(str, severities))}" if severities else ""
-    measure = {"psnr": "PSNR", "ms_ssim": "MS-SSIM"}[board.quality]
+    measure = find(board.quality).title
     images = counted(board.images, "image")
     return f"{board.set}: {images}, {where}{at}; bits at equal {measure} against {board.anchor}"
 

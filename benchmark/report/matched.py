@@ -84,7 +84,7 @@ def search_report(matches: Iterable[Match]) -> Report:
     for match in matches:
         means, head = match.achieved, (str(match.target), match.codec)
         if match.point:
-            shown: tuple[Value, ...] = (match.point.name, means.bpp, means.psnr, means.ms_ssim, match.off)
+            shown: tuple[Value, ...] = (match.point.name, means.bpp, means.of("psnr"), means.of("ms_ssim"), match.off)
         else:
             shown = ("-",) * 5
         lines.append((*head, *shown, means.images, match.looks))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...analysis.distortion import MEASURES
 from ...analysis.spectrum import GRID_VERSION, Settings
 from ...codecs.protocol import Spec
 from ...codecs.registry import identify
@@ -22,7 +21,7 @@ from ...corruptions.digests import pixels
 from ...corruptions.fourier import PREFIX
 from ...corruptions.sets import ImageSet
 from ...corruptions.table import find
-from ..plan.plans import EVERY_MEASURE
+from ..plan.measures import DEFAULT, RATE, RATE_VERSION, find_all
 from ..plan.targets import Matched
 from .facts import headers, stated
 
@@ -60,7 +59,7 @@ def describe(
     corruptions: Iterable[str],
     specs: Iterable[Spec],
     device: Device | None = None,
-    measures: Iterable[str] = EVERY_MEASURE,
+    measures: Iterable[str] = DEFAULT,
     *,
     spectra: Settings | None = None,
     matched: Matched | None = None,
@@ -78,7 +77,7 @@ def comparable(
     corruptions: Iterable[str],
     specs: Iterable[Spec],
     device: Device | None = None,
-    measures: Iterable[str] = EVERY_MEASURE,
+    measures: Iterable[str] = DEFAULT,
     *,
     spectra: Settings | None = None,
     matched: Matched | None = None,
@@ -89,7 +88,7 @@ def comparable(
     id. The device is recorded only if neural codecs compute on an accelerator, together with the batch size, because
     the time of a batch is divided equally among its rows.
     """
-    sets, specs, wanted = list(sets), list(specs), set(measures)
+    sets, specs = list(sets), list(specs)
     corrupting = [name for name in corruptions if name != CLEAN]
     described: dict[str, Any] = {
         "codecshift": importlib.metadata.version("codecshift"),
@@ -101,7 +100,7 @@ def comparable(
         "sets": {images.name: {"digest": images.digest, "images": len(images.sources)} for images in sets},
         "corruptions": {name: find(name).version for name in corrupting},
         PIXELS: _pixels(corrupting) if all(_has_pixels_of_here(images) for images in sets) else {},
-        "measures": {measure.name: measure.version for measure in MEASURES if measure.name in wanted},
+        "measures": {RATE: RATE_VERSION} | {measure.name: measure.version for measure in find_all(measures)},
         "codecs": {spec.name: {**stated(spec), "library": identify(spec)} for spec in specs},
     }
     neural = [spec for spec in specs if spec.on_device]

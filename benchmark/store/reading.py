@@ -96,10 +96,10 @@ class Reader:
         left_out = {run: wanted - set(provenance.get("measures", wanted)) for run, provenance in self.runs().items()}
         if not any(left_out.values()):
             return lambda _run, _side: False
-        from ...analysis.distortion import MEASURES  # noqa: PLC0415 - the command line starts without OpenCV
+        from ..plan.measures import find_all  # noqa: PLC0415 - it imports the codecs
 
-        smallest = {measure.name: measure.smallest for measure in MEASURES}
-        return lambda run, side: any(side >= smallest[name] for name in left_out[run])
+        smallest = {measure.name: measure.smallest for measure in find_all(wanted)}
+        return lambda run, side: any(side >= smallest.get(name, 1) for name in left_out[run])
 
 
 def read(path: str | Path) -> pd.DataFrame:

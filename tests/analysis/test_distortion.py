@@ -6,9 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from codecshift.analysis.distortion import (
-    MEASURES,
     mean_squared_error,
-    ms_ssim_db,
     psnr,
     psnr_of_mse,
     squared_error,
@@ -100,16 +98,6 @@ def test_psnr_rises_20_db_per_tenth_of_the_error_in_amplitude() -> None:
 def test_psnr_broadcasts_and_lets_what_is_unknown_stay_unknown() -> None:
     found = psnr([[0], [3 * 255**2], [math.nan]], [1, 10])
     np.testing.assert_allclose(found, [[math.inf, math.inf], [0, 10], [math.nan, math.nan]], atol=1e-12)
-
-
-def test_measures_name_each_figure_once() -> None:
-    names = [measure.name for measure in MEASURES]
-    assert names == ["bpp", "psnr", "ms_ssim"]
-    assert [measure.better for measure in MEASURES] == ["lower", "higher", "higher"]
-
-
-def test_ms_ssim_in_decibels() -> None:
-    np.testing.assert_allclose(ms_ssim_db([0, 0.9, 0.99, 1]), [0, 10, 20, math.inf], atol=1e-12)
 
 
 @pytest.mark.parametrize("decibels", [0.0, 20.0, 37.25, math.inf])

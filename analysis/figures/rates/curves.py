@@ -10,7 +10,9 @@ import pandas as pd
 
 from ...conditions import BANDS, CLEAN
 from ...counted import counted
-from ...distortion import on_axis
+from ...measures.axis import axis as on_axis
+from ...measures.axis import title
+from ...measures.table import known
 from ...ranking import largest_shared
 from ...rate import MINIMUM_POINTS
 from ...statistics import summarise
@@ -78,13 +80,10 @@ def rate_curves(material: Material) -> tuple[Drawing, ...]:
 
 
 def rd_clean(material: Material) -> tuple[Drawing, ...]:
-    """Return the rate curves on clean images, in PSNR and in MS-SSIM."""
+    """Return the rate curves on clean images, a panel for each measure that the rows have."""
     table = lossy_means(material)
     table = table[table["corruption"] == CLEAN]
-    measures = {
-        "psnr_mean": "PSNR, dB",
-        "ms_ssim_db_mean": "MS-SSIM, dB: $-10\\,\\log_{10}(1-\\mathrm{MS\\text{-}SSIM})$",
-    }
+    measures = {f"{name}_axis_mean": title(name) for name in known() if f"{name}_axis_mean" in table}
     measures = {column: name for column, name in measures.items() if np.isfinite(table[column]).any()}
     labels = [material.label(codec) for codec in table["codec"].unique()]
     width = material.chosen.width if len(measures) > 1 else min(ONE_COLUMN, material.chosen.width)
@@ -145,12 +144,13 @@ def rd_corrupted(material: Material) -> tuple[Drawing, ...]:
 def lossy_means(material: Material) -> pd.DataFrame:
     """Return the means of each cell, as `summarise` gives them, without cells that contain a lossless image.
 
-    `ms_ssim_db_mean` is the mean of MS-SSIM on the axis of curves.
+    For each measure that the rows have, `NAME_axis_mean` is its mean on the axis of curves.
     """
     rows = _on_shared_images(material.tabled())
     cell = ["corruption", "severity", "codec", "point"]
-    decibels = rows.assign(ms_ssim_db_mean=on_axis(rows["ms_ssim"], "ms_ssim")).groupby(cell)["ms_ssim_db_mean"].mean()
-    table = summarise(rows).join(decibels, on=cell)
+    columns = {f"{name}_axis_mean": on_axis(name, rows[name]) for name in known() if name in rows}
+    means = rows[cell].assign(**columns).groupby(cell).mean()
+    table = summarise(rows).join(means, on=cell)
     return table[(table["n"] > 0) & (table["n_lossless"] == 0)]
 
 
@@ -239,7 +239,7 @@ KINDS = (
     RATE_CURVES,
     Kind(
         name="rd-clean",
-        about="PSNR and MS-SSIM over bpp on clean images",
+        about="Quality over bpp on clean images, by each measure of the run",
         rule="Each mark is one setting of a codec: the mean over the images that all settings share, taken over the dB "
         "of each image. A setting that is lossless on any image is left out.",
         needs=(CLEAN_ROWS,),

@@ -97,6 +97,16 @@ def test_plans_are_listed(say: Say) -> None:
     assert all(re.search(rf"^ {name} ", out, re.MULTILINE) for name in PLANS)
 
 
+def test_measures_are_listed_with_their_cost(say: Say) -> None:
+    out = say("measures").out
+    assert [line for line in out.splitlines() if len(line) > WIDTH] == []
+    assert re.search(r"^ psnr +1 +dB +higher +1 +\d+\.\d ms/MP ", out, re.MULTILINE)
+    assert re.search(r"^ ms_ssim +2 +higher +161 +\d+\.\d ms/MP +pytorch-msssim", out, re.MULTILINE)
+    (psnr, ms_ssim, *_) = json.loads(say("measures", "--format", "json").out)
+    assert psnr["cost_ms_per_megapixel"] < ms_ssim["cost_ms_per_megapixel"]
+    assert (ms_ssim["fault"], ms_ssim["best"]) == ("", 1)
+
+
 @pytest.mark.usefixtures("few_codecs")
 def test_the_doctor_speaks(say: Say) -> None:
     said = say("doctor")
@@ -169,6 +179,7 @@ def test_checking_what_is_not_there_is_refused(say: Say, one_sentence: Callable[
         "export",
         "merge",
         "codecs",
+        "measures",
         "sets",
         "plans",
         "check",

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from codecshift.benchmark.plan.measures import DEFAULT
 from codecshift.benchmark.plan.names import UnknownName, named
-from codecshift.benchmark.plan.plans import EVERY_MEASURE, PLANS, Plan, Shot
+from codecshift.benchmark.plan.plans import PLANS, Plan, Shot
 from codecshift.codecs.registry import find
 from codecshift.corruptions.corruption import CLEAN
 from codecshift.corruptions.sets import KNOWN, SetError, open_set
@@ -104,4 +105,4 @@ def test_images_are_counted_or_named() -> None:
 
 
 def test_all_there_is_is_measured_unless_a_plan_says_otherwise() -> None:
-    assert {plan.measures for plan in PLANS.values()} == {EVERY_MEASURE} == {("bpp", "psnr", "ms_ssim")}
+    assert {plan.measures for plan in PLANS.values()} == {DEFAULT} == {("psnr", "ms_ssim")}

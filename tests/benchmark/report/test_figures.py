@@ -56,7 +56,7 @@ def test_users_settings_of_matplotlib_change_nothing(drawn: Path, tmp_path: Path
 def test_a_caption_says_what_was_used(drawn: Path, tmp_path: Path) -> None:
     (*_, caption) = figures(drawn, tmp_path / "out", "rd-clean")
     text = " ".join(caption.read_text(encoding="utf-8").split())
-    assert text.startswith("PSNR and MS-SSIM over bpp on clean images. Set kodak: 1 image.")
+    assert text.startswith("Quality over bpp on clean images, by each measure of the run. Set kodak: 1 image.")
     assert "8 of 8 rows (clean images, measured, lossy settings only)" in text
     assert text.endswith("Rows in all: 8 measured, 0 failed or skipped. Run r.")
 

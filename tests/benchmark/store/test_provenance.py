@@ -81,7 +81,8 @@ def changed_corruption(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def changed_measure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance, "MEASURES", [replace(one, version=9) for one in provenance.MEASURES])
+    find_all = provenance.find_all
+    monkeypatch.setattr(provenance, "find_all", lambda names: [replace(one, version=9) for one in find_all(names)])
 
 
 def changed_library(monkeypatch: pytest.MonkeyPatch) -> None:
