@@ -12,7 +12,7 @@ from ...codecs.protocol import Point
 from ...codecs.registry import find_point
 from ...corruptions.corruption import CLEAN
 from ...corruptions.sets import ImageSet, SetError
-from ..plan.measures import DEFAULT
+from ..plan.measures import DEFAULT, find_all
 from ..plan.plans import Shot
 from ..plan.targets import UNKNOWN, Match, Matched, Means, Search, Target, WrongTarget, settle
 from ..store import Row, Unshown, rows_under, unshown
@@ -136,7 +136,7 @@ def searches_of(job: Job, targets: Sequence[Target]) -> tuple[Search, ...]:
     return tuple(Search(codec, target) for target in dict.fromkeys(targets) for codec in codecs)
 
 
-def means_over(rows: Iterable[Row]) -> Means:
+def means_over(rows: Iterable[Row], measures: Iterable[str] = DEFAULT) -> Means:
     """Return the means over rows of one codec point."""
     rows = sorted(rows, key=lambda row: row.image)  # so that the last digit does not depend on the order of rows
     ok = [row for row in rows if row.nbytes is not None and row.height and row.width]
@@ -147,9 +147,14 @@ def means_over(rows: Iterable[Row]) -> Means:
         fault=next((row.message for row in rows if row.status != "ok"), ""),
         quality={
             "psnr": _mean(psnr([row.error or 0 for row in ok], pixels).tolist()),
-            "ms_ssim": _mean([row.ms_ssim for row in ok if row.ms_ssim is not None]),
+            **{measure.name: _score(ok, measure.name) for measure in find_all(measures) if not measure.is_derived},
         },
     )
+
+
+def _score(rows: Iterable[Row], measure: str) -> float:
+    score = (measure, "shown")
+    return _mean([row.scores[score] for row in rows if score in row.scores])
 
 
 def _mean(values: Sequence[float]) -> float:

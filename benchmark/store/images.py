@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from . import scores
 from .schema import version_of
 
 
@@ -63,14 +64,15 @@ def measured(connection: sqlite3.Connection) -> set[tuple[str, str]]:
 def record(connection: sqlite3.Connection, name: str, images: Mapping[str, Recorded]) -> None:
     """Write the images of a set; they replace earlier records of the same images."""
     connection.executemany(
-        "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)",
+        'INSERT OR REPLACE INTO images ("set", image, digest, is_present) VALUES (?, ?, ?, ?)',
         [(name, image, content.digest, int(content.is_present)) for image, content in images.items()],
     )
 
 
 def mark(connection: sqlite3.Connection, shots: Iterable[Unshown]) -> None:
     """Record shots that could not be made."""
-    connection.executemany("INSERT OR REPLACE INTO unshown VALUES (?, ?, ?, ?, ?)", shots)
+    query = 'INSERT OR REPLACE INTO unshown ("set", image, corruption, severity, reason) VALUES (?, ?, ?, ?, ?)'
+    connection.executemany(query, shots)
 
 
 def unmark(connection: sqlite3.Connection, name: str, images: Collection[str]) -> None:
@@ -90,7 +92,10 @@ def remove_rows(connection: sqlite3.Connection, name: str, images: Collection[st
         f"SELECT DISTINCT corruption, severity FROM rows WHERE {of_images} AND spectra",  # noqa: S608 - question marks
         (name, *images),
     ).fetchall()
+    scores.remove(connection, f"WHERE {of_images}", (name, *images))
     removed = connection.execute(f"DELETE FROM rows WHERE {of_images}", (name, *images)).rowcount  # noqa: S608
+    of_shifts = f"SELECT id FROM shifts WHERE {of_images}"  # noqa: S608
+    connection.execute(f"DELETE FROM shift_scores WHERE shift IN ({of_shifts})", (name, *images))  # noqa: S608
     connection.execute(f"DELETE FROM shifts WHERE {of_images}", (name, *images))  # noqa: S608
     of_condition = '"set" = ? AND corruption = ? AND severity = ?'
     for condition in conditions:

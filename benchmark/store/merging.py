@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .images import Recorded, Unshown
 from .profile import Profile, profiles_in
 from .reading import Reader
-from .rows import COLUMNS, Key, Row
+from .rows import Key, Row
 from .run_file import RunFile
-from .schema import RunFileError, quoted, reading
+from .schema import RunFileError, reading
+from .scores import rows_in
 from .shift import Shift, shifts_in, united_shift
 from .sums import Place, Sums, sums_in, united
 
@@ -21,13 +22,14 @@ from .sums import Place, Sums, sums_in, united
 def merge(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write the rows of several run files into `out`, which must not exist; return (rows, rows in several files).
 
-    If a row is in two files, an `ok` row is preferred, and among `ok` rows one with MS-SSIM. Summed spectra over
-    different images are added; sums over images that another file covers are counted once. An image counts as present
-    in its set if any of the files says so. `out` is written completely or not at all.
+    If a row is in two files, an `ok` row is preferred, and among `ok` rows one with more scores, to which those that
+    only the other has are added. Summed spectra over different images are added; sums over images that another file
+    covers are counted once. An image counts as present in its set if any of the files says so. `out` is written
+    completely or not at all.
 
     Raises RunFileError if the rows cannot be compared in a report, if an image differs between two files, if two `ok`
-    rows differ in bytes or errors or in MS-SSIM by more than 1e-5, if two shifts of a shot differ in their error, and
-    if the images of two sums overlap partially.
+    rows differ in bytes or errors or in a score by more than the tolerance of the measure, if two shifts of a shot
+    differ in their error, and if the images of two sums overlap partially.
     """
     if out.exists():
         raise RunFileError(f"{out} exists already, and merging writes a new file: give another --out")
@@ -68,8 +70,7 @@ def _united_rows(
             in_sums |= keys
             for place, part in sums_in(connection, keys).items():
                 parts.setdefault(place, []).append(part)
-            for values in connection.execute(f"SELECT {quoted(COLUMNS)} FROM rows"):  # noqa: S608 - our own columns
-                row = Row(*values)
+            for row in rows_in(connection):
                 if head.is_of_other_content(row.set, row.image, images):
                     continue
                 earlier = rows.setdefault(row.key, row)
@@ -81,9 +82,16 @@ def _united_rows(
                         f"{head.path} and an earlier file disagree on {row.key}: the rows were made by different "
                         "versions of the codec or corruption"
                     )
-                if earlier.status != "ok" or (row.status == "ok" and earlier.ms_ssim is None):
-                    rows[row.key] = row
+                rows[row.key] = _united_row(earlier, row)
     return rows, in_sums, {place: united(place, place_parts) for place, place_parts in parts.items()}, repeated
+
+
+def _united_row(earlier: Row, later: Row) -> Row:
+    """Return the row that stays of two with one key, with the scores of both if both are `ok`."""
+    if earlier.status != "ok" or later.status != "ok":
+        return later if earlier.status != "ok" else earlier
+    kept, other = (later, earlier) if len(later.scores) > len(earlier.scores) else (earlier, later)
+    return replace(kept, scores={**other.scores, **kept.scores})
 
 
 def _united_shifts(heads: Iterable[_Head], images: Mapping[str, Mapping[str, Recorded]]) -> Iterable[Shift]:

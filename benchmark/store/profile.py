@@ -61,5 +61,7 @@ def profiles_in(connection: sqlite3.Connection) -> Iterable[Profile]:
 
 def record_profiles(connection: sqlite3.Connection, profiles: Iterable[Profile]) -> None:
     """Write profiles; a profile replaces an earlier one of the same key."""
+    columns = quoted(Profile._fields)
+    query = f"INSERT OR REPLACE INTO profiles ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our columns
     for profile in profiles:
-        connection.execute("INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?, ?, ?, ?, ?)", profile)
+        connection.execute(query, profile)

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ...analysis.measures.table import known
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ..plan.plans import Shot
+
+TOLERANCE = 1e-5
+"""How far two values of one row may differ in a measure that this machine does not know."""
 
 Status = Literal["ok", "failed", "skipped"]
 
@@ -51,7 +56,8 @@ class Row:
     """The raw measurement of one image under one corruption through one codec point: nothing derived or rounded.
 
     `error` and `error_clean` are summed squared errors against the shown and the clean image; times are in seconds.
-    Values that were not measured are None; `message` says why. `spectra` is not a column: it is added to sums.
+    Values that were not measured are None; `message` says why. `scores` has the values of measures by their name and
+    reference, "shown" or "clean"; they have a table of their own. `spectra` is added to sums.
     """
 
     set: str
@@ -65,13 +71,12 @@ class Row:
     nbytes: int | None
     error: int | None
     error_clean: int | None
-    ms_ssim: float | None
-    ms_ssim_clean: float | None
     encode_s: float | None
     decode_s: float | None
     status: Status
     message: str
     run: str
+    scores: Mapping[tuple[str, str], float] = field(default_factory=dict)
     spectra: Spectra | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -83,15 +88,20 @@ class Row:
         """Return whether two `ok` rows of one key were made by the same codec and corruption."""
         if (self.nbytes, self.error, self.error_clean) != (other.nbytes, other.error, other.error_clean):
             return False
-        # MS-SSIM is summed in single precision: its last digits depend on the processor.
-        pairs = ((self.ms_ssim, other.ms_ssim), (self.ms_ssim_clean, other.ms_ssim_clean))
-        return all(a is None or b is None or abs(a - b) <= 1e-5 for a, b in pairs)
+        # Measures sum in single precision: their last digits depend on the processor.
+        measures = known()
+        return all(
+            abs(value - other.scores[score]) <= (measures[score[0]].tolerance if score[0] in measures else TOLERANCE)
+            for score, value in self.scores.items()
+            if score in other.scores
+        )
 
 
-COLUMNS = tuple(column.name for column in fields(Row) if column.name != "spectra")
+COLUMNS = tuple(column.name for column in fields(Row) if column.name not in {"scores", "spectra"})
+"""The columns of the table `rows`, apart from its id and whether the spectra of the row are in the sums."""
 
 
 def blank(shot: Shot, codec: str, point: str, run: str, status: Status, message: str) -> Row:
     """Return a row without measurements, with the reason as its message."""
     key = (shot.set, shot.corruption, shot.severity, codec, point, shot.image)
-    return Row(*key, *(None,) * 9, status, message, run)
+    return Row(*key, *(None,) * 7, status, message, run)

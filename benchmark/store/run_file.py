@@ -10,19 +10,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import images
+from . import images, scores
 from .images import Recorded, Removed, Unshown
 from .profile import Profile, profiles_of_row, profiles_of_shot, record_profiles
 from .reading import Reader
 from .rows import COLUMNS, Key, Row, Spectra, Status
-from .schema import MARK_SHOTS_NOT_MADE, WHERE_KEY, RunFileError, where, writing
+from .schema import MARK_SHOTS_NOT_MADE, WHERE_KEY, RunFileError, quoted, where, writing
 from .shift import Shift, record_shift
-from .sums import SUM_KEY, Place, Sums, packed, unpacked
+from .sums import SPECTRA_COLUMNS, SUM_KEY, Place, Sums, packed, unpacked
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+
+_WRITTEN = (*COLUMNS, "spectra")
+_MARKS = ", ".join("?" * len(_WRITTEN))
+_INSERT = f"INSERT INTO rows ({quoted(_WRITTEN)}) VALUES ({_MARKS})"  # noqa: S608 - our columns
+_UPDATE = f"UPDATE rows SET ({quoted(_WRITTEN)}) = ({_MARKS}) WHERE id = ?"  # noqa: S608
 
 FLUSH_S = 3.0
 """Seconds between two writes of summed spectra; a killed run has to repeat the rows of this time."""
@@ -43,10 +48,10 @@ class Added(NamedTuple):
 class _Present(NamedTuple):
     """The values of a row in the file that decide whether it is replaced."""
 
+    row: int | None = None
     status: Status | None = None
-    coded: tuple[int | None, int | None, int | None] = (None, None, None)
-    ms_ssim: float | None = None
     is_in_sums: bool = False
+    coded: tuple[int | None, ...] = ()
 
 
 class RunFile(Reader):
@@ -80,9 +85,9 @@ class RunFile(Reader):
     def begin(self, run: str, provenance: Mapping[str, Any], started: str, jobs: int) -> None:
         """Record the provenance of a run, and that the run is started or resumed now."""
         self._connection.execute(
-            "INSERT OR IGNORE INTO runs VALUES (?, ?)", (run, json.dumps(provenance, sort_keys=True))
+            "INSERT OR IGNORE INTO runs (id, provenance) VALUES (?, ?)", (run, json.dumps(provenance, sort_keys=True))
         )
-        self._connection.execute("INSERT INTO sittings VALUES (?, ?, ?)", (run, started, jobs))
+        self._connection.execute("INSERT INTO sittings (run, started, jobs) VALUES (?, ?, ?)", (run, started, jobs))
         self.flush()
 
     def take(self, set_name: str, recorded: Mapping[str, Recorded], changed: Collection[str] = ()) -> Removed:
@@ -118,7 +123,8 @@ class RunFile(Reader):
 
         A new row replaces the row with the same key, with two exceptions. A failed or skipped row never replaces an
         `ok` row. If spectra are involved, because the old row is in the sums or the new row has spectra, an `ok` row is
-        replaced only to add a missing MS-SSIM; its spectra are added once.
+        replaced only to add a missing score; its spectra are added once. Scores of the old row stay if the new row has
+        the same bytes and errors.
 
         Raises RunFileError if, in the second case, the new row differs in bytes or errors, and if the file has another
         squared error for a shift. After any exception,
@@ -143,9 +149,8 @@ class RunFile(Reader):
                 self._profile(row.key, row.spectra)
                 if not present.is_in_sums:
                     self._add(row.key, row.spectra)
-            adds_ms_ssim = present.ms_ssim is None and row.ms_ssim is not None
-            if not stays or adds_ms_ssim:
-                self._write(row, is_in_sums=present.is_in_sums or row.spectra is not None)
+            if not stays or not scores.has_all(self._connection, present.row or 0, row.scores):
+                self._write(row, present, is_in_sums=present.is_in_sums or row.spectra is not None)
             elif row.spectra is not None:
                 self._connection.execute(f"UPDATE rows SET spectra = 1 WHERE {WHERE_KEY}", row.key)  # noqa: S608
         self._is_consistent = True
@@ -177,7 +182,7 @@ class RunFile(Reader):
     ) -> None:
         """Write the content of other files, possibly of older versions, into this file, which must be empty."""
         for row in rows:
-            self._write(row, is_in_sums=row.key in in_sums)
+            self._write(row, _Present(), is_in_sums=row.key in in_sums)
         for statement in MARK_SHOTS_NOT_MADE:
             self._connection.execute(statement)
         for place, place_sums in sums.items():
@@ -189,15 +194,22 @@ class RunFile(Reader):
         self._commit()
 
     def _present(self, key: Key) -> _Present:
-        columns = "status, nbytes, error, error_clean, ms_ssim, spectra"
+        columns = "id, status, spectra, nbytes, error, error_clean"
         query = f"SELECT {columns} FROM rows WHERE {WHERE_KEY}"  # noqa: S608 - our own columns
         values = self._connection.execute(query, key).fetchone()
-        return _Present(values[0], values[1:4], *values[4:]) if values else _Present()
+        return _Present._make((*values[:3], values[3:])) if values else _Present()
 
-    def _write(self, row: Row, *, is_in_sums: bool) -> None:
+    def _write(self, row: Row, present: _Present, *, is_in_sums: bool) -> None:
+        """Write a row with its scores; a present row keeps its id, and its scores if nothing else was coded."""
         values = (*(getattr(row, name) for name in COLUMNS), int(is_in_sums))
-        marks = ", ".join("?" * len(values))
-        self._connection.execute(f"INSERT OR REPLACE INTO rows VALUES ({marks})", values)  # noqa: S608
+        place = present.row
+        if place is None:
+            place = self._connection.execute(_INSERT, values).lastrowid or 0
+        else:
+            if present.coded != (row.nbytes, row.error, row.error_clean):
+                scores.remove(self._connection, "WHERE id = ?", (place,))
+            self._connection.execute(_UPDATE, (*values, place))
+        scores.record(self._connection, place, row.scores)
 
     def _add(self, key: Key, spectra: Spectra) -> None:
         """Add the spectra of a row to the sums of its cell.
@@ -236,7 +248,7 @@ class RunFile(Reader):
             query = "UPDATE spectra SET n = ?, power = ? WHERE rowid = ?"
             self._connection.execute(query, (n + added.n, total, row))
         else:
-            query = "INSERT INTO spectra VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            query = f"INSERT INTO spectra ({quoted(SPECTRA_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
             self._connection.execute(query, (*key, added.n, packed(added.power)))
 
     def _commit(self) -> None:

@@ -10,14 +10,15 @@ from pathlib import Path
 from .rows import Key
 from .snapshots import NeverStill, may_write, snapshot
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x43534654  # "CSFT"
 
 MARK_SHOTS_NOT_MADE = (
-    """INSERT OR IGNORE INTO unshown
+    """INSERT OR IGNORE INTO unshown ("set", image, corruption, severity, reason)
         SELECT "set", image, 'none', 0, substr(message, instr(substr(message, 8), ': ') + 9)
         FROM rows WHERE message LIKE 'image: UnreadableImage: %' OR message LIKE 'image: SetError: %'""",
-    """INSERT OR IGNORE INTO unshown SELECT "set", image, corruption, severity, substr(message, 8) FROM rows
+    """INSERT OR IGNORE INTO unshown ("set", image, corruption, severity, reason)
+        SELECT "set", image, corruption, severity, substr(message, 8) FROM rows
         WHERE message LIKE 'image: %' AND message NOT LIKE 'image: UnreadableImage: %'
         AND message NOT LIKE 'image: SetError: %'""",
     "DELETE FROM rows WHERE status = 'failed' AND message LIKE 'image: %'",
@@ -29,6 +30,59 @@ LOSSLESS_SHOTS = """SELECT "set", corruption, severity, image, height, width,
     FROM rows WHERE status = 'ok' AND error = 0 AND corruption != 'none' GROUP BY 1, 2, 3, 4"""
 """A query for the shifts that lossless rows tell: what they decoded is the shown image."""
 
+SCORES_BEFORE_5 = {("ms_ssim", "shown"): "ms_ssim", ("ms_ssim", "clean"): "ms_ssim_clean"}
+"""The measures and references that had a column of `rows` up to version 4."""
+
+# New in version 5: the values of measures have tables of their own, `scores` for rows and `shift_scores` for shifts, so
+# that a further measure changes no schema. Rows and shifts have an id, which stays when a row is replaced. The order of
+# the primary keys makes the values of one measure lie together, as they are read.
+_ROW_COLUMNS = """"set", corruption, severity, codec, point, image, height, width, nbytes, error, error_clean,
+        encode_s, decode_s, status, message, run, spectra"""
+_SINCE_VERSION_5 = (
+    "ALTER TABLE rows RENAME TO rows_4",
+    "ALTER TABLE shifts RENAME TO shifts_4",
+    """CREATE TABLE rows (
+        id INTEGER PRIMARY KEY,
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
+        codec TEXT NOT NULL, point TEXT NOT NULL, image TEXT NOT NULL,
+        height INTEGER, width INTEGER, nbytes INTEGER, error INTEGER, error_clean INTEGER,
+        encode_s REAL, decode_s REAL,
+        status TEXT NOT NULL CHECK (status IN ('ok', 'failed', 'skipped')), message TEXT NOT NULL,
+        run TEXT NOT NULL REFERENCES runs,
+        spectra INTEGER NOT NULL DEFAULT 0 CHECK (spectra IN (0, 1)),
+        UNIQUE ("set", corruption, severity, codec, point, image)
+    )""",
+    """CREATE TABLE scores (
+        measure TEXT NOT NULL, reference TEXT NOT NULL CHECK (reference IN ('shown', 'clean')),
+        row INTEGER NOT NULL REFERENCES rows, value REAL NOT NULL,
+        PRIMARY KEY (measure, reference, row)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE shifts (
+        id INTEGER PRIMARY KEY,
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL, image TEXT NOT NULL,
+        height INTEGER NOT NULL, width INTEGER NOT NULL, error INTEGER NOT NULL,
+        run TEXT NOT NULL REFERENCES runs,
+        UNIQUE ("set", corruption, severity, image)
+    )""",
+    """CREATE TABLE shift_scores (
+        measure TEXT NOT NULL, shift INTEGER NOT NULL REFERENCES shifts, value REAL NOT NULL,
+        PRIMARY KEY (measure, shift)
+    ) WITHOUT ROWID""",
+    f"INSERT INTO rows ({_ROW_COLUMNS}) SELECT {_ROW_COLUMNS} FROM rows_4 ORDER BY 1, 2, 3, 4, 5, 6",  # noqa: S608
+    *(
+        f"""INSERT INTO scores (measure, reference, row, value) SELECT '{measure}', '{reference}', id, {column}
+            FROM rows JOIN rows_4 USING ("set", corruption, severity, codec, point, image)
+            WHERE {column} IS NOT NULL ORDER BY id"""  # noqa: S608 - our own columns
+        for (measure, reference), column in SCORES_BEFORE_5.items()
+    ),
+    """INSERT INTO shifts ("set", corruption, severity, image, height, width, error, run)
+        SELECT "set", corruption, severity, image, height, width, error, run FROM shifts_4 ORDER BY 1, 2, 3, 4""",
+    """INSERT INTO shift_scores (measure, shift, value) SELECT 'ms_ssim', id, ms_ssim
+        FROM shifts JOIN shifts_4 USING ("set", corruption, severity, image) WHERE ms_ssim IS NOT NULL""",
+    "DROP TABLE rows_4",
+    "DROP TABLE shifts_4",
+    "PRAGMA user_version = 5",
+)
 # New in version 4: the table `shifts` has the distortion of each corrupted shot against its clean image. The table
 # `profiles` has the radial profile of each spectrum of each image that is in the sums; sums that were measured before
 # have none. As in `spectra`, profiles of a shot have codec "" and point "".
@@ -93,7 +147,7 @@ _VERSION_1 = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     "PRAGMA user_version = 1",
 )
-_UPGRADES = {0: _VERSION_1, 1: _SINCE_VERSION_2, 2: _SINCE_VERSION_3, 3: _SINCE_VERSION_4}
+_UPGRADES = {0: _VERSION_1, 1: _SINCE_VERSION_2, 2: _SINCE_VERSION_3, 3: _SINCE_VERSION_4, 4: _SINCE_VERSION_5}
 """The statements that upgrade a file by one version; a file of version 0 is empty."""
 
 _PATIENCE = 2.0  # seconds to wait for readers, which may lock the file briefly when they open or close it

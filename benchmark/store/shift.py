@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from .schema import LOSSLESS_SHOTS, RunFileError, quoted, version_of
+from .schema import LOSSLESS_SHOTS, RunFileError, quoted, version_of, where
 
 
 class Shift(NamedTuple):
     """The distortion of the shown image of a shot against its clean image; clean shots have none.
 
-    `error` is the summed squared error; `ms_ssim` is None where it was not measured.
+    `error` is the summed squared error; `scores` has the values of measures by their name.
     """
 
     set: str
@@ -22,8 +23,8 @@ class Shift(NamedTuple):
     height: int
     width: int
     error: int
-    ms_ssim: float | None
     run: str
+    scores: Mapping[str, float]
 
     @property
     def shot(self) -> tuple[str, str, int, str]:
@@ -31,15 +32,28 @@ class Shift(NamedTuple):
         return self[:4]
 
 
+_COLUMNS = Shift._fields[:-1]
+_SHOT = Shift._fields[:4]
+
+
 def shifts_in(connection: sqlite3.Connection) -> Iterator[Shift]:
     """Yield the shifts of a file in the order of the key; before schema version 4, those that lossless rows tell."""
-    source = "shifts" if version_of(connection) >= 4 else f"({LOSSLESS_SHOTS})"
-    query = f"SELECT {quoted(Shift._fields)} FROM {source} ORDER BY 1, 2, 3, 4"  # noqa: S608 - our own columns
-    return (Shift(*values) for values in connection.execute(query))
+    if version_of(connection) < 5:
+        source = "shifts" if version_of(connection) >= 4 else f"({LOSSLESS_SHOTS})"
+        query = f"SELECT {quoted(_COLUMNS)}, ms_ssim FROM {source} ORDER BY 1, 2, 3, 4"  # noqa: S608 - our own columns
+        for *values, similarity in connection.execute(query):
+            yield Shift._make((*values, {} if similarity is None else {"ms_ssim": similarity}))
+        return
+    scores: dict[int, dict[str, float]] = defaultdict(dict)
+    for shift, measure, value in connection.execute("SELECT shift, measure, value FROM shift_scores"):
+        scores[shift][measure] = value
+    query = f"SELECT id, {quoted(_COLUMNS)} FROM shifts ORDER BY {quoted(_SHOT)}"  # noqa: S608 - our own columns
+    for shift, *values in connection.execute(query):
+        yield Shift._make((*values, scores.get(shift, {})))
 
 
 def united_shift(earlier: Shift | None, later: Shift, place: object) -> Shift:
-    """Return the shift of a shot from two measurements, the one with MS-SSIM if only one has it.
+    """Return the shift of a shot from two measurements, with the scores of both; those of the earlier one stay.
 
     Raises RunFileError if their errors differ; `place` says where the later one was found.
     """
@@ -52,14 +66,19 @@ def united_shift(earlier: Shift | None, later: Shift, place: object) -> Shift:
             f"{earlier.error}, expected {later.error}: the corruption makes different pixels, so the rows cannot be "
             "compared; give another --out"
         )
-    return later if earlier.ms_ssim is None else earlier
+    return earlier._replace(scores={**later.scores, **earlier.scores})
 
 
 def record_shift(connection: sqlite3.Connection, shift: Shift, place: object) -> None:
     """Write a shift unless the file has it; raise RunFileError if the file has another error for the shot."""
-    query = f"SELECT {quoted(Shift._fields)} FROM shifts "  # noqa: S608 - our own columns
-    query += 'WHERE "set" = ? AND corruption = ? AND severity = ? AND image = ?'
-    values = connection.execute(query, shift.shot).fetchone()
-    earlier = Shift(*values) if values else None
-    if (whole := united_shift(earlier, shift, place)) != earlier:
-        connection.execute("INSERT OR REPLACE INTO shifts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", whole)
+    query = f"SELECT id, {quoted(_COLUMNS)} FROM shifts WHERE {where(_SHOT)}"  # noqa: S608 - our own columns
+    row, *values = connection.execute(query, shift.shot).fetchone() or (None,)
+    if row is None:
+        marks = ", ".join("?" * len(_COLUMNS))
+        query = f"INSERT INTO shifts ({quoted(_COLUMNS)}) VALUES ({marks})"  # noqa: S608
+        row = connection.execute(query, shift[:-1]).lastrowid
+    else:
+        united_shift(Shift._make((*values, {})), shift, place)
+    query = "INSERT OR IGNORE INTO shift_scores (measure, shift, value) VALUES (?, ?, ?)"
+    for measure, value in shift.scores.items():
+        connection.execute(query, (measure, row, value))

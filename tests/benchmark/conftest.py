@@ -198,11 +198,16 @@ def row() -> Callable[..., Row]:
     def make(**fields: Any) -> Row:
         base: dict[str, Any] = {"set": "kodak", "corruption": "fog", "severity": 3, "codec": "jpeg", "point": "q75"}
         base |= {"image": "kodim01", "height": 20, "width": 10, "nbytes": 100, "error": 6000, "error_clean": 60000}
-        base |= {"ms_ssim": 0.75, "ms_ssim_clean": 0.5, "encode_s": 0.25, "decode_s": 0.125}
-        base |= {"status": "ok", "message": "", "run": "r"}
+        base |= {"encode_s": 0.25, "decode_s": 0.125, "status": "ok", "message": "", "run": "r"}
+        similarities = {"ms_ssim": 0.75, "ms_ssim_clean": 0.5}
         if fields.get("status", "ok") != "ok":
-            base |= dict.fromkeys(("height", "width", "nbytes", "error", "error_clean"))
-            base |= dict.fromkeys(("ms_ssim", "ms_ssim_clean", "encode_s", "decode_s"))
+            base |= dict.fromkeys(("height", "width", "nbytes", "error", "error_clean", "encode_s", "decode_s"))
+            similarities = {}
+        similarities |= {name: fields.pop(name) for name in ("ms_ssim", "ms_ssim_clean") if name in fields}
+        references = {"ms_ssim": "shown", "ms_ssim_clean": "clean"}
+        base["scores"] = {
+            ("ms_ssim", references[name]): value for name, value in similarities.items() if value is not None
+        }
         return Row(**base | fields)
 
     return make
@@ -229,10 +234,12 @@ def spoil() -> Callable[..., None]:
     """Return a function that turns rows of a run file into rows that failed or were skipped."""
 
     def make(path: Path, keys: Sequence[Key], status: str) -> None:
-        missing = ", ".join(f"{name} = NULL" for name in COLUMNS[6:15])
+        missing = ", ".join(f"{name} = NULL" for name in COLUMNS[6:13])
         where = " AND ".join(f'"{name}" = ?' for name in Key._fields)
         connection = sqlite3.connect(path)
         for key in keys:
+            of_row = f"(SELECT id FROM rows WHERE {where})"  # noqa: S608
+            connection.execute(f"DELETE FROM scores WHERE row IN {of_row}", key)  # noqa: S608
             update = f"UPDATE rows SET {missing}, status = ?, message = 'why' WHERE {where}"  # noqa: S608 - our columns
             connection.execute(update, (status, *key))
         connection.commit()

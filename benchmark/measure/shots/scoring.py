@@ -11,6 +11,7 @@ from ....analysis.spectrum import Power, Settings, Transform, added, difference,
 from ....corruptions.corruption import CLEAN, Image
 from ...plan.plans import Shot
 from ...store import Row, Shift, Spectra
+from ...store.scores import REFERENCES
 from .coding import Coded
 
 
@@ -56,7 +57,8 @@ def shift_of(shot: Shot, clean: Prepared, shown: Prepared, run: str) -> tuple[Sh
         return ()
     height, width = shown.image.shape[:2]
     error, similarity = squared_error(shown.image, clean.image), ms_ssim(shown, clean)
-    return (Shift(shot.set, shot.corruption, shot.severity, shot.image, height, width, error, similarity, run),)
+    scores = {} if similarity is None else {"ms_ssim": similarity}
+    return (Shift(shot.set, shot.corruption, shot.severity, shot.image, height, width, error, run, scores),)
 
 
 def measured(
@@ -71,7 +73,8 @@ def measured(
 ) -> Row:
     """Return the row of a coded shot, with spectra if `shared` is given."""
     height, width = shown.image.shape[:2]
-    error, error_clean, similarity, similarity_clean = _measure(coded.seen, clean, shown)
+    error, error_clean, *similarities = _measure(coded.seen, clean, shown)
+    values = {("ms_ssim", reference): value for reference, value in zip(REFERENCES, similarities, strict=True)}
     return Row(
         set=shot.set,
         corruption=shot.corruption,
@@ -84,13 +87,12 @@ def measured(
         nbytes=coded.nbytes,
         error=error,
         error_clean=error_clean,
-        ms_ssim=similarity,
-        ms_ssim_clean=similarity_clean,
         encode_s=coded.encode_s,
         decode_s=coded.decode_s,
         status="ok",
         message="",
         run=run,
+        scores={score: value for score, value in values.items() if value is not None},
         spectra=_spectra(coded.seen, shown.image, shared) if shared else None,
     )
 

@@ -375,9 +375,7 @@ def test_a_row_that_fails_when_it_is_searched_again_stays(pair: Path, tmp_path: 
     path = tmp_path / "r.sqlite"
     wanted = prepare(plan([pair], ["exits", "jpeg"], CLEAN), NOWHERE)
     measured = replace(wanted, plan=replace(wanted.plan, measures=("bpp", "psnr")))
-    good = Row(
-        *("folder:pair", CLEAN, 0, "exits", "p", "hair"), *(170, 190, 1, 1, 1, None, None, 0.1, 0.1), "ok", "", "before"
-    )
+    good = Row(*("folder:pair", CLEAN, 0, "exits", "p", "hair"), *(170, 190, 1, 1, 1, 0.1, 0.1), "ok", "", "before")
     with RunFile.open(path) as file:
         file.begin("before", measured.provenance, "then", 1)
         file.append([good])

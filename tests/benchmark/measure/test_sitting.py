@@ -227,9 +227,7 @@ def test_a_row_that_fails_when_it_is_measured_again_stays(
 ) -> None:
     path = tmp_path / "r.sqlite"
     wanted = prepare(plan(pair, ["jpeg:q30", "webp:q50", "exits"]), NOWHERE, spectra=Settings())
-    good = Row(
-        *("folder:pair", "fog", 2, "exits", "p", "hair"), *(170, 190, 1, 1, 1, 0.5, 0.5, 0.1, 0.1), "ok", "", "before"
-    )
+    good = Row(*("folder:pair", "fog", 2, "exits", "p", "hair"), *(170, 190, 1, 1, 1, 0.1, 0.1), "ok", "", "before")
     with RunFile.open(path) as file:
         file.begin("before", {**wanted.provenance}, "then", 1)
         file.append([good])

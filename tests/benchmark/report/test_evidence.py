@@ -59,7 +59,7 @@ def test_shifts_and_profiles_are_those_of_the_images_of_the_rows(tmp_path: Path,
     places = [("kodak", "a"), ("kodak", "gone"), ("sample", "a")]
     path = write(tmp_path / "r.sqlite", [row(set=name, image=image, spectra=spectra) for name, image in places])
     with RunFile.open(path) as file:
-        file.append([], [Shift(name, "fog", 3, image, 20, 10, 600, 0.5, "r") for name, image in places])
+        file.append([], [Shift(name, "fog", 3, image, 20, 10, 600, "r", {}) for name, image in places])
         file.take("kodak", {"a": Recorded("0", is_present=True), "gone": Recorded("1", is_present=False)})
     evidence = Evidence.open(path, Choice(sets=["kodak"]))
     assert evidence.shifts()[["set", "image"]].to_numpy().tolist() == [["kodak", "a"]]

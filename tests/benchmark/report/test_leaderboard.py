@@ -252,7 +252,7 @@ def test_restoration_is_the_gain_over_the_stored_shifts(tmp_path: Path, curves: 
     unknown = report(write(tmp_path / "without.sqlite", rows))
     assert "restoration is unknown" in " ".join(unknown.sheets[0].notes)
     shots = {row.key.shot: row for row in rows if row.corruption != "none" and row.height}
-    shifts = [Shift(*shot, row.height or 0, row.width or 0, 10**6, None, row.run) for shot, row in shots.items()]
+    shifts = [Shift(*shot, row.height or 0, row.width or 0, 10**6, row.run, {}) for shot, row in shots.items()]
     (anchor, *_) = leaderboard(write(tmp_path / "with.sqlite", rows, None, shifts)).entries
     # 20,000 pixels: 0.5 bpp are 1,250 bytes, below the 2,000 of the first point under noise and the 1,500 under fog.
     assert math.isnan(anchor.restoration_high)

@@ -48,6 +48,57 @@ VERSION_2 = (
 """A file as version 2 made it, before anything was added."""
 
 
+TO_VERSION_4 = """
+    ALTER TABLE rows RENAME TO rows_5;
+    ALTER TABLE shifts RENAME TO shifts_5;
+    CREATE TABLE rows (
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
+        codec TEXT NOT NULL, point TEXT NOT NULL, image TEXT NOT NULL,
+        height INTEGER, width INTEGER, nbytes INTEGER, error INTEGER, error_clean INTEGER,
+        ms_ssim REAL, ms_ssim_clean REAL, encode_s REAL, decode_s REAL,
+        status TEXT NOT NULL CHECK (status IN ('ok', 'failed', 'skipped')), message TEXT NOT NULL,
+        run TEXT NOT NULL REFERENCES runs, spectra INTEGER NOT NULL DEFAULT 0 CHECK (spectra IN (0, 1)),
+        PRIMARY KEY ("set", corruption, severity, codec, point, image)
+    ) WITHOUT ROWID;
+    INSERT INTO rows SELECT "set", corruption, severity, codec, point, image, height, width, nbytes, error, error_clean,
+        (SELECT value FROM scores WHERE measure = 'ms_ssim' AND reference = 'shown' AND row = id),
+        (SELECT value FROM scores WHERE measure = 'ms_ssim' AND reference = 'clean' AND row = id),
+        encode_s, decode_s, status, message, run, spectra FROM rows_5;
+    CREATE TABLE shifts (
+        "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL, image TEXT NOT NULL,
+        height INTEGER NOT NULL, width INTEGER NOT NULL, error INTEGER NOT NULL, ms_ssim REAL,
+        run TEXT NOT NULL REFERENCES runs,
+        PRIMARY KEY ("set", corruption, severity, image)
+    ) WITHOUT ROWID;
+    INSERT INTO shifts SELECT "set", corruption, severity, image, height, width, error,
+        (SELECT value FROM shift_scores WHERE measure = 'ms_ssim' AND shift = id), run FROM shifts_5;
+    DROP TABLE scores;
+    DROP TABLE shift_scores;
+    DROP TABLE rows_5;
+    DROP TABLE shifts_5;
+    PRAGMA user_version = 4;
+"""
+"""What turns a file of today into one as version 4 made it."""
+
+
+@pytest.fixture
+def to_version_3() -> Callable[[Path], None]:
+    """Return a function that removes from a file what versions 4 and 5 added."""
+
+    def downgrade(path: Path) -> None:
+        connection = sqlite3.connect(path)
+        connection.executescript(f"{TO_VERSION_4} DROP TABLE profiles; DROP TABLE shifts; PRAGMA user_version = 3")
+        connection.close()
+
+    return downgrade
+
+
+@pytest.fixture
+def of_version_4(tmp_path: Path) -> Path:
+    """A file that version 4 made: clean images and fog, identity and jpeg, one image too small for MS-SSIM."""
+    return Path(shutil.copy(Path(__file__).with_name("version_4.db"), tmp_path / "fourth.sqlite"))
+
+
 @pytest.fixture
 def of_version_2(tmp_path: Path) -> Path:
     """A file of version 2 in which one image was damaged, one too small for fog, and one refused by a codec."""

@@ -33,7 +33,10 @@ def test_of_a_repeated_row_the_one_that_is_ok_stays(
     assert list(store.statuses(tmp_path / "out").values()) == ["ok"]
 
 
-@pytest.mark.parametrize("other", [{"nbytes": 99}, {"error": 1}, {"error_clean": 1}, {"ms_ssim": 0.1}], ids=str)
+OTHER_SCORE = {"scores": {("ms_ssim", "shown"): 0.1}}
+
+
+@pytest.mark.parametrize("other", [{"nbytes": 99}, {"error": 1}, {"error_clean": 1}, OTHER_SCORE], ids=str)
 def test_rows_that_disagree_are_refused(other: dict[str, object], tmp_path: Path, row: Rows, write: Write) -> None:
     first, second = write(tmp_path / "1", [row()]), write(tmp_path / "2", [replace(row(), **other)])
     with pytest.raises(RunFileError, match=r"disagree on kodak/fog@3 jpeg:q75 kodim01"):
@@ -59,7 +62,7 @@ def test_merging_reads_what_a_killed_run_left(
 
 def bare(path: Path, rows: Sequence[Row], write: Write) -> Path:
     provenance = {"sets": {}, "corruptions": {}, "codecs": {}, "measures": {"bpp": 1, "psnr": 1}}
-    return write(path, [replace(row, ms_ssim=None, ms_ssim_clean=None, run="bare") for row in rows], provenance)
+    return write(path, [replace(row, scores={}, run="bare") for row in rows], provenance)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["whole-last", "whole-first"])

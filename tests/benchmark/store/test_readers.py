@@ -24,7 +24,7 @@ from pathlib import Path
 from codecshift.benchmark.store import Key, Row, RunFile
 
 def row(image):
-    return Row("kodak", "fog", 3, "jpeg", "q75", image, *[7] * 3, *[1] * 2, *[0.5] * 4, "ok", "", "r" + image[:3])
+    return Row("kodak", "fog", 3, "jpeg", "q75", image, *[7] * 3, *[1] * 2, *[0.5] * 2, "ok", "", "r" + image[:3])
 
 for sitting in range({SITTINGS}):
     with RunFile.open(Path(sys.argv[1])) as file:

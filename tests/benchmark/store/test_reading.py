@@ -29,7 +29,9 @@ def test_bpp_and_psnr_are_derived_by_the_definition(tmp_path: Path, row: Rows, w
     # The mean squared errors are 6000 / 600 = 10 and 60000 / 600 = 100.
     assert one["psnr"] == pytest.approx(20 * math.log10(255) - 10, abs=1e-12)
     assert one["psnr_clean"] == pytest.approx(20 * math.log10(255) - 20, abs=1e-12)
-    same = {name: getattr(row(), name) for name in TABLE_COLUMNS if name not in {"bpp", "psnr", "psnr_clean"}}
+    assert (one["ms_ssim"], one["ms_ssim_clean"]) == (0.75, 0.5)
+    derived = {"bpp", "psnr", "psnr_clean", "ms_ssim", "ms_ssim_clean"}
+    same = {name: getattr(row(), name) for name in TABLE_COLUMNS if name not in derived}
     assert same == {name: one[name] for name in same}
 
 

@@ -208,7 +208,7 @@ def test_an_archive_on_a_medium_that_cannot_be_written_is_read(tmp_path: Path, r
 
 def bare(path: Path, rows: Sequence[Row], write: Write) -> Path:
     provenance = {"sets": {}, "corruptions": {}, "codecs": {}, "measures": {"bpp": 1, "psnr": 1}}
-    return write(path, [replace(row, ms_ssim=None, ms_ssim_clean=None, run="bare") for row in rows], provenance)
+    return write(path, [replace(row, scores={}, run="bare") for row in rows], provenance)
 
 
 def test_a_row_that_lacks_a_measure_is_not_there_for_who_wants_it(tmp_path: Path, row: Rows, write: Write) -> None:

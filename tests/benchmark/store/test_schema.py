@@ -4,6 +4,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,54 @@ def test_an_upgraded_file_has_the_tables_of_a_new_one(of_version_1: Path, tmp_pa
             found = file._connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
             schemas.append([(name, " ".join((sql or "").split())) for name, sql in found])
     assert schemas[0] == schemas[1]
+
+
+# --- a file that version 4 made
+
+RUN_OF_4 = "c17e3743f94a"
+
+
+def test_a_file_of_version_4_is_read_as_it_is_and_upgraded_when_it_is_written(of_version_4: Path) -> None:
+    before = of_version_4.read_bytes()
+    rows, shifts, statuses = store.read(of_version_4), store.shifts(of_version_4), store.statuses(of_version_4)
+    assert before == of_version_4.read_bytes()
+    assert list(rows.columns) == list(store.TABLE_COLUMNS)
+    assert rows["ms_ssim"].notna().tolist() == (rows["image"] == "hair").tolist()
+    assert rows.loc[2, ["ms_ssim", "ms_ssim_clean"]].tolist() == pytest.approx(
+        [0.970283315211625, 0.569274369074216], abs=1e-12
+    )
+    assert shifts.loc[0, ["ms_ssim"]].tolist() == pytest.approx([0.592402466852557], abs=1e-12)
+    whole = store.rows_under(of_version_4, "folder:pair", "fog")
+    with RunFile.open(of_version_4) as file:
+        assert file.rows_under("folder:pair", "fog") == whole
+        assert file.statuses() == statuses
+    assert pragma(of_version_4, "user_version") == SCHEMA_VERSION
+    assert store.read(of_version_4).equals(rows)
+    assert store.shifts(of_version_4).equals(shifts)
+    assert [*store.runs(of_version_4)] == [RUN_OF_4]
+
+
+def test_a_file_of_version_4_is_merged_with_a_new_one(of_version_4: Path, tmp_path: Path, write: Write) -> None:
+    old = store.rows_under(of_version_4, "folder:pair", "fog")
+    more = [replace(old[2], image="other"), replace(old[2], scores={("vmaf", "shown"): 70.0})]
+    new = write(tmp_path / "new.sqlite", more, store.runs(of_version_4)[RUN_OF_4])
+    assert store.merge([of_version_4, new], tmp_path / "out") == (9, 1)
+    merged = {row.key: row for row in store.rows_under(tmp_path / "out", "folder:pair", "fog")}
+    assert merged[old[2].key].scores == {**old[2].scores, ("vmaf", "shown"): 70.0}
+    assert merged[more[0].key] == more[0]
+    assert store.shifts(tmp_path / "out").equals(store.shifts(of_version_4))
+
+
+def test_what_a_file_of_version_4_lacks_is_decided_by_the_sizes_of_its_images(of_version_4: Path) -> None:
+    """Every large image has MS-SSIM, and no image has what was not asked; the small one is too small for MS-SSIM."""
+    every = store.statuses(of_version_4)
+    assert len(every) == 8
+    assert store.statuses(of_version_4, ["psnr", "ms_ssim"]) == every
+    connection = sqlite3.connect(of_version_4)
+    connection.execute("UPDATE rows SET ms_ssim_clean = NULL WHERE codec = 'jpeg'")
+    connection.commit()
+    connection.close()
+    lacking = {key for key in every if (key.codec, key.image) == ("jpeg", "hair")}
+    assert store.statuses(of_version_4, ["ms_ssim"]).keys() == every.keys() - lacking
+    with RunFile.open(of_version_4) as file:
+        assert file.statuses(["ms_ssim"]).keys() == every.keys() - lacking

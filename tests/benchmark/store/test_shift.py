@@ -1,7 +1,6 @@
 """A file has the shift of each shot once, old files those of their lossless rows, and merged files agree on them."""
 
 import math
-import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,8 @@ Write = Callable[..., Path]
 
 
 def shift(image: str = "kodim01", error: int = 60000, ms_ssim: float | None = 0.5, severity: int = 3) -> Shift:
-    return Shift("kodak", "fog", severity, image, 20, 10, error, ms_ssim, "r")
+    scores = {} if ms_ssim is None else {"ms_ssim": ms_ssim}
+    return Shift("kodak", "fog", severity, image, 20, 10, error, "r", scores)
 
 
 def written(path: Path, shifts: Sequence[Shift], rows: Sequence[Row] = ()) -> Path:
@@ -66,7 +66,7 @@ def test_the_shifts_of_a_changed_image_go_with_its_rows(tmp_path: Path, row: Row
 
 
 @pytest.fixture
-def of_lossless_rows(tmp_path: Path, row: Rows, write: Write) -> Path:
+def of_lossless_rows(tmp_path: Path, row: Rows, write: Write, to_version_3: Callable[[Path], None]) -> Path:
     """A file of version 3 in which one shot has lossless rows, of which one has MS-SSIM; another has a lossy row."""
     lossless = {"image": "a", "error": 0, "ms_ssim": 1.0}
     rows = [
@@ -76,9 +76,7 @@ def of_lossless_rows(tmp_path: Path, row: Rows, write: Write) -> Path:
         row(image="a", error=0, error_clean=0, corruption="none", severity=0),
     ]
     path = write(tmp_path / "old.sqlite", rows)
-    connection = sqlite3.connect(path)
-    connection.executescript("DROP TABLE profiles; DROP TABLE shifts; PRAGMA user_version = 3")
-    connection.close()
+    to_version_3(path)
     return path
 
 

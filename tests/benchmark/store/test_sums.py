@@ -52,13 +52,6 @@ def of_row(image: str, codec: str = "jpeg") -> Spectra:
     )
 
 
-def of_version_3(path: Path) -> None:
-    """Remove from a file what version 4 added."""
-    connection = sqlite3.connect(path)
-    connection.executescript("DROP TABLE profiles; DROP TABLE shifts; PRAGMA user_version = 3")
-    connection.close()
-
-
 @pytest.fixture
 def spectral(row: Rows) -> Rows:
     """Return a function that makes a row with the spectra of its image and codec."""
@@ -333,9 +326,11 @@ def test_a_file_of_version_1_is_upgraded_when_it_is_written(
     is_of(of_version_1, ["kodim01", "b"])
 
 
-def test_sums_of_version_3_get_their_profiles_and_stay(tmp_path: Path, spectral: Rows, write: Write) -> None:
+def test_sums_of_version_3_get_their_profiles_and_stay(
+    tmp_path: Path, spectral: Rows, write: Write, to_version_3: Callable[[Path], None]
+) -> None:
     path = write(tmp_path / "r.sqlite", [spectral("a"), spectral("b")])
-    of_version_3(path)
+    to_version_3(path)
     assert store.with_profiles(path) == set()
     assert store.profiles(path).empty
     write(path, [spectral("a")])
