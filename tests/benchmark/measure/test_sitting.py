@@ -97,6 +97,7 @@ def changed(path: Path, statement: str) -> None:
 
 
 def test_a_missing_shift_is_added_when_a_row_of_its_shot_is_measured(half: Path, job: Job, whole: Path) -> None:
+    changed(half, "DELETE FROM shift_scores")
     changed(half, "DELETE FROM shifts")
     run(job, half, jobs=1)
     pd.testing.assert_frame_equal(store.shifts(whole), store.shifts(half))
