@@ -30,7 +30,7 @@ class Asked:
     `sets` maps the name of a set in rows to its name on a command line, e.g. "folder:photos" to "folder:../photos".
     `codecs` maps a codec in rows to the labels of its checkpoints, "ARCH@FILE". `first` is the value of --images, None
     without it; `images` are the values of --image. `codec_files` maps a codec to its file. `channels` and `window` are
-    those of the spectra, "" without spectra.
+    those of the spectra, "" without spectra. `measures` are the values of --measure.
     """
 
     plan: str = ""
@@ -42,6 +42,7 @@ class Asked:
     codec_files: Mapping[str, str] = field(default_factory=dict)
     channels: str = ""
     window: str = ""
+    measures: Sequence[str] = ()
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Asked:
@@ -118,6 +119,7 @@ def measured(rows: pd.DataFrame, bands: Mapping[str, str], file: str, asked: Ite
         options += [("--codec", label) for label in labels or _labels(str(codec), part)]
     for run in runs:
         options += [("--data-dir", run.data_dir)] if run.data_dir else []
+        options += [("--measure", name) for name in run.measures]
         options += [("--spectra", "")] if run.channels else []
         options += [("--channels", run.channels)] if run.channels == "rgb" else []
         options += [("--window", run.window)] if run.window not in {"", "none"} else []

@@ -13,7 +13,7 @@ GIVEN |= {"libc", "libm", "libmvec", "libpthread", "libdl", "librt", "libutil", 
 LOADS = """
 import io, sys
 import numpy as np
-from codecshift.analysis.measures.ms_ssim import warm
+from codecshift.analysis.measures.table import MS_SSIM, use_once
 from codecshift.analysis.spectrum import power_spectrum
 from codecshift.benchmark import cli, store
 from codecshift.benchmark.measure import sitting
@@ -25,7 +25,7 @@ from codecshift.corruptions.sets import default_data_dir, open_set
 from codecshift.corruptions.table import CORRUPTIONS
 
 images = open_set("sample", default_data_dir())
-warm()
+use_once(MS_SSIM)
 image = np.ascontiguousarray(images.load(images.sources[0].id)[:176, :192])
 for corruption in CORRUPTIONS.values():
     corruption(image, 3, generator("x"))

@@ -23,10 +23,10 @@ class Measure:
     `high` are the range of values that a codec can be matched to. Images with a side under `smallest` pixels have no
     value. Two values of one row agree if they differ by no more than `tolerance`.
 
-    `load` names a function that returns the Instrument, "module:function"; it is empty for PSNR, which is derived from
-    the squared errors of a row. `extra` is the optional dependency of this package that the measure needs, `hint` what
-    to do where it cannot be loaded. `referee` is the implementation it was compared with, `disagreement` the largest
-    difference that was found.
+    `load` names a function that returns the Instrument, "module:function"; it is empty for PSNR, which is derived
+    from the squared errors of a row. `extra` is the optional dependency of this package that the measure needs,
+    `hint` what to do where it cannot be loaded; `compiled` means that its first use on a machine takes seconds.
+    `referee` is the implementation it was compared with, `disagreement` the largest difference that was found.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Measure:
     disagreement: str = ""
     extra: str = ""
     hint: str = ""
+    compiled: bool = False
 
     @property
     def is_derived(self) -> bool:
@@ -73,6 +74,14 @@ class Instrument(Protocol):
 
     def compare(self, reference: Any, seen: Any, /) -> float:
         """Return the value of a decoded image against a reference, both prepared and of one shape."""
+
+
+@runtime_checkable
+class Joint(Instrument, Protocol):
+    """An instrument that compares an image with several references in less time than with one after the other."""
+
+    def compare_with(self, references: Sequence[Any], seen: Any, /) -> list[float]:
+        """Return the value of a decoded image against each reference, all prepared and of one shape."""
 
 
 @runtime_checkable

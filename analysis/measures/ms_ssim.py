@@ -113,10 +113,28 @@ def ms_ssims(image: Prepared, references: Sequence[Prepared]) -> list[float | No
     return [min(float(product.mean()), 1.0) for product in products[: len(references)]]
 
 
-def warm() -> None:
-    """Load the compiled code; the first time on a machine it is compiled, which takes seconds."""
-    image = np.zeros((MS_SSIM_SMALLEST, MS_SSIM_SMALLEST, 3), np.uint8)
-    ms_ssim(Prepared(image), Prepared(image))
+class MultiScale:
+    """MS-SSIM as an instrument, for images with sides of at least 161 pixels."""
+
+    def prepare(self, image: Image, /) -> Prepared:
+        """Return the scales of an image."""
+        return Prepared(image)
+
+    def compare(self, reference: Prepared, seen: Prepared, /) -> float:
+        """Return the MS-SSIM of two images of one shape; raise ValueError if they are too small."""
+        return self.compare_with([reference], seen)[0]
+
+    def compare_with(self, references: Sequence[Prepared], seen: Prepared, /) -> list[float]:
+        """Return the MS-SSIM of an image with each reference; raise ValueError if they are too small."""
+        values = [value for value in ms_ssims(seen, references) if value is not None]
+        if len(values) < len(references):
+            raise ValueError(f"expected images with sides of at least {MS_SSIM_SMALLEST} pixels")
+        return values
+
+
+def load() -> MultiScale:
+    """Return the instrument."""
+    return MultiScale()
 
 
 def _constants(scale: int) -> tuple[np.float32, np.float32]:

@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+import numpy as np
+
 from .measure import Instrument, Measure
 
 PSNR = Measure(
@@ -28,7 +30,7 @@ MS_SSIM = Measure(
     unit="",
     better="higher",
     best=1,
-    load="codecshift.analysis.measures.similarity:load",
+    load="codecshift.analysis.measures.ms_ssim:load",
     about="multi-scale structural similarity, the mean over R, G and B",
     axis="-10 log10(1 - value)",
     high=1,
@@ -36,9 +38,53 @@ MS_SSIM = Measure(
     source="Wang, Simoncelli & Bovik, Multi-scale structural similarity for image quality assessment, 2003",
     referee="pytorch-msssim, in double precision",
     disagreement="1e-5",
+    compiled=True,
+)
+PSNR_HVS = Measure(
+    name="psnr_hvs",
+    title="PSNR-HVS",
+    version=1,
+    unit="dB",
+    better="higher",
+    best=float("inf"),
+    load="codecshift.analysis.measures.psnr_hvs:load",
+    about="PSNR of BT.601 luminance, its 8x8 DCT coefficients weighted by the eye's sensitivity",
+    smallest=8,
+    source="Egiazarian et al., New full-reference quality metrics based on HVS, 2006",
+    referee="plain loops over the formula, and the authors' published weights",
+    disagreement="1e-6",
+)
+PSNR_HVS_M = Measure(
+    name="psnr_hvs_m",
+    title="PSNR-HVS-M",
+    version=1,
+    unit="dB",
+    better="higher",
+    best=float("inf"),
+    load="codecshift.analysis.measures.psnr_hvs_m:load",
+    about="PSNR-HVS with the masking of coefficients by each other",
+    smallest=8,
+    source="Ponomarenko et al., On between-coefficient contrast masking of DCT basis functions, 2007",
+    referee="plain loops over the formula",
+    disagreement="1e-6",
+)
+SSIMULACRA2 = Measure(
+    name="ssimulacra2",
+    title="SSIMULACRA 2",
+    version=1,
+    unit="",
+    better="higher",
+    best=100,
+    load="codecshift.analysis.measures.ssimulacra2:load",
+    about="perceptual similarity over six scales of a perceptual colour space, 100 for equal images",
+    smallest=113,
+    source="Cloudinary, SSIMULACRA 2.1, 2023",
+    referee="the C++ program, on 26 pairs",
+    disagreement="5e-9",
+    compiled=True,
 )
 
-BUILT_IN = (PSNR, MS_SSIM)
+BUILT_IN = (PSNR, MS_SSIM, PSNR_HVS, PSNR_HVS_M, SSIMULACRA2)
 
 _KNOWN: dict[str, Measure] = {measure.name: measure for measure in BUILT_IN}
 
@@ -82,3 +128,10 @@ def load(measure: Measure) -> Instrument:
         reason = f"{measure.name} cannot be loaded: {type(error).__name__}: {error}"
         raise MeasureUnavailable(f"{reason}; {hint}" if hint else reason) from error
     return instrument
+
+
+def use_once(measure: Measure) -> None:
+    """Load a measure and compare two small images, so that its code is compiled; raise as `load` does."""
+    instrument = load(measure)
+    prepared = [instrument.prepare(np.zeros((measure.smallest, measure.smallest, 3), np.uint8)) for _ in range(2)]
+    instrument.compare(*prepared)

@@ -56,16 +56,19 @@ class Failures:
 class Ladders:
     """The ladders of one set's rows (columns as `benchmark.store.read` gives them), by codec and condition.
 
-    Only rows on a curve count, under conditions with curves: they are `rows`, and `aside` describes the others (see
-    `on_curve`). `images` are sorted by name, so that the order of the rows changes nothing; `conditions` and `codecs`
-    are in the order of the rows, clean images first; `lossless` are the codecs without loss. Quality is on the axis
-    of its measure, and infinite for an image that came back unchanged.
+    Rows that were coded but have no value of the measure are left out: it was not asked for, or the image is too small.
+    Of the others, only rows on a curve count, under conditions with curves: they are `rows`, and `aside` describes the
+    rest (see `on_curve`). `images` are sorted by name, so that the order of the rows changes nothing; `conditions` and
+    `codecs` are in the order of the rows, clean images first; `lossless` are the codecs without loss. Quality is on the
+    axis of its measure, and infinite for an image that came back unchanged.
     """
 
     def __init__(self, rows: pd.DataFrame, quality: Quality) -> None:
         self.codecs: tuple[str, ...] = tuple(map(str, rows["codec"].unique()))
-        every, rows = rows, with_curves(rows)
-        self.rows, self.aside = rows, set_aside(every, rows)
+        self.lossless = lossless_codecs(rows)
+        valued = rows[(rows["status"] != "ok") | rows[quality].notna()]
+        rows = with_curves(valued)
+        self.rows, self.aside = rows, set_aside(valued, rows)
         pairs = dict.fromkeys(zip(rows["corruption"], rows["severity"].astype(int), strict=True))
         self.conditions: tuple[Condition, ...] = tuple(sorted(pairs, key=lambda pair: pair != CLEAN_CONDITION))
         self.images: tuple[str, ...] = tuple(sorted(rows["image"].unique()))
@@ -79,7 +82,6 @@ class Ladders:
             self._ladders[str(codec), (str(corruption), int(str(severity)))] = _ladder(part, len(self.images))
         nothing = np.empty((0, len(self.images)))
         self._nothing = Ladder((), nothing, nothing, nothing, np.zeros(len(self.images), np.bool_))
-        self.lossless = lossless_codecs(every)
         self.failures: dict[str, Failures] = {codec: _failures(rows[rows["codec"] == codec]) for codec in self.codecs}
 
     def of(self, codec: str, condition: Condition) -> Ladder:

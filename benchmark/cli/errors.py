@@ -12,7 +12,8 @@ FOLDER_IS_GONE = (
 """The message of every failure in a deleted folder: paths, programs and worker processes all depend on the folder."""
 
 FORESEEN = (
-    *("analysis.figures.NothingToDraw", "analysis.heatmap.NoHeatmap", "analysis.ranking.NotComparable"),
+    *("analysis.figures.NothingToDraw", "analysis.measures.table.MeasureUnavailable"),
+    *("analysis.heatmap.NoHeatmap", "analysis.ranking.NotComparable"),
     *("codecs.described.BadDescription", "codecs.protocol.CodecUnavailable", "codecs.registry.UnknownCodec"),
     *("codecs.neural.training.recipe.TrainingError", "corruptions.download.DownloadError"),
     *("corruptions.sets.generated.GeneratedError", "corruptions.pixels.UnreadableImage"),

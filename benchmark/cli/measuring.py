@@ -36,6 +36,7 @@ def run(
     severity: options.Severities = None,
     codec: options.Codecs = None,
     codec_file: options.CodecFiles = None,
+    measure: options.Measures = None,
     images: options.FirstImages = None,
     image: options.Images = None,
     data_dir: options.DataDir = None,
@@ -84,7 +85,7 @@ def run(
     from ..plan.targets import Target
 
     chosen = named("plan", plan, PLANS).narrowed(
-        sets or (), corruption or (), severity or (), codec or (), images, image or ()
+        sets or (), corruption or (), severity or (), codec or (), images, image or (), measure or ()
     )
     targets = [Target.parse(text) for text in match or ()]
     if not spectra and (channels or window):

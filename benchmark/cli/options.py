@@ -24,12 +24,21 @@ Sets = Annotated[
         rich_help_panel=MEASURED,
     ),
 ]
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measure",
+        metavar="NAME",
+        help="Measure to take beside PSNR; codecshift measures lists them. Default: ms_ssim. Can be repeated.",
+        rich_help_panel=MEASURED,
+    ),
+]
 QualityName = Annotated[
     str,
     typer.Option(
         "--quality",
         metavar="MEASURE",
-        help="Measure of the rate curves: psnr, ms_ssim, or any other of codecshift measures that the file has.",
+        help="Measure of rate curves and rankings: psnr, ms_ssim, or any of codecshift measures that the file has.",
     ),
 ]
 OneSet = Annotated[

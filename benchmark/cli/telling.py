@@ -109,6 +109,7 @@ def leaderboard(
         refuse("--anchor, --columns, --tails, --resamples and --seed apply to rankings only: leave them out")
     if resamples is not None and 0 < resamples < _FEWEST_RESAMPLES:
         refuse(f"expected --resamples 0 (no intervals) or at least {_FEWEST_RESAMPLES}, got {resamples}")
+    measure = find(quality).name
     names = board_report.SHOWN if columns is None else board_report.columns_named(columns)
     if images is not None and image:
         refuse("expected --images or --image, got both")
@@ -123,7 +124,7 @@ def leaderboard(
         return
     try:
         with working("ranking codecs"):
-            board = board_report.leaderboard(evidence, anchor=anchor, quality=find(quality).name, **drawn)
+            board = board_report.leaderboard(evidence, anchor=anchor, quality=measure, **drawn)
     except NotComparable:
         # A file with only matched points has no curves, but its points can be shown.
         if format is not Format.text or anchor is not None or points["set"].nunique() != 1:
@@ -235,6 +236,7 @@ def figures(
             rich_help_panel=MEASURED,
         ),
     ] = None,
+    quality: QualityName = "psnr",
     image: Annotated[
         str | None,
         typer.Option(
@@ -268,8 +270,10 @@ def figures(
 ) -> None:
     """Draw the figures of a run file, with captions, and say what is missing for the others."""
     from ...codecs.registry import find
+    from ..plan.measures import find as find_measure
     from ..report import figures as drawing
 
+    measure = find_measure(quality).name
     images, _ = data_folder(data_dir, None)
     extra = (*described(codec_file), *(find(label)[0] for label in checkpoint or ()))
     choice = {"codecs": codec or (), "corruptions": corruption or (), "severities": severity or ()}
@@ -299,6 +303,7 @@ def figures(
             anchor=anchor,
             image=image or "",
             width=inches,
+            quality=measure,
             skipped=say,
         ),
     )

@@ -20,6 +20,7 @@ from ...corruptions.corruption import CLEAN, SEVERITIES
 from ...corruptions.sets import ImageSet, SetError, open_set
 from ...corruptions.sets.generated import Place
 from ...corruptions.table import prepare as fetch_textures
+from ..plan.measures import DEFAULT, find_all, require
 from ..plan.names import named
 from ..plan.plans import Plan, Shot
 from ..plan.targets import Matched
@@ -81,7 +82,7 @@ class Job:
     def context(self, time_limit: float, memory: float) -> Context:
         """Return the context that the workers of the job receive."""
         return Context(
-            self.sets, self.specs, self.run, time_limit, memory, self.device, self.spectra, self.plan.measures
+            self.sets, self.specs, self.run, time_limit, memory, self.device, self.spectra, find_all(self.plan.measures)
         )
 
     def shots(self) -> Iterator[Shot]:
@@ -153,10 +154,11 @@ def prepare(
     names points. A codec that this machine cannot open is left out and listed in `unavailable`. The device is "cpu",
     "cuda" or "auto", which uses CUDA if available. With `spectra`, every row is measured with spectra.
 
-    Raises UnknownName, UnknownCodec, UnknownSet, SetError, and CodecUnavailable if no codec is left or the device does
-    not exist.
+    Raises UnknownName, UnknownCodec, UnknownSet, SetError, MeasureUnavailable, and CodecUnavailable if no codec is left
+    or the device does not exist.
     """
     named("device", device, DEVICES)  # before anything is fetched
+    require(find_all(plan.measures))
     asked = _asked(plan, extra, spectra)
     plan, specs, points, unavailable = _codecs(plan, extra, progress)
     device_used = chosen(device, specs.values())
@@ -190,6 +192,7 @@ def _asked(plan: Plan, extra: Sequence[Spec], spectra: Settings | None) -> Asked
         codecs=checkpoints,
         first=plan.first,
         images=plan.images,
+        measures=() if plan.measures == DEFAULT else [measure.name for measure in find_all(plan.measures)],
         channels="" if spectra is None else "luminance" if spectra.channels == LUMINANCE else "rgb",
         window="" if spectra is None else spectra.window,
     )

@@ -12,7 +12,7 @@ from ...codecs.protocol import Point
 from ...codecs.registry import find_point
 from ...corruptions.corruption import CLEAN
 from ...corruptions.sets import ImageSet, SetError
-from ..plan.measures import DEFAULT, find_all
+from ..plan.measures import DEFAULT, RATE, find_all
 from ..plan.plans import Shot
 from ..plan.targets import UNKNOWN, Match, Matched, Means, Search, Target, WrongTarget, settle
 from ..store import Row, Unshown, rows_under, unshown
@@ -76,9 +76,9 @@ def match(
         images = _readable(_first(job), () if retry_failed else file.unshown())
         if retry_failed:
             file.unmark(images.name, [source.id for source in images.sources])
-        rows = _by_point(file.rows_under(images.name, CLEAN, DEFAULT), retry_failed)
+        rows = _by_point(file.rows_under(images.name, CLEAN, searching.plan.measures), retry_failed)
         while True:
-            known = _means(rows, images)
+            known = _means(rows, images, searching.plan.measures)
             settled = {search: settle(search, job.specs[search.codec], known) for search in searches}
             wanted = {search: point for search, point in settled.items() if isinstance(point, Point)}
             if not wanted:
@@ -108,12 +108,12 @@ class Foreseen:
 def foresee(job: Job, targets: Sequence[Target], out: Path, *, retry_failed: bool = False) -> Foreseen:
     """Return what a search would find from the rows in `out` alone; nothing is measured. Raises as `match` does."""
     searches = searches_of(job, targets)
-    images = _first(job)
+    images, measures = _first(job), _measures(job, searches)
     rows: _Rows = {}
     if out.exists():
         images = _readable(images, () if retry_failed else unshown(out))
-        rows = _by_point(rows_under(out, images.name, CLEAN, DEFAULT), retry_failed)
-    known = _means(rows, images)
+        rows = _by_point(rows_under(out, images.name, CLEAN, measures), retry_failed)
+    known = _means(rows, images, measures)
     matches, pending = [], []
     for search in searches:
         spec = job.specs[search.codec]
@@ -175,11 +175,18 @@ def _readable(images: ImageSet, unshown: Iterable[Unshown]) -> ImageSet:
 
 
 def _searching(job: Job, searches: Iterable[Search]) -> Job:
-    """Return the job of the search itself: clean images of the first set, every measure, and the searched codecs."""
+    """Return the job of the search itself: clean images of the first set and the searched codecs."""
+    searches = tuple(searches)
     images = _first(job)
     specs = {search.codec: job.specs[search.codec] for search in searches}
-    plan = replace(job.plan, corruptions=(CLEAN,), measures=DEFAULT)
+    plan = replace(job.plan, corruptions=(CLEAN,), measures=_measures(job, searches))
     return replace(job, plan=plan, sets={images.name: images}, specs=specs)
+
+
+def _measures(job: Job, searches: Iterable[Search]) -> tuple[str, ...]:
+    """Return the measures that a search takes: the default ones, those of the job, and those of its targets."""
+    targets = [search.target.quantity for search in searches if search.target.quantity != RATE]
+    return tuple(dict.fromkeys((*DEFAULT, *job.plan.measures, *targets)))
 
 
 _Rows = dict[tuple[str, str], dict[str, Row]]
@@ -195,11 +202,13 @@ def _by_point(rows: Iterable[Row], retry_failed: bool) -> _Rows:
     return by_point
 
 
-def _means(rows: _Rows, images: ImageSet) -> dict[tuple[str, str], Means]:
+def _means(rows: _Rows, images: ImageSet, measures: Sequence[str]) -> dict[tuple[str, str], Means]:
     """Return the means of the points that have a row for every image of the set, by codec and point."""
     ids = {source.id for source in images.sources}
     return {
-        point: means_over(by_image[id_] for id_ in ids) for point, by_image in rows.items() if ids <= by_image.keys()
+        point: means_over((by_image[id_] for id_ in ids), measures)
+        for point, by_image in rows.items()
+        if ids <= by_image.keys()
     }
 
 

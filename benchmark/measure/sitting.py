@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from ...analysis.measures.ms_ssim import Bare, warm
+from ...analysis.measures.table import use_once
 from ...codecs.memory import share
 from ..store import RunFile, Unshown
 from ..store.reading import ASKED
@@ -143,14 +143,14 @@ class Sitting:
         return self._loop
 
     def _warm(self, report: Report) -> None:
-        """Compile MS-SSIM if this machine has not before, so that not every worker compiles it at once."""
-        if self.context.prepared is Bare:
-            return
-        self.tally.waiting = "loading MS-SSIM, which is compiled once on this machine"
-        report(self.tally)
-        warm()
-        self.tally.waiting = ""
-        report(self.tally)
+        """Compile what measures have to compile on this machine, so that not every worker does it at once."""
+        for measure in self.context.measures:
+            if measure.compiled:
+                self.tally.waiting = f"loading {measure.title}, which is compiled once on this machine"
+                report(self.tally)
+                use_once(measure)
+                self.tally.waiting = ""
+                report(self.tally)
 
 
 def run(

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ...analysis.measures.ms_ssim import Bare, Prepared
+from ...analysis.measures.measure import Measure
 from ...analysis.spectrum import Settings
 from ...codecs.protocol import Point, Spec
 from ...corruptions.sets import ImageSet
-from ..plan.measures import DEFAULT
+from ..plan.measures import DEFAULT, find_all
 from ..plan.plans import Shot
 from ..store import Row, Shift, Unshown
 from ..store.provenance import Device
@@ -106,13 +106,8 @@ class Context:
     """Where neural codecs compute, None for the workers' CPUs."""
     spectra: Settings | None = None
     """How the spectra of each row are computed, None for no spectra."""
-    measures: tuple[str, ...] = DEFAULT
-    """The names of the measures. Without MS-SSIM, the slowest measure, rows have None in its place."""
-
-    @property
-    def prepared(self) -> type[Prepared]:
-        """The class that prepares an image for measuring."""
-        return Prepared if "ms_ssim" in self.measures else Bare
+    measures: tuple[Measure, ...] = find_all(DEFAULT)
+    """The measures taken of each row."""
 
     @property
     def on_device(self) -> frozenset[str]:

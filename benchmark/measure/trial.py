@@ -14,6 +14,7 @@ from ...codecs.memory import share
 from ...codecs.protocol import Point
 from ...corruptions.sets import ImageSet
 from ...corruptions.sets.image_set import Source, View
+from ..plan.measures import find_all
 from .job import Job
 from .loop import Loop, PoolFactory
 from .sitting import TIME_LIMIT
@@ -118,7 +119,7 @@ class _Trial:
                     )
                     self._views[name] = (height * width / 1e6, whole)
         self.context = Context(
-            sets, job.specs, "trial", TIME_LIMIT, share(jobs), job.device, job.spectra, job.plan.measures
+            sets, job.specs, "trial", TIME_LIMIT, share(jobs), job.device, job.spectra, find_all(job.plan.measures)
         )
 
     def seconds_left(self) -> float:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, get_args
 
 from ...analysis.measures.measure import Axis, Better, Measure
-from ...analysis.measures.table import BUILT_IN, adopt, known
+from ...analysis.measures.table import BUILT_IN, MS_SSIM, PSNR, MeasureUnavailable, adopt, known, load
 from ...codecs.isolated import Isolated, NoAnswer, Raised
 from .names import UnknownName, named
 
@@ -24,7 +24,7 @@ RATE = "bpp"
 """The rate, recorded beside the measures of a run; every row has it."""
 RATE_VERSION = 1
 
-DEFAULT = tuple(measure.name for measure in BUILT_IN[:2])
+DEFAULT = (PSNR.name, MS_SSIM.name)
 """The measures of a run that names none: PSNR and MS-SSIM."""
 
 
@@ -94,6 +94,32 @@ def find(name: str) -> Measure:
 def find_all(names: Iterable[str]) -> tuple[Measure, ...]:
     """Return the measures of these names, each once; raise as `find` does."""
     return tuple(find(name) for name in dict.fromkeys(names) if name != RATE)
+
+
+def require(measures: Iterable[Measure]) -> None:
+    """Raise MeasureUnavailable if one of these measures cannot be loaded on this machine.
+
+    A separate process tries those of plugins and those that need an extra of this package.
+    """
+    with Isolated(SCAN_LIMIT) as child:
+        for measure in measures:
+            if measure.is_derived or (measure in BUILT_IN and not measure.extra):
+                continue
+            try:
+                reason = child.call(unavailable, measure)
+            except (NoAnswer, Raised) as fault:
+                reason = f"{measure.name} cannot be loaded: {fault}"
+            if reason:
+                raise MeasureUnavailable(reason)
+
+
+def unavailable(measure: Measure) -> str:
+    """Return why a measure cannot be loaded here, "" if it can."""
+    try:
+        load(measure)
+    except MeasureUnavailable as reason:
+        return str(reason)
+    return ""
 
 
 def adopt_named(names: Iterable[str]) -> None:

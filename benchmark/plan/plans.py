@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ...analysis.measures.table import PSNR
 from ...codecs.neural import families
 from ...corruptions.corruption import CLEAN, SEVERITIES
 from ...corruptions.fourier import PREFIX
 from ...corruptions.table import CORRUPTIONS, FIFTEEN, find
-from .measures import DEFAULT
+from .measures import DEFAULT, find_all
 from .names import UnknownName, named
 
 
@@ -51,13 +52,15 @@ class Plan:
         codecs: Iterable[str] = (),
         first: int | None = None,
         images: Iterable[str] = (),
+        measures: Iterable[str] = (),
     ) -> Plan:
         """Return the plan with each list replaced by the argument of that name, unless the argument is empty.
 
-        A corruption may be a band: "low", "medium" or "high". Raises UnknownName for an unknown corruption, a severity
-        outside 1..5, a number of images below 1, or both a number of images and image ids.
+        A corruption may be a band: "low", "medium" or "high". PSNR is always among the measures, as every row has its
+        squared errors. Raises UnknownName for an unknown corruption or measure, a severity outside 1..5, a number of
+        images below 1, or both a number of images and image ids.
         """
-        images = _distinct(images)
+        images, named_measures = _distinct(images), [measure.name for measure in find_all(measures)]
         if first is not None and (first < 1 or images):
             asked = f"{first} and {', '.join(images)}" if images else first
             raise UnknownName(f"expected a number of images (1 or more) or ids, got {asked}")
@@ -75,6 +78,7 @@ class Plan:
             codecs=_distinct(codecs) or self.codecs,
             first=first or self.first,
             images=images or self.images,
+            measures=_distinct((PSNR.name, *named_measures)) if named_measures else self.measures,
         )
 
     def conditions(self) -> tuple[tuple[str, int], ...]:

@@ -91,6 +91,12 @@ class Evidence:
             raise NotComparable(f"the rows of {path} cannot be compared: {reason}")
         return cls(path, choice, rows, runs, gone, _of_rows(store.unshown(path), rows, recorded))
 
+    def require(self, measure: str) -> None:
+        """Raise NotComparable, with the command that helps, if no row has a value of a measure."""
+        if measure not in self.rows or self.rows[measure].isna().all():
+            command = self.measured().run(f"--measure {measure}")
+            raise NotComparable(f"{self.path} has no values of {measure}: measure them with {command}")
+
     def without_waves(self) -> Evidence:
         """Return the evidence without the waves of heatmaps, which are no real corruptions, unless chosen by name."""
         wanted = [text for text in self.choice.corruptions if text.startswith(PREFIX)]

@@ -15,6 +15,7 @@ from ...analysis import figures as analysis
 from ...analysis.counted import counted
 from ...analysis.figures import FIGURES, Chosen, Drawing, Kind, NothingToDraw
 from ...analysis.figures.parts.style import TWO_COLUMNS, lay_out, plain
+from ...analysis.measures.table import PSNR
 from ...codecs.protocol import Spec
 from ..measure.remade import Remade
 from ..plan.names import file_name, named
@@ -41,13 +42,16 @@ def drawn_from(
     *,
     image: str = "",
     width: float = TWO_COLUMNS,
+    quality: str = PSNR.name,
 ) -> Iterator[tuple[str, analysis.Material]]:
     """Yield the name of each set with the data that its figures are drawn from.
 
     The images of the set are looked up in `data_dir`. `extra` are codecs in addition to those of the catalogue.
     `anchor` is the codec that others are compared with, by default that of the leaderboard. `image` is shown where a
-    figure shows one image. `width` is that of a page of figures in inches. Raises UnknownName for an unknown image.
+    figure shows one image. `width` is that of a page of figures in inches. `quality` is the measure of rate curves and
+    rankings. Raises UnknownName for an unknown image, and NotComparable if the rows lack the measure.
     """
+    evidence.require(quality)
     if image:
         named("image", image, {str(name): name for name in evidence.rows["image"].unique()})
     asked = evidence.choice
@@ -56,6 +60,7 @@ def drawn_from(
         tuple((codec, point) for codec, at, point in (label.partition(":") for label in asked.codecs) if at),
         image,
         width,
+        quality,
     )
     for part in evidence.by_set():
         image_set = str(part.rows["set"].iloc[0])
@@ -128,6 +133,7 @@ def figures(
     anchor: str | None = None,
     image: str = "",
     width: float = TWO_COLUMNS,
+    quality: str = PSNR.name,
     skipped: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Path]:
     """Draw figures into `folder`, each with a caption, and yield the files as they are written.
@@ -137,7 +143,7 @@ def figures(
     image, and NothingToDraw if a figure in `names` can be drawn for no set, or if no figure can be drawn at all.
     """
     chosen = kinds(names)
-    sets = list(drawn_from(evidence, data_dir, extra, anchor, image=image, width=width))
+    sets = list(drawn_from(evidence, data_dir, extra, anchor, image=image, width=width, quality=quality))
     folder.mkdir(parents=True, exist_ok=True)
     drawn: set[str] = set()
     reasons: dict[str, str] = {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...analysis.counted import counted
 from ...analysis.measures.table import find
-from ...analysis.ranking import LOSSLESS, Entry, Leaderboard, Lossless, NotComparable, Quality, lossless, rank
+from ...analysis.ranking import LOSSLESS, Entry, Leaderboard, Lossless, Quality, lossless, rank
 from ...analysis.statistics import RESAMPLES, SEED, summarise
 from ...corruptions.corruption import CLEAN
 from ...corruptions.table import FIFTEEN
@@ -96,8 +96,7 @@ def leaderboard(
     Raises NotComparable if the rows are of several sets or lack the measure, or if no codec has a rate curve.
     """
     rows = evidence.without_waves().rows
-    if quality not in rows or rows[quality].isna().all():
-        raise NotComparable(f"{evidence.path} has no values of {quality}: measure them with --measure {quality}")
+    evidence.require(quality)
     asked = {name for text in evidence.choice.corruptions for name in corruptions_named(text)}
     if rows["corruption"].isin(FIFTEEN).any():
         rows = rows[rows["corruption"].isin([CLEAN, *FIFTEEN, *asked])]

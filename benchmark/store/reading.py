@@ -179,6 +179,7 @@ def _in_parts(connection: sqlite3.Connection) -> tuple[pd.DataFrame, list[str]]:
     for score in sorted(scored(connection), key=_column):
         stored = np.fromiter(values_of(connection, score), [("row", np.int64), ("value", np.float64)])
         column = scores.setdefault(_column(score), np.full(len(numbers), np.nan))
+        stored = stored[np.isin(stored["row"], numbers["id"], assume_unique=True)]  # rows may be deleted by hand
         column[np.searchsorted(numbers["id"], stored["row"])] = stored["value"]
     further = [name for name in scores if name not in TABLE_COLUMNS]
     return table.assign(**{name: values[order] for name, values in scores.items()}), further

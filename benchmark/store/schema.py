@@ -34,15 +34,16 @@ SCORES_BEFORE_5 = {("ms_ssim", "shown"): "ms_ssim", ("ms_ssim", "clean"): "ms_ss
 """The measures and references that had a column of `rows` up to version 4."""
 
 # New in version 5: the values of measures have tables of their own, `scores` for rows and `shift_scores` for shifts, so
-# that a further measure changes no schema. Rows and shifts have an id, which stays when a row is replaced. The order of
-# the primary keys makes the values of one measure lie together, as they are read.
+# that a further measure changes no schema. Rows and shifts have an id, which stays when a row is replaced, and is never
+# used again after a row was deleted by hand. The values of one measure lie together, as they are read: hence the order
+# of the columns in the primary keys.
 _ROW_COLUMNS = """"set", corruption, severity, codec, point, image, height, width, nbytes, error, error_clean,
         encode_s, decode_s, status, message, run, spectra"""
 _SINCE_VERSION_5 = (
     "ALTER TABLE rows RENAME TO rows_4",
     "ALTER TABLE shifts RENAME TO shifts_4",
     """CREATE TABLE rows (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL,
         codec TEXT NOT NULL, point TEXT NOT NULL, image TEXT NOT NULL,
         height INTEGER, width INTEGER, nbytes INTEGER, error INTEGER, error_clean INTEGER,
@@ -58,7 +59,7 @@ _SINCE_VERSION_5 = (
         PRIMARY KEY (measure, reference, row)
     ) WITHOUT ROWID""",
     """CREATE TABLE shifts (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         "set" TEXT NOT NULL, corruption TEXT NOT NULL, severity INTEGER NOT NULL, image TEXT NOT NULL,
         height INTEGER NOT NULL, width INTEGER NOT NULL, error INTEGER NOT NULL,
         run TEXT NOT NULL REFERENCES runs,

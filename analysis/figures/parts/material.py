@@ -53,13 +53,14 @@ class Chosen:
 
     `corruptions` were named one by one and are all shown where a figure shows one of each band. `points` are settings
     given as (codec, point), used whatever their rate. `image` is shown where a figure shows one image, "" for the
-    typical one. `width` is that of a page of figures in inches.
+    typical one. `width` is that of a page of figures in inches. `quality` is the measure of rate curves and rankings.
     """
 
     corruptions: tuple[str, ...] = ()
     points: tuple[tuple[str, str], ...] = ()
     image: str = ""
     width: float = TWO_COLUMNS
+    quality: str = "psnr"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ...conditions import BANDS, CLEAN
 from ...counted import counted
 from ...measures.axis import axis as on_axis
 from ...measures.axis import title
-from ...measures.table import known
+from ...measures.table import find, known
 from ...ranking import largest_shared
 from ...rate import MINIMUM_POINTS
 from ...statistics import summarise
@@ -44,11 +44,13 @@ LINE: Mapping[str, Any] = {"ms": 3.5, "lw": 1.1}
 SMALL_LINE: Mapping[str, Any] = {"ms": 2.5, "lw": 0.9}
 LEAST_SPAN = 4.0  # dB, of a panel with its own scale
 LEAST_FILLED = 0.5  # the share of one scale for all panels that each of them has to cover, or each has its own
+CURVES_OVER = "the image given, over bpp, on clean images and in each band of corruptions"
 REFERENCES = {"shown": ("psnr_mean", "the image given"), "clean": ("psnr_clean_mean", "the clean image")}
 
 
 def rate_curves(material: Material) -> tuple[Drawing, ...]:
     """Return the rate curves on clean images and in each band, one panel each."""
+    quality = material.chosen.quality
     table = lossy_means(material)
     table = table.assign(panel=table["corruption"].map({CLEAN: "clean", **material.bands}))
     panels = [name for name in ("clean", *BANDS) if (table["panel"] == name).any()]
@@ -61,13 +63,12 @@ def rate_curves(material: Material) -> tuple[Drawing, ...]:
     axes = panels_of(figure, len(panels), rows, columns, share_y=False)
     for axis, name in zip(axes, panels, strict=True):
         part = drawn[name]
-        _curves(axis, part, material, "bpp_mean", "psnr_mean", LINE)
+        _curves(axis, part, material, "bpp_mean", f"{quality}_axis_mean", LINE)
         count = part["corruption"].nunique()
-        title = "clean" if name == "clean" else band_title(name, count)
-        axis.set_title(title, fontsize=TEXT)
+        axis.set_title("clean" if name == "clean" else band_title(name, count), fontsize=TEXT)
     rate_scale(axes[0], _drawn_rates(axes))
     label_below(figure, "rate, bpp")
-    label_beside(figure, "PSNR, dB" if len(panels) == 1 else "PSNR, dB (scales differ)")
+    label_beside(figure, title(quality) if len(panels) == 1 else f"{title(quality)} (scales differ)")
     legend(figure, axes)
     count = int(sum(part["n"].sum() for part in drawn.values()))
     left_out = {
@@ -76,7 +77,8 @@ def rate_curves(material: Material) -> tuple[Drawing, ...]:
         for codec in set(table.loc[table["panel"] == name, "codec"]) - set(part["codec"])
     }
     note = f"Not measured under every condition of a panel: {', '.join(sorted(left_out))}." if left_out else ""
-    return (Drawing(figure, used(count, material, "measured, lossy settings only"), note),)
+    about = f"{find(quality).title} against {CURVES_OVER}"
+    return (Drawing(figure, used(count, material, "measured, lossy settings only"), note, about=about),)
 
 
 def rd_clean(material: Material) -> tuple[Drawing, ...]:
@@ -227,7 +229,7 @@ def _uncompressed(material: Material, severity: int) -> dict[str, float]:
 
 RATE_CURVES = Kind(
     name="rate-curves",
-    about="PSNR against the image given, over bpp, on clean images and in each band of corruptions",
+    about=f"Quality against {CURVES_OVER}",
     rule="Each mark is one setting of a codec: the mean over the images that all settings share, then over the "
     "corruptions and severities of the band. A setting that is lossless, or was not measured, under any of them is "
     "left out of the panel.",

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...conditions import BANDS, CLEAN, by_band
 from ...counted import counted
+from ...measures.table import find
 from ...ranking import Leaderboard, NotComparable, rank
 from ...statistics import RESAMPLES
 from ..parts.kind import Drawing, Kind, used
@@ -246,7 +247,8 @@ def _columns(material: Material, board: Leaderboard) -> list[_Column]:
 def board_of(material: Material) -> Leaderboard:
     """Return the leaderboard of the rows with intervals; raise NothingToDraw if they cannot be ranked."""
     try:
-        return rank(material.tabled(), material.bands, anchor=material.anchor, resamples=RESAMPLES)
+        quality = material.chosen.quality
+        return rank(material.tabled(), material.bands, anchor=material.anchor, quality=quality, resamples=RESAMPLES)
     except NotComparable as error:
         raise NothingToDraw(f"{error}: {material.command(*two_ladders(material))}") from error
 
@@ -258,12 +260,12 @@ def _percent(board: Leaderboard, codec: str, name: str) -> float:
 
 
 def sureness(board: Leaderboard, subject: str) -> str:
-    """Return what a drawing of intervals shows and where they come from, or that there are none."""
-    sure = board.intervals
+    """Return the measure of a ranking, what its intervals show and where they come from, or that there are none."""
+    sure, measure = board.intervals, f"Quality is {find(board.quality).title}."
     if sure is None or not sure.known:
-        return "There are too few images for confidence intervals."
+        return f"{measure} There are too few images for confidence intervals."
     return (
-        f"{subject} {sure.confidence:.0%} confidence intervals from a paired bootstrap over images "
+        f"{measure} {subject} {sure.confidence:.0%} confidence intervals from a paired bootstrap over images "
         f"({sure.resamples} resamples, seed {sure.seed})."
     )
 
@@ -273,7 +275,7 @@ def _labelled(name: str, bands: Mapping[str, str]) -> str:
 
 
 _BITS = (
-    "Curves are means over the images that all codecs coded, log rate over PSNR by piecewise cubics, without "
+    "Curves are means over the images that all codecs coded, log rate over quality by piecewise cubics, without "
     "extrapolation. Ratings fitted to the differences of all pairs of codecs are averaged over "
 )
 

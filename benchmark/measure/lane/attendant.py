@@ -25,7 +25,6 @@ from typing import Any, Literal
 
 import cv2
 
-from ....analysis.measures.ms_ssim import Prepared
 from ....codecs.memory import share
 from ....codecs.neural import device
 from ....codecs.protocol import Batched, Codec, Point, Spec
@@ -34,6 +33,7 @@ from ...plan.plans import Shot
 from ...store import Row, Shift, Unshown, blank
 from ..shots.coding import Coded, Faulty, code, code_batch, ready, set_alarm
 from ..shots.images import Recent, load_clean, not_made, show
+from ..shots.metering import Meters, Prepared
 from ..shots.scoring import measured, shift_of, shot_spectra
 from ..tasks import Batch, Context, Worked
 
@@ -87,7 +87,8 @@ class Attendant:
         self._serials = itertools.count()
         self._waiting: queue.SimpleQueue[tuple[int, Batch, list[Future[Image | Unshown]]] | None] = queue.SimpleQueue()
         self._shown = _Shown(context)
-        self._clean: Recent[Shot, Prepared] = Recent(lambda shot: context.prepared(self._shown(shot)), 4)
+        self._clean: Recent[Shot, Prepared] = Recent(lambda shot: Prepared(self._shown(shot)), 4)
+        self._meters = Meters(context.measures)
         self._label: tuple[str, str] | None = None
         self._codec: Codec | None = None
         self._lifetime = ExitStack()
@@ -267,10 +268,14 @@ class Attendant:
         start = time.perf_counter()
         with self._within_the_limit(number, "row"):
             clean = self._clean(_clean(shot))
-            shown = clean if shot.corruption == CLEAN else self._context.prepared(image)
+            shown = clean if shot.corruption == CLEAN else Prepared(image)
             shared = shot_spectra(shot, clean.image, shown.image, self._context.spectra)
-            row = measured(shot, codec, point, coded, clean, shown, self._context.run, shared)
-            shifts = () if shot in self._shifted else shift_of(shot, clean, shown, self._context.run)
+            run, meters = self._context.run, self._meters
+            try:
+                row = measured(shot, codec, point, coded, clean, shown, run, meters, shared)
+            except Faulty as fault:
+                row = blank(shot, codec, point, run, "failed", str(fault))
+            shifts = () if shot in self._shifted else shift_of(shot, clean, shown, run, meters)
             self._shifted.add(shot)
         return row, shifts, time.perf_counter() - start
 

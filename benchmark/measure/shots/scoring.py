@@ -1,4 +1,4 @@
-"""Scoring a shot: its shift, and the rows of its coded images, with errors, MS-SSIM and spectra."""
+"""Scoring a shot: its shift, and the rows of its coded images, with errors, scores and spectra."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ....analysis.distortion import squared_error
-from ....analysis.measures.ms_ssim import Prepared, ms_ssim, ms_ssims
 from ....analysis.spectrum import Power, Settings, Transform, added, difference, gridded, transform
 from ....corruptions.corruption import CLEAN, Image
 from ...plan.plans import Shot
 from ...store import Row, Shift, Spectra
-from ...store.scores import REFERENCES
-from .coding import Coded
+from .coding import Coded, Faulty
+from .metering import Meters, Prepared
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,13 +50,19 @@ def _labelled(quantity: str, transformed: Transform, image: Image) -> dict[tuple
     return {(quantity, channel): power for channel, power in gridded(transformed, image.shape[1]).items()}
 
 
-def shift_of(shot: Shot, clean: Prepared, shown: Prepared, run: str) -> tuple[Shift, ...]:
-    """Return the shift of a corrupted shot, nothing for a clean one."""
+def shift_of(shot: Shot, clean: Prepared, shown: Prepared, run: str, meters: Meters) -> tuple[Shift, ...]:
+    """Return the shift of a corrupted shot, nothing for a clean one.
+
+    A measure that fails leaves a shift without scores: the rows of the shot say why.
+    """
     if shot.corruption == CLEAN:
         return ()
     height, width = shown.image.shape[:2]
-    error, similarity = squared_error(shown.image, clean.image), ms_ssim(shown, clean)
-    scores = {} if similarity is None else {"ms_ssim": similarity}
+    error = squared_error(shown.image, clean.image)
+    try:
+        scores = meters.shifts(clean, shown)
+    except Faulty:
+        scores = {}
     return (Shift(shot.set, shot.corruption, shot.severity, shot.image, height, width, error, run, scores),)
 
 
@@ -69,12 +74,14 @@ def measured(
     clean: Prepared,
     shown: Prepared,
     run: str,
+    meters: Meters,
     shared: ShotSpectra | None = None,
 ) -> Row:
-    """Return the row of a coded shot, with spectra if `shared` is given."""
+    """Return the row of a coded shot, with spectra if `shared` is given; raise Faulty if a measure fails."""
     height, width = shown.image.shape[:2]
-    error, error_clean, *similarities = _measure(coded.seen, clean, shown)
-    values = {("ms_ssim", reference): value for reference, value in zip(REFERENCES, similarities, strict=True)}
+    error = squared_error(coded.seen, shown.image)
+    # Where nothing was lost, the decoded image is the shown one, which is prepared already.
+    seen = Prepared(coded.seen) if error else shown
     return Row(
         set=shot.set,
         corruption=shot.corruption,
@@ -86,29 +93,12 @@ def measured(
         width=width,
         nbytes=coded.nbytes,
         error=error,
-        error_clean=error_clean,
+        error_clean=error if shown is clean else squared_error(coded.seen, clean.image),
         encode_s=coded.encode_s,
         decode_s=coded.decode_s,
         status="ok",
         message="",
         run=run,
-        scores={score: value for score, value in values.items() if value is not None},
+        scores=meters.scores(clean, shown, seen),
         spectra=_spectra(coded.seen, shown.image, shared) if shared else None,
     )
-
-
-def _measure(seen: Image, clean: Prepared, shown: Prepared) -> tuple[int, int, float | None, float | None]:
-    """Return squared error and MS-SSIM, each against the shown and the clean image."""
-    error = squared_error(seen, shown.image)
-    if error == 0:
-        # Nothing was lost: the decoded image is the shown image, which is already prepared.
-        similarity = 1.0 if shown.fields else None
-        if shown is clean:
-            return 0, 0, similarity, similarity
-        return 0, squared_error(shown.image, clean.image), similarity, ms_ssim(shown, clean)
-    prepared = type(shown)(seen)
-    if shown is clean:
-        similarity = ms_ssim(prepared, shown)
-        return error, error, similarity, similarity
-    similarity, similarity_clean = ms_ssims(prepared, (shown, clean))
-    return error, squared_error(seen, clean.image), similarity, similarity_clean

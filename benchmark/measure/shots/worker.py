@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import cv2
 
-from ....analysis.measures.ms_ssim import Prepared
 from ....codecs.memory import resident
 from ....codecs.protocol import Codec, Point, Spec
 from ....corruptions.corruption import CLEAN
@@ -18,6 +17,7 @@ from ...store import Row, blank
 from ..tasks import Context, Task, Worked
 from .coding import Faulty, code, ready, within
 from .images import Recent, load_clean, not_made, show
+from .metering import Meters, Prepared
 from .scoring import ShotSpectra, measured, shift_of, shot_spectra
 
 
@@ -30,6 +30,7 @@ class Worker:
         self._unopened: dict[tuple[str, str], str] = {}
         self._lifetimes = ExitStack()
         self._clean = Recent(self._load, 2)
+        self._meters = Meters(context.measures)
         self._resident = resident()
         self._in_codecs = 0  # memory of open codecs, such as weights, which is not a leak
         self._grown: Counter[str] = Counter()
@@ -52,7 +53,7 @@ class Worker:
         start = time.perf_counter()
         with within(self.context.time_limit):
             shared = shot_spectra(shot, clean.image, shown.image, self.context.spectra)
-            shifts = shift_of(shot, clean, shown, self.context.run)
+            shifts = shift_of(shot, clean, shown, self.context.run, self._meters)
         measure_s = time.perf_counter() - start
         if task.waiting:
             return Worked((), rest=replace(task, points=task.waiting, waiting=()))
@@ -81,7 +82,7 @@ class Worker:
         return bool(self.outgrown)
 
     def _load(self, key: tuple[str, str]) -> Prepared:
-        return self.context.prepared(load_clean(self.context.sets[key[0]], key[1]))
+        return Prepared(load_clean(self.context.sets[key[0]], key[1]))
 
     def _prepare(self, shot: Shot) -> tuple[Prepared, Prepared, float]:
         """Return the clean and the shown image of a shot, and the seconds that making the shown image took.
@@ -92,7 +93,7 @@ class Worker:
         shown = clean = self._clean((shot.set, shot.image))
         if shot.corruption != CLEAN:
             start = time.perf_counter()
-            shown = self.context.prepared(show(self.context.sets[shot.set], shot, clean.image))
+            shown = Prepared(show(self.context.sets[shot.set], shot, clean.image))
         return clean, shown, time.perf_counter() - start
 
     def _try(
@@ -105,8 +106,11 @@ class Worker:
         except Faulty as fault:
             return self._failed(shot, spec.name, point, str(fault)), 0.0
         start = time.perf_counter()
-        with within(self.context.time_limit):
-            row = measured(shot, spec.name, point.name, coded, clean, shown, self.context.run, shared)
+        try:
+            with within(self.context.time_limit):
+                row = measured(shot, spec.name, point.name, coded, clean, shown, self.context.run, self._meters, shared)
+        except Faulty as fault:
+            row = self._failed(shot, spec.name, point, str(fault))
         return row, time.perf_counter() - start
 
     def _failed(self, shot: Shot, codec: str, point: Point, reason: str) -> Row:

@@ -1,6 +1,7 @@
 """The axis of curves: PSNR as it is, MS-SSIM in decibels, and a measure whose lower values are better turned round."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,3 +37,16 @@ def test_a_title_says_what_is_drawn(distance: str) -> None:
     assert title("psnr") == "PSNR, dB"
     assert title("ms_ssim") == "MS-SSIM, dB: $-10\\,\\log_{10}(1-\\mathrm{MS\\text{-}SSIM})$"
     assert title(distance) == "-Distance, JND"
+
+
+def test_only_the_table_chooses_by_the_name_of_a_measure() -> None:
+    """A comparison with a measure's name anywhere else would have to be repeated for each further measure."""
+    root = Path(__file__).parents[3]
+    chosen = [
+        path.name
+        for room in ("analysis", "benchmark")
+        for path in (root / room).rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if any(f'{sign} "ms_ssim"' in line for sign in ("==", "!=")) or '"ms_ssim" in' in line
+    ]
+    assert chosen == []

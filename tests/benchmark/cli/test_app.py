@@ -113,7 +113,6 @@ def test_a_run_of_what_is_not_there_is_refused_in_one_sentence(
         ["rows"],
         ["rows", "f", "--format", "xml"],
         ["leaderboard", "f", "--format", "pdf"],
-        ["leaderboard", "f", "--quality", "vmaf"],
         ["leaderboard", "f", "--resamples", "-1"],
         ["leaderboard", "f", "--resamples", "many"],
         ["leaderboard", "f", "--seed", "-1"],

@@ -25,11 +25,11 @@ def measured(here: Here, save_set: Save) -> Here:
 
 
 def suggested(text: str, name: str) -> list[str]:
-    """Return the command that stands below a line which begins with a name, as a shell takes it apart."""
+    """Return the command that ends a line which begins with a name, or stands below it, as a shell takes it apart."""
     lines = text.splitlines()
     (place,) = (at for at, line in enumerate(lines) if line.startswith((f"{name}:", f"{name} ")))
-    command = next(line for line in lines[place:] if line.startswith("    codecshift "))
-    return shlex.split(command)[1:]
+    commands = (re.search(r"(?:: |^    )codecshift (.*)", line) for line in lines[place:])
+    return shlex.split(next(command[1] for command in commands if command))
 
 
 def images() -> set[str]:

@@ -1,6 +1,7 @@
 """A file keeps the values of any measure, of each row once, as long as the row is of the same bytes."""
 
 import math
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,18 @@ def test_the_scores_of_a_changed_image_go_with_its_rows(tmp_path: Path, row: Row
         assert counts.fetchone() == (2, 3)
         assert scored(file._connection) == (("ms_ssim", "clean"), ("ms_ssim", "shown"), SHOWN)
     assert scores_in(path) == [row().scores, {SHOWN: 0.1}]
+
+
+def test_scores_of_a_row_that_was_deleted_by_hand_are_of_no_other_row(tmp_path: Path, row: Rows, write: Write) -> None:
+    path = write(tmp_path / "r.sqlite", [row(image="a"), row(image="b")])
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM rows WHERE image = 'b'")
+    connection.commit()
+    connection.close()
+    assert store.read(path)["ms_ssim"].tolist() == [0.75]
+    write(path, [row(image="c", scores={SHOWN: 0.1})])
+    assert scores_in(path) == [row().scores, {SHOWN: 0.1}]
+    assert store.read(path)["ms_ssim"].tolist() == pytest.approx([0.75, math.nan], nan_ok=True)
 
 
 def test_a_row_lacks_a_measure_of_which_it_has_no_value(tmp_path: Path, row: Rows, write: Write) -> None:
