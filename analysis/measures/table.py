@@ -6,8 +6,6 @@ import importlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-import numpy as np
-
 from .measure import Instrument, Measure
 
 PSNR = Measure(
@@ -132,6 +130,8 @@ def load(measure: Measure) -> Instrument:
 
 def use_once(measure: Measure) -> None:
     """Load a measure and compare two small images, so that its code is compiled; raise as `load` does."""
+    import numpy as np  # noqa: PLC0415 - the command line starts without numpy
+
     instrument = load(measure)
     prepared = [instrument.prepare(np.zeros((measure.smallest, measure.smallest, 3), np.uint8)) for _ in range(2)]
     instrument.compare(*prepared)

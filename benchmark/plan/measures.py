@@ -71,7 +71,7 @@ def plain(measure: object) -> dict[str, Any]:
     """Return a Measure as data that JSON can store; raise TypeError or ValueError if it is not a valid one."""
     if not isinstance(measure, Measure):
         raise TypeError(f"expected a codecshift Measure, got {type(measure).__name__}")
-    kinds: dict[Any, type | tuple[type, ...]] = {"int": int, "float": (int, float)}
+    kinds: dict[Any, type | tuple[type, ...]] = {"int": int, "bool": bool, "float": (int, float)}
     for field in fields(Measure):
         value = getattr(measure, field.name)
         if not isinstance(value, kinds.get(field.type, str)):
