@@ -80,25 +80,25 @@ def cost(measure: Measure) -> float:
     return 1e9 * min(seconds) / (seen.shape[0] * seen.shape[1])
 
 
-def report(found: Iterable[Entry], faults: Mapping[str, str]) -> Report:
+def report(tried: Iterable[Entry], faults: Mapping[str, str]) -> Report:
     """Return the measures as a report; `faults` says which plugins offer none, with the reasons."""
-    found = list(found)
+    tried = list(tried)
     lines = [
         (
             *(entry.measure.name, entry.measure.version, entry.measure.unit, entry.measure.better),
             *(entry.measure.smallest, entry.measure.extra, entry.cost),
             *(entry.measure.referee, entry.measure.disagreement),
         )
-        for entry in found
+        for entry in tried
     ]
-    told = {**{entry.measure.name: entry.fault for entry in found if entry.fault}, **faults}
+    reasons = {**{entry.measure.name: entry.fault for entry in tried if entry.fault}, **faults}
     notes = [
         "cost: the time to score one image against a prepared reference in one thread, measured now on the set sample, "
         "in milliseconds per megapixel. smallest: pixels a side; a smaller image has no value. referee: what the "
         "measure was compared with, and disagreement: the largest difference found.",
-        *(f"fault: {name}: {fault}" for name, fault in told.items()),
+        *(f"fault: {name}: {fault}" for name, fault in reasons.items()),
     ]
-    return Report([Sheet(_COLUMNS, lines, notes=notes)], [_record(entry) for entry in found])
+    return Report([Sheet(_COLUMNS, lines, notes=notes)], [_record(entry) for entry in tried])
 
 
 def _record(entry: Entry) -> dict[str, Any]:
